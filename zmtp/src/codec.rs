@@ -1,0 +1,229 @@
+//! Codec: frame headers from and to bytes, for each ZMTP version.
+
+use bytes::Bytes;
+
+use crate::command;
+use crate::connection::Version;
+use crate::error::Error;
+use crate::frame::Frame;
+
+/// How frames are written: ZMTP 1.0's way, or the way of 2.0 and all since.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// Length with the flags counted in, then flags (RFC 13).
+    V1,
+    /// Flags, then length (RFC 15, 23, 37).
+    V2,
+}
+
+/// A frame's header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Bytes of the header itself.
+    pub len: usize,
+    /// Bytes of the body.
+    pub body: u64,
+    /// Whether another frame of the same message follows.
+    pub more: bool,
+    /// Whether it is a command.
+    pub command: bool,
+}
+
+impl Framing {
+    /// Appends the header of a frame.
+    #[inline]
+    pub fn encode_header(self, out: &mut Vec<u8>, body: usize, more: bool, command: bool) {
+        match self {
+            Framing::V2 => {
+                let flags = u8::from(more) | u8::from(command) << 2;
+                if body <= 255 {
+                    out.extend_from_slice(&[flags, body as u8]);
+                } else {
+                    out.push(flags | FLAG_LONG);
+                    out.extend_from_slice(&(body as u64).to_be_bytes());
+                }
+            }
+            Framing::V1 => {
+                if body < 254 {
+                    out.extend_from_slice(&[body as u8 + 1, u8::from(more)]);
+                } else {
+                    out.push(0xff);
+                    out.extend_from_slice(&(body as u64 + 1).to_be_bytes());
+                    out.push(u8::from(more));
+                }
+            }
+        }
+    }
+
+    /// Appends a frame.
+    #[inline]
+    pub fn encode(self, out: &mut Vec<u8>, body: &[u8], more: bool) {
+        self.encode_header(out, body.len(), more, false);
+        out.extend_from_slice(body);
+    }
+
+    /// Appends a subscription, or the end of one: a command for a 3.1 peer, a message for an older one.
+    pub fn encode_subscription(self, out: &mut Vec<u8>, peer: Version, subscribe: bool, topic: &[u8]) {
+        if peer == Version::V3_1 {
+            let name: &[u8] = if subscribe { command::SUBSCRIBE } else { command::CANCEL };
+            self.encode_header(out, 1 + name.len() + topic.len(), false, true);
+            out.push(name.len() as u8);
+            out.extend_from_slice(name);
+        } else {
+            self.encode_header(out, 1 + topic.len(), false, false);
+            out.push(u8::from(subscribe));
+        }
+        out.extend_from_slice(topic);
+    }
+
+    /// Reads a frame's header; `None` if more bytes are needed.
+    ///
+    /// # Errors
+    /// The bytes are no header.
+    #[inline]
+    pub fn decode_header(self, bytes: &[u8]) -> Result<Option<Header>, Error> {
+        match (self, bytes) {
+            (Framing::V2, [flags, len, ..]) if flags & FLAG_LONG == 0 => Ok(Some(Header {
+                len: 2,
+                body: u64::from(*len),
+                more: flags & FLAG_MORE != 0,
+                command: flags & FLAG_COMMAND != 0,
+            })),
+            (Framing::V2, [flags, rest @ ..]) => Ok(rest.first_chunk::<8>().map(|len| Header {
+                len: 9,
+                body: u64::from_be_bytes(*len),
+                more: flags & FLAG_MORE != 0,
+                command: flags & FLAG_COMMAND != 0,
+            })),
+            (Framing::V1, [0xff, rest @ ..]) => {
+                let Some(len) = rest.first_chunk::<8>() else { return Ok(None) };
+                let body = u64::from_be_bytes(*len).checked_sub(1).ok_or(Error::MalformedFrame)?;
+                let Some(flags) = rest.get(8) else { return Ok(None) };
+                Ok(Some(Header { len: 10, body, more: flags & FLAG_MORE != 0, command: false }))
+            }
+            (Framing::V1, [0, ..]) => Err(Error::MalformedFrame),
+            (Framing::V1, [len, flags, ..]) => {
+                Ok(Some(Header { len: 2, body: u64::from(*len) - 1, more: flags & FLAG_MORE != 0, command: false }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Whole messages in a stretch of received bytes, cut into frames when they are wanted.
+#[derive(Clone, Debug)]
+pub struct Run {
+    framing: Framing,
+    bytes: Bytes,
+    at: usize,
+    messages: usize,
+}
+
+impl Run {
+    /// A run of `messages` whole messages, no commands among them. If the bytes are not that, it ends early.
+    pub fn new(framing: Framing, bytes: Bytes, messages: usize) -> Run {
+        Run { framing, bytes, at: 0, messages }
+    }
+
+    /// Messages not cut yet.
+    #[inline]
+    pub fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Bytes not cut yet, headers included.
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// Cuts the next frame, and says whether another of the same message follows.
+    #[inline]
+    pub fn next_frame(&mut self) -> Option<(Frame, bool)> {
+        let rest = self.bytes.get(self.at..)?;
+        let header = match self.framing.decode_header(rest) {
+            Ok(Some(header)) if header.body <= (rest.len() - header.len) as u64 => header,
+            _ => {
+                self.messages = 0;
+                return None;
+            }
+        };
+        let start = self.at + header.len;
+        let end = start + header.body as usize;
+        self.at = end;
+        if !header.more {
+            self.messages = self.messages.saturating_sub(1);
+        }
+        Some((Frame::slice_of(&self.bytes, start..end), header.more))
+    }
+}
+
+const FLAG_MORE: u8 = 1;
+const FLAG_LONG: u8 = 2;
+const FLAG_COMMAND: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(framing: Framing, body: &[u8], more: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        framing.encode(&mut out, body, more);
+        out
+    }
+
+    #[test]
+    fn headers_survive_the_way_there_and_back() {
+        for framing in [Framing::V1, Framing::V2] {
+            for len in [0, 1, 252, 253, 254, 255, 256, 70_000] {
+                for more in [false, true] {
+                    let bytes = encoded(framing, &vec![7; len], more);
+                    let header = framing.decode_header(&bytes).unwrap().unwrap();
+                    assert_eq!((header.body, header.more, header.command), (len as u64, more, false));
+                    assert_eq!(header.len + len, bytes.len());
+                    for cut in 0..header.len {
+                        assert_eq!(framing.decode_header(&bytes[..cut]), Ok(None), "{framing:?} {len} {cut}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_specification_s_examples() {
+        assert_eq!(encoded(Framing::V1, b"", false), [1, 0]);
+        assert_eq!(encoded(Framing::V1, b"Hello", true), b"\x06\x01Hello");
+        assert_eq!(encoded(Framing::V1, &[0; 255], false)[..10], [0xff, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(encoded(Framing::V2, b"Hello", false), b"\x00\x05Hello");
+        assert_eq!(encoded(Framing::V2, &[0; 256], false)[..9], [2, 0, 0, 0, 0, 0, 0, 1, 0]);
+        let mut out = Vec::new();
+        Framing::V2.encode_subscription(&mut out, Version::V3_1, true, b"A");
+        assert_eq!(out, b"\x04\x0b\x09SUBSCRIBEA");
+        out.clear();
+        Framing::V2.encode_subscription(&mut out, Version::V3_0, false, b"A");
+        assert_eq!(out, b"\x00\x02\x00A");
+        out.clear();
+        Framing::V1.encode_subscription(&mut out, Version::V1_0, true, b"A");
+        assert_eq!(out, b"\x03\x00\x01A");
+    }
+
+    #[test]
+    fn a_subscription_of_255_bytes_has_a_long_header() {
+        let mut out = Vec::new();
+        Framing::V2.encode_subscription(&mut out, Version::V3_0, true, &[b'x'; 255]);
+        let header = Framing::V2.decode_header(&out).unwrap().unwrap();
+        assert_eq!((header.len, header.body), (9, 256));
+    }
+
+    #[test]
+    fn length_zero_is_no_version_one_frame() {
+        assert_eq!(Framing::V1.decode_header(&[0]), Err(Error::MalformedFrame));
+        assert_eq!(Framing::V1.decode_header(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Err(Error::MalformedFrame));
+    }
+
+    #[test]
+    fn a_run_of_garbage_ends() {
+        let mut run = Run::new(Framing::V2, Bytes::from_static(b"\x00\xffabc"), 3);
+        assert!(run.next_frame().is_none());
+        assert_eq!(run.messages(), 0);
+    }
+}

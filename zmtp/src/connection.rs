@@ -1,0 +1,489 @@
+//! Connection: the state machine of one peer, from the first byte to the last.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::codec::{Framing, Run};
+use crate::command::{self, Command};
+use crate::error::Error;
+use crate::frame::Frame;
+use crate::greeting::{Greeting, Settled, signature};
+use crate::heartbeat::{Clocks, Due, Heartbeat};
+use crate::mechanism::{Mechanism, MechanismConfig};
+use crate::scanner::{Found, Scanner};
+use crate::socket_type::SocketType;
+
+/// What one side of a connection is and wants.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The own socket type.
+    pub socket_type: SocketType,
+    /// Whether this side bound, and the peer connected.
+    pub as_server: bool,
+    /// The own identity; empty for none.
+    pub routing_id: Frame,
+    /// Properties of the application to tell the peer; names start with `X-`.
+    pub metadata: Vec<(String, Vec<u8>)>,
+    /// What to accept.
+    pub limits: Limits,
+    /// How to watch the peer's liveness.
+    pub heartbeat: Heartbeat,
+    /// How long the peer may take for the handshake; `None`: as long as it likes.
+    pub handshake_timeout: Option<Duration>,
+    /// The security mechanism.
+    pub mechanism: MechanismConfig,
+}
+
+/// The most a peer may send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one frame; `None`: no limit. Commands of the handshake count too.
+    pub frame_bytes_max: Option<u64>,
+    /// Bytes of all frames of a message; `None`: no limit. 1 GiB by default.
+    pub message_bytes_max: Option<u64>,
+    /// Frames of a message; 65,536 by default.
+    pub message_frames_max: usize,
+    /// Bytes of a command of the handshake; 64 KiB by default.
+    pub command_bytes_max: usize,
+}
+
+/// The protocol's versions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs)]
+pub enum Version {
+    V1_0,
+    V2_0,
+    V3_0,
+    V3_1,
+}
+
+/// What a connection has to tell its driver.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The handshake is over; comes once, first.
+    Ready(PeerInfo),
+    /// Whole messages.
+    Messages(Run),
+    /// The peer subscribes to a topic, by command.
+    Subscribe(Frame),
+    /// The peer ends a subscription, by command.
+    Cancel(Frame),
+}
+
+/// What is known of the peer after the handshake.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PeerInfo {
+    /// The version both sides speak.
+    pub version: Version,
+    /// How to encode messages for it.
+    pub framing: Framing,
+    /// The type it announced, if it did.
+    pub socket_type: Option<SocketType>,
+    /// The identity it announced; empty if it did not.
+    pub routing_id: Frame,
+    /// All properties it told, in order.
+    pub metadata: Vec<(String, Bytes)>,
+}
+
+/// One peer. See the crate's documentation for the order of calls.
+pub struct Connection {
+    config: Arc<Config>,
+    phase: Phase,
+    settled: Settled,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    events: std::collections::VecDeque<Event>,
+    clocks: Clocks,
+    handshake_ends: Option<Instant>,
+    /// Capacity of the next fresh input buffer: grows while reads fill it.
+    input_bytes: usize,
+    /// Size of the last large message, for which the next buffer has room at once.
+    large_bytes: usize,
+}
+
+enum Phase {
+    Greeting(Greeting),
+    /// 1.0 and 2.0: the first frame is the peer's identity; before it comes, but from the oldest, a type byte.
+    Identity {
+        type_byte: bool,
+    },
+    Handshake(Box<dyn Mechanism>),
+    Traffic(Scanner),
+    Over,
+}
+
+impl Config {
+    /// The defaults for a socket type: NULL, no identity, 30 s for the handshake, no heartbeat.
+    pub fn new(socket_type: SocketType) -> Config {
+        Config {
+            socket_type,
+            as_server: false,
+            routing_id: Frame::new(),
+            metadata: Vec::new(),
+            limits: Limits::default(),
+            heartbeat: Heartbeat::default(),
+            handshake_timeout: Some(Duration::from_secs(30)),
+            mechanism: MechanismConfig::Null,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            frame_bytes_max: None,
+            message_bytes_max: Some(1 << 30),
+            message_frames_max: 65_536,
+            command_bytes_max: 64 * 1024,
+        }
+    }
+}
+
+impl Connection {
+    /// A connection that has just been established by the operating system; has output at once.
+    pub fn new(config: Arc<Config>, now: Instant) -> Connection {
+        let mut output = Vec::new();
+        signature(&config, &mut output);
+        Connection {
+            handshake_ends: config.handshake_timeout.map(|timeout| now + timeout),
+            config,
+            phase: Phase::Greeting(Greeting::Signature),
+            settled: Settled { version: Version::V3_1, unversioned: false },
+            input: Vec::new(),
+            output,
+            events: std::collections::VecDeque::new(),
+            clocks: Clocks::default(),
+            input_bytes: INPUT_BYTES_MIN,
+            large_bytes: 0,
+        }
+    }
+
+    /// A buffer with room: append what was read, then call [`handle_input`](Connection::handle_input).
+    pub fn input(&mut self) -> &mut Vec<u8> {
+        let len = self.input.len();
+        let fresh = self.input_bytes.max(self.large_bytes);
+        let need = match &self.phase {
+            Phase::Traffic(scanner) => scanner.need(),
+            _ => 0,
+        };
+        // What a peer announces is only made room for as far as it has kept its word so far.
+        let trusted = (2 * len).max(INPUT_BYTES_MAX).max(self.large_bytes);
+        let want = need.min(trusted).max(if len == 0 { fresh } else { 0 });
+        if self.input.capacity() < want {
+            self.input.reserve_exact(want - len);
+        } else if self.input.capacity() == len {
+            self.input.reserve_exact(len.clamp(INPUT_BYTES_MIN, INPUT_BYTES_MAX));
+        }
+        &mut self.input
+    }
+
+    /// Takes in what was appended to [`input`](Connection::input).
+    ///
+    /// # Errors
+    /// The peer broke the protocol: the connection is over. Events and output from before the fault are still there.
+    pub fn handle_input(&mut self, now: Instant) -> Result<(), Error> {
+        if self.input.len() == self.input.capacity() {
+            self.input_bytes = (self.input_bytes * 2).min(INPUT_BYTES_MAX);
+        } else if self.input.len() < self.input_bytes / 4 {
+            self.input_bytes = (self.input_bytes / 2).max(INPUT_BYTES_MIN);
+        }
+        let result = self.advance(now);
+        if result.is_err() {
+            self.phase = Phase::Over;
+            self.input = Vec::new();
+        }
+        result
+    }
+
+    /// The time of [`next_deadline`](Connection::next_deadline) has come.
+    ///
+    /// # Errors
+    /// The peer is too slow, or silent for too long: the connection is over.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        if self.handshake_ends.is_some_and(|end| end <= now) {
+            self.phase = Phase::Over;
+            return Err(Error::HandshakeTimeout);
+        }
+        if !matches!(self.phase, Phase::Traffic(_)) {
+            return Ok(());
+        }
+        match self.clocks.look(&self.config.heartbeat, now) {
+            Due::Nothing => Ok(()),
+            Due::Ping => {
+                let mut body = Vec::new();
+                command::encode(&mut body, command::PING, &self.config.heartbeat.ttl_field().to_be_bytes());
+                self.push_command(&body);
+                Ok(())
+            }
+            Due::PeerDead => {
+                self.phase = Phase::Over;
+                Err(Error::HeartbeatTimeout)
+            }
+        }
+    }
+
+    /// What has happened, in order.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Bytes to write. Once ready, always whole frames, to be written between messages.
+    pub fn take_output(&mut self) -> Option<Vec<u8>> {
+        if self.output.is_empty() { None } else { Some(std::mem::take(&mut self.output)) }
+    }
+
+    /// Whether there are bytes to write.
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// When to call [`handle_timeout`](Connection::handle_timeout); may have moved after any call in.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Traffic(_) => self.clocks.next(),
+            Phase::Over => None,
+            _ => self.handshake_ends,
+        }
+    }
+
+    /// Whether the handshake is over.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Traffic(_))
+    }
+
+    /// How messages for the peer are framed; settled by the greeting.
+    pub fn framing(&self) -> Framing {
+        self.settled.framing()
+    }
+
+    /// The version both sides speak; settled by the greeting.
+    pub fn version(&self) -> Version {
+        self.settled.version
+    }
+
+    /// Gives the input buffer back if there is nothing in it: an idle connection owns none.
+    pub fn idle_trim(&mut self) {
+        if self.input.is_empty() {
+            self.input = Vec::new();
+        }
+    }
+
+    fn advance(&mut self, now: Instant) -> Result<(), Error> {
+        if let Phase::Greeting(greeting) = &mut self.phase {
+            let Some(settled) = greeting.step(&self.config, &mut self.input, &mut self.output)? else { return Ok(()) };
+            self.settled = settled;
+            self.phase = if settled.version >= Version::V3_0 {
+                let mut mechanism = self.config.mechanism.start(&self.config);
+                push_commands(&mut *mechanism, &mut self.output);
+                Phase::Handshake(mechanism)
+            } else {
+                Phase::Identity { type_byte: !settled.unversioned }
+            };
+        }
+        if let Phase::Identity { type_byte } = &mut self.phase {
+            if *type_byte && !self.input.is_empty() {
+                // Nobody checks the type in these versions.
+                self.input.drain(..1);
+                *type_byte = false;
+            }
+            if !*type_byte {
+                self.read_identity(now)?;
+            }
+        }
+        if matches!(self.phase, Phase::Handshake(_)) {
+            self.shake_hands(now)?;
+        }
+        if matches!(self.phase, Phase::Traffic(_)) {
+            self.scan(now)?;
+        }
+        Ok(())
+    }
+
+    fn read_identity(&mut self, now: Instant) -> Result<(), Error> {
+        let Some((identity, _)) = self.take_small_frame()? else { return Ok(()) };
+        self.ready(Vec::new(), None, Frame::from(identity), now);
+        if self.settled.unversioned && matches!(self.config.socket_type, SocketType::Pub | SocketType::XPub) {
+            // Such a peer filters on its side: it wants everything.
+            self.events.push_back(Event::Subscribe(Frame::new()));
+        }
+        Ok(())
+    }
+
+    fn shake_hands(&mut self, now: Instant) -> Result<(), Error> {
+        while let Some((body, _)) = self.take_small_frame()? {
+            let Phase::Handshake(mechanism) = &mut self.phase else { return Ok(()) };
+            mechanism.handle_command(&body)?;
+            push_commands(&mut **mechanism, &mut self.output);
+            if let Some(properties) = mechanism.take_properties() {
+                let find = |name: &str| properties.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+                let socket_type = match find("Socket-Type") {
+                    None => None,
+                    Some(name) => {
+                        let peer = SocketType::from_name(&name).filter(|peer| self.config.socket_type.accepts(*peer));
+                        let refused = || Error::IncompatibleType(String::from_utf8_lossy(&name).into_owned());
+                        Some(peer.ok_or_else(refused)?)
+                    }
+                };
+                let identity = find("Identity").map(Frame::from).unwrap_or_default();
+                self.ready(properties, socket_type, identity, now);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// A frame of the handshake from the front of the input; `None` if it is not complete.
+    fn take_small_frame(&mut self) -> Result<Option<(Vec<u8>, bool)>, Error> {
+        let Some(header) = self.settled.framing().decode_header(&self.input)? else { return Ok(None) };
+        let limit = (self.config.limits.command_bytes_max as u64)
+            .min(self.config.limits.frame_bytes_max.unwrap_or(u64::MAX));
+        if header.body > limit {
+            return Err(Error::Oversize { bytes: header.body, limit });
+        }
+        let end = header.len + header.body as usize;
+        let Some(body) = self.input.get(header.len..end).map(<[u8]>::to_vec) else { return Ok(None) };
+        self.input.drain(..end);
+        Ok(Some((body, header.more)))
+    }
+
+    fn ready(
+        &mut self,
+        metadata: Vec<(String, Bytes)>,
+        socket_type: Option<SocketType>,
+        routing_id: Frame,
+        now: Instant,
+    ) {
+        let framing = self.settled.framing();
+        let info = PeerInfo { version: self.settled.version, framing, socket_type, routing_id, metadata };
+        self.events.push_back(Event::Ready(info));
+        self.handshake_ends = None;
+        if self.settled.version >= Version::V3_0 {
+            self.clocks.start(&self.config.heartbeat, now);
+        }
+        self.phase = Phase::Traffic(Scanner::new(framing, self.config.socket_type == SocketType::Req));
+    }
+
+    /// Turns what is whole in the input into events.
+    fn scan(&mut self, now: Instant) -> Result<(), Error> {
+        let mut pieces: Vec<(usize, usize, usize)> = Vec::new();
+        let mut after: Vec<(usize, Event)> = Vec::new();
+        let outcome = loop {
+            let Phase::Traffic(scanner) = &mut self.phase else { return Ok(()) };
+            match scanner.next(&self.input, &self.config.limits) {
+                Err(error) => break Err(error),
+                Ok(None) => break Ok(()),
+                Ok(Some(Found::Messages { start, end, messages })) => {
+                    self.clocks.heard();
+                    pieces.push((start, end, messages));
+                }
+                Ok(Some(Found::Command { start, body, end, inside })) => {
+                    self.clocks.heard();
+                    if inside {
+                        scanner.cut(start);
+                    }
+                    let event = self.obey(body..end, now);
+                    if let Some(event) = event {
+                        after.push((pieces.len(), event));
+                    }
+                    if inside {
+                        // Its message must be in one piece. Rare: a peer pings between two frames of a message.
+                        self.input.drain(start..end);
+                    }
+                }
+            }
+        };
+        self.hand_out(pieces, after);
+        outcome
+    }
+
+    /// Executes a command; some are for the driver.
+    fn obey(&mut self, body: std::ops::Range<usize>, now: Instant) -> Option<Event> {
+        let command = Command::parse(self.input.get(body)?)?;
+        match command.name {
+            command::SUBSCRIBE => Some(Event::Subscribe(Frame::from(command.data))),
+            command::CANCEL => Some(Event::Cancel(Frame::from(command.data))),
+            command::PING if self.settled.version >= Version::V3_0 => {
+                let (ttl, context) = command.data.split_first_chunk::<2>()?;
+                let context = context.get(..PING_CONTEXT_MAX).unwrap_or(context);
+                let mut pong = Vec::new();
+                command::encode(&mut pong, command::PONG, context);
+                self.clocks.asked(u16::from_be_bytes(*ttl), now);
+                // A peer that pings without reading gets no more answers than it can fetch.
+                if self.output.len() < OUTPUT_BYTES_MAX {
+                    self.push_command(&pong);
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn push_command(&mut self, body: &[u8]) {
+        self.settled.framing().encode_header(&mut self.output, body.len(), false, true);
+        self.output.extend_from_slice(body);
+    }
+
+    /// Moves the whole messages out of the input, without a copy, and keeps what is incomplete.
+    fn hand_out(&mut self, pieces: Vec<(usize, usize, usize)>, after: Vec<(usize, Event)>) {
+        let Phase::Traffic(scanner) = &mut self.phase else { return };
+        let framing = self.settled.framing();
+        let whole = scanner.take_whole();
+        let mut after = after.into_iter().peekable();
+        if whole == 0 {
+            self.events.extend(after.map(|(_, event)| event));
+            return;
+        }
+        if pieces.is_empty() {
+            self.input.drain(..whole);
+        } else {
+            let tail = self.input.get(whole..).unwrap_or_default();
+            let biggest = if pieces.len() == 1 && pieces.iter().all(|(_, _, messages)| *messages == 1) { whole } else { 0 };
+            self.large_bytes =
+                if biggest > INPUT_BYTES_MAX { (biggest + LARGE_MARGIN).min(LARGE_BYTES_MAX) } else { 0 };
+            let mut rest = Vec::new();
+            if !tail.is_empty() {
+                let trusted = INPUT_BYTES_MAX.max(self.large_bytes);
+                let room = scanner.need().min(trusted).max(self.input_bytes).max(self.large_bytes).max(tail.len());
+                rest.reserve_exact(room);
+                rest.extend_from_slice(tail);
+            }
+            let mut bytes = std::mem::replace(&mut self.input, rest);
+            bytes.truncate(whole);
+            let bytes = Bytes::from(bytes);
+            for (index, (start, end, messages)) in pieces.into_iter().enumerate() {
+                while let Some((_, event)) = after.next_if(|(before, _)| *before <= index) {
+                    self.events.push_back(event);
+                }
+                self.events.push_back(Event::Messages(Run::new(framing, bytes.slice(start..end), messages)));
+            }
+        }
+        self.events.extend(after.map(|(_, event)| event));
+    }
+}
+
+fn push_commands(mechanism: &mut dyn Mechanism, out: &mut Vec<u8>) {
+    while let Some(body) = mechanism.next_command() {
+        Framing::V2.encode_header(out, body.len(), false, true);
+        out.extend_from_slice(&body);
+    }
+}
+
+/// Capacity of an input buffer after a pause, and while reads keep filling it.
+const INPUT_BYTES_MIN: usize = 8 * 1024;
+const INPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// Room for a header beside a large message, and the largest message room is made for in advance.
+const LARGE_MARGIN: usize = 32;
+const LARGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of a PING's context that are given back.
+const PING_CONTEXT_MAX: usize = 16;
+
+/// Answers not fetched by the driver, beyond which PINGs go unanswered.
+const OUTPUT_BYTES_MAX: usize = 64 * 1024;

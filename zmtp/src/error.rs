@@ -1,0 +1,90 @@
+//! What ends a connection, and whose fault it is.
+
+use std::fmt;
+
+/// Why a connection is over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer sent a frame, message or command larger than allowed; bytes announced, bytes allowed.
+    Oversize {
+        /// What the peer announced or sent.
+        bytes: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// The peer sent a message of more frames than allowed.
+    TooManyFrames {
+        /// What is allowed.
+        limit: usize,
+    },
+    /// The peer's bytes are no frame.
+    MalformedFrame,
+    /// The peer's metadata cannot be read.
+    MalformedMetadata,
+    /// The peer's command cannot be read.
+    MalformedCommand(&'static str),
+    /// The peer sent a command that must not come now.
+    UnexpectedCommand,
+    /// The peer offers another security mechanism.
+    MechanismMismatch(String),
+    /// The peer's ZMTP version has no security, which this socket asks for.
+    InsecureVersion,
+    /// The peer is of a type this socket type cannot talk to.
+    IncompatibleType(String),
+    /// The peer's message does not have the shape a REQ socket takes.
+    MalformedReply,
+    /// The peer refused, with this reason.
+    Refused(String),
+    /// The peer did not finish the handshake in time.
+    HandshakeTimeout,
+    /// The peer has been silent for too long.
+    HeartbeatTimeout,
+}
+
+impl Error {
+    /// The monitor event value libzmq reports for it (`ZMQ_PROTOCOL_ERROR_…`); `None` where it reports no such event.
+    pub fn protocol_code(&self) -> Option<u32> {
+        match self {
+            Error::MechanismMismatch(_) => Some(0x1100_0002),
+            Error::UnexpectedCommand => Some(0x1000_0001),
+            Error::MalformedCommand("ERROR") => Some(0x1000_0015),
+            Error::MalformedCommand(_) => Some(0x1000_0011),
+            _ => None,
+        }
+    }
+
+    /// Whether the peer was too slow, rather than wrong.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Error::HandshakeTimeout | Error::HeartbeatTimeout)
+    }
+
+    /// Whether a connecting socket should try again: after a timeout, not after a breach of the protocol.
+    pub fn retryable(&self) -> bool {
+        self.is_timeout()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Oversize { bytes, limit } => {
+                write!(f, "the peer sent or announced {bytes} bytes where {limit} are allowed")
+            }
+            Error::TooManyFrames { limit } => write!(f, "the peer sent a message of more than {limit} frames"),
+            Error::MalformedFrame => f.write_str("the peer's bytes are no ZMTP frame"),
+            Error::MalformedMetadata => f.write_str("the peer's metadata cannot be read"),
+            Error::MalformedCommand(name) => write!(f, "the peer's {name} command cannot be read"),
+            Error::UnexpectedCommand => f.write_str("the peer sent a command that must not come now"),
+            Error::MechanismMismatch(name) => write!(f, "the peer offers the security mechanism {name}, not ours"),
+            Error::InsecureVersion => f.write_str("the peer's ZMTP version has no security, which is required"),
+            Error::IncompatibleType(name) => write!(f, "the peer is a {name} socket, which this type cannot talk to"),
+            Error::MalformedReply => f.write_str("the peer's message is not shaped like a reply"),
+            Error::Refused(reason) => write!(f, "the peer refused the connection: {reason}"),
+            Error::HandshakeTimeout => f.write_str("the peer did not finish the handshake in time"),
+            Error::HeartbeatTimeout => f.write_str("the peer has been silent for too long"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,58 @@
+//! ZMTP, the protocol of ZeroMQ (RFC 37, and down to RFC 13), without I/O: this crate opens nothing, starts no thread
+//! and reads no clock.
+//!
+//! A [`Connection`] is one peer. Its driver calls, in this order:
+//!
+//! 1. in: append what was read to [`Connection::input`] and call [`Connection::handle_input`]; when
+//!    [`Connection::next_deadline`] has come, [`Connection::handle_timeout`];
+//! 2. out, after any call in: [`Connection::poll_event`] until `None`, [`Connection::take_output`] and write it;
+//! 3. after an error the connection is over; output that is left may still be written.
+//!
+//! Once [`Event::Ready`] has come, the driver encodes its messages with [`Framing`] itself.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`connection`] | the state machine of one peer |
+//! | `greeting` | the opening bytes, and which version they settle on |
+//! | [`codec`] | frame headers from and to bytes |
+//! | `scanner` | whole messages in a stretch of bytes |
+//! | `command`, `metadata` | READY, PING, SUBSCRIBE …; the properties peers exchange |
+//! | `heartbeat` | when to ping, when to give a peer up |
+//! | [`mechanism`] | the handshake, and what security it brings |
+//! | [`frame`] | one message part |
+
+#![forbid(unsafe_code)]
+
+pub mod codec;
+mod command;
+pub mod connection;
+mod error;
+pub mod frame;
+mod greeting;
+mod heartbeat;
+pub mod mechanism;
+mod metadata;
+mod scanner;
+mod socket_type;
+
+pub use codec::{Framing, Header, Run};
+pub use connection::{Config, Connection, Event, Limits, PeerInfo, Version};
+pub use error::Error;
+pub use frame::Frame;
+pub use heartbeat::Heartbeat;
+pub use mechanism::MechanismConfig;
+pub use socket_type::SocketType;
+
+/// The parsers of peers' bytes, for fuzzing.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Whatever the bytes are, metadata parsing ends without a panic.
+    pub fn metadata(bytes: &[u8]) {
+        let _ = crate::metadata::parse(bytes);
+    }
+
+    /// Whatever the bytes are, command parsing ends without a panic.
+    pub fn command(bytes: &[u8]) {
+        let _ = crate::command::Command::parse(bytes);
+    }
+}

@@ -1,0 +1,68 @@
+//! NULL: both sides send READY at once, and are ready when both were (RFC 37, section 4).
+
+use bytes::Bytes;
+
+use super::Mechanism;
+use crate::command::{self, Command};
+use crate::connection::Config;
+use crate::error::Error;
+use crate::metadata;
+
+pub(super) struct Null {
+    ready: Option<Vec<u8>>,
+    properties: Option<Vec<(String, Bytes)>>,
+    received: bool,
+}
+
+impl Null {
+    pub(super) fn new(config: &Config) -> Null {
+        let mut body = Vec::new();
+        command::encode(&mut body, command::READY, &properties_of(config));
+        Null { ready: Some(body), properties: None, received: false }
+    }
+}
+
+impl Mechanism for Null {
+    fn next_command(&mut self) -> Option<Vec<u8>> {
+        self.ready.take()
+    }
+
+    fn handle_command(&mut self, body: &[u8]) -> Result<(), Error> {
+        match Command::parse(body) {
+            Some(Command { name: command::READY, data }) if !self.received => {
+                self.received = true;
+                self.properties = Some(metadata::parse(data)?);
+                Ok(())
+            }
+            Some(Command { name: command::ERROR, data }) => Err(refusal(data)),
+            _ => Err(Error::UnexpectedCommand),
+        }
+    }
+
+    fn take_properties(&mut self) -> Option<Vec<(String, Bytes)>> {
+        if self.ready.is_some() {
+            return None;
+        }
+        self.properties.take()
+    }
+}
+
+/// The properties this side tells.
+pub(super) fn properties_of(config: &Config) -> Vec<u8> {
+    let mut out = Vec::new();
+    metadata::encode(&mut out, "Socket-Type", config.socket_type.name().as_bytes());
+    if config.socket_type.sends_identity() {
+        metadata::encode(&mut out, "Identity", &config.routing_id);
+    }
+    for (name, value) in &config.metadata {
+        metadata::encode(&mut out, name, value);
+    }
+    out
+}
+
+fn refusal(data: &[u8]) -> Error {
+    match data.split_first().and_then(|(len, rest)| rest.get(..usize::from(*len))) {
+        Some(reason) => Error::Refused(String::from_utf8_lossy(reason).into_owned()),
+        None => Error::MalformedCommand("ERROR"),
+    }
+}

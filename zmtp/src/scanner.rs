@@ -1,0 +1,152 @@
+//! Scanner: finds the whole messages, and the commands between them, in a stretch of bytes, looking at each byte of a
+//! header once.
+
+use crate::codec::Framing;
+use crate::connection::Limits;
+use crate::error::Error;
+
+/// Where the look at the buffer stands. Positions count from the buffer's start.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    framing: Framing,
+    /// Whether messages must look like replies to a REQ socket.
+    replies_only: bool,
+    /// The first byte not looked at.
+    at: usize,
+    /// The end of the last whole message or command.
+    whole: usize,
+    /// Frames and bytes of the message begun and not ended.
+    frames: usize,
+    bytes: u64,
+    envelope: Envelope,
+    /// The buffer length at which the next frame is complete, as far as it is known.
+    need: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Envelope {
+    Start,
+    AfterId,
+    Body,
+}
+
+/// What was found.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    /// Bytes of whole messages, `messages` of them.
+    Messages { start: usize, end: usize, messages: usize },
+    /// A command's body; its frame began at `start`. Inside a message, the frame has to be cut out of it.
+    Command { start: usize, body: usize, end: usize, inside: bool },
+}
+
+impl Scanner {
+    pub(crate) fn new(framing: Framing, replies_only: bool) -> Scanner {
+        Scanner {
+            framing,
+            replies_only,
+            at: 0,
+            whole: 0,
+            frames: 0,
+            bytes: 0,
+            envelope: Envelope::Start,
+            need: 0,
+        }
+    }
+
+    /// The next thing in `buffer`; `None` when more bytes are needed.
+    pub(crate) fn next(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<Found>, Error> {
+        let start = self.whole;
+        let mut messages = 0;
+        loop {
+            let rest = buffer.get(self.at..).unwrap_or_default();
+            let Some(header) = self.framing.decode_header(rest)? else {
+                self.need = self.at + HEADER_BYTES_MAX;
+                break;
+            };
+            let limit = limits.frame_bytes_max.unwrap_or(u64::MAX);
+            if header.body > limit {
+                return Err(Error::Oversize { bytes: header.body, limit });
+            }
+            let end = usize::try_from(header.body)
+                .ok()
+                .and_then(|body| self.at.checked_add(header.len)?.checked_add(body))
+                .filter(|end| *end <= isize::MAX as usize)
+                .ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
+            let message_bytes = self.bytes + header.body;
+            let limit = limits.message_bytes_max.unwrap_or(u64::MAX);
+            if message_bytes > limit {
+                return Err(Error::Oversize { bytes: message_bytes, limit });
+            }
+            if end > buffer.len() {
+                self.need = end;
+                break;
+            }
+            if header.command {
+                if messages > 0 {
+                    break;
+                }
+                let command = Found::Command {
+                    start: self.at,
+                    body: self.at + header.len,
+                    end,
+                    inside: self.frames > 0,
+                };
+                if self.frames == 0 {
+                    (self.at, self.whole) = (end, end);
+                }
+                return Ok(Some(command));
+            }
+            self.at = end;
+            if self.replies_only {
+                self.check_reply(header.body, header.more)?;
+            }
+            if header.more {
+                self.frames += 1;
+                self.bytes = message_bytes;
+                if self.frames >= limits.message_frames_max {
+                    return Err(Error::TooManyFrames { limit: limits.message_frames_max });
+                }
+            } else {
+                (self.frames, self.bytes) = (0, 0);
+                self.whole = end;
+                messages += 1;
+            }
+        }
+        if messages == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Found::Messages { start, end: self.whole, messages }))
+    }
+
+    /// A command inside a message was cut out of the buffer.
+    pub(crate) fn cut(&mut self, start: usize) {
+        self.at = start;
+    }
+
+    /// The end of what is whole; the buffer is cut there, and positions start over.
+    pub(crate) fn take_whole(&mut self) -> usize {
+        let whole = std::mem::take(&mut self.whole);
+        self.at -= whole;
+        self.need = self.need.saturating_sub(whole);
+        whole
+    }
+
+    /// How long the buffer must be for the next frame to be complete, as far as it is known.
+    pub(crate) fn need(&self) -> usize {
+        self.need
+    }
+
+    /// RFC 28 as libzmq enforces it: an optional id of four bytes, an empty delimiter, then the body.
+    fn check_reply(&mut self, len: u64, more: bool) -> Result<(), Error> {
+        self.envelope = match (self.envelope, len, more) {
+            (Envelope::Start, 4, true) => Envelope::AfterId,
+            (Envelope::Start | Envelope::AfterId, 0, true) => Envelope::Body,
+            (Envelope::Body, _, true) => Envelope::Body,
+            (Envelope::Body, _, false) => Envelope::Start,
+            _ => return Err(Error::MalformedReply),
+        };
+        Ok(())
+    }
+}
+
+const HEADER_BYTES_MAX: usize = 10;

@@ -1,0 +1,106 @@
+//! Socket types: their names and numbers on the wire, and who may talk to whom.
+
+use std::fmt;
+
+/// A socket type. The discriminant is its number in ZMTP 2.0 greetings and in the C API.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum SocketType {
+    Pair = 0,
+    Pub = 1,
+    Sub = 2,
+    Req = 3,
+    Rep = 4,
+    Dealer = 5,
+    Router = 6,
+    Pull = 7,
+    Push = 8,
+    XPub = 9,
+    XSub = 10,
+    Stream = 11,
+}
+
+impl SocketType {
+    /// All types.
+    pub const ALL: [SocketType; 12] = [
+        SocketType::Pair,
+        SocketType::Pub,
+        SocketType::Sub,
+        SocketType::Req,
+        SocketType::Rep,
+        SocketType::Dealer,
+        SocketType::Router,
+        SocketType::Pull,
+        SocketType::Push,
+        SocketType::XPub,
+        SocketType::XSub,
+        SocketType::Stream,
+    ];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SocketType::Pair => "PAIR",
+            SocketType::Pub => "PUB",
+            SocketType::Sub => "SUB",
+            SocketType::Req => "REQ",
+            SocketType::Rep => "REP",
+            SocketType::Dealer => "DEALER",
+            SocketType::Router => "ROUTER",
+            SocketType::Pull => "PULL",
+            SocketType::Push => "PUSH",
+            SocketType::XPub => "XPUB",
+            SocketType::XSub => "XSUB",
+            SocketType::Stream => "STREAM",
+        }
+    }
+
+    /// The type with this name, in capitals as on the wire.
+    pub fn from_name(name: &[u8]) -> Option<SocketType> {
+        SocketType::ALL.into_iter().find(|socket_type| socket_type.name().as_bytes() == name)
+    }
+
+    /// Whether the types can talk to each other.
+    pub fn accepts(self, peer: SocketType) -> bool {
+        use SocketType::*;
+        match self {
+            Pair => peer == Pair,
+            Pub | XPub => matches!(peer, Sub | XSub),
+            Sub | XSub => matches!(peer, Pub | XPub),
+            Req => matches!(peer, Rep | Router),
+            Rep => matches!(peer, Req | Dealer),
+            Dealer => matches!(peer, Rep | Dealer | Router),
+            Router => matches!(peer, Req | Dealer | Router),
+            Pull => peer == Push,
+            Push => peer == Pull,
+            Stream => false,
+        }
+    }
+
+    /// Whether the type tells its peers an identity (RFC 37: REQ, DEALER, and ROUTER too).
+    pub fn sends_identity(self) -> bool {
+        matches!(self, SocketType::Req | SocketType::Dealer | SocketType::Router)
+    }
+}
+
+impl fmt::Display for SocketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn talking_goes_both_ways() {
+        for one in SocketType::ALL {
+            for other in SocketType::ALL {
+                assert_eq!(one.accepts(other), other.accepts(one), "{one} and {other}");
+            }
+            assert_eq!(SocketType::from_name(one.name().as_bytes()), Some(one));
+        }
+    }
+}

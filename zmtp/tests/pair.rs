@@ -1,0 +1,283 @@
+//! Two connections joined by queues: no sockets, simulated time, any split.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use zmtp::{Config, Connection, Error, Event, Frame, Framing, SocketType, Version};
+
+struct Peer {
+    connection: Connection,
+    events: Vec<Event>,
+}
+
+impl Peer {
+    fn new(config: Config, now: Instant) -> Peer {
+        Peer { connection: Connection::new(Arc::new(config), now), events: Vec::new() }
+    }
+
+    fn feed(&mut self, bytes: &[u8], now: Instant) -> Result<(), Error> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let buffer = self.connection.input();
+            let room = (buffer.capacity() - buffer.len()).min(rest.len());
+            assert!(room > 0, "the input buffer must have room");
+            buffer.extend_from_slice(&rest[..room]);
+            rest = &rest[room..];
+            self.connection.handle_input(now)?;
+            while let Some(event) = self.connection.poll_event() {
+                self.events.push(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn messages(&mut self) -> Vec<Vec<Frame>> {
+        let mut messages = Vec::new();
+        for event in self.events.drain(..) {
+            if let Event::Messages(mut run) = event {
+                let mut message = Vec::new();
+                while let Some((frame, more)) = run.next_frame() {
+                    message.push(frame);
+                    if !more {
+                        messages.push(std::mem::take(&mut message));
+                    }
+                }
+            }
+        }
+        messages
+    }
+}
+
+/// Carries bytes both ways, `step` at a time, until neither has more to say.
+fn settle(one: &mut Peer, other: &mut Peer, step: usize, now: Instant) -> Result<(), Error> {
+    loop {
+        let to_other = one.connection.take_output();
+        let to_one = other.connection.take_output();
+        if to_other.is_none() && to_one.is_none() {
+            return Ok(());
+        }
+        for chunk in to_other.unwrap_or_default().chunks(step) {
+            other.feed(chunk, now)?;
+        }
+        for chunk in to_one.unwrap_or_default().chunks(step) {
+            one.feed(chunk, now)?;
+        }
+    }
+}
+
+fn pair(one: SocketType, other: SocketType) -> (Peer, Peer, Instant) {
+    let now = Instant::now();
+    let mut config = Config::new(one);
+    config.routing_id = Frame::from("abc");
+    (Peer::new(config, now), Peer::new(Config::new(other), now), now)
+}
+
+#[test]
+fn a_handshake_survives_any_split() {
+    for step in 1..80 {
+        let (mut dealer, mut router, now) = pair(SocketType::Dealer, SocketType::Router);
+        settle(&mut dealer, &mut router, step, now).unwrap();
+        assert!(dealer.connection.is_ready() && router.connection.is_ready());
+        let Some(Event::Ready(info)) = router.events.first() else { panic!("no ready event") };
+        assert_eq!(info.routing_id, "abc");
+        assert_eq!(info.socket_type, Some(SocketType::Dealer));
+        assert_eq!(info.version, Version::V3_1);
+    }
+}
+
+#[test]
+fn messages_survive_any_split() {
+    let bodies: Vec<Vec<u8>> = [0, 1, 78, 79, 255, 256, 5000].iter().map(|len| vec![*len as u8; *len]).collect();
+    let mut wire = Vec::new();
+    for (index, body) in bodies.iter().enumerate() {
+        Framing::V2.encode(&mut wire, body, index % 2 == 0);
+    }
+    // A PING between the frames of the unfinished message, then its last frame.
+    wire.extend_from_slice(b"\x04\x07\x04PING\x00\x00");
+    Framing::V2.encode(&mut wire, b"end", false);
+    for step in [1, 2, 3, 7, 64, 1000, wire.len()] {
+        let (mut push, mut pull, now) = pair(SocketType::Push, SocketType::Pull);
+        settle(&mut push, &mut pull, 1000, now).unwrap();
+        pull.events.clear();
+        for chunk in wire.chunks(step) {
+            pull.feed(chunk, now).unwrap();
+        }
+        let messages = pull.messages();
+        assert_eq!(messages.len(), 4, "step {step}");
+        let frames: Vec<&Frame> = messages.iter().flatten().collect();
+        assert_eq!(frames.len(), bodies.len() + 1);
+        for (frame, body) in frames.iter().zip(&bodies) {
+            assert_eq!(frame.as_slice(), body.as_slice());
+        }
+        assert_eq!(pull.connection.take_output().as_deref(), Some(&b"\x04\x05\x04PONG"[..]));
+    }
+}
+
+#[test]
+fn large_messages_come_whole() {
+    let body: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
+    let mut wire = Vec::new();
+    for _ in 0..3 {
+        Framing::V2.encode(&mut wire, &body, false);
+        Framing::V2.encode(&mut wire, b"small", false);
+    }
+    let (mut push, mut pull, now) = pair(SocketType::Push, SocketType::Pull);
+    settle(&mut push, &mut pull, 1000, now).unwrap();
+    pull.feed(&wire, now).unwrap();
+    let messages = pull.messages();
+    assert_eq!(messages.len(), 6);
+    assert!(messages.iter().step_by(2).all(|message| message[0] == body.as_slice()));
+}
+
+#[test]
+fn what_is_announced_is_not_allocated() {
+    let (mut push, mut pull, now) = pair(SocketType::Push, SocketType::Pull);
+    settle(&mut push, &mut pull, 1000, now).unwrap();
+    pull.feed(b"\x02\x00\x00\x00\x00\x3f\xff\xff\xffabc", now).unwrap();
+    assert!(pull.connection.input().capacity() <= 64 * 1024);
+}
+
+#[test]
+fn subscriptions_keep_their_place_among_messages() {
+    let (mut publisher, mut sub, now) = pair(SocketType::XPub, SocketType::XSub);
+    settle(&mut publisher, &mut sub, 1000, now).unwrap();
+    publisher.events.clear();
+    publisher.feed(b"\x00\x01a\x04\x0b\x09SUBSCRIBEA\x00\x01b\x04\x08\x06CANCELA", now).unwrap();
+    let kinds: Vec<String> = publisher
+        .events
+        .iter()
+        .map(|event| match event {
+            Event::Messages(run) => format!("{} message", run.messages()),
+            Event::Subscribe(topic) => format!("+{topic:?}"),
+            Event::Cancel(topic) => format!("-{topic:?}"),
+            _ => "other".into(),
+        })
+        .collect();
+    assert_eq!(kinds, ["1 message", "+\"A\"", "1 message", "-\"A\""]);
+}
+
+#[test]
+fn incompatible_types_part() {
+    let (mut push, mut publisher, now) = pair(SocketType::Push, SocketType::Pub);
+    assert!(matches!(settle(&mut push, &mut publisher, 1000, now), Err(Error::IncompatibleType(_))));
+}
+
+#[test]
+fn a_peer_of_version_two_is_understood() {
+    let now = Instant::now();
+    let mut dealer = Config::new(SocketType::Dealer);
+    dealer.routing_id = Frame::from("abc");
+    let mut dealer = Peer::new(dealer, now);
+    assert_eq!(dealer.connection.take_output().unwrap(), [0xff, 0, 0, 0, 0, 0, 0, 0, 4, 0x7f]);
+    dealer.feed(&[0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 1], now).unwrap();
+    assert_eq!(dealer.connection.take_output().unwrap(), b"\x03\x05\x00\x03abc");
+    dealer.feed(b"\x06\x00\x02id\x00\x05Hello", now).unwrap();
+    let Event::Ready(info) = dealer.events.remove(0) else { panic!("not ready") };
+    assert_eq!((info.version, info.routing_id.as_slice()), (Version::V2_0, &b"id"[..]));
+    assert_eq!(dealer.messages(), [[Frame::from("Hello")]]);
+}
+
+#[test]
+fn a_peer_of_version_one_is_understood() {
+    let now = Instant::now();
+    let mut dealer = Config::new(SocketType::Dealer);
+    dealer.routing_id = Frame::from("abc");
+    let mut dealer = Peer::new(dealer, now);
+    dealer.connection.take_output();
+    dealer.feed(b"\x01\x00\x06\x00Hello", now).unwrap();
+    assert_eq!(dealer.connection.take_output().unwrap(), b"abc");
+    assert!(dealer.connection.is_ready());
+    assert_eq!(dealer.connection.framing(), Framing::V1);
+    assert_eq!(dealer.messages(), [[Frame::from("Hello")]]);
+
+    let mut publisher = Peer::new(Config::new(SocketType::Pub), now);
+    publisher.feed(b"\x01\x00", now).unwrap();
+    assert!(matches!(&publisher.events[1], Event::Subscribe(topic) if topic.is_empty()));
+}
+
+#[test]
+fn silence_ends_a_connection_and_any_sign_of_life_does_not() {
+    let now = Instant::now();
+    let second = Duration::from_secs(1);
+    let mut config = Config::new(SocketType::Pull);
+    config.heartbeat.interval = Some(second);
+    config.heartbeat.timeout = Some(second * 2);
+    config.heartbeat.ttl = second * 30;
+    let mut pull = Peer::new(config, now);
+    let mut push = Peer::new(Config::new(SocketType::Push), now);
+    settle(&mut pull, &mut push, 1000, now).unwrap();
+    assert_eq!(pull.connection.next_deadline(), Some(now + second));
+    pull.connection.handle_timeout(now + second).unwrap();
+    assert_eq!(pull.connection.take_output().unwrap(), b"\x04\x07\x04PING\x01\x2c");
+    pull.feed(b"\x04\x05\x04PONG", now + second).unwrap();
+    pull.connection.handle_timeout(now + second * 2).unwrap();
+    assert_eq!(pull.connection.handle_timeout(now + second * 4), Err(Error::HeartbeatTimeout));
+}
+
+#[test]
+fn a_pings_context_comes_back_and_its_ttl_counts() {
+    let (mut push, mut pull, now) = pair(SocketType::Push, SocketType::Pull);
+    settle(&mut push, &mut pull, 1000, now).unwrap();
+    pull.feed(b"\x04\x0c\x04PING\x00\x0aHELLO", now).unwrap();
+    assert_eq!(pull.connection.take_output().unwrap(), b"\x04\x0a\x04PONGHELLO");
+    assert_eq!(pull.connection.next_deadline(), Some(now + Duration::from_secs(1)));
+    assert!(pull.connection.handle_timeout(now + Duration::from_secs(1)).is_err());
+}
+
+#[test]
+fn a_silent_peer_is_given_up_after_the_handshake_time() {
+    let (mut push, _, now) = pair(SocketType::Push, SocketType::Pull);
+    assert_eq!(push.connection.handle_timeout(now + Duration::from_secs(29)), Ok(()));
+    assert_eq!(push.connection.handle_timeout(now + Duration::from_secs(30)), Err(Error::HandshakeTimeout));
+}
+
+#[test]
+fn what_is_too_large_ends_the_connection() {
+    let now = Instant::now();
+    let cases: [(&[u8], bool); 3] = [
+        (b"\x02\x7f\xff\xff\xff\xff\xff\xff\xff", true),
+        (b"\x02\xff\xff\xff\xff\xff\xff\xff\xff", true),
+        (b"\x00\x0bhello world", true),
+    ];
+    for (bytes, fails) in cases {
+        let mut config = Config::new(SocketType::Pull);
+        config.limits.frame_bytes_max = Some(100);
+        let mut pull = Peer::new(config, now);
+        let mut push = Peer::new(Config::new(SocketType::Push), now);
+        settle(&mut pull, &mut push, 1000, now).unwrap();
+        let small = bytes.len() > 9;
+        assert_eq!(pull.feed(bytes, now).is_err(), fails && !small);
+    }
+    let (mut push, mut pull, now) = pair(SocketType::Push, SocketType::Pull);
+    settle(&mut push, &mut pull, 1000, now).unwrap();
+    let million_frames = b"\x01\x00".repeat(1_000_000);
+    assert!(matches!(pull.feed(&million_frames, now), Err(Error::TooManyFrames { .. })));
+}
+
+#[test]
+fn http_and_other_garbage_do_no_harm() {
+    for bytes in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], &[0; 100], &[0xff; 100], b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01XXXX"]
+    {
+        for step in [1, 5, 100] {
+            let now = Instant::now();
+            let mut pull = Peer::new(Config::new(SocketType::Pull), now);
+            for chunk in bytes.chunks(step) {
+                if pull.feed(chunk, now).is_err() {
+                    break;
+                }
+            }
+            assert!(pull.messages().len() < 30);
+        }
+    }
+}
+
+#[test]
+fn only_replies_reach_a_requester() {
+    let good: [&[u8]; 2] = [b"\x01\x00\x00\x02Hi", b"\x01\x04abcd\x01\x00\x00\x02Hi"];
+    let bad: [&[u8]; 3] = [b"\x00\x02Hi", b"\x01\x01x\x00\x02Hi", b"\x01\x04abcd\x00\x00"];
+    for (bytes, fine) in good.into_iter().map(|bytes| (bytes, true)).chain(bad.into_iter().map(|bytes| (bytes, false))) {
+        let (mut req, mut rep, now) = pair(SocketType::Req, SocketType::Rep);
+        settle(&mut req, &mut rep, 1000, now).unwrap();
+        assert_eq!(req.feed(bytes, now).is_ok(), fine, "{bytes:?}");
+    }
+}
