@@ -1,0 +1,350 @@
+//! Context: owns the I/O threads, the inproc names and the list of sockets.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use zmtp::SocketType;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::resolver::Resolver;
+use crate::io::thread::IoThread;
+use crate::io::{Command, IoHandle};
+use crate::options::{ContextOptions, Options};
+use crate::socket::core::SocketCore;
+use crate::transport::inproc::Names;
+
+/// A family of sockets that share I/O threads and inproc names. Most programs need only the
+/// [global](Context::global) one, which sockets use unless told otherwise.
+///
+/// Cloning gives another handle to the same context. Dropping the last handle does nothing to its sockets; they live
+/// until they are closed themselves.
+#[derive(Clone)]
+pub struct Context {
+    inner: Arc<ContextInner>,
+}
+
+/// Sets up a [`Context`].
+#[derive(Clone, Debug, Default)]
+pub struct ContextBuilder {
+    options: ContextOptions,
+}
+
+/// Messages that were not sent before a deadline.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Unsent {
+    /// The type of the socket they were sent on.
+    pub socket_type: SocketType,
+    /// The endpoint of the peer they were for.
+    pub endpoint: String,
+    /// How many.
+    pub messages: usize,
+}
+
+/// What the sockets of a context share.
+pub(crate) struct ContextInner {
+    options: Mutex<ContextOptions>,
+    io: Mutex<Vec<(Arc<IoHandle>, Option<JoinHandle<()>>)>>,
+    names: Mutex<Names>,
+    sockets: Mutex<HashMap<u64, Weak<SocketCore>>>,
+    socket_gone: Condvar,
+    terminated: AtomicBool,
+    next_id: AtomicU64,
+    resolver: Resolver,
+}
+
+impl Context {
+    /// A context with one I/O thread, which starts with the first bind or connect that needs it.
+    pub fn new() -> Context {
+        Context::builder().build()
+    }
+
+    /// Sets up a context.
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder::default()
+    }
+
+    /// The context of sockets made without naming one. It has no limit of sockets.
+    pub fn global() -> &'static Context {
+        static GLOBAL: LazyLock<Context> = LazyLock::new(|| Context::builder().max_sockets(usize::MAX).build());
+        &GLOBAL
+    }
+
+    /// Every call on the context's sockets, those that wait included, fails with
+    /// [`Terminated`](ErrorKind::Terminated) from now on; they can only be closed. Never blocks.
+    pub fn shutdown(&self) {
+        self.inner.terminated.store(true, Ordering::Release);
+        for core in self.inner.live() {
+            core.terminate();
+        }
+        let waiting = self.inner.names.lock().take_waiting();
+        for (core, pipe) in waiting {
+            core.name_will_not_come(pipe);
+        }
+    }
+
+    /// [Shuts down](Context::shutdown), then waits until all sockets are closed and have sent, or given up, what they
+    /// had to send. Blocks for ever if a socket is never closed, or lingers for ever for a peer that never comes; see
+    /// [`close_within`](Context::close_within).
+    pub fn terminate(&self) {
+        self.shutdown();
+        self.inner.wait_for_sockets(None);
+        self.inner.stop_io();
+    }
+
+    /// Closes all sockets and sends what they have to send until the time is over. Always returns by then.
+    ///
+    /// # Errors
+    /// What was not sent, for each peer; it is dropped.
+    pub fn close_within(&self, time: Duration) -> Result<(), Vec<Unsent>> {
+        let deadline = Instant::now() + time;
+        self.inner.terminated.store(true, Ordering::Release);
+        for core in self.inner.live() {
+            core.close(Some(time));
+        }
+        if self.inner.wait_for_sockets(Some(deadline)) {
+            self.inner.stop_io();
+            return Ok(());
+        }
+        Err(self.inner.live().iter().flat_map(|core| core.unsent()).collect())
+    }
+
+    /// The context's options.
+    pub fn options(&self) -> ContextOptions {
+        self.inner.options.lock().clone()
+    }
+
+    /// Sockets not closed yet, or closed and still sending.
+    pub fn socket_count(&self) -> usize {
+        self.inner.live().len()
+    }
+
+    /// The counters of all sockets in the text format Prometheus reads.
+    pub fn prometheus(&self) -> String {
+        let mut text = String::new();
+        for (name, help) in COUNTER_NAMES {
+            let _ = writeln!(text, "# HELP zefiro_{name} {help}\n# TYPE zefiro_{name} counter");
+        }
+        for core in self.inner.live() {
+            let counters = core.counters();
+            let labels = format!("socket=\"{}\",type=\"{}\"", core.id, core.socket_type.name());
+            let values = [
+                ("sent_messages_total", counters.sent),
+                ("sent_bytes_total", counters.sent_bytes),
+                ("received_messages_total", counters.received),
+                ("received_bytes_total", counters.received_bytes),
+            ];
+            for (name, value) in values {
+                let _ = writeln!(text, "zefiro_{name}{{{labels}}} {value}");
+            }
+            let dropped = counters.dropped;
+            let reasons = [
+                ("high_water_mark", dropped.high_water_mark),
+                ("unroutable", dropped.unroutable),
+                ("peer_gone", dropped.peer_gone),
+                ("linger_expired", dropped.linger_expired),
+                ("oversize", dropped.oversize),
+                ("filtered", dropped.filtered),
+                ("conflated", dropped.conflated),
+            ];
+            for (reason, value) in reasons {
+                let _ = writeln!(text, "zefiro_dropped_messages_total{{{labels},reason=\"{reason}\"}} {value}");
+            }
+        }
+        text
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<ContextInner> {
+        &self.inner
+    }
+}
+
+impl Default for Context {
+    /// The [global](Context::global) context.
+    fn default() -> Context {
+        Context::global().clone()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("sockets", &self.socket_count()).finish_non_exhaustive()
+    }
+}
+
+impl ContextBuilder {
+    /// I/O threads; 1 by default, 0 is enough for inproc.
+    pub fn io_threads(mut self, threads: usize) -> ContextBuilder {
+        self.options.io_threads = threads;
+        self
+    }
+
+    /// Most sockets at a time; 1,023 by default.
+    pub fn max_sockets(mut self, sockets: usize) -> ContextBuilder {
+        self.options.max_sockets = sockets;
+        self
+    }
+
+    /// All options at once.
+    pub fn options(mut self, options: ContextOptions) -> ContextBuilder {
+        self.options = options;
+        self
+    }
+
+    /// The context.
+    pub fn build(self) -> Context {
+        Context {
+            inner: Arc::new(ContextInner {
+                options: Mutex::new(self.options),
+                io: Mutex::new(Vec::new()),
+                names: Mutex::new(Names::default()),
+                sockets: Mutex::new(HashMap::new()),
+                socket_gone: Condvar::new(),
+                terminated: AtomicBool::new(false),
+                next_id: AtomicU64::new(1),
+                resolver: Resolver::default(),
+            }),
+        }
+    }
+}
+
+impl ContextInner {
+    /// Adds a socket; it counts until it is closed and has finished sending.
+    pub(crate) fn open_socket(
+        self: &Arc<ContextInner>,
+        socket_type: SocketType,
+        configure: impl FnOnce(&mut Options),
+    ) -> Result<Arc<SocketCore>> {
+        if self.is_terminated() {
+            return Err(Error::new(ErrorKind::Terminated, "socket"));
+        }
+        let context_options = self.options.lock().clone();
+        let mut options = Options::new(socket_type, &context_options);
+        configure(&mut options);
+        options.validate()?;
+        let mut sockets = self.sockets.lock();
+        if sockets.len() >= context_options.max_sockets {
+            return Err(Error::new(ErrorKind::TooManySockets, "socket"));
+        }
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let core = SocketCore::new(id, socket_type, self.clone(), options);
+        sockets.insert(id, Arc::downgrade(&core));
+        Ok(core)
+    }
+
+    /// A closed socket has nothing left to do.
+    pub(crate) fn socket_finished(&self, core: &SocketCore) {
+        self.sockets.lock().remove(&core.id);
+        self.socket_gone.notify_all();
+    }
+
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock()
+    }
+
+    /// The least loaded I/O thread that `affinity` allows; all are started with the first one asked for.
+    pub(crate) fn choose_io(&self, affinity: u64, operation: &'static str, text: &str) -> Result<Arc<IoHandle>> {
+        let mut io = self.io.lock();
+        if io.is_empty() {
+            let options = self.options.lock().clone();
+            for index in 0..options.io_threads {
+                io.push(self.start_io(index).map_err(|error| Error::with_io(operation, text, error))?);
+            }
+        }
+        io.iter()
+            .enumerate()
+            .filter(|(index, _)| affinity == 0 || (*index < 64 && affinity >> index & 1 == 1))
+            .map(|(_, (handle, _))| handle)
+            .min_by_key(|handle| handle.load())
+            .cloned()
+            .ok_or_else(|| {
+                let why = "the context has no I/O thread, or the socket's affinity allows none of them";
+                Error::with_text(ErrorKind::NoIoThread, operation, text, why)
+            })
+    }
+
+    fn start_io(&self, index: usize) -> std::io::Result<(Arc<IoHandle>, Option<JoinHandle<()>>)> {
+        let handle = Arc::new(IoHandle::new()?);
+        let io_thread = IoThread::new(handle.clone(), self.resolver.clone());
+        let thread = thread::Builder::new().name(format!("zefiro/io/{index}")).spawn(move || io_thread.run())?;
+        Ok((handle, Some(thread)))
+    }
+
+    /// The I/O threads there are.
+    pub(crate) fn started_io(&self) -> Vec<Arc<IoHandle>> {
+        self.io.lock().iter().map(|(handle, _)| handle.clone()).collect()
+    }
+
+    fn stop_io(&self) {
+        let io = std::mem::take(&mut *self.io.lock());
+        for (handle, _) in &io {
+            handle.tell(Command::Stop);
+        }
+        for (_, thread) in io {
+            // Terminating from a callback on the I/O thread itself must not wait for itself.
+            if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
+                let _ = thread.join();
+            }
+        }
+    }
+
+    fn live(&self) -> Vec<Arc<SocketCore>> {
+        self.sockets.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Waits until one socket is finished; `false` at the deadline.
+    pub(crate) fn wait_for_socket(&self, id: u64, deadline: Instant) -> bool {
+        let mut sockets = self.sockets.lock();
+        while sockets.contains_key(&id) {
+            if self.socket_gone.wait_until(&mut sockets, deadline).timed_out() {
+                return !sockets.contains_key(&id);
+            }
+        }
+        true
+    }
+
+    /// Waits until no socket is left; `false` at the deadline.
+    fn wait_for_sockets(&self, deadline: Option<Instant>) -> bool {
+        let mut sockets = self.sockets.lock();
+        loop {
+            sockets.retain(|_, core| core.strong_count() > 0);
+            if sockets.is_empty() {
+                return true;
+            }
+            match deadline {
+                None => self.socket_gone.wait(&mut sockets),
+                Some(deadline) => {
+                    if self.socket_gone.wait_until(&mut sockets, deadline).timed_out() {
+                        return sockets.is_empty();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for ContextInner {
+    fn drop(&mut self) {
+        for (handle, _) in self.io.lock().drain(..) {
+            handle.tell(Command::Stop);
+        }
+    }
+}
+
+const COUNTER_NAMES: [(&str, &str); 5] = [
+    ("sent_messages_total", "Messages accepted for sending, once for each peer."),
+    ("sent_bytes_total", "Payload bytes of those."),
+    ("received_messages_total", "Messages handed to the program."),
+    ("received_bytes_total", "Payload bytes of those."),
+    ("dropped_messages_total", "Messages that reached nobody, by reason."),
+];

@@ -1,0 +1,96 @@
+//! Counters: what became of every message, per socket and per peer.
+//!
+//! They obey a conservation law: for a sender, `sent` = handed to the kernel or the peer + queued + dropped by reason;
+//! for a receiver, what arrived = `received` + queued + dropped by reason.
+
+/// What a socket, or one of its peers, has done so far.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Messages accepted for sending, once for each peer they went to.
+    pub sent: u64,
+    /// Payload bytes of those.
+    pub sent_bytes: u64,
+    /// Messages handed to the program.
+    pub received: u64,
+    /// Payload bytes of those.
+    pub received_bytes: u64,
+    /// Messages accepted and not yet handed to the kernel or the peer.
+    pub queued_out: u64,
+    /// Messages arrived and not yet handed to the program.
+    pub queued_in: u64,
+    /// Messages that ended otherwise, by reason.
+    pub dropped: Dropped,
+}
+
+/// Messages that reached nobody, by reason.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// The peer's queue was full, and the pattern drops then (PUB, XPUB, ROUTER).
+    pub high_water_mark: u64,
+    /// No peer wanted it, or had the routing id (PUB without subscribers, ROUTER).
+    pub unroutable: u64,
+    /// The peer went away with the message queued or half sent.
+    pub peer_gone: u64,
+    /// The socket was closed and the linger time ran out.
+    pub linger_expired: u64,
+    /// The message was larger than the socket accepts.
+    pub oversize: u64,
+    /// It arrived and did not match (SUB), or was not a reply to the request (REQ), or not shaped as one (REP).
+    pub filtered: u64,
+    /// A newer message took its place (conflate).
+    pub conflated: u64,
+}
+
+impl Dropped {
+    /// All reasons together.
+    pub fn total(&self) -> u64 {
+        self.high_water_mark
+            + self.unroutable
+            + self.peer_gone
+            + self.linger_expired
+            + self.oversize
+            + self.filtered
+            + self.conflated
+    }
+}
+
+/// Why a message reached nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DropReason {
+    HighWaterMark,
+    Unroutable,
+    PeerGone,
+    LingerExpired,
+    Oversize,
+    Filtered,
+    Conflated,
+}
+
+impl Counters {
+    #[inline]
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.sent += 1;
+        self.sent_bytes += bytes;
+    }
+
+    #[inline]
+    pub(crate) fn received(&mut self, bytes: u64) {
+        self.received += 1;
+        self.received_bytes += bytes;
+    }
+
+    pub(crate) fn drop(&mut self, reason: DropReason, messages: u64) {
+        let counter = match reason {
+            DropReason::HighWaterMark => &mut self.dropped.high_water_mark,
+            DropReason::Unroutable => &mut self.dropped.unroutable,
+            DropReason::PeerGone => &mut self.dropped.peer_gone,
+            DropReason::LingerExpired => &mut self.dropped.linger_expired,
+            DropReason::Oversize => &mut self.dropped.oversize,
+            DropReason::Filtered => &mut self.dropped.filtered,
+            DropReason::Conflated => &mut self.dropped.conflated,
+        };
+        *counter += messages;
+    }
+}

@@ -1,0 +1,340 @@
+//! Endpoint: reads and prints `tcp://`, `ipc://` and `inproc://` addresses, and resolves the names in them.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::path::PathBuf;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where to bind or connect: a transport and an address.
+///
+/// Printed as text it can be given to another socket's connect.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// `tcp://host:port`.
+    Tcp(TcpEndpoint),
+    /// `ipc://path`.
+    Ipc(IpcEndpoint),
+    /// `inproc://name`.
+    Inproc(String),
+}
+
+/// A TCP address, by number or by name, perhaps with the address to connect from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TcpEndpoint {
+    source: Option<HostPort>,
+    address: HostPort,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct HostPort {
+    host: String,
+    port: u16,
+}
+
+/// A Unix socket's address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum IpcEndpoint {
+    /// A path in the file system.
+    Path(PathBuf),
+    /// A name of Linux's abstract name space: `ipc://@name`.
+    Abstract(Vec<u8>),
+    /// A new path of the system's choosing: `ipc://*`, for binding.
+    Wildcard,
+}
+
+impl Endpoint {
+    /// Reads an endpoint to bind.
+    ///
+    /// # Errors
+    /// [`InvalidEndpoint`](ErrorKind::InvalidEndpoint) or
+    /// [`UnsupportedTransport`](ErrorKind::UnsupportedTransport).
+    pub fn parse_bind(text: &str) -> Result<Endpoint> {
+        Endpoint::parse("bind", text)
+    }
+
+    /// Reads an endpoint to connect to; names in it are resolved later.
+    ///
+    /// # Errors
+    /// As [`parse_bind`](Endpoint::parse_bind).
+    pub fn parse_connect(text: &str) -> Result<Endpoint> {
+        Endpoint::parse("connect", text)
+    }
+
+    fn parse(operation: &'static str, text: &str) -> Result<Endpoint> {
+        let invalid = |why: &str| Error::with_text(ErrorKind::InvalidEndpoint, operation, text, why);
+        let binding = operation == "bind";
+        let (transport, address) = text.split_once("://").ok_or_else(|| {
+            invalid("an endpoint looks like tcp://127.0.0.1:5555, ipc:///tmp/socket or inproc://name")
+        })?;
+        if transport.is_empty() || address.is_empty() {
+            return Err(invalid("the transport or the address is missing"));
+        }
+        match transport {
+            "tcp" => TcpEndpoint::parse(address, binding).map(Endpoint::Tcp).map_err(invalid),
+            "ipc" => Ok(Endpoint::Ipc(IpcEndpoint::parse(address, binding).map_err(invalid)?)),
+            "inproc" => Ok(Endpoint::Inproc(address.to_string())),
+            _ => Err(Error::with_text(
+                ErrorKind::UnsupportedTransport,
+                operation,
+                text,
+                format!("the transport {transport:?} is not one of tcp, ipc, inproc"),
+            )),
+        }
+    }
+}
+
+impl TcpEndpoint {
+    fn parse(address: &str, binding: bool) -> std::result::Result<TcpEndpoint, &'static str> {
+        let (source, address) = match address.rsplit_once(';') {
+            Some((source, address)) => (Some(source), address),
+            None => (None, address),
+        };
+        if !binding {
+            check_characters(source.unwrap_or(address))?;
+        }
+        let source = match source {
+            Some(source) => Some(HostPort::parse(source, true)?),
+            None => None,
+        };
+        let address = HostPort::parse(address, binding)?;
+        if !binding && address.host == "*" {
+            return Err("a connect needs a host, not *");
+        }
+        Ok(TcpEndpoint { source, address })
+    }
+
+    /// The address to bind; may look up an interface or a name, and block for it.
+    ///
+    /// # Errors
+    /// [`UnknownHost`](ErrorKind::UnknownHost).
+    pub fn resolve_bind(&self, ipv6: bool) -> Result<SocketAddr> {
+        self.address.resolve_local("bind", ipv6, true)
+    }
+
+    /// The addresses to connect to; blocks while a name is looked up.
+    ///
+    /// # Errors
+    /// [`UnknownHost`](ErrorKind::UnknownHost).
+    pub fn resolve_connect(&self, ipv6: bool) -> Result<Vec<SocketAddr>> {
+        if let Some(addresses) = self.numeric_connect(ipv6) {
+            return Ok(addresses);
+        }
+        let found = (self.address.host.as_str(), self.address.port)
+            .to_socket_addrs()
+            .map_err(|error| unknown("connect", self, error.to_string()))?;
+        let addresses: Vec<SocketAddr> = found.filter(|address| ipv6 || address.is_ipv4()).map(|address| mapped(address, ipv6)).collect();
+        if addresses.is_empty() {
+            return Err(unknown("connect", self, "the name has no address of the right family".into()));
+        }
+        Ok(addresses)
+    }
+
+    /// The address, if it is given by number: then there is nothing to look up. Of the wrong family, it is nothing.
+    pub(crate) fn numeric_connect(&self, ipv6: bool) -> Option<Vec<SocketAddr>> {
+        let address = numeric(&self.address.host, self.address.port)?;
+        Some(if ipv6 || address.is_ipv4() { vec![mapped(address, ipv6)] } else { Vec::new() })
+    }
+
+    /// The address to connect from, if one is given.
+    pub(crate) fn resolve_source(&self, ipv6: bool) -> Result<Option<SocketAddr>> {
+        self.source.as_ref().map(|source| source.resolve_local("connect", ipv6, false)).transpose()
+    }
+}
+
+impl HostPort {
+    fn parse(text: &str, wildcard: bool) -> std::result::Result<HostPort, &'static str> {
+        let (host, port) = text.rsplit_once(':').ok_or("the port is missing")?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if host.contains('%') && scope(host.rsplit_once('%').map_or("", |(_, zone)| zone)).is_none() {
+            return Err("the zone is not an interface");
+        }
+        let port = match port {
+            "*" | "0" if wildcard => 0,
+            "*" => return Err("the port must be a number"),
+            digits => lenient_port(digits, wildcard)?,
+        };
+        Ok(HostPort { host: host.to_string(), port })
+    }
+
+    fn resolve_local(&self, operation: &'static str, ipv6: bool, names: bool) -> Result<SocketAddr> {
+        let wrong_family = || unknown(operation, self, "the address is IPv6, and the option ipv6 is off".into());
+        if self.host == "*" {
+            let any = if ipv6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+            return Ok(SocketAddr::new(any, self.port));
+        }
+        if let Some(address) = numeric(&self.host, self.port) {
+            return if ipv6 || address.is_ipv4() { Ok(mapped(address, ipv6)) } else { Err(wrong_family()) };
+        }
+        if let Some(address) = crate::sys::net::interface_address(&self.host, ipv6) {
+            return Ok(SocketAddr::new(address, self.port));
+        }
+        if !names {
+            return Err(unknown(operation, self, "no interface has this name".into()));
+        }
+        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        let mut found = found.map_err(|error| unknown(operation, self, error.to_string()))?;
+        found
+            .find(|address| ipv6 || address.is_ipv4())
+            .map(|address| mapped(address, ipv6))
+            .ok_or_else(|| unknown(operation, self, "the name has no address of the right family".into()))
+    }
+}
+
+impl IpcEndpoint {
+    fn parse(address: &str, binding: bool) -> std::result::Result<IpcEndpoint, &'static str> {
+        match address.strip_prefix('@') {
+            Some("") => Err("the abstract name is missing"),
+            Some(name) => Ok(IpcEndpoint::Abstract(name.as_bytes().to_vec())),
+            None if binding && address.starts_with('*') => Ok(IpcEndpoint::Wildcard),
+            None => Ok(IpcEndpoint::Path(PathBuf::from(address))),
+        }
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Endpoint {
+        let host = match address {
+            SocketAddr::V4(address) => address.ip().to_string(),
+            SocketAddr::V6(address) => address.ip().to_string(),
+        };
+        Endpoint::Tcp(TcpEndpoint { source: None, address: HostPort { host, port: address.port() } })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Tcp(tcp) => write!(f, "tcp://{tcp}"),
+            Endpoint::Ipc(IpcEndpoint::Path(path)) => write!(f, "ipc://{}", path.display()),
+            Endpoint::Ipc(IpcEndpoint::Abstract(name)) => write!(f, "ipc://@{}", String::from_utf8_lossy(name)),
+            Endpoint::Ipc(IpcEndpoint::Wildcard) => f.write_str("ipc://*"),
+            Endpoint::Inproc(name) => write!(f, "inproc://{name}"),
+        }
+    }
+}
+
+impl fmt::Display for TcpEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(source) = &self.source {
+            write!(f, "{source};")?;
+        }
+        self.address.fmt(f)
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// As libzmq reads ports: C's `atoi` cut to 16 bits, so `12x` is 12 and `65537` is 1. What then is 0 is refused.
+fn lenient_port(text: &str, wildcard: bool) -> std::result::Result<u16, &'static str> {
+    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    if digits.is_empty() || (negative && !wildcard) {
+        return Err("the port must be a number from 1 to 65535");
+    }
+    let number = digits.bytes().fold(0i64, |number, digit| number.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
+    let port = (if negative { -number } else { number }) as u16;
+    if port == 0 && wildcard { Err("the port must be a number from 1 to 65535, or *") } else { Ok(port) }
+}
+
+/// The characters libzmq accepts when connecting.
+fn check_characters(text: &str) -> std::result::Result<(), &'static str> {
+    let first = text.chars().next().unwrap_or(':');
+    let fine = |c: char| c.is_ascii_alphanumeric() || ".-:%;[]_*".contains(c);
+    if !(first.is_ascii_alphanumeric() || first == '[' || first == ':') || !text.chars().all(fine) {
+        return Err("the address has a character that hosts and ports do not have");
+    }
+    Ok(())
+}
+
+fn numeric(host: &str, port: u16) -> Option<SocketAddr> {
+    if let Some((address, zone)) = host.rsplit_once('%') {
+        let scope = scope(zone)?;
+        return address.parse::<Ipv6Addr>().ok().map(|ip| SocketAddrV6::new(ip, port, 0, scope).into());
+    }
+    host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port))
+}
+
+/// An interface's number, by name or number.
+fn scope(zone: &str) -> Option<u32> {
+    match zone.parse::<u32>() {
+        Ok(number) => Some(number).filter(|number| *number > 0),
+        Err(_) => crate::sys::net::interface_index(zone),
+    }
+}
+
+/// An IPv6 socket reaches IPv4 addresses in their mapped form.
+fn mapped(address: SocketAddr, ipv6: bool) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if ipv6 => SocketAddr::new(IpAddr::V6(v4.ip().to_ipv6_mapped()), v4.port()),
+        other => other,
+    }
+}
+
+fn unknown(operation: &'static str, address: &dyn fmt::Display, why: String) -> Error {
+    Error::with_text(ErrorKind::UnknownHost, operation, format!("tcp://{address}"), why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind_of(result: Result<Endpoint>) -> Option<ErrorKind> {
+        result.err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_with_the_reason() {
+        use ErrorKind::{InvalidEndpoint, UnsupportedTransport};
+        for text in ["", "tcp", "tcp://", "://x", "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:x", "tcp://1.2.3.4:65536", "ipc://@"] {
+            assert_eq!(kind_of(Endpoint::parse_bind(text)), Some(InvalidEndpoint), "{text}");
+        }
+        for text in ["tcp://*:5555", "tcp://127.0.0.1:*", "tcp://a b:1", "tcp://a/b:1", "tcp://_a:1", "tcp://a,b:1"] {
+            assert_eq!(kind_of(Endpoint::parse_connect(text)), Some(InvalidEndpoint), "{text}");
+        }
+        for text in ["TCP://127.0.0.1:1", "udp://127.0.0.1:1", "foo://bar"] {
+            assert_eq!(kind_of(Endpoint::parse_bind(text)), Some(UnsupportedTransport), "{text}");
+        }
+        let error = Endpoint::parse_bind("tcp://127.0.0.1").unwrap_err();
+        assert_eq!(error.to_string(), "bind tcp://127.0.0.1: the port is missing");
+    }
+
+    #[test]
+    fn ports_are_read_as_leniently_as_libzmq_does() {
+        for (text, port) in [("12x", 12), ("65537", 1), ("-1", 65535), ("*", 0), ("0", 0)] {
+            let Ok(Endpoint::Tcp(endpoint)) = Endpoint::parse_bind(&format!("tcp://1.2.3.4:{text}")) else {
+                panic!("{text}")
+            };
+            assert_eq!(endpoint.resolve_bind(false).unwrap().port(), port, "{text}");
+        }
+    }
+
+    #[test]
+    fn endpoints_print_as_they_are_read() {
+        for text in ["tcp://127.0.0.1:5555", "tcp://[::1]:5555", "ipc:///tmp/x", "ipc://@name", "inproc://a b"] {
+            assert_eq!(Endpoint::parse_bind(text).unwrap().to_string(), text);
+        }
+        let text = "tcp://127.0.0.1:0;127.0.0.1:5555";
+        assert_eq!(Endpoint::parse_connect(text).unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn families_follow_the_option() {
+        let Ok(Endpoint::Tcp(any)) = Endpoint::parse_bind("tcp://*:7") else { panic!() };
+        assert_eq!(any.resolve_bind(false).unwrap().to_string(), "0.0.0.0:7");
+        assert_eq!(any.resolve_bind(true).unwrap().to_string(), "[::]:7");
+        let Ok(Endpoint::Tcp(six)) = Endpoint::parse_bind("tcp://[::1]:7") else { panic!() };
+        assert_eq!(six.resolve_bind(false).unwrap_err().kind(), ErrorKind::UnknownHost);
+        let Ok(Endpoint::Tcp(lo)) = Endpoint::parse_bind("tcp://lo:7") else { panic!() };
+        assert_eq!(lo.resolve_bind(false).unwrap().to_string(), "127.0.0.1:7");
+    }
+}

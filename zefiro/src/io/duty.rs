@@ -1,0 +1,373 @@
+//! Duty: who watches a socket's links for input, the I/O thread or a thread that receives.
+//!
+//! At first each link is watched by the I/O thread's selector. The first thread that blocks in `recv` gives the socket
+//! a selector of its own, the *set*; the links move there, and the set itself becomes an item of the I/O thread's
+//! selector, armed exactly while the duty is [`Duty::Io`]. A thread with nothing to receive takes the duty (disarms
+//! the set), becomes the *leader*, waits on the set and reads its links itself: no other thread stands between the
+//! kernel and the program.
+//!
+//! A leader that leaves gives the duty back (arms the set), or keeps it if the socket is *supervised*: then the I/O
+//! thread looks every [`TICK`] whether the socket is still in use, and takes the duty if not. So between two receives
+//! in quick succession there is no system call at all, and data is never left alone for longer than two ticks.
+//!
+//! Why nothing is lost: unread data keeps the set ready, level-triggered. Either the set is armed, or a leader waits on
+//! it, or a tick will arm it. All of these change under the socket's lock only.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::link::Link;
+use super::receive::{READS_APPLICATION, READS_IO, receive};
+use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
+use crate::pipe::{Line, PipeId};
+use crate::socket::core::{Locked, SocketCore, State};
+use crate::sys::{Alarm, Interest, Ready, Selector};
+
+/// Who watches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Duty {
+    #[default]
+    Io,
+    App,
+}
+
+/// The socket's side of watching its links.
+#[derive(Default)]
+pub(crate) struct Watch {
+    set: Option<Arc<Set>>,
+    pub(crate) duty: Duty,
+    /// A thread waits on the set.
+    pub(crate) leader: bool,
+    /// The I/O thread's tick looks after the socket.
+    pub(crate) supervised: bool,
+    /// Goes on whenever a leader comes or leaves: how the tick sees that the socket is in use.
+    epoch: u64,
+    epoch_at_tick: u64,
+    led_since: Option<Instant>,
+}
+
+/// A socket's own selector.
+pub(crate) struct Set {
+    selector: Selector,
+    alarm: Arc<Alarm>,
+    io: Arc<IoHandle>,
+    token: u64,
+}
+
+/// What is watched of one link; guarded by the socket's lock.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct LinkWatch {
+    in_set: bool,
+    paused: bool,
+    /// While in the set: registered with the I/O thread for output as well.
+    output_registered: bool,
+    /// While not in the set: output is watched together with input.
+    output: bool,
+    gone: bool,
+}
+
+impl Watch {
+    pub(crate) fn alarm(&self) -> Option<Arc<Alarm>> {
+        self.set.as_ref().map(|set| set.alarm.clone())
+    }
+}
+
+impl Set {
+    fn arm(&self) {
+        let _ = self.io.selector.modify(&self.selector, self.token, Interest::READ);
+    }
+
+    fn disarm(&self) {
+        let _ = self.io.selector.modify(&self.selector, self.token, Interest::NONE);
+    }
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        let _ = self.io.selector.remove(&self.selector);
+        self.io.sets.lock().try_remove((self.token & !SET_FLAG) as usize);
+    }
+}
+
+impl State {
+    /// A link was established: it joins the set, if there is one. It is registered with its I/O thread already.
+    pub(crate) fn watch_link(&mut self, link: &Arc<Link>) {
+        let set = self.watch.set.clone();
+        if let Some(set) = set {
+            self.move_to_set(link, &set);
+        }
+    }
+
+    fn move_to_set(&mut self, link: &Arc<Link>, set: &Set) {
+        let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
+        let interest = if pipe.watch.paused { Interest::NONE } else { Interest::READ };
+        let _ = link.io.selector.remove(link);
+        if set.selector.add(link, token_of(link.pipe), interest).is_ok() {
+            pipe.watch.in_set = true;
+            if std::mem::take(&mut pipe.watch.output) {
+                self.watch_output(link);
+            }
+        } else {
+            let _ = link.io.selector.add(link, link.token, interest);
+        }
+    }
+
+    /// Stops watching a link whose stream has ended.
+    pub(crate) fn unwatch(&mut self, link: &Arc<Link>) {
+        let set = self.watch.set.clone();
+        let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
+        if !matches!(&pipe.line, Line::Stream(current, _) if Arc::ptr_eq(current, link))
+            || std::mem::replace(&mut pipe.watch.gone, true)
+        {
+            return;
+        }
+        if let Some(set) = set.filter(|_| pipe.watch.in_set) {
+            let _ = set.selector.remove(link);
+        }
+        if !pipe.watch.in_set || pipe.watch.output_registered {
+            let _ = link.io.selector.remove(link);
+        }
+    }
+
+    /// Whether the inbox is at its mark; then input is no longer watched until the program has read half of it.
+    pub(crate) fn pause_if_full(&mut self, link: &Arc<Link>) -> bool {
+        let mark = self.pipes.recv_mark;
+        let Some(pipe) = self.pipes.get_mut(link.pipe) else { return true };
+        if pipe.ended || pipe.watch.gone {
+            return true;
+        }
+        if mark == 0 || pipe.queued_in() < mark {
+            return false;
+        }
+        if !std::mem::replace(&mut pipe.paused, true) {
+            self.set_paused(link, true);
+        }
+        true
+    }
+
+    /// The program has read enough of a paused pipe.
+    pub(crate) fn resume(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        if !std::mem::take(&mut pipe.paused) {
+            return;
+        }
+        if let Some(link) = pipe.link().cloned() {
+            self.set_paused(&link, false);
+        }
+    }
+
+    fn set_paused(&mut self, link: &Arc<Link>, paused: bool) {
+        let set = self.watch.set.clone();
+        let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
+        pipe.watch.paused = paused;
+        if pipe.watch.gone {
+            return;
+        }
+        match set.filter(|_| pipe.watch.in_set) {
+            Some(set) => {
+                let interest = if paused { Interest::NONE } else { Interest::READ };
+                let _ = set.selector.modify(link, token_of(link.pipe), interest);
+            }
+            None => {
+                let interest = Interest { read: !paused, write: pipe.watch.output, once: false };
+                let _ = link.io.selector.modify(link, link.token, interest);
+            }
+        }
+    }
+
+    /// The I/O thread is to be told when the kernel has room for output again.
+    pub(crate) fn watch_output(&mut self, link: &Arc<Link>) {
+        let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
+        if pipe.watch.gone {
+            return;
+        }
+        if pipe.watch.in_set {
+            let registered = std::mem::replace(&mut pipe.watch.output_registered, true);
+            let _ = if registered {
+                link.io.selector.modify(link, link.token, Interest::WRITE_ONCE)
+            } else {
+                link.io.selector.add(link, link.token, Interest::WRITE_ONCE)
+            };
+        } else {
+            pipe.watch.output = true;
+            let interest = Interest { read: !pipe.watch.paused, write: true, once: false };
+            let _ = link.io.selector.modify(link, link.token, interest);
+        }
+    }
+
+    /// The kernel has room for output: no need to be told again.
+    pub(crate) fn output_seen(&mut self, link: &Arc<Link>) {
+        let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
+        if !pipe.watch.in_set && !pipe.watch.gone && std::mem::take(&mut pipe.watch.output) {
+            let interest = Interest { read: !pipe.watch.paused, write: false, once: false };
+            let _ = link.io.selector.modify(link, link.token, interest);
+        }
+    }
+
+    /// Whether a thread that finds nothing to receive may wait for the links itself.
+    pub(crate) fn can_lead(&self) -> bool {
+        Selector::NESTS && self.links > 0 && !self.watch.leader
+    }
+
+    /// The set, made when first wanted.
+    fn set(&mut self, core: &Arc<SocketCore>) -> Option<Arc<Set>> {
+        if let Some(set) = &self.watch.set {
+            return Some(set.clone());
+        }
+        let links: Vec<Arc<Link>> = self.pipes.iter().filter_map(|(_, pipe)| pipe.link().cloned()).collect();
+        let io = links.first()?.io.clone();
+        let selector = Selector::new().ok()?;
+        let alarm = Arc::new(Alarm::new(&selector, ALARM_TOKEN).ok()?);
+        let token = SET_FLAG | io.sets.lock().insert(Arc::downgrade(core)) as u64;
+        if io.selector.add(&selector, token, Interest::READ).is_err() {
+            io.sets.lock().try_remove((token & !SET_FLAG) as usize);
+            return None;
+        }
+        let set = Arc::new(Set { selector, alarm, io, token });
+        self.watch.set = Some(set.clone());
+        for link in links {
+            self.move_to_set(&link, &set);
+        }
+        Some(set)
+    }
+
+    /// Makes the I/O thread watch the links, unless a leader does.
+    pub(crate) fn watch_by_io(&mut self) {
+        if self.watch.duty == Duty::App
+            && !self.watch.leader
+            && let Some(set) = &self.watch.set
+        {
+            set.arm();
+            self.watch.duty = Duty::Io;
+        }
+    }
+
+    /// A leader leaves, with what it came for or without.
+    fn stop_leading(&mut self, core: &Arc<SocketCore>) {
+        self.watch.leader = false;
+        self.watch.epoch += 1;
+        let waited = self.watch.led_since.take().map(|since| since.elapsed());
+        if !self.recv_waiters.is_empty() {
+            // A follower waits: it takes what is left, or leads in turn.
+            self.notify_recv(false);
+        }
+        if self.watch.supervised {
+            return;
+        }
+        let Some(set) = self.watch.set.clone() else { return };
+        if self.phase == crate::socket::core::Phase::Open && waited.is_some_and(|waited| waited < QUIET) {
+            self.watch.supervised = true;
+            self.watch.epoch_at_tick = self.watch.epoch;
+            self.tell_io(set.io.clone(), Command::Supervise(Arc::downgrade(core)));
+        } else {
+            set.arm();
+            self.watch.duty = Duty::Io;
+        }
+    }
+}
+
+/// Waits as the leader until one of the links has something, the alarm rings, or the deadline; and reads. The caller
+/// holds the lock, has found nothing to receive and checked [`State::can_lead`]; it holds the lock again on return.
+///
+/// `None` if the system has no descriptors left for a set: then the I/O thread goes on watching.
+pub(crate) fn lead<'a>(
+    core: &'a Arc<SocketCore>,
+    mut state: Locked<'a>,
+    deadline: Option<Instant>,
+) -> Result<Locked<'a>, Locked<'a>> {
+    let Some(set) = state.set(core) else { return Err(state) };
+    state.watch.leader = true;
+    state.watch.epoch += 1;
+    if state.watch.duty == Duty::Io {
+        set.disarm();
+        state.watch.duty = Duty::App;
+    }
+    if !state.watch.supervised {
+        state.watch.led_since = Some(Instant::now());
+    }
+    // Flush before waiting: nobody else may be due to write what this thread is going to wait for an answer to.
+    state.help();
+    drop(state);
+    pump(core, &set, deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())), READS_APPLICATION, true);
+    let mut state = core.lock();
+    state.stop_leading(core);
+    Ok(state)
+}
+
+/// Reads without waiting what the links of a socket have that nobody else watches just now.
+pub(crate) fn look(core: &Arc<SocketCore>) {
+    let set = {
+        let mut state = core.lock();
+        match state.watch.set.clone() {
+            Some(set) if state.watch.duty == Duty::App && !state.watch.leader => {
+                state.watch.epoch += 1;
+                set
+            }
+            _ => return,
+        }
+    };
+    pump(core, &set, Some(Duration::ZERO), READS_APPLICATION, false);
+}
+
+/// The I/O thread was told that a set is ready, and reads its links if that is its duty.
+pub(crate) fn set_ready(core: &Arc<SocketCore>) {
+    let set = {
+        let state = core.lock();
+        match (&state.watch.set, state.watch.duty) {
+            (Some(set), Duty::Io) => set.clone(),
+            _ => return,
+        }
+    };
+    pump(core, &set, Some(Duration::ZERO), READS_IO, false);
+}
+
+/// The I/O thread's look at a supervised socket. `false` when it needs no more supervision.
+pub(crate) fn tick(core: &Weak<SocketCore>) -> bool {
+    let Some(core) = core.upgrade() else { return false };
+    let mut state = core.lock();
+    if !state.watch.supervised {
+        return false;
+    }
+    let epoch = state.watch.epoch;
+    if std::mem::replace(&mut state.watch.epoch_at_tick, epoch) != epoch {
+        return true;
+    }
+    state.watch.supervised = false;
+    if state.watch.leader {
+        // The leader is enough. That it has waited long makes it give the duty back when it leaves.
+        state.watch.led_since = Instant::now().checked_sub(QUIET);
+    } else {
+        state.watch_by_io();
+    }
+    false
+}
+
+/// Waits on the set and reads the links that are ready.
+fn pump(core: &Arc<SocketCore>, set: &Set, timeout: Option<Duration>, reads: usize, leader: bool) {
+    let mut ready: Vec<Ready> = Vec::new();
+    // An interrupted wait is one that found nothing.
+    let _ = set.selector.wait(&mut ready, timeout);
+    for event in ready {
+        if event.token == ALARM_TOKEN {
+            continue;
+        }
+        let link = core.lock().pipes.get(pipe_of(event.token)).and_then(|pipe| pipe.link().cloned());
+        if let Some(link) = link {
+            receive(core, &link, reads, leader);
+        }
+    }
+}
+
+fn token_of(id: PipeId) -> u64 {
+    u64::from(id.generation) << 32 | u64::from(id.index)
+}
+
+fn pipe_of(token: u64) -> PipeId {
+    PipeId { index: token as u32, generation: (token >> 32) as u32 }
+}
+
+/// How often the I/O thread looks after supervised sockets.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// A leader that waited this long gives the duty back, rather than have its socket supervised.
+const QUIET: Duration = Duration::from_millis(1);

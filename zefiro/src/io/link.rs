@@ -1,0 +1,87 @@
+//! Link: one established stream to a peer, as the threads that write and read it see it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use socket2::Socket;
+use zmtp::Connection;
+
+use super::IoHandle;
+use crate::pipe::PipeId;
+use crate::socket::core::SocketCore;
+
+/// An established stream. Its output belongs to whoever moved its outbox to `Draining`; its input to whoever holds the
+/// lock of its reader. It is closed when the last of them lets go.
+pub(crate) struct Link {
+    pub(crate) stream: Socket,
+    pub(crate) reader: Mutex<Reader>,
+    pub(crate) socket: Weak<SocketCore>,
+    pub(crate) pipe: PipeId,
+    /// The I/O thread that connected it, and that ends it.
+    pub(crate) io: Arc<IoHandle>,
+    /// Its session there.
+    pub(crate) token: u64,
+    /// Somebody has seen its end; told to the I/O thread once.
+    pub(crate) lost: AtomicBool,
+}
+
+/// The input side.
+pub(crate) struct Reader {
+    pub(crate) protocol: Protocol,
+    /// When the I/O thread is going to look at the protocol's timers.
+    pub(crate) timer: Option<Instant>,
+}
+
+/// What the bytes mean.
+pub(crate) enum Protocol {
+    Zmtp(Box<Connection>),
+    /// STREAM: each piece read, of at most so many bytes, is a message.
+    Raw {
+        piece_bytes: usize,
+    },
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(crate) enum Loss {
+    /// The peer closed it.
+    PeerClosed,
+    /// The system reported an error.
+    Io(io::Error),
+    /// The peer broke the protocol, or fell silent.
+    Protocol(zmtp::Error),
+    /// The program asked for it.
+    Asked,
+}
+
+impl Loss {
+    /// Whether a connecting socket should try again.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Loss::PeerClosed | Loss::Io(_) => true,
+            Loss::Protocol(error) => error.retryable(),
+            Loss::Asked => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Loss::PeerClosed => f.write_str("the peer closed the connection"),
+            Loss::Io(error) => error.fmt(f),
+            Loss::Protocol(error) => error.fmt(f),
+            Loss::Asked => f.write_str("closed by this side"),
+        }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

@@ -1,0 +1,132 @@
+//! Listener: a bound address that accepts streams.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use socket2::Socket;
+
+use super::IoHandle;
+use super::session::Peer;
+use crate::options::Options;
+use crate::transport::{ipc, tcp};
+
+/// A bound address. Any thread may close it; the I/O thread accepts.
+pub(crate) struct Listener {
+    socket: Mutex<Option<Socket>>,
+    /// The endpoint as it really is.
+    pub(crate) endpoint: Arc<str>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) io: Arc<IoHandle>,
+    is_ipc: bool,
+    traces: ipc::Traces,
+    /// Its place in the I/O thread.
+    pub(crate) token: AtomicU64,
+}
+
+impl Listener {
+    pub(crate) fn new(
+        socket: Socket,
+        endpoint: Arc<str>,
+        options: Arc<Options>,
+        io: Arc<IoHandle>,
+        ipc_traces: Option<ipc::Traces>,
+    ) -> Listener {
+        Listener {
+            socket: Mutex::new(Some(socket)),
+            endpoint,
+            options,
+            io,
+            is_ipc: ipc_traces.is_some(),
+            traces: ipc_traces.unwrap_or_default(),
+            token: AtomicU64::new(0),
+        }
+    }
+
+    /// Begins to watch for peers, as `token` of the I/O thread.
+    pub(crate) fn watch(&self, token: u64) -> io::Result<()> {
+        self.token.store(token, Ordering::Release);
+        match &*self.socket.lock() {
+            Some(socket) => self.io.selector.add(socket, token, crate::sys::Interest::READ),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops or goes on accepting.
+    pub(crate) fn pause(&self, paused: bool) {
+        let interest = if paused { crate::sys::Interest::NONE } else { crate::sys::Interest::READ };
+        if let Some(socket) = &*self.socket.lock() {
+            let _ = self.io.selector.modify(socket, self.token.load(Ordering::Acquire), interest);
+        }
+    }
+
+    /// Takes one peer that wants to connect; `None` if there is no more. A peer that the filters refuse is an error of
+    /// kind `PermissionDenied`.
+    pub(crate) fn accept(&self) -> io::Result<Option<(Socket, Peer)>> {
+        let accepted = match &*self.socket.lock() {
+            Some(socket) => socket.accept(),
+            None => return Ok(None),
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted) => {
+                return Ok(None);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        stream.set_nonblocking(true)?;
+        let peer = if self.is_ipc { self.ipc_peer(&stream)? } else { self.tcp_peer(&stream)? };
+        Ok(Some((stream, peer)))
+    }
+
+    fn tcp_peer(&self, stream: &Socket) -> io::Result<Peer> {
+        let address = tcp::peer_address(stream);
+        let filters = &self.options.tcp_accept_filters;
+        if let Some(address) = address
+            && !filters.is_empty()
+            && !filters.iter().any(|filter| filter.accepts(address.ip()))
+        {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{address} is not in an accept filter")));
+        }
+        // The peer may be gone already; then the first read says so.
+        let _ = tcp::configure(stream, &self.options);
+        Ok(Peer {
+            endpoint: address.map(|address| format!("tcp://{address}")),
+            address: address.map(|address| address.ip().to_canonical().to_string()),
+        })
+    }
+
+    fn ipc_peer(&self, stream: &Socket) -> io::Result<Peer> {
+        let credentials = ipc::credentials(stream);
+        let options = &self.options;
+        let filtered =
+            !(options.ipc_filter_uids.is_empty() && options.ipc_filter_gids.is_empty() && options.ipc_filter_pids.is_empty());
+        let accepted = credentials.is_some_and(|(uid, gid, pid)| {
+            options.ipc_filter_uids.contains(&uid)
+                || options.ipc_filter_gids.contains(&gid)
+                || options.ipc_filter_pids.contains(&pid)
+        });
+        if filtered && !accepted {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the peer's process is in no ipc filter"));
+        }
+        let address = credentials.map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}"));
+        Ok(Peer { endpoint: Some(self.endpoint.to_string()), address })
+    }
+
+    /// Closes the address at once: it can be bound again when this returns. Answers whether it was open.
+    pub(crate) fn close(&self) -> bool {
+        let Some(socket) = self.socket.lock().take() else { return false };
+        let _ = self.io.selector.remove(&socket);
+        drop(socket);
+        let _ = self.traces.remove();
+        true
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,159 @@
+//! The I/O layer: who owns what, on which thread.
+//!
+//! | part | owned by |
+//! |---|---|
+//! | [`IoThread`](thread::IoThread): sessions, timers, listeners | the I/O thread alone |
+//! | [`IoHandle`]: its run queue, commands, selector | everybody; short locks |
+//! | [`Link`](link::Link)'s output ([`transmit`]) | the thread that moved its outbox to `Draining` |
+//! | [`Link`](link::Link)'s input ([`receive`]) | the thread that holds its reader's lock |
+//! | watching a socket's links ([`duty`]) | a receiving thread, or the I/O thread |
+//!
+//! Locks are taken in this order, never backwards: reader, socket, run queue. No lock is held while a thread waits.
+
+pub(crate) mod connector;
+pub(crate) mod duty;
+pub(crate) mod link;
+pub(crate) mod listener;
+pub(crate) mod receive;
+pub(crate) mod resolver;
+pub(crate) mod session;
+pub(crate) mod thread;
+pub(crate) mod timer;
+pub(crate) mod transmit;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use slab::Slab;
+
+use self::link::{Link, Loss};
+use self::listener::Listener;
+use self::session::Dialer;
+use crate::pipe::PipeId;
+use crate::socket::core::SocketCore;
+use crate::sys::{Alarm, Selector};
+
+/// What other threads know of an I/O thread.
+pub(crate) struct IoHandle {
+    pub(crate) selector: Selector,
+    alarm: Alarm,
+    queue: Mutex<RunQueue>,
+    /// Sockets whose own selector is registered with this thread's.
+    pub(crate) sets: Mutex<Slab<Weak<SocketCore>>>,
+    /// Sessions and listeners, for choosing the least loaded thread.
+    pub(crate) load: AtomicUsize,
+}
+
+#[derive(Default)]
+struct RunQueue {
+    links: Vec<Arc<Link>>,
+    commands: Vec<Command>,
+    /// The thread found the queue empty and went to wait: whoever adds something wakes it.
+    asleep: bool,
+}
+
+/// All that another thread may tell an I/O thread.
+pub(crate) enum Command {
+    /// Begin to dial.
+    Connect(Arc<SocketCore>, Box<Dialer>),
+    /// Begin to accept.
+    Listen(Arc<SocketCore>, Arc<Listener>),
+    /// A stream was seen to end.
+    Lost(Arc<Link>, Loss),
+    /// A closing pipe has written its last byte.
+    Flushed(Arc<Link>),
+    /// Look at the link's protocol timers at this time.
+    Timer(Arc<Link>, Instant),
+    /// A name was resolved for a session.
+    Resolved(u64, io::Result<Vec<SocketAddr>>),
+    /// End some sessions of a socket, after what they have to say is said or the linger time is over.
+    End(Arc<SocketCore>, Which, Option<Duration>),
+    /// Look after a socket whose receivers watch it themselves.
+    Supervise(Weak<SocketCore>),
+    /// End the thread.
+    Stop,
+}
+
+/// Which sessions to end.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Which {
+    All,
+    /// Those dialled to, or accepted on, an endpoint.
+    Endpoint(Arc<str>),
+    Pipe(PipeId),
+}
+
+impl IoHandle {
+    pub(crate) fn new() -> io::Result<IoHandle> {
+        let selector = Selector::new()?;
+        let alarm = Alarm::new(&selector, ALARM_TOKEN)?;
+        Ok(IoHandle {
+            selector,
+            alarm,
+            queue: Mutex::new(RunQueue::default()),
+            sets: Mutex::new(Slab::new()),
+            load: AtomicUsize::new(0),
+        })
+    }
+
+    /// Hands a link whose outbox is `Queued` to the thread.
+    pub(crate) fn run(&self, link: Arc<Link>) {
+        let mut queue = self.queue.lock();
+        queue.links.push(link);
+        let asleep = std::mem::take(&mut queue.asleep);
+        drop(queue);
+        if asleep {
+            self.alarm.ring();
+        }
+    }
+
+    /// Hands several such links over at once.
+    pub(crate) fn run_all(&self, links: impl IntoIterator<Item = Arc<Link>>) {
+        let mut queue = self.queue.lock();
+        queue.links.extend(links);
+        let asleep = std::mem::take(&mut queue.asleep);
+        drop(queue);
+        if asleep {
+            self.alarm.ring();
+        }
+    }
+
+    /// Tells the thread something.
+    pub(crate) fn tell(&self, command: Command) {
+        let mut queue = self.queue.lock();
+        queue.commands.push(command);
+        let asleep = std::mem::take(&mut queue.asleep);
+        drop(queue);
+        if asleep {
+            self.alarm.ring();
+        }
+    }
+
+    /// Takes what there is to do; `false`, and the thread counts as asleep, if there is nothing.
+    fn take(&self, links: &mut Vec<Arc<Link>>, commands: &mut Vec<Command>) -> bool {
+        let mut queue = self.queue.lock();
+        queue.asleep = queue.links.is_empty() && queue.commands.is_empty();
+        std::mem::swap(links, &mut queue.links);
+        std::mem::swap(commands, &mut queue.commands);
+        !queue.asleep
+    }
+
+    /// The thread is awake and will look at the queue before it waits again.
+    fn awake(&self) {
+        self.queue.lock().asleep = false;
+    }
+
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+}
+
+/// The alarm's token in an I/O thread's selector, and in a socket's.
+pub(crate) const ALARM_TOKEN: u64 = u64::MAX;
+
+/// Marks the token of a socket's selector in an I/O thread's.
+pub(crate) const SET_FLAG: u64 = 1 << 63;

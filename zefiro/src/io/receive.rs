@@ -1,0 +1,153 @@
+//! Receive: one thread reads what a stream has and puts it in the pipe's inbox.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Instant;
+
+use zmtp::{Event, Frame};
+
+use super::Command;
+use super::link::{Link, Loss, Protocol, Reader};
+use super::transmit::report_loss;
+use crate::message::Message;
+use crate::pipe::subscription_message;
+use crate::socket::core::{Locked, SocketCore};
+use crate::sys::net;
+
+/// Reads the link, unless another thread does already: at most `reads` times, until the kernel has no more, or until
+/// the inbox is at its mark. Answers whether anything arrived.
+///
+/// The caller holds no lock. Whoever waits for messages is woken, but for the caller itself if it is the socket's
+/// `leader`.
+pub(crate) fn receive(core: &Arc<SocketCore>, link: &Arc<Link>, reads: usize, leader: bool) -> bool {
+    let Some(mut reader) = link.reader.try_lock() else { return false };
+    let mut arrived = false;
+    for _ in 0..reads {
+        match read_once(core, link, &mut reader, leader) {
+            Ok(Progress::More) => arrived = true,
+            Ok(Progress::Drained) => {
+                arrived = true;
+                break;
+            }
+            Ok(Progress::Nothing) => break,
+            Err(loss) => {
+                core.lock().unwatch(link);
+                report_loss(link, loss);
+                return true;
+            }
+        }
+    }
+    arrived
+}
+
+/// The protocol's timers may be due: reads what the kernel has, then lets them fire. Only the I/O thread does this.
+pub(crate) fn check_timers(core: &Arc<SocketCore>, link: &Arc<Link>, now: Instant) {
+    let mut reader = link.reader.lock();
+    reader.timer = None;
+    let mut outcome = Ok(Progress::Nothing);
+    for _ in 0..READS_IO {
+        outcome = read_once(core, link, &mut reader, false);
+        if !matches!(outcome, Ok(Progress::More)) {
+            break;
+        }
+    }
+    let outcome = outcome.and_then(|_| {
+        let Protocol::Zmtp(connection) = &mut reader.protocol else { return Ok(()) };
+        connection.handle_timeout(now).map_err(Loss::Protocol)
+    });
+    if let Err(loss) = outcome {
+        core.lock().unwatch(link);
+        return report_loss(link, loss);
+    }
+    hand_over(core, link, &mut reader, false);
+    arm_timer(link, &mut reader);
+}
+
+enum Progress {
+    /// The buffer was filled: there may be more.
+    More,
+    /// All the kernel had.
+    Drained,
+    /// Nothing there, or no room for it.
+    Nothing,
+}
+
+fn read_once(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut Reader, leader: bool) -> Result<Progress, Loss> {
+    if core.lock().pause_if_full(link) {
+        return Ok(Progress::Nothing);
+    }
+    match &mut reader.protocol {
+        Protocol::Zmtp(connection) => {
+            let buffer = connection.input();
+            let room = buffer.capacity() - buffer.len();
+            let count = match net::read(&link.stream, buffer) {
+                Ok(0) => return Err(Loss::PeerClosed),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    connection.idle_trim();
+                    return Ok(Progress::Nothing);
+                }
+                Err(error) => return Err(Loss::Io(error)),
+            };
+            let handled = connection.handle_input(Instant::now()).map_err(Loss::Protocol);
+            // What came whole before the fault is still good.
+            hand_over(core, link, reader, leader);
+            handled?;
+            arm_timer(link, reader);
+            Ok(if count == room { Progress::More } else { Progress::Drained })
+        }
+        Protocol::Raw { piece_bytes } => {
+            let mut piece = Vec::with_capacity(*piece_bytes);
+            match net::read(&link.stream, &mut piece) {
+                Ok(0) => return Err(Loss::PeerClosed),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Progress::Nothing),
+                Err(error) => return Err(Loss::Io(error)),
+            }
+            let filled = piece.len() == piece.capacity();
+            piece.shrink_to_fit();
+            let mut state = core.lock();
+            state.deliver_message(link.pipe, Message::from(Frame::from(piece)), leader);
+            drop(state);
+            Ok(if filled { Progress::More } else { Progress::Drained })
+        }
+    }
+}
+
+/// Moves what the protocol decoded into the inbox, and what it wants to say into the outbox.
+pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut Reader, leader: bool) {
+    let Protocol::Zmtp(connection) = &mut reader.protocol else { return };
+    let mut state: Option<Locked<'_>> = None;
+    while let Some(event) = connection.poll_event() {
+        let state = state.get_or_insert_with(|| core.lock());
+        match event {
+            Event::Messages(run) => state.deliver_run(link.pipe, run, leader),
+            Event::Subscribe(topic) => {
+                state.deliver_message(link.pipe, subscription_message(true, &topic), leader);
+            }
+            Event::Cancel(topic) => {
+                state.deliver_message(link.pipe, subscription_message(false, &topic), leader);
+            }
+            _ => {}
+        }
+    }
+    if let Some(output) = connection.take_output() {
+        state.get_or_insert_with(|| core.lock()).push_control(link, &output);
+    }
+}
+
+/// The I/O thread looks after the protocol's timers: tells it when the next one is earlier than it knows.
+fn arm_timer(link: &Arc<Link>, reader: &mut Reader) {
+    let Protocol::Zmtp(connection) = &reader.protocol else { return };
+    let Some(deadline) = connection.next_deadline() else { return };
+    if reader.timer.is_none_or(|timer| deadline < timer) {
+        reader.timer = Some(deadline);
+        link.io.tell(Command::Timer(link.clone(), deadline));
+    }
+}
+
+/// Reads an application thread does on one link before it looks at what came.
+pub(crate) const READS_APPLICATION: usize = 1;
+
+/// Reads the I/O thread does on one link before it looks at the others.
+pub(crate) const READS_IO: usize = 4;

@@ -1,0 +1,259 @@
+//! Session: one peer's stream from its first byte to its end, as its I/O thread sees it.
+//!
+//! ```text
+//!             ┌──────────────── wait, try again ◄───────────────┐
+//!             ▼                                                 │
+//!   connect: Waiting ─► Resolving ─► Dialing ─┐                 │
+//!                                             ├─► Greeting ─► Established
+//!   accept: ──────────────────────────────────┘    (ZMTP)       (Link)
+//! ```
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use socket2::Socket;
+use zmtp::{Config, Connection, Event, Heartbeat, Limits, PeerInfo, SocketType};
+
+pub(crate) use super::connector::Dialer;
+use super::IoHandle;
+use super::link::{Link, Loss, Protocol, Reader};
+use super::listener::Listener;
+use super::receive::hand_over;
+use crate::monitor::EventKind;
+use crate::options::Options;
+use crate::pipe::outbox::Format;
+use crate::pipe::{PeerFacts, PipeId};
+use crate::socket::core::SocketCore;
+use crate::sys::{Interest, net};
+use crate::transport::tcp;
+
+/// One peer's stream.
+pub(crate) struct Session {
+    pub(crate) core: Arc<SocketCore>,
+    pub(crate) origin: Origin,
+    pub(crate) phase: Phase,
+    pub(crate) peer: Peer,
+    /// The program has ended it; it goes when its pipe is flushed, or at the time given.
+    pub(crate) closing: Option<Option<Instant>>,
+    /// When the session wants to be looked at: the end of a wait, of an attempt, of the handshake, of lingering.
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// How the stream came to be.
+pub(crate) enum Origin {
+    Connect(Box<Dialer>),
+    Accept(Arc<Listener>),
+}
+
+/// How far it has come.
+pub(crate) enum Phase {
+    /// Nothing more will happen: the protocol was broken, or no reconnect is wanted.
+    Over,
+    Waiting,
+    Resolving,
+    Dialing(Socket),
+    Greeting(Socket, Box<Connection>, Vec<u8>),
+    Established(Arc<Link>),
+}
+
+/// Where the other end is.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Peer {
+    /// As an endpoint.
+    pub(crate) endpoint: Option<String>,
+    /// As an address alone.
+    pub(crate) address: Option<String>,
+}
+
+/// What a step of the handshake came to.
+pub(crate) enum Greeted {
+    NotYet,
+    Ready(PeerInfo),
+}
+
+impl Session {
+    /// The endpoint that names it in monitor events and to unbind or disconnect.
+    pub(crate) fn endpoint(&self) -> Arc<str> {
+        match &self.origin {
+            Origin::Connect(dialer) => dialer.text.clone(),
+            Origin::Accept(listener) => listener.endpoint.clone(),
+        }
+    }
+
+    pub(crate) fn options(&self) -> Arc<Options> {
+        match &self.origin {
+            Origin::Connect(dialer) => dialer.options.clone(),
+            Origin::Accept(listener) => listener.options.clone(),
+        }
+    }
+
+    /// The pipe: of a connecting session from the start, of an accepted one once it is established.
+    pub(crate) fn pipe(&self) -> Option<PipeId> {
+        match (&self.phase, &self.origin) {
+            (Phase::Established(link), _) => Some(link.pipe),
+            (_, Origin::Connect(dialer)) => dialer.pipe,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn emit(&self, kind: EventKind) {
+        self.core.lock().emit(&self.endpoint(), self.peer.endpoint.clone(), kind);
+    }
+
+    /// The system has connected `stream`: the handshake begins, or without one the session is established.
+    pub(crate) fn begin(&mut self, stream: Socket, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<(), Loss> {
+        let options = self.options();
+        if let Origin::Connect(dialer) = &mut self.origin {
+            dialer.established();
+            let remote = tcp::peer_address(&stream);
+            self.peer.endpoint = Some(dialer.text.to_string());
+            self.peer.address = remote.map(|address| address.ip().to_canonical().to_string());
+            if remote.is_some() && remote == tcp::local_address(&stream) {
+                return Err(Loss::Io(io::Error::new(ErrorKind::ConnectionRefused, "connected to itself")));
+            }
+        }
+        let interest = Interest::READ;
+        if io.selector.modify(&stream, token, interest).is_err() {
+            io.selector.add(&stream, token, interest).map_err(Loss::Io)?;
+        }
+        if self.is_raw() {
+            let protocol = Protocol::Raw { piece_bytes: options.in_batch_size.max(1) };
+            self.establish(stream, protocol, Format::Raw, None, io, token);
+            return Ok(());
+        }
+        let config = Arc::new(config_of(self.core.socket_type, &options, matches!(self.origin, Origin::Accept(_))));
+        let connection = Connection::new(config, now);
+        self.deadline = connection.next_deadline();
+        self.phase = Phase::Greeting(stream, Box::new(connection), Vec::new());
+        match self.greet(now)? {
+            Greeted::NotYet => Ok(()),
+            Greeted::Ready(info) => {
+                self.greeted(info, io, token);
+                Ok(())
+            }
+        }
+    }
+
+    fn is_raw(&self) -> bool {
+        self.core.socket_type == SocketType::Stream || self.options().router_raw
+    }
+
+    /// One step of the handshake: reads what is there, writes what is due.
+    pub(crate) fn greet(&mut self, now: Instant) -> Result<Greeted, Loss> {
+        let Phase::Greeting(stream, connection, unwritten) = &mut self.phase else { return Ok(Greeted::NotYet) };
+        let mut outcome = Ok(());
+        loop {
+            match net::read(&*stream, connection.input()) {
+                Ok(0) => return Err(Loss::PeerClosed),
+                Ok(_) => {
+                    outcome = connection.handle_input(now).map_err(Loss::Protocol);
+                    if outcome.is_err() || connection.is_ready() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(Loss::Io(error)),
+            }
+        }
+        if let Some(output) = connection.take_output() {
+            unwritten.extend_from_slice(&output);
+        }
+        while !unwritten.is_empty() {
+            match net::write(&*stream, unwritten) {
+                Ok(count) => drop(unwritten.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(Loss::Io(error)),
+            }
+        }
+        outcome?;
+        self.deadline = connection.next_deadline();
+        // The handshake is a few hundred bytes: a fresh stream always has room for them, but be safe.
+        if connection.is_ready()
+            && unwritten.is_empty()
+            && let Some(Event::Ready(info)) = connection.poll_event()
+        {
+            return Ok(Greeted::Ready(info));
+        }
+        Ok(Greeted::NotYet)
+    }
+
+    /// The handshake is over: messages may flow.
+    pub(crate) fn greeted(&mut self, info: PeerInfo, io: &Arc<IoHandle>, token: u64) {
+        let Phase::Greeting(stream, connection, _) = std::mem::replace(&mut self.phase, Phase::Over) else { return };
+        self.emit(EventKind::HandshakeSucceeded);
+        let format = Format::Zmtp(info.framing, info.version);
+        self.establish(stream, Protocol::Zmtp(connection), format, Some(info), io, token);
+    }
+
+    fn establish(
+        &mut self,
+        stream: Socket,
+        protocol: Protocol,
+        format: Format,
+        info: Option<PeerInfo>,
+        io: &Arc<IoHandle>,
+        token: u64,
+    ) {
+        let (identity, socket_type) = info.map(|info| (info.routing_id, info.socket_type)).unwrap_or_default();
+        let facts = PeerFacts { identity, socket_type, endpoint: self.endpoint(), address: self.peer.address.clone() };
+        let mut state = self.core.lock();
+        let (pipe, fresh) = match &self.origin {
+            Origin::Connect(dialer) => match dialer.pipe {
+                Some(pipe) => (pipe, false),
+                None => (state.add_pipe(facts.clone()), true),
+            },
+            Origin::Accept(_) => (state.add_pipe(facts.clone()), true),
+        };
+        let timer = self.deadline;
+        let link = Arc::new(Link {
+            stream,
+            reader: Mutex::new(Reader { protocol, timer: None }),
+            socket: Arc::downgrade(&self.core),
+            pipe,
+            io: io.clone(),
+            token,
+            lost: AtomicBool::new(false),
+        });
+        state.link_up(&link, facts, format, fresh);
+        drop(state);
+        self.deadline = match self.closing {
+            Some(until) => until,
+            None => timer,
+        };
+        // What came behind the handshake in the same read.
+        {
+            let mut reader = link.reader.lock();
+            hand_over(&self.core, &link, &mut reader, false);
+            let next = match &reader.protocol {
+                Protocol::Zmtp(connection) => connection.next_deadline(),
+                Protocol::Raw { .. } => None,
+            };
+            reader.timer = next;
+            self.deadline = [self.closing.flatten(), next].into_iter().flatten().min();
+        }
+        self.phase = Phase::Established(link);
+    }
+}
+
+/// What the protocol needs to know, from the socket's options.
+fn config_of(socket_type: SocketType, options: &Options, as_server: bool) -> Config {
+    let mut limits = Limits::default();
+    limits.frame_bytes_max = options.max_frame_size;
+    limits.message_bytes_max = options.message_bytes_max;
+    limits.message_frames_max = options.message_frames_max;
+    let mut config = Config::new(socket_type);
+    config.as_server = as_server;
+    config.routing_id = options.routing_id.clone();
+    config.metadata = options.metadata.clone();
+    config.limits = limits;
+    config.heartbeat = Heartbeat {
+        interval: options.heartbeat_interval,
+        timeout: options.heartbeat_timeout.or(options.heartbeat_interval),
+        ttl: options.heartbeat_ttl,
+    };
+    config.handshake_timeout = options.handshake_interval.filter(|interval| *interval > Duration::ZERO);
+    config
+}

@@ -1,0 +1,604 @@
+//! IoThread: the event loop that dials, accepts, keeps time, and reads and writes for those who do not themselves.
+
+use std::io::{self, ErrorKind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use super::duty::{self, TICK};
+use super::link::{Link, Loss};
+use super::listener::Listener;
+use super::receive::{READS_IO, check_timers, receive};
+use super::resolver::Resolver;
+use super::session::{Dialer, Greeted, Origin, Peer, Phase, Session};
+use super::timer::Timers;
+use super::transmit::{ROUNDS_IO, transmit};
+use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG, Which};
+use crate::endpoint::Endpoint;
+use crate::monitor::EventKind;
+use crate::socket::attach::LinkDown;
+use crate::socket::core::SocketCore;
+use crate::sys::{Interest, Ready, net};
+
+/// The loop's own state; nobody else sees it.
+pub(crate) struct IoThread {
+    handle: Arc<IoHandle>,
+    entries: Slab<Entry>,
+    generation: u32,
+    timers: Timers,
+    supervised: Vec<Weak<SocketCore>>,
+    resolver: Resolver,
+}
+
+struct Entry {
+    generation: u32,
+    item: Item,
+}
+
+enum Item {
+    Listener(Arc<SocketCore>, Arc<Listener>),
+    Session(Box<Session>),
+}
+
+impl IoThread {
+    pub(crate) fn new(handle: Arc<IoHandle>, resolver: Resolver) -> IoThread {
+        IoThread {
+            handle,
+            entries: Slab::new(),
+            generation: 0,
+            timers: Timers::default(),
+            supervised: Vec::new(),
+            resolver,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) {
+        let (mut links, mut commands, mut ready) = (Vec::new(), Vec::new(), Vec::new());
+        loop {
+            while self.handle.take(&mut links, &mut commands) {
+                for link in links.drain(..) {
+                    write_queued(&link);
+                }
+                for command in commands.drain(..) {
+                    if matches!(command, Command::Stop) {
+                        return;
+                    }
+                    self.obey(command);
+                }
+            }
+            let timeout = self.timeout();
+            if self.handle.selector.wait(&mut ready, timeout).is_err() {
+                ready.clear();
+            }
+            self.handle.awake();
+            for event in ready.drain(..) {
+                self.on_ready(event);
+            }
+            self.on_time(Instant::now());
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let timer = self.timers.next().map(|next| next.saturating_duration_since(Instant::now()));
+        match (timer, self.supervised.is_empty()) {
+            (timer, true) => timer,
+            (None, false) => Some(TICK),
+            (Some(timer), false) => Some(timer.min(TICK)),
+        }
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        self.supervised.retain(duty::tick);
+        while let Some(token) = self.timers.pop_due(now) {
+            self.on_timer(token, now);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Connect(core, dialer) => self.connect(core, dialer),
+            Command::Listen(core, listener) => self.listen(core, listener),
+            Command::Lost(link, loss) => self.lost(link, loss),
+            Command::Flushed(link) => self.flushed(&link),
+            Command::Timer(link, when) => self.timers.add(when, link.token),
+            Command::Resolved(token, result) => self.resolved(token, result),
+            Command::End(core, which, linger) => self.end(&core, &which, linger),
+            Command::Supervise(core) => self.supervised.push(core),
+            Command::Stop => {}
+        }
+    }
+
+    // ---- entries ----
+
+    fn insert(&mut self, item: Item) -> u64 {
+        self.generation = (self.generation + 1) & GENERATION_MASK;
+        let generation = self.generation;
+        let index = self.entries.insert(Entry { generation, item });
+        self.handle.load.fetch_add(1, Ordering::Relaxed);
+        u64::from(generation) << 32 | index as u64
+    }
+
+    fn session(&mut self, token: u64) -> Option<&mut Session> {
+        let entry = self.entries.get_mut(token as u32 as usize)?;
+        match &mut entry.item {
+            Item::Session(session) if u64::from(entry.generation) == token >> 32 => Some(session),
+            _ => None,
+        }
+    }
+
+    fn remove(&mut self, token: u64) -> Option<Item> {
+        let index = token as u32 as usize;
+        let entry = self.entries.get(index)?;
+        if u64::from(entry.generation) != token >> 32 {
+            return None;
+        }
+        self.handle.load.fetch_sub(1, Ordering::Relaxed);
+        Some(self.entries.remove(index).item)
+    }
+
+    fn tokens(&self) -> Vec<u64> {
+        self.entries.iter().map(|(index, entry)| u64::from(entry.generation) << 32 | index as u64).collect()
+    }
+
+    // ---- readiness ----
+
+    fn on_ready(&mut self, event: Ready) {
+        if event.token == ALARM_TOKEN {
+            return;
+        }
+        if event.token & SET_FLAG != 0 {
+            let core = self.handle.sets.lock().get((event.token & !SET_FLAG) as usize).and_then(Weak::upgrade);
+            if let Some(core) = core {
+                duty::set_ready(&core);
+            }
+            return;
+        }
+        let Some(entry) = self.entries.get_mut(event.token as u32 as usize) else { return };
+        if u64::from(entry.generation) != event.token >> 32 {
+            return;
+        }
+        match &mut entry.item {
+            Item::Listener(core, listener) => {
+                let (core, listener) = (core.clone(), listener.clone());
+                self.accept(&core, &listener, event.token);
+            }
+            Item::Session(session) => match &session.phase {
+                Phase::Dialing(_) => self.dialled(event.token),
+                Phase::Greeting(..) => self.greet(event.token),
+                Phase::Established(link) => {
+                    let (core, link) = (session.core.clone(), link.clone());
+                    if event.write {
+                        write_blocked(&core, &link);
+                    }
+                    if event.read {
+                        receive(&core, &link, READS_IO, false);
+                    }
+                }
+                _ => {}
+            },
+        }
+    }
+
+    // ---- listening ----
+
+    fn listen(&mut self, core: Arc<SocketCore>, listener: Arc<Listener>) {
+        let token = self.insert(Item::Listener(core.clone(), listener.clone()));
+        if let Err(error) = listener.watch(token) {
+            core.lock().emit(&listener.endpoint, None, EventKind::AcceptFailed(error.to_string()));
+        }
+    }
+
+    fn accept(&mut self, core: &Arc<SocketCore>, listener: &Arc<Listener>, token: u64) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            match listener.accept() {
+                Ok(None) => return,
+                Ok(Some((stream, peer))) => self.accepted(core, listener, stream, peer),
+                Err(error) => {
+                    let refused = error.kind() == ErrorKind::PermissionDenied;
+                    core.lock().emit(&listener.endpoint, None, EventKind::AcceptFailed(error.to_string()));
+                    if !refused {
+                        // Out of descriptors, most likely: look again in a while rather than spin.
+                        listener.pause(true);
+                        self.timers.add(Instant::now() + ACCEPT_PAUSE, token);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn accepted(&mut self, core: &Arc<SocketCore>, listener: &Arc<Listener>, stream: socket2::Socket, peer: Peer) {
+        core.lock().busy += 1;
+        let session = Session {
+            core: core.clone(),
+            origin: Origin::Accept(listener.clone()),
+            phase: Phase::Waiting,
+            peer,
+            closing: None,
+            deadline: None,
+        };
+        session.emit(EventKind::Accepted);
+        let token = self.insert(Item::Session(Box::new(session)));
+        self.begin(token, stream);
+    }
+
+    // ---- connecting ----
+
+    fn connect(&mut self, core: Arc<SocketCore>, dialer: Box<Dialer>) {
+        let peer = Peer { endpoint: Some(dialer.text.to_string()), address: None };
+        let session = Session {
+            core,
+            origin: Origin::Connect(dialer),
+            phase: Phase::Waiting,
+            peer,
+            closing: None,
+            deadline: None,
+        };
+        let token = self.insert(Item::Session(Box::new(session)));
+        self.attempt(token);
+    }
+
+    /// One attempt: look the name up, then dial.
+    fn attempt(&mut self, token: u64) {
+        let (io, resolver) = (self.handle.clone(), self.resolver.clone());
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        let ipv6 = dialer.options.ipv6;
+        match &dialer.endpoint {
+            Endpoint::Tcp(endpoint) => match endpoint.numeric_connect(ipv6) {
+                Some(addresses) => {
+                    dialer.addresses = addresses.into();
+                    self.dial(token);
+                }
+                None => {
+                    session.phase = Phase::Resolving;
+                    resolver.resolve(endpoint.clone(), ipv6, io, token);
+                }
+            },
+            _ => self.dial(token),
+        }
+    }
+
+    fn resolved(&mut self, token: u64, result: io::Result<Vec<std::net::SocketAddr>>) {
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        if !matches!(session.phase, Phase::Resolving) {
+            return;
+        }
+        match result {
+            Ok(addresses) => {
+                dialer.addresses = addresses.into();
+                self.dial(token);
+            }
+            Err(_) => self.retry(token),
+        }
+    }
+
+    fn dial(&mut self, token: u64) {
+        let io = self.handle.clone();
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        let timeout = dialer.options.connect_timeout.filter(|timeout| !timeout.is_zero());
+        match dialer.dial_next() {
+            Ok(dial) if dial.connected => {
+                session.emit(EventKind::Connected);
+                self.begin(token, dial.stream);
+            }
+            Ok(dial) => {
+                session.emit(EventKind::ConnectDelayed);
+                if io.selector.add(&dial.stream, token, Interest::WRITE).is_err() {
+                    return self.dial_failed(token, "the system refused to watch the attempt");
+                }
+                session.phase = Phase::Dialing(dial.stream);
+                session.deadline = timeout.map(|timeout| Instant::now() + timeout);
+                self.arm(token);
+            }
+            Err(error) => self.dial_failed(token, &error.to_string()),
+        }
+    }
+
+    /// An attempt has come to an end, one way or the other.
+    fn dialled(&mut self, token: u64) {
+        let Some(session) = self.session(token) else { return };
+        let Phase::Dialing(stream) = &session.phase else { return };
+        let error = stream.take_error().unwrap_or_else(Some);
+        let Phase::Dialing(stream) = std::mem::replace(&mut session.phase, Phase::Waiting) else { return };
+        match error {
+            None => {
+                session.emit(EventKind::Connected);
+                self.begin(token, stream);
+            }
+            Some(error) => {
+                let _ = self.handle.selector.remove(&stream);
+                drop(stream);
+                self.dial_failed(token, &error.to_string());
+            }
+        }
+    }
+
+    fn dial_failed(&mut self, token: u64, why: &str) {
+        let Some(session) = self.session(token) else { return };
+        session.emit(EventKind::Closed(why.to_string()));
+        if let Origin::Connect(dialer) = &session.origin
+            && !dialer.addresses.is_empty()
+        {
+            return self.dial(token);
+        }
+        self.retry(token);
+    }
+
+    /// Waits before the next attempt, or gives up if there is to be none.
+    fn retry(&mut self, token: u64) {
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        let Some(wait) = dialer.next_wait() else {
+            session.phase = Phase::Over;
+            session.deadline = session.closing.flatten();
+            return self.end_if_idle(token);
+        };
+        session.phase = Phase::Waiting;
+        let due = Instant::now() + wait;
+        session.deadline = Some(session.closing.flatten().map_or(due, |until| until.min(due)));
+        session.emit(EventKind::ConnectRetried(wait));
+        self.arm(token);
+    }
+
+    // ---- the handshake ----
+
+    fn begin(&mut self, token: u64, stream: socket2::Socket) {
+        let io = self.handle.clone();
+        let Some(session) = self.session(token) else { return };
+        match session.begin(stream, &io, token, Instant::now()) {
+            Ok(()) => self.arm(token),
+            Err(loss) => self.handshake_lost(token, loss),
+        }
+    }
+
+    fn greet(&mut self, token: u64) {
+        let io = self.handle.clone();
+        let Some(session) = self.session(token) else { return };
+        match session.greet(Instant::now()) {
+            Ok(Greeted::NotYet) => self.arm(token),
+            Ok(Greeted::Ready(info)) => {
+                session.greeted(info, &io, token);
+                self.arm(token);
+                self.end_if_idle(token);
+            }
+            Err(loss) => self.handshake_lost(token, loss),
+        }
+    }
+
+    fn handshake_lost(&mut self, token: u64, loss: Loss) {
+        let Some(session) = self.session(token) else { return };
+        if let Phase::Greeting(stream, ..) = std::mem::replace(&mut session.phase, Phase::Waiting) {
+            let _ = self.handle.selector.remove(&stream);
+        }
+        let Some(session) = self.session(token) else { return };
+        session.emit(EventKind::HandshakeFailed(loss.to_string()));
+        session.emit(EventKind::Disconnected(loss.to_string()));
+        self.after_loss(token, &loss);
+    }
+
+    // ---- the end of a stream ----
+
+    fn lost(&mut self, link: Arc<Link>, loss: Loss) {
+        net::shutdown(&link.stream);
+        let Some(session) = self.session(link.token) else { return };
+        if !matches!(&session.phase, Phase::Established(current) if Arc::ptr_eq(current, &link)) {
+            return;
+        }
+        let lasting = matches!(&session.origin, Origin::Connect(dialer) if dialer.pipe.is_some())
+            && loss.is_retryable()
+            && session.closing.is_none();
+        let down = session.core.lock().link_down(&link, lasting);
+        if down == LinkDown::Busy {
+            return self.handle.tell(Command::Lost(link, loss));
+        }
+        if !matches!(loss, Loss::Asked) {
+            session.emit(EventKind::Disconnected(loss.to_string()));
+        }
+        session.phase = Phase::Waiting;
+        self.after_loss(link.token, &loss);
+    }
+
+    /// The stream is gone: a connecting session tries again, any other is over.
+    fn after_loss(&mut self, token: u64, loss: &Loss) {
+        let Some(session) = self.session(token) else { return };
+        let again = matches!(session.origin, Origin::Connect(_)) && loss.is_retryable();
+        if again && (session.closing.is_none() || has_something_to_say(session)) {
+            return self.retry(token);
+        }
+        session.phase = Phase::Over;
+        if matches!(session.origin, Origin::Accept(_)) || session.closing.is_some() {
+            self.finish(token);
+        } else if let Some(pipe) = session.pipe() {
+            // A connect that is over for good keeps its endpoint, but not its pipe.
+            session.core.lock().pipe_ended(pipe);
+        }
+    }
+
+    fn flushed(&mut self, link: &Arc<Link>) {
+        let token = link.token;
+        if self.session(token).is_some_and(|session| session.closing.is_some()) {
+            self.end_if_idle(token);
+        }
+    }
+
+    /// The program ends some sessions of a socket.
+    fn end(&mut self, core: &Arc<SocketCore>, which: &Which, linger: Option<Duration>) {
+        let until = linger.map(|linger| Instant::now() + linger);
+        for token in self.tokens() {
+            let Some(entry) = self.entries.get_mut(token as u32 as usize) else { continue };
+            match &mut entry.item {
+                Item::Listener(owner, listener) => {
+                    let meant = match which {
+                        Which::All => true,
+                        Which::Endpoint(endpoint) => listener.endpoint == *endpoint,
+                        Which::Pipe(_) => false,
+                    };
+                    if meant && Arc::ptr_eq(owner, core) {
+                        self.close_listener(token);
+                    }
+                }
+                Item::Session(session) => {
+                    let meant = match which {
+                        Which::All => true,
+                        Which::Endpoint(endpoint) => session.endpoint() == *endpoint,
+                        Which::Pipe(pipe) => session.pipe() == Some(*pipe),
+                    };
+                    if meant && Arc::ptr_eq(&session.core, core) && session.closing.is_none() {
+                        session.closing = Some(until);
+                        session.deadline = [session.deadline, until].into_iter().flatten().min();
+                        if let Some(pipe) = session.pipe() {
+                            session.core.lock().disconnect_pipe(pipe);
+                        }
+                        self.arm(token);
+                        self.end_if_idle(token);
+                    }
+                }
+            }
+        }
+    }
+
+    fn close_listener(&mut self, token: u64) {
+        if let Some(Item::Listener(core, listener)) = self.remove(token) {
+            listener.close();
+            let mut state = core.lock();
+            state.not_busy();
+        }
+    }
+
+    /// A closing session with nothing left to say, or no time left to say it in, is over.
+    fn end_if_idle(&mut self, token: u64) {
+        let Some(session) = self.session(token) else { return };
+        let Some(until) = session.closing else { return };
+        let expired = until.is_some_and(|until| until <= Instant::now());
+        if !expired && has_something_to_say(session) && !matches!(session.phase, Phase::Over) {
+            return;
+        }
+        if let Phase::Established(link) = &session.phase {
+            let link = link.clone();
+            discard_input(&link);
+            return self.lost(link, Loss::Asked);
+        }
+        self.finish(token);
+    }
+
+    /// Removes a session and its pipe.
+    fn finish(&mut self, token: u64) {
+        let Some(Item::Session(mut session)) = self.remove(token) else { return };
+        let pipe = session.pipe();
+        match std::mem::replace(&mut session.phase, Phase::Over) {
+            Phase::Dialing(stream) | Phase::Greeting(stream, ..) => {
+                let _ = self.handle.selector.remove(&stream);
+            }
+            _ => {}
+        }
+        let mut state = session.core.lock();
+        if let Some(pipe) = pipe {
+            state.expire_pipe(pipe);
+        }
+        state.not_busy();
+    }
+
+    // ---- time ----
+
+    fn arm(&mut self, token: u64) {
+        if let Some(deadline) = self.session(token).and_then(|session| session.deadline) {
+            self.timers.add(deadline, token);
+        }
+    }
+
+    fn on_timer(&mut self, token: u64, now: Instant) {
+        let Some(entry) = self.entries.get_mut(token as u32 as usize) else { return };
+        if u64::from(entry.generation) != token >> 32 {
+            return;
+        }
+        let session = match &mut entry.item {
+            Item::Listener(_, listener) => return listener.pause(false),
+            Item::Session(session) => session,
+        };
+        if session.closing.flatten().is_some_and(|until| until <= now) {
+            return self.end_if_idle(token);
+        }
+        if let Phase::Established(link) = &session.phase {
+            let (core, link) = (session.core.clone(), link.clone());
+            return check_timers(&core, &link, now);
+        }
+        if session.deadline.is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        session.deadline = None;
+        match &mut session.phase {
+            Phase::Waiting => self.attempt(token),
+            Phase::Dialing(stream) => {
+                let _ = self.handle.selector.remove(&*stream);
+                session.phase = Phase::Waiting;
+                self.dial_failed(token, "the attempt took too long");
+            }
+            Phase::Greeting(_, connection, _) => match connection.handle_timeout(now) {
+                Ok(()) => {
+                    session.deadline = connection.next_deadline();
+                    self.arm(token);
+                }
+                Err(error) => self.handshake_lost(token, Loss::Protocol(error)),
+            },
+            _ => {}
+        }
+    }
+}
+
+/// Whether messages wait in the session's pipe.
+fn has_something_to_say(session: &Session) -> bool {
+    session
+        .pipe()
+        .is_some_and(|pipe| session.core.lock().pipes.get(pipe).is_some_and(|pipe| pipe.queued_out() > 0))
+}
+
+/// The I/O thread's turn to write a link.
+fn write_queued(link: &Arc<Link>) {
+    let Some(core) = link.socket.upgrade() else { return };
+    let begun = core.lock().begin_draining(link.pipe);
+    if let Some((link, batch)) = begun {
+        transmit(&core, &link, batch, ROUNDS_IO);
+    }
+}
+
+/// The kernel has room for a link's output again.
+fn write_blocked(core: &Arc<SocketCore>, link: &Arc<Link>) {
+    let batch = {
+        let mut state = core.lock();
+        state.output_seen(link);
+        state.unblock(link)
+    };
+    if let Some(batch) = batch {
+        transmit(core, link, batch, ROUNDS_IO);
+    }
+}
+
+/// Reads what is left before a stream is closed: closing over unread input would make the kernel reset the connection,
+/// and the peer could lose what was sent to it last.
+fn discard_input(link: &Arc<Link>) {
+    let mut sink = Vec::with_capacity(DISCARD_BYTES);
+    for _ in 0..DISCARD_READS {
+        sink.clear();
+        if !matches!(net::read(&link.stream, &mut sink), Ok(1..)) {
+            return;
+        }
+    }
+}
+
+/// Generations are 31 bits, so that a token never looks like a set's.
+const GENERATION_MASK: u32 = 0x7fff_ffff;
+
+/// Peers accepted before other work gets its turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long accepting rests after the system refused.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const DISCARD_BYTES: usize = 64 * 1024;
+const DISCARD_READS: usize = 16;

@@ -1,0 +1,108 @@
+//! ZeroMQ sockets in Rust: blocking and async on one engine, without C.
+//!
+//! A [`Socket`] carries whole [`Message`]s to and from any number of peers, over TCP, Unix sockets or within the
+//! process, in a pattern. Peers come and go, bind and connect in any order; queues absorb and bound the floods; a
+//! message arrives whole or not at all. Peers may be any program that speaks ZMTP: libzmq and its bindings, down to
+//! ZMTP 1.0.
+//!
+//! ```
+//! use zefiro::{Rep, Req};
+//!
+//! let rep = Rep::new();
+//! let endpoint = rep.bind("tcp://127.0.0.1:*")?;
+//! let server = std::thread::spawn(move || {
+//!     let request = rep.recv()?;
+//!     rep.send(format!("{} World", request.as_str().unwrap_or("?")))?;
+//!     Ok::<(), zefiro::Error>(())
+//! });
+//!
+//! let req = Req::new();
+//! req.connect(&endpoint.to_string())?;
+//! req.send("Hello")?;
+//! assert_eq!(req.recv()?, "Hello World");
+//! # server.join().unwrap()?;
+//! # Ok::<(), zefiro::Error>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | choose a pattern | [`Req`]/[`Rep`], [`Pub`]/[`Sub`], [`Push`]/[`Pull`], [`Dealer`]/[`Router`], [`Pair`], [`Stream`] |
+//! | send and receive | [`Socket`]: `send`, `recv`, `try_…`, `…_timeout`, `…_async` |
+//! | set high-water marks, times, keep-alive … | [`Options`], [`Configure`] |
+//! | wait for several sockets | [`Poller`] |
+//! | connect two patterns | [`proxy`], [`Proxy`] |
+//! | see what is going on | [`Socket::monitor`], [`Socket::peers`], [`Socket::counters`] |
+//! | end in good order | [`Socket::close_within`], [`Context::close_within`] |
+//! | know what went wrong | [`Error`], [`SendError`] |
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+mod context;
+mod counters;
+mod endpoint;
+mod error;
+mod io;
+mod message;
+mod monitor;
+mod options;
+mod pattern;
+mod pipe;
+mod poll;
+mod proxy;
+mod routing;
+mod socket;
+mod sys;
+mod transport;
+mod wait;
+
+pub use context::{Context, ContextBuilder, Unsent};
+pub use counters::{Counters, Dropped};
+pub use endpoint::{Endpoint, IpcEndpoint, TcpEndpoint};
+pub use error::{Error, ErrorKind, Result, SendError};
+pub use message::{Frames, IntoFrames, Message};
+pub use monitor::{Event, EventKind, Monitor};
+pub use options::{AddressFilter, Configure, ContextOptions, OptionInfo, Options, option_table};
+pub use poll::{Interest, Poller, Ready};
+pub use proxy::{Proxy, ProxyStatistics, proxy};
+pub use socket::{Builder, Peer, PeerId, RecvFuture, SendFuture, Socket, Wait, kind};
+#[cfg(feature = "stream")]
+pub use socket::{RecvStream, SendSink};
+pub use zmtp::{Frame, SocketType};
+
+macro_rules! socket_names {
+    ($($(#[doc = $doc:literal])* $name:ident = $kind:ident;)*) => {
+        $($(#[doc = $doc])* pub type $name = Socket<kind::$kind>;)*
+    };
+}
+
+socket_names! {
+    /// A socket of any type, decided at run time: for brokers and tools.
+    AnySocket = Any;
+    /// One peer, both ways.
+    Pair = Pair;
+    /// Publishes: each message goes to all who subscribed to its beginning; those too slow miss it.
+    Pub = Pub;
+    /// Subscribes to what publishers send.
+    Sub = Sub;
+    /// Sends a request and receives its reply, in turn; several servers take turns.
+    Req = Req;
+    /// Receives a request and sends its reply, in turn.
+    Rep = Rep;
+    /// Sends to its peers in turn and receives from all: a REQ without the strict turns.
+    Dealer = Dealer;
+    /// Receives from all peers with their routing id as first frame, and sends to the one named by the first frame.
+    Router = Router;
+    /// Receives what PUSH sockets send, from each in turn.
+    Pull = Pull;
+    /// Sends to its peers in turn: pipelines.
+    Push = Push;
+    /// A [`Pub`] that receives the subscriptions as messages: for proxies.
+    XPub = XPub;
+    /// A [`Sub`] that sends its subscriptions as messages: for proxies.
+    XSub = XSub;
+    /// Plain TCP peers: each message is a routing id and a piece of data.
+    Stream = Stream;
+}

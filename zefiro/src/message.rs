@@ -1,0 +1,314 @@
+//! Message: one or more frames that travel together, whole or not at all.
+
+use std::fmt;
+use std::str::Utf8Error;
+
+use bytes::Bytes;
+use zmtp::Frame;
+
+/// One or more [frames](Frame), sent and received as one: a peer gets all of them or none.
+///
+/// A message always has a first frame, if only an empty one. Up to [`Frame::INLINE_MAX`] bytes a frame lives inside
+/// the message, without an allocation; above that it refers to shared memory that is never copied.
+///
+/// ```
+/// use zefiro::Message;
+///
+/// let single = Message::from("hello");
+/// assert_eq!(single.as_str(), Ok("hello"));
+///
+/// let multipart = Message::from(["weather.milan", "21 °C"]);
+/// assert_eq!(multipart.frame_count(), 2);
+/// assert_eq!(&multipart[1], "21 °C".as_bytes());
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Message {
+    first: Frame,
+    rest: Vec<Frame>,
+}
+
+impl Message {
+    /// A message of one empty frame.
+    pub const fn new() -> Message {
+        Message { first: Frame::new(), rest: Vec::new() }
+    }
+
+    /// A message of these frames; `first` alone if `rest` is empty.
+    pub(crate) const fn from_parts(first: Frame, rest: Vec<Frame>) -> Message {
+        Message { first, rest }
+    }
+
+    /// The first frame and the others.
+    pub(crate) fn into_parts(self) -> (Frame, Vec<Frame>) {
+        (self.first, self.rest)
+    }
+
+    /// Adds a frame behind the last one.
+    pub fn push_back(&mut self, frame: impl Into<Frame>) {
+        self.rest.push(frame.into());
+    }
+
+    /// Puts a frame before the first one.
+    pub fn push_front(&mut self, frame: impl Into<Frame>) {
+        let second = std::mem::replace(&mut self.first, frame.into());
+        self.rest.insert(0, second);
+    }
+
+    /// Takes the first frame away; `None`, and nothing is taken, when it is the only one.
+    pub fn pop_front(&mut self) -> Option<Frame> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let second = self.rest.remove(0);
+        Some(std::mem::replace(&mut self.first, second))
+    }
+
+    /// The frames in order.
+    pub fn frames(&self) -> Frames<'_> {
+        Frames { first: Some(&self.first), rest: self.rest.iter() }
+    }
+
+    /// The frames in order, by value.
+    pub fn into_frames(self) -> IntoFrames {
+        IntoFrames { first: Some(self.first), rest: self.rest.into_iter() }
+    }
+
+    /// How many frames there are; at least one.
+    pub fn frame_count(&self) -> usize {
+        1 + self.rest.len()
+    }
+
+    /// The first frame.
+    pub fn first(&self) -> &Frame {
+        &self.first
+    }
+
+    /// The last frame, which is the first one if there are no others.
+    pub fn last(&self) -> &Frame {
+        self.rest.last().unwrap_or(&self.first)
+    }
+
+    /// The frame at `index`, counted from 0.
+    pub fn get(&self, index: usize) -> Option<&Frame> {
+        match index {
+            0 => Some(&self.first),
+            _ => self.rest.get(index - 1),
+        }
+    }
+
+    /// The bytes of the first frame: the whole payload of a single-part message.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// The first frame as text.
+    ///
+    /// # Errors
+    /// The frame is not valid UTF-8.
+    pub fn as_str(&self) -> Result<&str, Utf8Error> {
+        std::str::from_utf8(&self.first)
+    }
+
+    /// The payload bytes of all frames together.
+    pub fn byte_len(&self) -> usize {
+        self.first.len() + self.rest.iter().map(|frame| frame.len()).sum::<usize>()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Message")?;
+        f.debug_list().entries(self.frames()).finish()
+    }
+}
+
+impl std::ops::Index<usize> for Message {
+    type Output = Frame;
+
+    /// The frame at `index`, counted from 0.
+    ///
+    /// # Panics
+    /// There are not that many; use [`Message::get`] where that can happen.
+    fn index(&self, index: usize) -> &Frame {
+        match index {
+            0 => &self.first,
+            _ => &self.rest[index - 1],
+        }
+    }
+}
+
+/// The frames of a borrowed message; made by [`Message::frames`].
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    first: Option<&'a Frame>,
+    rest: std::slice::Iter<'a, Frame>,
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = &'a Frame;
+
+    fn next(&mut self) -> Option<&'a Frame> {
+        self.first.take().or_else(|| self.rest.next())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::from(self.first.is_some()) + self.rest.len();
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Frames<'_> {}
+
+/// The frames of a message by value; made by [`Message::into_frames`].
+#[derive(Debug)]
+pub struct IntoFrames {
+    first: Option<Frame>,
+    rest: std::vec::IntoIter<Frame>,
+}
+
+impl Iterator for IntoFrames {
+    type Item = Frame;
+
+    fn next(&mut self) -> Option<Frame> {
+        self.first.take().or_else(|| self.rest.next())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::from(self.first.is_some()) + self.rest.len();
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for IntoFrames {}
+
+impl<'a> IntoIterator for &'a Message {
+    type Item = &'a Frame;
+    type IntoIter = Frames<'a>;
+
+    fn into_iter(self) -> Frames<'a> {
+        self.frames()
+    }
+}
+
+impl IntoIterator for Message {
+    type Item = Frame;
+    type IntoIter = IntoFrames;
+
+    fn into_iter(self) -> IntoFrames {
+        self.into_frames()
+    }
+}
+
+/// No frames make a message of one empty frame.
+impl<F: Into<Frame>> FromIterator<F> for Message {
+    fn from_iter<I: IntoIterator<Item = F>>(frames: I) -> Message {
+        let mut frames = frames.into_iter();
+        let first = frames.next().map(Into::into).unwrap_or_default();
+        Message { first, rest: frames.map(Into::into).collect() }
+    }
+}
+
+macro_rules! message_from_single {
+    ($($source:ty),+) => {
+        $(impl From<$source> for Message {
+            /// A single-part message.
+            fn from(body: $source) -> Message {
+                Message { first: Frame::from(body), rest: Vec::new() }
+            }
+        })+
+    };
+}
+
+message_from_single!(&str, String, &[u8], Vec<u8>, Bytes);
+
+impl From<Frame> for Message {
+    fn from(first: Frame) -> Message {
+        Message { first, rest: Vec::new() }
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Message {
+    fn from(body: &[u8; N]) -> Message {
+        Message::from(body.as_slice())
+    }
+}
+
+/// One frame an element.
+impl<F: Into<Frame>, const N: usize> From<[F; N]> for Message {
+    fn from(frames: [F; N]) -> Message {
+        frames.into_iter().collect()
+    }
+}
+
+impl From<Vec<Frame>> for Message {
+    fn from(mut frames: Vec<Frame>) -> Message {
+        if frames.is_empty() {
+            return Message::new();
+        }
+        let first = frames.remove(0);
+        Message { first, rest: frames }
+    }
+}
+
+impl From<Vec<Vec<u8>>> for Message {
+    fn from(frames: Vec<Vec<u8>>) -> Message {
+        frames.into_iter().collect()
+    }
+}
+
+/// Equal to a text when it is a single part with just that text.
+impl PartialEq<str> for Message {
+    fn eq(&self, other: &str) -> bool {
+        self.rest.is_empty() && self.first.as_slice() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Message {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+impl PartialEq<[u8]> for Message {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.rest.is_empty() && self.first.as_slice() == other
+    }
+}
+
+/// Equal to an array when there are as many frames with just those bytes.
+impl<T: AsRef<[u8]>, const N: usize> PartialEq<[T; N]> for Message {
+    fn eq(&self, other: &[T; N]) -> bool {
+        self.frame_count() == N && self.frames().zip(other).all(|(frame, bytes)| frame.as_slice() == bytes.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_out_in_the_order_they_went_in() {
+        let mut message = Message::from(["b", "c"]);
+        message.push_front("a");
+        message.push_back("d");
+        let frames: Vec<Frame> = message.clone().into_frames().collect();
+        assert_eq!(frames, ["a", "b", "c", "d"].map(Frame::from));
+        assert_eq!(message.frames().len(), 4);
+        assert_eq!(message.pop_front().as_deref(), Some(&b"a"[..]));
+        assert_eq!((message.first().as_slice(), message.last().as_slice()), (&b"b"[..], &b"d"[..]));
+    }
+
+    #[test]
+    fn the_last_frame_stays() {
+        let mut message = Message::from("only");
+        assert_eq!(message.pop_front(), None);
+        assert_eq!(message, "only");
+    }
+
+    #[test]
+    fn no_frames_make_one_empty_frame() {
+        assert_eq!(Message::from(Vec::<Frame>::new()), Message::new());
+        assert_eq!(Message::new().frame_count(), 1);
+        assert_eq!(Message::new().byte_len(), 0);
+    }
+}

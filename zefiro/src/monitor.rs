@@ -1,0 +1,216 @@
+//! Monitor: what happens to a socket's connections, as events.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::wait::{WaitList, current_parker};
+
+/// A stream of a socket's connection [events](Event), made by [`Socket::monitor`](crate::Socket::monitor).
+///
+/// It holds up to 1,000 events; if the program does not keep up, the oldest are dropped and
+/// [counted](Monitor::missed). A monitor never slows the socket down. It ends when the socket is closed.
+///
+/// ```
+/// use zefiro::{EventKind, Pull};
+///
+/// let pull = Pull::new();
+/// let mut monitor = pull.monitor();
+/// pull.bind("tcp://127.0.0.1:*")?;
+/// assert!(matches!(monitor.next().map(|event| event.kind), Some(EventKind::Listening)));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
+pub struct Monitor {
+    queue: Arc<MonitorQueue>,
+}
+
+/// One thing that happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// The endpoint bound or connected.
+    pub endpoint: String,
+    /// The other end, where it is known.
+    pub peer: Option<String>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened. The reasons are for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// Bound, and listening.
+    Listening,
+    /// The address could not be bound.
+    BindFailed(String),
+    /// A peer has connected.
+    Accepted,
+    /// A peer could not be accepted.
+    AcceptFailed(String),
+    /// A connection is being established.
+    ConnectDelayed,
+    /// The operating system has connected; the handshake follows.
+    Connected,
+    /// The next attempt begins after this time.
+    ConnectRetried(Duration),
+    /// The peer speaks our protocol: messages flow.
+    HandshakeSucceeded,
+    /// The peer does not speak our protocol, or not in time.
+    HandshakeFailed(String),
+    /// The connection is lost.
+    Disconnected(String),
+    /// A listener was closed, or an attempt to connect given up.
+    Closed(String),
+    /// A second peer came with a routing id in use, and is ignored.
+    DuplicateRoutingId,
+    /// The socket was closed.
+    Stopped,
+}
+
+/// Where events wait for the program.
+pub(crate) struct MonitorQueue {
+    state: Mutex<QueueState>,
+}
+
+#[derive(Default)]
+struct QueueState {
+    events: VecDeque<Event>,
+    missed: u64,
+    stopped: bool,
+    waiters: WaitList,
+}
+
+impl Monitor {
+    pub(crate) fn new() -> (Monitor, Arc<MonitorQueue>) {
+        let queue = Arc::new(MonitorQueue { state: Mutex::new(QueueState::default()) });
+        (Monitor { queue: queue.clone() }, queue)
+    }
+
+    /// Events dropped because the program did not keep up.
+    pub fn missed(&self) -> u64 {
+        self.queue.state.lock().missed
+    }
+
+    /// The next event, if one is there.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        self.queue.state.lock().events.pop_front()
+    }
+
+    /// Waits for the next event, at most `timeout`. `None` when that is over or the socket is closed.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Option<Event> {
+        self.wait(Instant::now().checked_add(timeout))
+    }
+
+    /// The next event, as a future; `None` when the socket is closed. Dropping the future loses nothing.
+    pub async fn recv_async(&mut self) -> Option<Event> {
+        std::future::poll_fn(|task| self.poll_next(task)).await
+    }
+
+    /// The next event for a hand-written future; `None` when the socket is closed.
+    pub fn poll_next(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Event>> {
+        let mut state = self.queue.state.lock();
+        if let Some(event) = state.events.pop_front() {
+            return Poll::Ready(Some(event));
+        }
+        if state.stopped {
+            return Poll::Ready(None);
+        }
+        state.waiters.add(None, task.waker());
+        Poll::Pending
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>) -> Option<Event> {
+        let (parker, waker) = current_parker();
+        loop {
+            {
+                let mut state = self.queue.state.lock();
+                if let Some(event) = state.events.pop_front() {
+                    return Some(event);
+                }
+                if state.stopped || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    return None;
+                }
+                state.waiters.add(None, &waker);
+            }
+            parker.park(deadline);
+        }
+    }
+}
+
+/// Blocks for each event; ends when the socket is closed.
+impl Iterator for Monitor {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        self.wait(None)
+    }
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").field("missed", &self.missed()).finish_non_exhaustive()
+    }
+}
+
+impl MonitorQueue {
+    pub(crate) fn push(&self, event: Event) {
+        let mut wakes = Vec::new();
+        {
+            let mut state = self.state.lock();
+            if state.events.len() >= EVENTS_MAX {
+                state.events.pop_front();
+                state.missed += 1;
+            }
+            state.events.push_back(event);
+            state.waiters.take_all(&mut wakes);
+        }
+        wakes.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// No more events will come.
+    pub(crate) fn stop(&self) {
+        self.state.lock().stopped = true;
+        self.push(Event { endpoint: String::new(), peer: None, kind: EventKind::Stopped });
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if !self.endpoint.is_empty() {
+            write!(f, " {}", self.endpoint)?;
+        }
+        match &self.peer {
+            Some(peer) if *peer != self.endpoint => write!(f, " (peer {peer})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EventKind::Listening => f.write_str("listening"),
+            EventKind::BindFailed(why) => write!(f, "bind failed: {why}"),
+            EventKind::Accepted => f.write_str("accepted"),
+            EventKind::AcceptFailed(why) => write!(f, "accept failed: {why}"),
+            EventKind::ConnectDelayed => f.write_str("connecting"),
+            EventKind::Connected => f.write_str("connected"),
+            EventKind::ConnectRetried(wait) => write!(f, "retrying in {} ms", wait.as_millis()),
+            EventKind::HandshakeSucceeded => f.write_str("handshake succeeded"),
+            EventKind::HandshakeFailed(why) => write!(f, "handshake failed: {why}"),
+            EventKind::Disconnected(why) => write!(f, "disconnected: {why}"),
+            EventKind::Closed(why) => write!(f, "closed: {why}"),
+            EventKind::DuplicateRoutingId => f.write_str("duplicate routing id, peer ignored"),
+            EventKind::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+/// Events a monitor holds before it drops the oldest.
+const EVENTS_MAX: usize = 1000;

@@ -1,0 +1,194 @@
+//! Patterns: how the messages of a socket type find their way among its pipes.
+//!
+//! A pattern is a small state machine under the socket's lock. It sees [`Pipes`] and whole messages, never a
+//! descriptor, a thread or a clock, and never waits: what cannot be done now is refused, and the engine tries again
+//! when a pipe has become readable or writable.
+
+mod dealer;
+mod pair;
+mod r#pub;
+mod pull;
+mod push;
+mod rep;
+mod req;
+mod router;
+mod stream;
+mod sub;
+#[cfg(test)]
+mod testing;
+mod xpub;
+mod xsub;
+
+use zmtp::{Frame, SocketType};
+
+use crate::message::Message;
+use crate::options::Options;
+use crate::pipe::{PipeId, Pipes};
+
+/// Why a pattern would not send or receive just now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    /// Nothing there, or no room: try again when a pipe has changed.
+    WouldBlock,
+    /// Not this socket's turn (REQ, REP).
+    State,
+    /// No such peer (ROUTER with MANDATORY, STREAM).
+    Unroutable,
+    /// This type never does that.
+    Unsupported,
+    /// The message lacks frames this type needs.
+    InvalidMessage,
+}
+
+/// The behaviour of one socket type.
+pub(crate) trait Pattern: Send {
+    /// A pipe was made: by connect at once, by accept and inproc when the peer is there. A pattern that does not want
+    /// it closes it.
+    fn on_attached(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId);
+
+    /// The peer behind the pipe is there and has told its identity; again after each reconnect.
+    fn on_connected(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+
+    /// The connection behind the pipe was lost; the pipe stays, and a new connection may come.
+    fn on_disconnected(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+
+    /// The pipe takes no more messages. Unread ones can still be read; the pipe is gone when they are.
+    fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId);
+
+    /// The pipe's inbox has gone from empty to not empty.
+    fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId);
+
+    /// The pipe has room again after it had none.
+    fn on_writable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId);
+
+    /// Sends a whole message, or gives it back with the reason.
+    #[allow(clippy::result_large_err)]
+    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Result<(), (Refusal, Message)>;
+
+    /// Takes the next message for the program.
+    fn recv(&mut self, pipes: &mut Pipes, options: &Options) -> Result<Message, Refusal>;
+
+    /// Whether [`recv`](Pattern::recv) would give a message.
+    fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool;
+
+    /// Whether [`send`](Pattern::send) would take a message (POLLOUT's rules: `spec` of the socket types).
+    fn can_send(&mut self, pipes: &mut Pipes, options: &Options) -> bool;
+
+    /// Whether a message that begins with `first` would be taken; asked before the parts of one are collected.
+    fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<(), Refusal> {
+        let _ = first;
+        if self.can_send(pipes, options) { Ok(()) } else { Err(Refusal::WouldBlock) }
+    }
+
+    /// SUB, XSUB: adds a subscription; XPUB with manual subscriptions: for the peer whose request was read last.
+    fn subscribe(&mut self, _pipes: &mut Pipes, _options: &Options, _topic: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
+    }
+
+    /// SUB, XSUB: ends one subscription; XPUB with manual subscriptions: as above.
+    fn unsubscribe(&mut self, _pipes: &mut Pipes, _options: &Options, _topic: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
+    }
+
+    /// PUB, XPUB: how many peers would get a message on `topic`. SUB, XSUB, others: 0.
+    fn subscribers(&self, _topic: &[u8]) -> usize {
+        0
+    }
+
+    /// Distinct subscriptions held.
+    fn topics(&self) -> usize {
+        0
+    }
+}
+
+macro_rules! any_pattern {
+    ($($variant:ident($type:ty) = $make:expr;)*) => {
+        /// The pattern of some socket: a table from type to pattern, and calls without indirection.
+        pub(crate) enum AnyPattern {
+            $($variant(Box<$type>),)*
+        }
+
+        /// The pattern of a socket type.
+        pub(crate) fn pattern_of(socket_type: SocketType) -> AnyPattern {
+            match socket_type {
+                $(SocketType::$variant => AnyPattern::$variant(Box::new($make)),)*
+            }
+        }
+
+        impl AnyPattern {
+            pub(crate) fn socket_type(&self) -> SocketType {
+                match self {
+                    $(AnyPattern::$variant(_) => SocketType::$variant,)*
+                }
+            }
+        }
+
+        any_pattern!(@calls [$($variant)*]
+            on_attached(pipes: &mut Pipes, options: &Options, id: PipeId) -> ();
+            on_connected(pipes: &mut Pipes, options: &Options, id: PipeId) -> ();
+            on_disconnected(pipes: &mut Pipes, options: &Options, id: PipeId) -> ();
+            on_ended(pipes: &mut Pipes, options: &Options, id: PipeId) -> ();
+            on_readable(pipes: &mut Pipes, options: &Options, id: PipeId) -> ();
+            on_writable(pipes: &mut Pipes, options: &Options, id: PipeId) -> ();
+            send(pipes: &mut Pipes, options: &Options, message: Message) -> Result<(), (Refusal, Message)>;
+            recv(pipes: &mut Pipes, options: &Options) -> Result<Message, Refusal>;
+            can_recv(pipes: &mut Pipes, options: &Options) -> bool;
+            can_send(pipes: &mut Pipes, options: &Options) -> bool;
+            admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<(), Refusal>;
+            subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
+            unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
+        );
+
+        impl AnyPattern {
+            pub(crate) fn subscribers(&self, topic: &[u8]) -> usize {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.subscribers(topic),)*
+                }
+            }
+
+            pub(crate) fn topics(&self) -> usize {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.topics(),)*
+                }
+            }
+        }
+    };
+    (@calls $variants:tt $($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        $(any_pattern!(@call $variants $name($($argument: $type),*) -> $result);)*
+    };
+    (@call [$($variant:ident)*] $name:ident $arguments:tt -> $result:ty) => {
+        any_pattern!(@function [$($variant)*] $name $arguments $arguments -> $result);
+    };
+    (@function [$($variant:ident)*] $name:ident ($($argument:ident: $type:ty),*) $again:tt -> $result:ty) => {
+        impl AnyPattern {
+            #[inline]
+            #[allow(clippy::result_large_err)]
+            pub(crate) fn $name(&mut self, $($argument: $type),*) -> $result {
+                any_pattern!(@match self [$($variant)*] $name $again)
+            }
+        }
+    };
+    (@match $self:ident [$($variant:ident)*] $name:ident $again:tt) => {
+        match $self {
+            $(AnyPattern::$variant(pattern) => any_pattern!(@forward pattern $name $again),)*
+        }
+    };
+    (@forward $pattern:ident $name:ident ($($argument:ident: $type:ty),*)) => {
+        $pattern.$name($($argument),*)
+    };
+}
+
+any_pattern! {
+    Pair(pair::Pair) = pair::Pair::default();
+    Pub(r#pub::Pub) = r#pub::Pub::new();
+    Sub(sub::Sub) = sub::Sub::new();
+    Req(req::Req) = req::Req::new();
+    Rep(rep::Rep) = rep::Rep::new();
+    Dealer(dealer::Dealer) = dealer::Dealer::default();
+    Router(router::Router) = router::Router::new();
+    Pull(pull::Pull) = pull::Pull::default();
+    Push(push::Push) = push::Push::default();
+    XPub(xpub::XPub) = xpub::XPub::new();
+    XSub(xsub::XSub) = xsub::XSub::new();
+    Stream(stream::Stream) = stream::Stream::new();
+}

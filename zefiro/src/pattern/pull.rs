@@ -1,0 +1,64 @@
+//! PULL: messages from the peers in turn.
+
+use super::{Pattern, Refusal};
+use crate::message::Message;
+use crate::options::Options;
+use crate::pipe::{PipeId, Pipes};
+use crate::routing::fair_queue::FairQueue;
+
+/// A fair queue, and nothing else.
+#[derive(Default)]
+pub(crate) struct Pull {
+    queue: FairQueue,
+}
+
+impl Pattern for Pull {
+    fn on_attached(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+
+    fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+
+    fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.queue.readable(pipes, id);
+    }
+
+    fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+
+    fn send(&mut self, _pipes: &mut Pipes, _options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+        Err((Refusal::Unsupported, message))
+    }
+
+    #[inline]
+    fn recv(&mut self, pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
+        let (id, message) = self.queue.next(pipes).ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(id, message.byte_len());
+        Ok(message)
+    }
+
+    fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
+        self.queue.has_message(pipes)
+    }
+
+    fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::testing::Bench;
+
+    #[test]
+    fn peers_are_read_in_turn() {
+        let mut bench = Bench::new(Pull::default());
+        let (one, other) = (bench.attach(), bench.attach());
+        for text in ["a1", "a2", "a3"] {
+            bench.arrive(one, text);
+        }
+        bench.arrive(other, "b1");
+        let order: Vec<Message> = std::iter::from_fn(|| bench.recv().ok()).collect();
+        assert_eq!(order, ["a1", "b1", "a2", "a3"].map(Message::from));
+        bench.arrive(other, "b2");
+        assert_eq!(bench.recv().unwrap(), "b2");
+    }
+}

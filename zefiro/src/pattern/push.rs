@@ -1,0 +1,81 @@
+//! PUSH: messages to the peers in turn.
+
+use super::{Pattern, Refusal};
+use crate::message::Message;
+use crate::options::Options;
+use crate::pipe::{PipeId, Pipes};
+use crate::routing::load_balancer::LoadBalancer;
+
+/// A load balancer, and nothing else.
+#[derive(Default)]
+pub(crate) struct Push {
+    balancer: LoadBalancer,
+}
+
+impl Pattern for Push {
+    fn on_attached(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.balancer.writable(id);
+    }
+
+    fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.balancer.ended(id);
+    }
+
+    fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        // A peer of PUSH has nothing to say; what it says anyway is read up to the mark, and ignored.
+        while pipes.read(id).is_some() {
+            pipes.count_dropped(crate::counters::DropReason::Filtered, 1);
+        }
+    }
+
+    fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.balancer.writable(id);
+    }
+
+    #[inline]
+    fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+        match self.balancer.pick(pipes) {
+            Some(id) => {
+                pipes.write(id, message);
+                self.balancer.turn();
+                Ok(())
+            }
+            None => Err((Refusal::WouldBlock, message)),
+        }
+    }
+
+    fn recv(&mut self, _pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
+        Err(Refusal::Unsupported)
+    }
+
+    fn can_recv(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
+        false
+    }
+
+    fn can_send(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
+        self.balancer.pick(pipes).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::testing::Bench;
+
+    #[test]
+    fn peers_take_turns_and_a_full_one_is_left_out() {
+        let mut bench = Bench::new(Push::default());
+        bench.pipes.send_mark = 2;
+        let (one, other) = (bench.attach(), bench.attach());
+        for text in ["1", "2", "3", "4"] {
+            bench.send(text).unwrap();
+        }
+        let (refusal, message) = bench.send("5").unwrap_err();
+        assert_eq!((refusal, message), (Refusal::WouldBlock, Message::from("5")));
+        assert_eq!(bench.sent(one), ["1", "3"]);
+        bench.writable(one);
+        bench.send("5").unwrap();
+        assert_eq!(bench.sent(one), ["5"]);
+        assert_eq!(bench.sent(other), ["2", "4"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! REQ: a request, then its reply, in strict turn (RFC 28).
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use zmtp::Frame;
+
+use super::{Pattern, Refusal};
+use crate::counters::DropReason;
+use crate::message::Message;
+use crate::options::Options;
+use crate::pipe::{PipeId, Pipes};
+use crate::routing::fair_queue::FairQueue;
+use crate::routing::load_balancer::LoadBalancer;
+
+/// Whose turn it is, and whom the reply must come from.
+pub(crate) struct Req {
+    balancer: LoadBalancer,
+    queue: FairQueue,
+    awaiting: bool,
+    /// The peer that was asked; none once it is gone: then anybody may answer.
+    asked: Option<PipeId>,
+    request_id: u32,
+    /// A reply found while looking whether there is one.
+    reply: Option<Message>,
+}
+
+impl Req {
+    pub(crate) fn new() -> Req {
+        Req {
+            balancer: LoadBalancer::default(),
+            queue: FairQueue::default(),
+            awaiting: false,
+            asked: None,
+            request_id: RandomState::new().build_hasher().finish() as u32,
+            reply: None,
+        }
+    }
+
+    /// Looks for the reply among what has come; drops what is not it.
+    fn find_reply(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
+        while self.reply.is_none() {
+            let Some((id, message)) = self.queue.next(pipes) else { return false };
+            let expected = self.asked.is_none_or(|asked| asked == id);
+            let bytes = message.byte_len();
+            match self.unwrap_reply(message, options).filter(|_| expected) {
+                Some(reply) => {
+                    pipes.count_received(id, bytes);
+                    self.reply = Some(reply);
+                }
+                None => pipes.count_dropped(DropReason::Filtered, 1),
+            }
+        }
+        true
+    }
+
+    /// Takes the envelope off; `None` if it is not the one expected.
+    fn unwrap_reply(&self, mut message: Message, options: &Options) -> Option<Message> {
+        if options.req_correlate {
+            let id = message.pop_front()?;
+            if id != &self.request_id.to_ne_bytes() {
+                return None;
+            }
+        }
+        let delimiter = message.pop_front()?;
+        delimiter.is_empty().then_some(message)
+    }
+}
+
+impl Pattern for Req {
+    fn on_attached(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        if options.probe_router {
+            pipes.write(id, Message::new());
+        }
+        self.balancer.writable(id);
+    }
+
+    fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.balancer.ended(id);
+        if self.asked == Some(id) {
+            self.asked = None;
+        }
+    }
+
+    fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.queue.readable(pipes, id);
+    }
+
+    fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.balancer.writable(id);
+    }
+
+    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+        if self.awaiting && !options.req_relaxed {
+            return Err((Refusal::State, message));
+        }
+        let Some(id) = self.balancer.pick(pipes) else { return Err((Refusal::WouldBlock, message)) };
+        // Replies to earlier requests that lie around are not for this one.
+        self.reply = None;
+        while self.queue.next(pipes).is_some() {
+            pipes.count_dropped(DropReason::Filtered, 1);
+        }
+        if options.req_correlate {
+            self.request_id = self.request_id.wrapping_add(1);
+            let id_frame = Frame::from(&self.request_id.to_ne_bytes());
+            pipes.write_with_envelope(id, &[id_frame, Frame::new()], message);
+        } else {
+            pipes.write_with_envelope(id, &[Frame::new()], message);
+        }
+        self.balancer.turn();
+        self.asked = Some(id);
+        self.awaiting = true;
+        Ok(())
+    }
+
+    fn recv(&mut self, pipes: &mut Pipes, options: &Options) -> Result<Message, Refusal> {
+        if !self.awaiting {
+            return Err(Refusal::State);
+        }
+        if !self.find_reply(pipes, options) {
+            return Err(Refusal::WouldBlock);
+        }
+        self.awaiting = false;
+        self.asked = None;
+        self.reply.take().ok_or(Refusal::WouldBlock)
+    }
+
+    fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
+        self.awaiting && self.find_reply(pipes, options)
+    }
+
+    fn can_send(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
+        (!self.awaiting || options.req_relaxed) && self.balancer.pick(pipes).is_some()
+    }
+
+    fn admits(&mut self, pipes: &mut Pipes, options: &Options, _first: &Frame) -> Result<(), Refusal> {
+        if self.awaiting && !options.req_relaxed {
+            return Err(Refusal::State);
+        }
+        self.balancer.pick(pipes).map(|_| ()).ok_or(Refusal::WouldBlock)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::testing::Bench;
+
+    #[test]
+    fn requests_and_replies_take_turns() {
+        let mut bench = Bench::new(Req::new());
+        let peer = bench.attach();
+        assert_eq!(bench.recv(), Err(Refusal::State));
+        bench.send("question").unwrap();
+        assert_eq!(bench.sent(peer), [["", "question"]]);
+        assert_eq!(bench.send("again").unwrap_err().0, Refusal::State);
+        bench.arrive(peer, ["", "answer"]);
+        assert_eq!(bench.recv().unwrap(), "answer");
+        bench.send("next").unwrap();
+    }
+
+    #[test]
+    fn only_the_peer_asked_may_answer_and_only_in_the_right_shape() {
+        let mut bench = Bench::new(Req::new());
+        let (asked, other) = (bench.attach(), bench.attach());
+        bench.send("question").unwrap();
+        bench.arrive(other, ["", "wrong peer"]);
+        bench.arrive(asked, ["no delimiter", "x"]);
+        bench.arrive(asked, ["", "right"]);
+        assert_eq!(bench.recv().unwrap(), "right");
+        assert_eq!(bench.pipes.counters.dropped.filtered, 2);
+    }
+
+    #[test]
+    fn relaxed_and_correlated_a_late_reply_is_dropped() {
+        let mut bench = Bench::new(Req::new());
+        (bench.options.req_relaxed, bench.options.req_correlate) = (true, true);
+        let peer = bench.attach();
+        bench.send("first").unwrap();
+        bench.send("second").unwrap();
+        let ids: Vec<Frame> = bench.sent(peer).iter().map(|message| message[0].clone()).collect();
+        assert_ne!(ids[0], ids[1]);
+        for (id, text) in ids.iter().zip(["late", "in time"]) {
+            bench.arrive(peer, Message::from(vec![id.clone(), Frame::new(), Frame::from(text)]));
+        }
+        assert_eq!(bench.recv().unwrap(), "in time");
+    }
+}

@@ -1,0 +1,108 @@
+//! SUB: XSUB that keeps only what was subscribed to, and sends nothing.
+
+use super::xsub::XSub;
+use super::{Pattern, Refusal};
+use crate::counters::DropReason;
+use crate::message::Message;
+use crate::options::Options;
+use crate::pipe::{PipeId, Pipes};
+
+/// XSUB, narrowed.
+pub(crate) struct Sub {
+    xsub: XSub,
+    /// A message found while looking whether there is one.
+    found: Option<(PipeId, Message)>,
+}
+
+impl Sub {
+    pub(crate) fn new() -> Sub {
+        Sub { xsub: XSub::new(), found: None }
+    }
+
+    /// The next message that was subscribed to. A publisher may not filter, or not yet.
+    #[inline]
+    fn next(&mut self, pipes: &mut Pipes, options: &Options) -> Option<(PipeId, Message)> {
+        if let Some(found) = self.found.take() {
+            return Some(found);
+        }
+        loop {
+            let (id, message) = self.xsub.next(pipes)?;
+            if self.xsub.wants(options, &message) {
+                return Some((id, message));
+            }
+            pipes.count_dropped(DropReason::Filtered, 1);
+        }
+    }
+}
+
+impl Pattern for Sub {
+    fn on_attached(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.xsub.on_attached(pipes, options, id);
+    }
+
+    fn on_connected(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.xsub.on_connected(pipes, options, id);
+    }
+
+    fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.xsub.on_ended(pipes, options, id);
+    }
+
+    fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.xsub.on_readable(pipes, options, id);
+    }
+
+    fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+
+    fn send(&mut self, _pipes: &mut Pipes, _options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+        Err((Refusal::Unsupported, message))
+    }
+
+    #[inline]
+    fn recv(&mut self, pipes: &mut Pipes, options: &Options) -> Result<Message, Refusal> {
+        let (id, message) = self.next(pipes, options).ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(id, message.byte_len());
+        Ok(message)
+    }
+
+    fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
+        self.found = self.next(pipes, options);
+        self.found.is_some()
+    }
+
+    fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
+        false
+    }
+
+    fn subscribe(&mut self, pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {
+        self.xsub.subscribe(pipes, options, topic)
+    }
+
+    fn unsubscribe(&mut self, pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {
+        self.xsub.unsubscribe(pipes, options, topic)
+    }
+
+    fn topics(&self) -> usize {
+        self.xsub.topics()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::testing::Bench;
+
+    #[test]
+    fn only_what_was_subscribed_to_is_received() {
+        let mut bench = Bench::new(Sub::new());
+        let publisher = bench.attach();
+        bench.pattern.subscribe(&mut bench.pipes, &bench.options, b"a").unwrap();
+        bench.arrive(publisher, ["b", "unwanted"]);
+        bench.arrive(publisher, ["ab", "wanted"]);
+        assert!(bench.pattern.can_recv(&mut bench.pipes, &bench.options));
+        assert_eq!(bench.recv().unwrap(), Message::from(["ab", "wanted"]));
+        assert_eq!(bench.recv(), Err(Refusal::WouldBlock));
+        assert_eq!(bench.pipes.counters.dropped.filtered, 1);
+        assert_eq!(bench.send("x").unwrap_err().0, Refusal::Unsupported);
+    }
+}

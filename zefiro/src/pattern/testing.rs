@@ -1,0 +1,70 @@
+//! A pattern over bare pipes: no threads, no connections.
+
+use std::collections::VecDeque;
+
+use zmtp::Frame;
+
+use super::{Pattern, Refusal};
+use crate::message::Message;
+use crate::options::Options;
+use crate::pipe::{Line, PeerFacts, PipeId, Pipes};
+
+pub(super) struct Bench<P> {
+    pub(super) pattern: P,
+    pub(super) pipes: Pipes,
+    pub(super) options: Options,
+}
+
+impl<P: Pattern> Bench<P> {
+    pub(super) fn new(pattern: P) -> Bench<P> {
+        Bench { pattern, pipes: Pipes::new(1000, 1000, 0), options: Options::default() }
+    }
+
+    pub(super) fn attach(&mut self) -> PipeId {
+        self.attach_as("")
+    }
+
+    pub(super) fn attach_as(&mut self, identity: &str) -> PipeId {
+        let facts = PeerFacts { identity: Frame::from(identity), ..PeerFacts::default() };
+        let id = self.pipes.insert(Line::Backlog(VecDeque::new()), facts, false);
+        self.pattern.on_attached(&mut self.pipes, &self.options, id);
+        self.pattern.on_connected(&mut self.pipes, &self.options, id);
+        id
+    }
+
+    pub(super) fn arrive(&mut self, id: PipeId, message: impl Into<Message>) {
+        if self.pipes.deliver_message(id, message.into()) {
+            self.pattern.on_readable(&mut self.pipes, &self.options, id);
+        }
+    }
+
+    pub(super) fn end(&mut self, id: PipeId) {
+        if let Some(pipe) = self.pipes.get_mut(id) {
+            pipe.ended = true;
+        }
+        self.pattern.on_ended(&mut self.pipes, &self.options, id);
+    }
+
+    #[allow(clippy::result_large_err)]
+    pub(super) fn send(&mut self, message: impl Into<Message>) -> Result<(), (Refusal, Message)> {
+        self.pattern.send(&mut self.pipes, &self.options, message.into())
+    }
+
+    pub(super) fn recv(&mut self) -> Result<Message, Refusal> {
+        self.pattern.recv(&mut self.pipes, &self.options)
+    }
+
+    /// What was written to a pipe since the last look.
+    pub(super) fn sent(&mut self, id: PipeId) -> Vec<Message> {
+        match self.pipes.get_mut(id).map(|pipe| &mut pipe.line) {
+            Some(Line::Backlog(queue)) => queue.drain(..).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The pipe's peer has taken what was written.
+    pub(super) fn writable(&mut self, id: PipeId) {
+        self.sent(id);
+        self.pattern.on_writable(&mut self.pipes, &self.options, id);
+    }
+}

@@ -1,0 +1,231 @@
+//! Duct: one direction of an inproc pipe, a queue of messages between two sockets.
+//!
+//! Each side keeps its own books under its own socket's lock; only the queue between them is shared. The reader takes
+//! the whole queue at once, so both sides meet at the shared lock far less often than once a message. Whether somebody
+//! must be told is decided under the same lock as the queue itself, so no wake-up can fall between.
+
+use std::collections::VecDeque;
+
+use super::sync::{Arc, Mutex};
+use crate::message::Message;
+
+/// The shared part. Closed by whichever side ends first.
+pub(crate) struct Duct {
+    shared: Mutex<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: VecDeque<Message>,
+    /// The reader saw the queue empty and will look again only when told.
+    reader_asleep: bool,
+    /// The writer saw the queue full and will try again only when told.
+    writer_asleep: bool,
+    /// Messages acknowledged by the reader, over all time.
+    acknowledged: u64,
+    writer_gone: bool,
+    reader_gone: bool,
+    /// The reader's part of the limit; `None` until there is a reader.
+    reader_mark: Option<usize>,
+}
+
+/// The writing end.
+pub(crate) struct DuctWriter {
+    duct: Arc<Duct>,
+    written: u64,
+    acknowledged: u64,
+    mark: usize,
+    /// Both sides' marks as far as this side knows them.
+    limit: usize,
+    conflate: bool,
+}
+
+/// The reading end.
+pub(crate) struct DuctReader {
+    duct: Arc<Duct>,
+    local: VecDeque<Message>,
+    read: u64,
+    acknowledged: u64,
+    limit: usize,
+}
+
+/// A duct with its writing and its reading end; the reader starts asleep, so the first message rouses it.
+///
+/// `writer_mark` is the sender's high-water mark, 0 for none; the reader's is added when it is known
+/// ([`DuctReader::set_mark`]).
+pub(crate) fn duct(writer_mark: usize, conflate: bool) -> (DuctWriter, DuctReader) {
+    let shared = Shared { reader_asleep: true, ..Shared::default() };
+    let duct = Arc::new(Duct { shared: Mutex::new(shared) });
+    let reader = DuctReader { duct: duct.clone(), local: VecDeque::new(), read: 0, acknowledged: 0, limit: 0 };
+    (DuctWriter { duct, written: 0, acknowledged: 0, mark: writer_mark, limit: writer_mark, conflate }, reader)
+}
+
+impl DuctWriter {
+    /// Whether one more message fits. `false` also notes that the writer wants to be told when one does.
+    pub(crate) fn has_room(&mut self) -> bool {
+        if self.conflate || self.mark == 0 {
+            return true;
+        }
+        // What was known last is a lower bound of the room there is; the shared books are asked only beyond it.
+        if self.written - self.acknowledged < self.limit as u64 {
+            return true;
+        }
+        let mut shared = self.duct.shared.lock();
+        self.acknowledged = shared.acknowledged;
+        self.limit = limit(self.mark, shared.reader_mark);
+        let room = self.limit == 0 || self.written - self.acknowledged < self.limit as u64;
+        shared.writer_asleep = !room && !shared.reader_gone;
+        room
+    }
+
+    /// Adds a message, whatever the limit says. Answers whether the reader must be told that there is something.
+    pub(crate) fn push(&mut self, message: Message) -> bool {
+        self.written += 1;
+        let mut shared = self.duct.shared.lock();
+        if shared.reader_gone {
+            return false;
+        }
+        if self.conflate {
+            shared.queue.clear();
+        }
+        shared.queue.push_back(message);
+        std::mem::take(&mut shared.reader_asleep)
+    }
+
+    /// Messages written and not yet taken by the reader.
+    pub(crate) fn queued(&self) -> usize {
+        self.duct.shared.lock().queue.len()
+    }
+
+    /// Changes the writer's part of the limit.
+    pub(crate) fn set_mark(&mut self, mark: usize) {
+        self.mark = mark;
+        self.limit = limit(mark, self.duct.shared.lock().reader_mark);
+    }
+
+    /// No more will be written. Answers whether the reader must be told.
+    pub(crate) fn close(&mut self) -> bool {
+        let mut shared = self.duct.shared.lock();
+        shared.writer_gone = true;
+        shared.reader_asleep = false;
+        !shared.reader_gone
+    }
+}
+
+impl DuctReader {
+    /// The reader's own high-water mark, known when it joins.
+    pub(crate) fn set_mark(&mut self, mark: usize, writer_mark: usize) {
+        self.duct.shared.lock().reader_mark = Some(mark);
+        self.limit = limit(writer_mark, Some(mark));
+    }
+
+    /// Whether a message is there. `false` also notes that the reader wants to be told of the next one.
+    pub(crate) fn has_message(&mut self) -> bool {
+        if !self.local.is_empty() {
+            return true;
+        }
+        let mut shared = self.duct.shared.lock();
+        std::mem::swap(&mut shared.queue, &mut self.local);
+        shared.reader_asleep = self.local.is_empty();
+        !self.local.is_empty()
+    }
+
+    /// The next message, and whether the writer must be told that there is room again.
+    pub(crate) fn pop(&mut self) -> Option<(Message, bool)> {
+        if !self.has_message() {
+            return None;
+        }
+        let message = self.local.pop_front()?;
+        self.read += 1;
+        let step = self.limit.div_ceil(2).max(1) as u64;
+        if self.limit == 0 || self.read - self.acknowledged < step {
+            return Some((message, false));
+        }
+        self.acknowledged = self.read;
+        let mut shared = self.duct.shared.lock();
+        shared.acknowledged = self.read;
+        Some((message, std::mem::take(&mut shared.writer_asleep)))
+    }
+
+    /// Messages taken from the queue and not yet read.
+    pub(crate) fn queued(&self) -> usize {
+        self.local.len()
+    }
+
+    /// Whether the writer is gone; what it wrote may still be there.
+    pub(crate) fn writer_gone(&self) -> bool {
+        self.duct.shared.lock().writer_gone
+    }
+
+    /// Nothing more will be read. Answers how many messages nobody will read now.
+    pub(crate) fn close(&mut self) -> usize {
+        let mut shared = self.duct.shared.lock();
+        shared.reader_gone = true;
+        let unread = shared.queue.len() + self.local.len();
+        shared.queue = VecDeque::new();
+        self.local = VecDeque::new();
+        unread
+    }
+}
+
+/// The marks of both sides add up; either one 0 means no limit. Until the reader joins the writer's counts alone.
+fn limit(writer_mark: usize, reader_mark: Option<usize>) -> usize {
+    match reader_mark {
+        None => writer_mark,
+        Some(0) => 0,
+        Some(_) if writer_mark == 0 => 0,
+        Some(reader_mark) => writer_mark + reader_mark,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_marks_add_up_and_room_comes_back_by_half() {
+        let (mut writer, mut reader) = duct(2, false);
+        reader.set_mark(2, 2);
+        let mut written = 0;
+        while writer.has_room() {
+            writer.push(Message::from("x"));
+            written += 1;
+        }
+        assert_eq!(written, 4);
+        assert_eq!(reader.pop().map(|(_, rouse)| rouse), Some(false));
+        assert!(!writer.has_room());
+        assert_eq!(reader.pop().map(|(_, rouse)| rouse), Some(true));
+        assert!(writer.has_room());
+    }
+
+    #[test]
+    fn the_reader_is_told_once_per_sleep() {
+        let (mut writer, mut reader) = duct(0, false);
+        assert!(writer.push(Message::from("a")));
+        assert!(!writer.push(Message::from("b")));
+        assert!(reader.pop().is_some() && reader.pop().is_some());
+        assert!(!reader.has_message());
+        assert!(writer.push(Message::from("c")));
+    }
+
+    #[test]
+    fn what_was_written_before_the_end_is_still_read() {
+        let (mut writer, mut reader) = duct(10, false);
+        writer.push(Message::from("a"));
+        assert!(writer.close());
+        assert!(reader.writer_gone());
+        assert_eq!(reader.pop().map(|(message, _)| message), Some(Message::from("a")));
+        assert!(reader.pop().is_none());
+    }
+
+    #[test]
+    fn conflating_keeps_the_newest() {
+        let (mut writer, mut reader) = duct(1, true);
+        for text in ["a", "b", "c"] {
+            assert!(writer.has_room());
+            writer.push(Message::from(text));
+        }
+        assert_eq!(reader.pop().map(|(message, _)| message), Some(Message::from("c")));
+        assert!(reader.pop().is_none());
+    }
+}

@@ -1,0 +1,637 @@
+//! Pipes: what a pattern sees of its peers. Each is two queues of whole messages with a high-water mark and an orderly
+//! end; behind it is a stream connection, another socket in the process, or nothing yet.
+//!
+//! All pipes of a socket live in one [`Pipes`], under the socket's lock. What an operation on them causes outside that
+//! lock (somebody must write, a peer must be told) is noted here and carried out when the lock is released.
+
+pub(crate) mod duct;
+pub(crate) mod outbox;
+mod reclaim;
+pub(crate) mod sync;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use slab::Slab;
+use zmtp::{Frame, Framing, Run, SocketType};
+
+use self::duct::{DuctReader, DuctWriter};
+use self::outbox::{Format, Outbox, Pool, WriteState};
+use crate::counters::{Counters, DropReason};
+use crate::io::duty::LinkWatch;
+use crate::io::link::Link;
+use crate::message::Message;
+use crate::socket::core::SocketCore;
+
+/// Names a pipe of one socket; never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct PipeId {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+/// A pipe of another socket in the same process.
+#[derive(Clone)]
+pub(crate) struct PeerRef {
+    pub(crate) socket: Weak<SocketCore>,
+    pub(crate) pipe: PipeId,
+}
+
+/// Something to tell a peer's socket, once the own lock is released.
+pub(crate) enum Notice {
+    /// A message is there.
+    Readable(PeerRef),
+    /// There is room again.
+    Writable(PeerRef),
+    /// The pipe has ended.
+    Ended(PeerRef),
+}
+
+/// What is known of the other side.
+#[derive(Clone, Default)]
+pub(crate) struct PeerFacts {
+    /// The identity it announced; empty if none.
+    pub(crate) identity: Frame,
+    pub(crate) socket_type: Option<SocketType>,
+    /// The endpoint the connection was made by, as text.
+    pub(crate) endpoint: Arc<str>,
+    /// The peer's own address, where the transport has one.
+    pub(crate) address: Option<String>,
+}
+
+/// What lies behind a pipe.
+pub(crate) enum Line {
+    /// Not connected yet, or connecting anew: messages wait as they are.
+    Backlog(VecDeque<Message>),
+    /// A stream connection.
+    Stream(Arc<Link>, Outbox),
+    /// Another socket of this process.
+    Duct(DuctWriter, DuctReader, PeerRef),
+}
+
+/// One peer's two queues.
+pub(crate) struct Pipe {
+    generation: u32,
+    pub(crate) line: Line,
+    inbox: VecDeque<Item>,
+    inbox_messages: usize,
+    /// Not to be written to any more.
+    pub(crate) closing: bool,
+    /// Nothing more will arrive.
+    pub(crate) ended: bool,
+    /// The reader stopped at the mark and is to be set going again.
+    pub(crate) paused: bool,
+    /// A writer was refused for want of room.
+    wants_room: bool,
+    /// In its pattern's fair queue.
+    listed: bool,
+    conflate: bool,
+    /// The name a ROUTER gave it, or a STREAM.
+    routing_id: Frame,
+    pub(crate) facts: PeerFacts,
+    pub(crate) purse: Purse,
+    pub(crate) watch: LinkWatch,
+    /// The peer was there at least once.
+    pub(crate) connected: bool,
+    pub(crate) counters: Counters,
+}
+
+/// How many writes this pipe's senders may do themselves before they leave writing to the I/O thread.
+pub(crate) struct Purse {
+    pub(crate) coins: u8,
+    pub(crate) last_write: Option<Instant>,
+}
+
+enum Item {
+    Run(Run),
+    Message(Message),
+}
+
+/// The pipes of one socket.
+pub(crate) struct Pipes {
+    slots: Slab<Pipe>,
+    generation: u32,
+    pub(crate) pool: Pool,
+    scratch: Vec<u8>,
+    /// Messages per pipe and direction; 0 for no limit.
+    pub(crate) send_mark: usize,
+    pub(crate) recv_mark: usize,
+    /// Bytes per pipe, outgoing; 0 for no limit.
+    pub(crate) send_bytes: usize,
+    pub(crate) counters: Counters,
+    /// Outboxes with something that nobody is due to write yet, or that grew large waiting.
+    pub(crate) dirty: Vec<PipeId>,
+    pub(crate) notices: Vec<Notice>,
+    /// Ended pipes whose last message was read.
+    pub(crate) drained: Vec<PipeId>,
+    /// Paused pipes with room again.
+    pub(crate) resumed: Vec<PipeId>,
+    /// Pipes ignored for a routing id in use.
+    pub(crate) duplicates: Vec<PipeId>,
+}
+
+impl Pipes {
+    pub(crate) fn new(send_mark: usize, recv_mark: usize, send_bytes: usize) -> Pipes {
+        Pipes {
+            slots: Slab::new(),
+            generation: 0,
+            pool: Pool::default(),
+            scratch: Vec::new(),
+            send_mark,
+            recv_mark,
+            send_bytes,
+            counters: Counters::default(),
+            dirty: Vec::new(),
+            notices: Vec::new(),
+            drained: Vec::new(),
+            resumed: Vec::new(),
+            duplicates: Vec::new(),
+        }
+    }
+
+    /// Changes the marks, of existing pipes too.
+    pub(crate) fn set_marks(&mut self, send: usize, recv: usize, send_bytes: usize) {
+        if send != self.send_mark {
+            for (_, pipe) in &mut self.slots {
+                if let Line::Duct(writer, ..) = &mut pipe.line {
+                    writer.set_mark(send);
+                }
+            }
+        }
+        (self.send_mark, self.recv_mark, self.send_bytes) = (send, recv, send_bytes);
+    }
+
+    // ---- life ----
+
+    /// Adds a pipe.
+    pub(crate) fn insert(&mut self, line: Line, facts: PeerFacts, conflate: bool) -> PipeId {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let index = self.slots.insert(Pipe {
+            generation,
+            line,
+            inbox: VecDeque::new(),
+            inbox_messages: 0,
+            closing: false,
+            ended: false,
+            paused: false,
+            wants_room: false,
+            listed: false,
+            conflate,
+            routing_id: Frame::new(),
+            facts,
+            purse: Purse { coins: PURSE_COINS, last_write: None },
+            watch: LinkWatch::default(),
+            connected: false,
+            counters: Counters::default(),
+        });
+        PipeId { index: index as u32, generation }
+    }
+
+    /// Removes a pipe and answers it, if it is still there.
+    pub(crate) fn remove(&mut self, id: PipeId) -> Option<Pipe> {
+        self.get(id)?;
+        let pipe = self.slots.remove(id.index as usize);
+        if self.slots.is_empty() {
+            self.pool.trim();
+        }
+        Some(pipe)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: PipeId) -> Option<&Pipe> {
+        self.slots.get(id.index as usize).filter(|pipe| pipe.generation == id.generation)
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: PipeId) -> Option<&mut Pipe> {
+        self.slots.get_mut(id.index as usize).filter(|pipe| pipe.generation == id.generation)
+    }
+
+    /// All pipes, ended ones with unread messages included.
+    pub(crate) fn ids(&self) -> Vec<PipeId> {
+        self.slots
+            .iter()
+            .map(|(index, pipe)| PipeId { index: index as u32, generation: pipe.generation })
+            .collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PipeId, &Pipe)> {
+        self.slots
+            .iter()
+            .map(|(index, pipe)| (PipeId { index: index as u32, generation: pipe.generation }, pipe))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    // ---- what patterns use ----
+
+    /// The identity the peer announced; empty if it did not, or is not connected yet.
+    pub(crate) fn identity(&self, id: PipeId) -> Frame {
+        self.get(id).map(|pipe| pipe.facts.identity.clone()).unwrap_or_default()
+    }
+
+    /// The name given by [`set_routing_id`](Pipes::set_routing_id); empty before.
+    pub(crate) fn routing_id(&self, id: PipeId) -> Frame {
+        self.get(id).map(|pipe| pipe.routing_id.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn set_routing_id(&mut self, id: PipeId, routing_id: Frame) {
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.routing_id = routing_id;
+        }
+    }
+
+    /// Notes whether a fair queue holds the pipe; answers whether that is news.
+    pub(crate) fn list(&mut self, id: PipeId, listed: bool) -> bool {
+        self.get_mut(id).is_some_and(|pipe| std::mem::replace(&mut pipe.listed, listed) != listed)
+    }
+
+    /// Whether the pipe can be written to at all, full or not.
+    pub(crate) fn is_open(&self, id: PipeId) -> bool {
+        self.get(id).is_some_and(|pipe| !pipe.closing && !pipe.ended)
+    }
+
+    /// Whether one more message fits. `false` also asks for [`Pattern::on_writable`] when one does again.
+    ///
+    /// [`Pattern::on_writable`]: crate::pattern::Pattern::on_writable
+    #[inline]
+    pub(crate) fn has_room(&mut self, id: PipeId) -> bool {
+        let (mark, bytes) = (self.send_mark, self.send_bytes);
+        let Some(pipe) = self.get_mut(id) else { return false };
+        if pipe.closing || pipe.ended {
+            return false;
+        }
+        let room = pipe.conflate
+            || match &mut pipe.line {
+                Line::Backlog(queue) => mark == 0 || queue.len() < mark,
+                Line::Stream(_, outbox) => {
+                    (mark == 0 || outbox.messages() < mark) && (bytes == 0 || outbox.bytes() < bytes)
+                }
+                Line::Duct(writer, ..) => writer.has_room(),
+            };
+        pipe.wants_room |= !room;
+        room
+    }
+
+    /// Queues a message, whatever the mark says; a pipe that has ended drops and counts it.
+    #[inline]
+    pub(crate) fn write(&mut self, id: PipeId, message: Message) {
+        self.write_with_envelope(id, &[], message);
+    }
+
+    /// Queues a message with the frames of `envelope` before its own.
+    pub(crate) fn write_with_envelope(&mut self, id: PipeId, envelope: &[Frame], message: Message) {
+        let Pipes { slots, pool, dirty, notices, counters, .. } = self;
+        let pipe = match slots.get_mut(id.index as usize) {
+            Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
+            _ => return counters.drop(DropReason::PeerGone, 1),
+        };
+        let size = message.byte_len() as u64;
+        pipe.counters.sent(size);
+        counters.sent(size);
+        match &mut pipe.line {
+            Line::Backlog(queue) => {
+                if pipe.conflate && !queue.is_empty() {
+                    counters.drop(DropReason::Conflated, queue.len() as u64);
+                    queue.clear();
+                }
+                queue.push_back(enveloped(envelope, message));
+            }
+            Line::Stream(_, outbox) => {
+                if pipe.conflate {
+                    counters.drop(DropReason::Conflated, outbox.clear_messages() as u64);
+                }
+                outbox.push(pool, envelope, message);
+                if needs_writer(outbox) {
+                    dirty.push(id);
+                }
+            }
+            Line::Duct(writer, _, peer) => {
+                if writer.push(enveloped(envelope, message)) {
+                    notices.push(Notice::Readable(peer.clone()));
+                }
+            }
+        }
+    }
+
+    /// Queues one message on each of the pipes that has room; the others miss it, which is counted.
+    pub(crate) fn fan_out(&mut self, ids: &[PipeId], message: Message) {
+        let mut encoded_as: Option<Framing> = None;
+        let mut last = None;
+        for &id in ids {
+            if !self.has_room(id) {
+                self.counters.drop(DropReason::HighWaterMark, 1);
+                if let Some(pipe) = self.get_mut(id) {
+                    pipe.counters.drop(DropReason::HighWaterMark, 1);
+                }
+                continue;
+            }
+            let framing = match self.get(id).map(|pipe| (&pipe.line, pipe.conflate)) {
+                Some((Line::Stream(_, outbox), false)) => match outbox.format() {
+                    Format::Zmtp(framing, _) if message.byte_len() <= outbox::COPY_BYTES_MAX => Some(framing),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let Some(framing) = framing else {
+                // One clone less: the last such pipe gets the message itself.
+                if let Some(previous) = last.replace(id) {
+                    self.write(previous, message.clone());
+                }
+                continue;
+            };
+            if encoded_as != Some(framing) {
+                self.scratch.clear();
+                reclaim::encode(framing, &message, &mut self.scratch);
+                encoded_as = Some(framing);
+            }
+            let Pipes { slots, pool, dirty, counters, scratch, .. } = self;
+            let Some(pipe) = slots.get_mut(id.index as usize) else { continue };
+            let size = message.byte_len() as u64;
+            pipe.counters.sent(size);
+            counters.sent(size);
+            if let Line::Stream(_, outbox) = &mut pipe.line {
+                outbox.push_encoded(pool, scratch);
+                if needs_writer(outbox) {
+                    dirty.push(id);
+                }
+            }
+        }
+        if let Some(id) = last {
+            self.write(id, message);
+        }
+    }
+
+    /// Sends a subscription, or its end, upstream in the form the peer knows. It is dropped when the pipe is full or
+    /// not connected: a new connection is told all subscriptions anyway.
+    pub(crate) fn write_subscription(&mut self, id: PipeId, subscribe: bool, topic: &[u8]) {
+        if !self.has_room(id) {
+            return;
+        }
+        let Pipes { slots, pool, dirty, notices, .. } = self;
+        let Some(pipe) = slots.get_mut(id.index as usize) else { return };
+        match &mut pipe.line {
+            Line::Backlog(_) => {}
+            Line::Stream(_, outbox) => {
+                outbox.push_subscription(pool, subscribe, topic);
+                if needs_writer(outbox) {
+                    dirty.push(id);
+                }
+            }
+            Line::Duct(writer, _, peer) => {
+                if writer.push(subscription_message(subscribe, topic)) {
+                    notices.push(Notice::Readable(peer.clone()));
+                }
+            }
+        }
+    }
+
+    /// Whether a whole message can be read.
+    #[inline]
+    pub(crate) fn has_message(&mut self, id: PipeId) -> bool {
+        let Some(pipe) = self.get_mut(id) else { return false };
+        if pipe.inbox_messages > 0 {
+            return true;
+        }
+        match &mut pipe.line {
+            Line::Duct(_, reader, _) => {
+                let there = reader.has_message();
+                if !there && pipe.ended {
+                    self.drained.push(id);
+                }
+                there
+            }
+            _ => false,
+        }
+    }
+
+    /// The next whole message.
+    #[inline]
+    pub(crate) fn read(&mut self, id: PipeId) -> Option<Message> {
+        let low_mark = self.recv_mark.div_ceil(2);
+        let pipe = match self.slots.get_mut(id.index as usize) {
+            Some(pipe) if pipe.generation == id.generation => pipe,
+            _ => return None,
+        };
+        if pipe.inbox_messages == 0 {
+            let Line::Duct(_, reader, peer) = &mut pipe.line else { return None };
+            let (message, rouse) = match reader.pop() {
+                Some(popped) => popped,
+                None => {
+                    if pipe.ended {
+                        self.drained.push(id);
+                    }
+                    return None;
+                }
+            };
+            if rouse {
+                self.notices.push(Notice::Writable(peer.clone()));
+            }
+            return Some(message);
+        }
+        let message = pop_item(&mut pipe.inbox)?;
+        pipe.inbox_messages -= 1;
+        if pipe.paused && pipe.inbox_messages < low_mark {
+            self.resumed.push(id);
+        }
+        if pipe.ended && pipe.inbox_messages == 0 {
+            self.drained.push(id);
+        }
+        Some(message)
+    }
+
+    /// The program was handed a message of this pipe.
+    #[inline]
+    pub(crate) fn count_received(&mut self, id: PipeId, bytes: usize) {
+        self.counters.received(bytes as u64);
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.counters.received(bytes as u64);
+        }
+    }
+
+    /// Messages that came and went nowhere.
+    pub(crate) fn count_dropped(&mut self, reason: DropReason, messages: u64) {
+        self.counters.drop(reason, messages);
+    }
+
+    /// The pipe is ignored because its routing id is in use: monitors are told.
+    pub(crate) fn report_duplicate(&mut self, id: PipeId) {
+        self.duplicates.push(id);
+    }
+
+    /// Ends the pipe from this side: nothing more is written, what is queued still goes, unread messages stay.
+    /// The connection behind it is closed by the socket once this operation is over.
+    pub(crate) fn close(&mut self, id: PipeId) {
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.closing = true;
+            self.drained.push(id);
+        }
+    }
+
+    // ---- what the engine uses ----
+
+    /// Adds messages that arrived. Answers whether the inbox was empty before.
+    pub(crate) fn deliver_run(&mut self, id: PipeId, run: Run) -> bool {
+        let Some(pipe) = self.get_mut(id) else { return false };
+        let was_empty = pipe.inbox_messages == 0;
+        if pipe.conflate {
+            return self.deliver_newest(id, run);
+        }
+        pipe.inbox_messages += run.messages();
+        pipe.inbox.push_back(Item::Run(run));
+        was_empty
+    }
+
+    /// Adds one message that arrived. Answers whether the inbox was empty before.
+    pub(crate) fn deliver_message(&mut self, id: PipeId, message: Message) -> bool {
+        let Some(pipe) = self.get_mut(id) else { return false };
+        let was_empty = pipe.inbox_messages == 0;
+        pipe.inbox_messages += 1;
+        pipe.inbox.push_back(Item::Message(message));
+        was_empty
+    }
+
+    /// Conflating sockets keep the newest message only.
+    fn deliver_newest(&mut self, id: PipeId, mut run: Run) -> bool {
+        let mut newest = None;
+        let mut superseded = 0;
+        while let Some(message) = cut_message(&mut run) {
+            superseded += u64::from(newest.replace(message).is_some());
+        }
+        let Some(newest) = newest else { return false };
+        let Some(pipe) = self.get_mut(id) else { return false };
+        let was_empty = pipe.inbox_messages == 0;
+        superseded += pipe.inbox_messages as u64;
+        pipe.inbox.clear();
+        pipe.inbox.push_back(Item::Message(newest));
+        pipe.inbox_messages = 1;
+        self.counters.drop(DropReason::Conflated, superseded);
+        was_empty
+    }
+
+    /// Throws unread messages away.
+    pub(crate) fn discard_inbox(&mut self, id: PipeId) {
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.inbox = VecDeque::new();
+            pipe.inbox_messages = 0;
+        }
+    }
+
+    /// Messages queued for the program to read.
+    pub(crate) fn inbox_messages(&self, id: PipeId) -> usize {
+        self.get(id).map_or(0, Pipe::queued_in)
+    }
+
+    /// Whether a writer was refused and waits to be told of room; asked once.
+    pub(crate) fn take_wants_room(&mut self, id: PipeId) -> bool {
+        self.get_mut(id).is_some_and(|pipe| std::mem::take(&mut pipe.wants_room))
+    }
+}
+
+impl Pipe {
+    /// Messages that wait to be sent.
+    pub(crate) fn queued_out(&self) -> usize {
+        match &self.line {
+            Line::Backlog(queue) => queue.len(),
+            Line::Stream(_, outbox) => outbox.unsent(),
+            Line::Duct(writer, ..) => writer.queued(),
+        }
+    }
+
+    /// Messages that wait to be read.
+    pub(crate) fn queued_in(&self) -> usize {
+        match &self.line {
+            Line::Duct(_, reader, _) => self.inbox_messages + reader.queued(),
+            _ => self.inbox_messages,
+        }
+    }
+
+    /// Whether a peer is there.
+    pub(crate) fn is_connected(&self) -> bool {
+        !self.ended && matches!(self.line, Line::Stream(..) | Line::Duct(..))
+    }
+
+    /// Its counters, with what is queued now.
+    pub(crate) fn counters_now(&self) -> Counters {
+        let mut counters = self.counters;
+        counters.queued_out = self.queued_out() as u64;
+        counters.queued_in = self.queued_in() as u64;
+        counters
+    }
+
+    /// The stream connection behind it, if there is one.
+    pub(crate) fn link(&self) -> Option<&Arc<Link>> {
+        match &self.line {
+            Line::Stream(link, _) => Some(link),
+            _ => None,
+        }
+    }
+}
+
+/// Whether `outbox` has something to write and nobody who will soon.
+#[inline]
+fn needs_writer(outbox: &Outbox) -> bool {
+    match outbox.state() {
+        WriteState::Idle => true,
+        WriteState::Queued => outbox.bytes() >= HELP_BYTES,
+        _ => false,
+    }
+}
+
+#[inline]
+fn pop_item(inbox: &mut VecDeque<Item>) -> Option<Message> {
+    loop {
+        match inbox.front_mut()? {
+            Item::Run(run) => {
+                let message = cut_message(run);
+                if run.messages() == 0 {
+                    inbox.pop_front();
+                }
+                if message.is_some() {
+                    return message;
+                }
+            }
+            Item::Message(_) => match inbox.pop_front() {
+                Some(Item::Message(message)) => return Some(message),
+                _ => return None,
+            },
+        }
+    }
+}
+
+#[inline]
+fn cut_message(run: &mut Run) -> Option<Message> {
+    let (first, mut more) = run.next_frame()?;
+    let mut rest = Vec::new();
+    while more {
+        let (frame, another) = run.next_frame()?;
+        rest.push(frame);
+        more = another;
+    }
+    Some(Message::from_parts(first, rest))
+}
+
+fn enveloped(envelope: &[Frame], message: Message) -> Message {
+    if envelope.is_empty() {
+        return message;
+    }
+    envelope.iter().cloned().chain(message).collect()
+}
+
+/// A subscription in the form of a message: a byte 1, or 0 for its end, then the topic.
+pub(crate) fn subscription_message(subscribe: bool, topic: &[u8]) -> Message {
+    let mut body = Vec::with_capacity(1 + topic.len());
+    body.push(u8::from(subscribe));
+    body.extend_from_slice(topic);
+    Message::from(Frame::from(body.as_slice()))
+}
+
+/// Direct writes a pipe's senders may do in a row without hearing from the peer or pausing.
+pub(crate) const PURSE_COINS: u8 = 4;
+
+/// A sender that finds this much waiting for the I/O thread writes it itself.
+pub(crate) const HELP_BYTES: usize = 64 * 1024;

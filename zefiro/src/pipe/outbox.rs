@@ -1,0 +1,349 @@
+//! Outbox: what a pipe has to say to its peer, already in the bytes of the wire, until one thread takes it to write.
+//!
+//! The socket's lock guards an outbox; the bytes being written are out of it, in a [`Batch`] that exactly one thread
+//! owns. [`WriteState`] says who may own it. The states and the way between them follow one rule: *whenever something
+//! is pending, somebody is due to write it*, so `Idle` with something pending is never seen by another thread.
+//!
+//! ```text
+//!         publish, direct                     nothing left
+//!   Idle ───────────────────► Draining ───────────────────────► Idle
+//!     │ publish, not direct     ▲  │  ▲ 
+//!     └──────► Queued ──────────┘  │  └── output possible ─┐
+//!              (I/O thread, helper)└─► kernel full ──► Blocked
+//! ```
+
+use zmtp::{Frame, Framing, Version};
+
+use super::reclaim::reclaim;
+use crate::message::Message;
+
+/// Encoded messages and commands that wait to be written, and who is to write them.
+pub(crate) struct Outbox {
+    format: Format,
+    state: WriteState,
+    segments: Vec<Segment>,
+    open: Vec<u8>,
+    control: Vec<u8>,
+    messages: usize,
+    bytes: usize,
+    /// Messages in the batch that is being written.
+    in_flight: usize,
+    in_flight_bytes: usize,
+    /// The batch that cannot go on just now, or an empty one kept for its memory.
+    spare: Batch,
+}
+
+/// How frames become bytes on this connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    /// ZMTP frames, with the peer's version, which decides how subscriptions are spelled.
+    Zmtp(Framing, Version),
+    /// STREAM: bodies only.
+    Raw,
+}
+
+/// Who is due to write. See the module's picture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WriteState {
+    /// Nothing is pending, nobody writes.
+    Idle,
+    /// The I/O thread has been told, and has not begun; a helper may take over.
+    Queued,
+    /// One thread owns the batch and the output side of the descriptor.
+    Draining,
+    /// The kernel's buffer is full; the I/O thread goes on when it has room.
+    Blocked,
+    /// The connection is gone.
+    Dead,
+}
+
+/// A piece of the byte stream.
+pub(crate) enum Segment {
+    /// Headers and small bodies.
+    Bytes(Vec<u8>),
+    /// A large body, by reference.
+    Body(Frame),
+}
+
+impl Segment {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Segment::Bytes(bytes) => bytes,
+            Segment::Body(frame) => frame,
+        }
+    }
+}
+
+/// What one thread took to write: whole frames, commands first.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) segments: Vec<Segment>,
+    /// Bytes of all segments that the kernel has taken.
+    pub(crate) written: usize,
+    /// The first segment with bytes left, and how many of its bytes are gone.
+    cursor: usize,
+    offset: usize,
+}
+
+impl Outbox {
+    pub(crate) fn new(format: Format) -> Outbox {
+        Outbox {
+            format,
+            state: WriteState::Idle,
+            segments: Vec::new(),
+            open: Vec::new(),
+            control: Vec::new(),
+            messages: 0,
+            bytes: 0,
+            in_flight: 0,
+            in_flight_bytes: 0,
+            spare: Batch::default(),
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(crate) fn state(&self) -> WriteState {
+        self.state
+    }
+
+    pub(crate) fn set_state(&mut self, state: WriteState) {
+        if self.state != WriteState::Dead {
+            self.state = state;
+        }
+    }
+
+    /// Messages not yet taken by a writer: what the high-water mark counts.
+    pub(crate) fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Messages not yet given to the kernel: what lingering waits for.
+    pub(crate) fn unsent(&self) -> usize {
+        self.messages + self.in_flight
+    }
+
+    /// Bytes not yet taken by a writer, headers included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Bytes not yet given to the kernel, headers included.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.bytes + self.in_flight_bytes
+    }
+
+    /// Whether there is anything to write.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.messages > 0 || !self.open.is_empty() || !self.control.is_empty()
+    }
+
+    /// Adds a message, with `envelope` before its frames.
+    pub(crate) fn push(&mut self, pool: &mut Pool, envelope: &[Frame], message: Message) {
+        let before = self.open.len();
+        self.prepare(pool, before);
+        for frame in envelope {
+            self.push_frame(pool, frame.clone(), true);
+        }
+        let (first, rest) = message.into_parts();
+        self.push_frame(pool, first, !rest.is_empty());
+        let mut rest = rest.into_iter().peekable();
+        while let Some(frame) = rest.next() {
+            let more = rest.peek().is_some();
+            self.push_frame(pool, frame, more);
+        }
+        self.messages += 1;
+    }
+
+    /// Adds a message that was encoded before for this framing; used when one message goes to many peers.
+    pub(crate) fn push_encoded(&mut self, pool: &mut Pool, encoded: &[u8]) {
+        self.prepare(pool, self.open.len());
+        self.open.extend_from_slice(encoded);
+        self.bytes += encoded.len();
+        self.messages += 1;
+    }
+
+    /// Adds a subscription or its end, in the form the peer's version knows.
+    pub(crate) fn push_subscription(&mut self, pool: &mut Pool, subscribe: bool, topic: &[u8]) {
+        let Format::Zmtp(framing, version) = self.format else { return };
+        self.prepare(pool, self.open.len());
+        let before = self.open.len();
+        framing.encode_subscription(&mut self.open, version, subscribe, topic);
+        self.bytes += self.open.len() - before;
+        self.messages += 1;
+    }
+
+    /// Drops the messages not yet taken and answers how many: a conflating socket keeps the newest only.
+    pub(crate) fn clear_messages(&mut self) -> usize {
+        self.segments.clear();
+        self.open.clear();
+        self.bytes = 0;
+        std::mem::take(&mut self.messages)
+    }
+
+    /// Adds bytes that go out before any message not yet taken: PING, PONG.
+    pub(crate) fn push_control(&mut self, bytes: &[u8]) {
+        self.control.extend_from_slice(bytes);
+    }
+
+    /// Moves all that is pending into a batch; `None` if nothing is.
+    pub(crate) fn take(&mut self) -> Option<Batch> {
+        if !self.is_pending() {
+            return None;
+        }
+        let mut batch = std::mem::take(&mut self.spare);
+        if !self.control.is_empty() {
+            batch.segments.push(Segment::Bytes(std::mem::take(&mut self.control)));
+        }
+        batch.segments.append(&mut self.segments);
+        if !self.open.is_empty() {
+            batch.segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
+        }
+        self.in_flight = std::mem::take(&mut self.messages);
+        self.in_flight_bytes = std::mem::take(&mut self.bytes);
+        Some(batch)
+    }
+
+    /// Keeps a batch that cannot be written just now.
+    pub(crate) fn park(&mut self, batch: Batch) {
+        self.spare = batch;
+    }
+
+    /// The batch kept by [`park`](Outbox::park).
+    pub(crate) fn unpark(&mut self) -> Batch {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// The batch was written whole; its buffers go back to the pool.
+    pub(crate) fn finish(&mut self, pool: &mut Pool, mut batch: Batch) {
+        self.in_flight = 0;
+        self.in_flight_bytes = 0;
+        for segment in batch.segments.drain(..) {
+            if let Segment::Bytes(buffer) = segment {
+                pool.put(buffer);
+            }
+        }
+        batch.written = 0;
+        batch.cursor = 0;
+        batch.offset = 0;
+        self.spare = batch;
+    }
+
+    /// The connection is gone, and with it the batch kept by [`park`](Outbox::park): the whole messages of which the kernel has seen nothing, in order, and how many were
+    /// lost because it had a part of them.
+    pub(crate) fn reclaim(&mut self) -> (Vec<Message>, usize) {
+        let Batch { mut segments, written, .. } = std::mem::take(&mut self.spare);
+        segments.append(&mut self.segments);
+        segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
+        self.control = Vec::new();
+        let unsent = std::mem::take(&mut self.messages) + std::mem::take(&mut self.in_flight);
+        (self.bytes, self.in_flight_bytes) = (0, 0);
+        self.state = WriteState::Dead;
+        let kept = reclaim(self.format, &segments, written);
+        let lost = unsent.saturating_sub(kept.len());
+        (kept, lost)
+    }
+
+    /// Makes sure `open` has room for small things; a full buffer is sealed, so that none grows without bound.
+    fn prepare(&mut self, pool: &mut Pool, filled: usize) {
+        if filled == 0 && self.open.capacity() == 0 {
+            self.open = pool.take();
+        } else if filled >= SEGMENT_BYTES {
+            let full = std::mem::replace(&mut self.open, pool.take());
+            self.segments.push(Segment::Bytes(full));
+        }
+    }
+
+    #[inline]
+    fn push_frame(&mut self, pool: &mut Pool, frame: Frame, more: bool) {
+        let before = self.open.len();
+        if let Format::Zmtp(framing, _) = self.format {
+            framing.encode_header(&mut self.open, frame.len(), more, false);
+        }
+        if frame.len() <= COPY_BYTES_MAX {
+            self.open.extend_from_slice(&frame);
+            self.bytes += self.open.len() - before;
+        } else {
+            self.bytes += self.open.len() - before + frame.len();
+            let headers = std::mem::replace(&mut self.open, pool.take());
+            self.segments.push(Segment::Bytes(headers));
+            self.segments.push(Segment::Body(frame));
+        }
+    }
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Whether the kernel has taken all of it.
+    pub(crate) fn is_written(&self) -> bool {
+        self.cursor == self.segments.len()
+    }
+
+    /// The slices still to be written, at most `max` of them.
+    pub(crate) fn slices(&self, max: usize) -> impl Iterator<Item = &[u8]> {
+        self.segments.iter().skip(self.cursor).take(max).enumerate().map(|(index, segment)| {
+            let skip = if index == 0 { self.offset } else { 0 };
+            segment.as_slice().get(skip..).unwrap_or_default()
+        })
+    }
+
+    /// How many segments still have bytes to write.
+    pub(crate) fn segments_left(&self) -> usize {
+        self.segments.len() - self.cursor
+    }
+
+    /// The kernel took `count` bytes.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.written += count;
+        self.offset += count;
+        while let Some(segment) = self.segments.get(self.cursor) {
+            let len = segment.as_slice().len();
+            if self.offset < len {
+                return;
+            }
+            self.offset -= len;
+            self.cursor += 1;
+        }
+    }
+}
+
+/// A few empty buffers of a socket, kept for its next messages so that a stream allocates nothing.
+#[derive(Default)]
+pub(crate) struct Pool {
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Pool {
+    /// A buffer with room, or an unallocated one.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.buffers.pop().unwrap_or_default()
+    }
+
+    /// Gives a buffer back; kept only if it is of a useful size and there are few.
+    pub(crate) fn put(&mut self, mut buffer: Vec<u8>) {
+        if self.buffers.len() < POOL_BUFFERS_MAX && (1..=2 * SEGMENT_BYTES).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+
+    /// Frees all, when the socket has gone quiet.
+    pub(crate) fn trim(&mut self) {
+        self.buffers = Vec::new();
+    }
+}
+
+/// A body up to this size is copied into the outbox; a larger one goes by reference, as an entry of its own in the
+/// vectored write.
+pub(crate) const COPY_BYTES_MAX: usize = 8 * 1024;
+
+/// A buffer that holds this much is sealed and a new one begun.
+const SEGMENT_BYTES: usize = 64 * 1024;
+
+/// Buffers a socket keeps for reuse.
+const POOL_BUFFERS_MAX: usize = 4;

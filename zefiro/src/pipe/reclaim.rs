@@ -1,0 +1,70 @@
+//! From bytes back to messages: what of an outbox can go to the next connection when one is lost.
+
+use zmtp::{Frame, Framing};
+
+use super::outbox::{Format, Segment};
+use crate::message::Message;
+
+/// The whole messages in `segments` of which none of the first `written` bytes is a part. Commands are left out: each
+/// connection has its own.
+///
+/// The encoder keeps a header within one segment, and a body either behind its header or as the whole next segment;
+/// should that ever not hold, what cannot be read is left out.
+pub(super) fn reclaim(format: Format, segments: &[Segment], written: usize) -> Vec<Message> {
+    match format {
+        Format::Zmtp(framing, _) => reclaim_frames(framing, segments, written),
+        Format::Raw => Vec::new(),
+    }
+}
+
+fn reclaim_frames(framing: Framing, segments: &[Segment], written: usize) -> Vec<Message> {
+    let mut messages = Vec::new();
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut message_start = 0;
+    let mut position = 0;
+    let mut segments = segments.iter().peekable();
+    while let Some(segment) = segments.next() {
+        let Segment::Bytes(bytes) = segment else { return messages };
+        let mut rest = bytes.as_slice();
+        while let Ok(Some(header)) = framing.decode_header(rest) {
+            if frames.is_empty() {
+                message_start = position;
+            }
+            let body_len = header.body as usize;
+            let after_header = rest.get(header.len..).unwrap_or_default();
+            let frame = match after_header.get(..body_len) {
+                Some(body) => {
+                    rest = after_header.get(body_len..).unwrap_or_default();
+                    Frame::from(body)
+                }
+                None => match segments.next() {
+                    Some(Segment::Body(body)) => {
+                        rest = &[];
+                        body.clone()
+                    }
+                    _ => return messages,
+                },
+            };
+            position += header.len + body_len;
+            if header.command {
+                continue;
+            }
+            frames.push(frame);
+            if !header.more {
+                let message = Message::from(std::mem::take(&mut frames));
+                if message_start >= written {
+                    messages.push(message);
+                }
+            }
+        }
+    }
+    messages
+}
+
+/// A message in the bytes of `framing`, for one that goes to many peers.
+pub(super) fn encode(framing: Framing, message: &Message, out: &mut Vec<u8>) {
+    let count = message.frame_count();
+    for (index, frame) in message.frames().enumerate() {
+        framing.encode(out, frame, index + 1 < count);
+    }
+}

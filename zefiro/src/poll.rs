@@ -1,0 +1,277 @@
+//! Poller: waits for sockets and descriptors, and costs only what is ready.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::socket::Socket;
+use crate::socket::core::SocketCore;
+use crate::socket::kind::Kind;
+use crate::sys::{Alarm, Selector};
+
+/// Waits for any of many sockets and descriptors.
+///
+/// What is registered stays registered. Waiting is level-triggered: what is ready is reported each time. Its cost grows
+/// with what is ready, not with what is registered.
+///
+/// ```
+/// use zefiro::{Interest, Poller, Pull, Push};
+///
+/// let (pull, push) = (Pull::new(), Push::new());
+/// push.connect(&pull.bind("tcp://127.0.0.1:*")?.to_string())?;
+/// let poller = Poller::new()?;
+/// poller.add(&pull, Interest::READABLE, 7)?;
+/// push.send("hello")?;
+/// let mut ready = Vec::new();
+/// poller.wait(&mut ready, None)?;
+/// assert_eq!((ready[0].key, ready[0].readable), (7, true));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
+pub struct Poller {
+    shared: Arc<Shared>,
+    entries: Mutex<BTreeMap<u64, Entry>>,
+}
+
+/// What to be told of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Interest {
+    readable: bool,
+    writable: bool,
+}
+
+/// Something is ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Ready {
+    /// The key it was registered with.
+    pub key: u64,
+    /// A message could be received, or the descriptor read.
+    pub readable: bool,
+    /// A message could be sent, or the descriptor written.
+    pub writable: bool,
+}
+
+enum Entry {
+    Socket(Weak<SocketCore>, Arc<Observer>, Interest),
+    Descriptor(OwnedFd),
+}
+
+/// Stands in a socket's list of those to be told of any change.
+pub(crate) struct Observer {
+    key: u64,
+    shared: Weak<Shared>,
+    /// Already in the list of what to look at.
+    noted: Mutex<bool>,
+}
+
+struct Shared {
+    selector: Selector,
+    alarm: Alarm,
+    noted: Mutex<VecDeque<u64>>,
+}
+
+impl Interest {
+    /// Whether something could be received.
+    pub const READABLE: Interest = Interest { readable: true, writable: false };
+    /// Whether something could be sent.
+    pub const WRITABLE: Interest = Interest { readable: false, writable: true };
+    /// Either.
+    pub const BOTH: Interest = Interest { readable: true, writable: true };
+}
+
+impl Observer {
+    /// The socket has changed.
+    pub(crate) fn notify(&self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        if !std::mem::replace(&mut *self.noted.lock(), true) {
+            shared.noted.lock().push_back(self.key);
+            shared.alarm.ring();
+        }
+    }
+}
+
+impl Poller {
+    /// A poller of nothing yet.
+    ///
+    /// # Errors
+    /// The system has no descriptors left.
+    pub fn new() -> Result<Poller> {
+        let make = || {
+            let selector = Selector::new()?;
+            let alarm = Alarm::new(&selector, ALARM)?;
+            Ok(Shared { selector, alarm, noted: Mutex::new(VecDeque::new()) })
+        };
+        let shared = make().map_err(|error| Error::with_io("poll", "", error))?;
+        Ok(Poller { shared: Arc::new(shared), entries: Mutex::new(BTreeMap::new()) })
+    }
+
+    /// Begins to watch a socket, under a key of the program's choice.
+    ///
+    /// # Errors
+    /// The key is in use, or the socket is closed.
+    pub fn add<K: Kind>(&self, socket: &Socket<K>, interest: Interest, key: u64) -> Result<()> {
+        let mut entries = self.entries.lock();
+        check_free(&entries, key)?;
+        let observer = Arc::new(Observer { key, shared: Arc::downgrade(&self.shared), noted: Mutex::new(false) });
+        let core = socket.core();
+        {
+            let mut state = core.lock();
+            state.check_open("poll")?;
+            state.observers.push(observer.clone());
+            state.watch_by_io();
+        }
+        observer.notify();
+        entries.insert(key, Entry::Socket(Arc::downgrade(core), observer, interest));
+        Ok(())
+    }
+
+    /// Begins to watch a descriptor, through a duplicate of it.
+    ///
+    /// # Errors
+    /// The key is in use, or the system refuses.
+    pub fn add_fd(&self, fd: impl AsFd, interest: Interest, key: u64) -> Result<()> {
+        let mut entries = self.entries.lock();
+        check_free(&entries, key)?;
+        let watched = crate::sys::Interest { read: interest.readable, write: interest.writable, once: false };
+        let fd = fd.as_fd().try_clone_to_owned().map_err(|error| Error::with_io("poll", "", error))?;
+        self.shared.selector.add(&fd, key, watched).map_err(|error| Error::with_io("poll", "", error))?;
+        entries.insert(key, Entry::Descriptor(fd));
+        Ok(())
+    }
+
+    /// Changes what to watch a socket or descriptor for.
+    ///
+    /// # Errors
+    /// Nothing is registered under the key.
+    pub fn modify(&self, key: u64, interest: Interest) -> Result<()> {
+        match self.entries.lock().get_mut(&key) {
+            Some(Entry::Socket(_, observer, current)) => {
+                *current = interest;
+                observer.notify();
+            }
+            Some(Entry::Descriptor(fd)) => {
+                let watched = crate::sys::Interest { read: interest.readable, write: interest.writable, once: false };
+                let changed = self.shared.selector.modify(&*fd, key, watched);
+                changed.map_err(|error| Error::with_io("poll", "", error))?;
+            }
+            None => return Err(unknown_key()),
+        }
+        Ok(())
+    }
+
+    /// Stops watching.
+    ///
+    /// # Errors
+    /// Nothing is registered under the key.
+    pub fn remove(&self, key: u64) -> Result<()> {
+        match self.entries.lock().remove(&key) {
+            Some(Entry::Socket(core, observer, _)) => {
+                if let Some(core) = core.upgrade() {
+                    core.lock().observers.retain(|other| !Arc::ptr_eq(other, &observer));
+                }
+            }
+            Some(Entry::Descriptor(fd)) => drop(self.shared.selector.remove(&fd)),
+            None => return Err(unknown_key()),
+        }
+        Ok(())
+    }
+
+    /// Waits until something is ready, at most `timeout` (`None`: for ever), replaces the contents of `ready` with it,
+    /// and answers how much it is; 0 when the time is over.
+    ///
+    /// # Errors
+    /// The system refuses to wait.
+    pub fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> Result<usize> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        ready.clear();
+        loop {
+            self.look_at_noted(ready);
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let wait = if ready.is_empty() { left } else { Some(Duration::ZERO) };
+            let mut events = Vec::new();
+            match self.shared.selector.wait(&mut events, wait) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::with_io("poll", "", error)),
+                Ok(()) => {}
+            }
+            let descriptors = events.iter().filter(|event| event.token != ALARM);
+            ready.extend(descriptors.map(|event| Ready {
+                key: event.token,
+                readable: event.read,
+                writable: event.write,
+            }));
+            if !ready.is_empty() || left.is_some_and(|left| left.is_zero()) {
+                return Ok(ready.len());
+            }
+        }
+    }
+
+    /// Asks the sockets that have changed, or were ready the last time, whether they are ready now.
+    fn look_at_noted(&self, ready: &mut Vec<Ready>) {
+        let noted = std::mem::take(&mut *self.shared.noted.lock());
+        let entries = self.entries.lock();
+        for key in noted {
+            let Some(Entry::Socket(core, observer, interest)) = entries.get(&key) else { continue };
+            *observer.noted.lock() = false;
+            let Some(core) = core.upgrade() else { continue };
+            let closed = core.lock().check_open("poll").is_err();
+            let (readable, writable) = core.readiness();
+            let now = Ready {
+                key,
+                readable: (readable || closed) && interest.readable,
+                writable: (writable || closed) && interest.writable,
+            };
+            if now.readable || now.writable {
+                ready.push(now);
+                // Level-triggered: to be looked at again the next time, without waking anybody.
+                if !std::mem::replace(&mut *observer.noted.lock(), true) {
+                    self.shared.noted.lock().push_back(key);
+                }
+            } else {
+                core.lock().watch_by_io();
+                // Something may have come between the look and the watch.
+                if core.readiness().0 && interest.readable {
+                    observer.notify();
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        for entry in self.entries.lock().values() {
+            if let Entry::Socket(core, observer, _) = entry
+                && let Some(core) = core.upgrade()
+            {
+                core.lock().observers.retain(|other| !Arc::ptr_eq(other, observer));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Poller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poller").field("entries", &self.entries.lock().len()).finish()
+    }
+}
+
+fn check_free(entries: &BTreeMap<u64, Entry>, key: u64) -> Result<()> {
+    if key == ALARM || entries.contains_key(&key) {
+        let why = "the key is in use";
+        return Err(Error::with_text(ErrorKind::InvalidOption, "poll", key.to_string(), why));
+    }
+    Ok(())
+}
+
+fn unknown_key() -> Error {
+    Error::with_text(ErrorKind::InvalidOption, "poll", "", "nothing is registered under this key")
+}
+
+/// The alarm's token, and so no key.
+const ALARM: u64 = u64::MAX;

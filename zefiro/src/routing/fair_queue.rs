@@ -1,0 +1,52 @@
+//! FairQueue: the next message, taking the pipes that have some in turn.
+
+use std::collections::VecDeque;
+
+use crate::message::Message;
+use crate::pipe::{PipeId, Pipes};
+
+/// Pipes that may have messages, the next one first. A pipe found empty is forgotten until it is readable again.
+#[derive(Default)]
+pub(crate) struct FairQueue {
+    ready: VecDeque<PipeId>,
+}
+
+impl FairQueue {
+    /// The pipe has messages.
+    pub(crate) fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
+        if pipes.list(id, true) {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// The next message, and where it came from.
+    #[inline]
+    pub(crate) fn next(&mut self, pipes: &mut Pipes) -> Option<(PipeId, Message)> {
+        loop {
+            let id = *self.ready.front()?;
+            if let Some(message) = pipes.read(id) {
+                if self.ready.len() > 1 {
+                    self.ready.rotate_left(1);
+                }
+                return Some((id, message));
+            }
+            self.forget_front(pipes, id);
+        }
+    }
+
+    /// Whether there is a message.
+    pub(crate) fn has_message(&mut self, pipes: &mut Pipes) -> bool {
+        while let Some(&id) = self.ready.front() {
+            if pipes.has_message(id) {
+                return true;
+            }
+            self.forget_front(pipes, id);
+        }
+        false
+    }
+
+    fn forget_front(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.ready.pop_front();
+        pipes.list(id, false);
+    }
+}

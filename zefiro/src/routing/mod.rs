@@ -1,0 +1,6 @@
+//! Routing: what patterns are composed of.
+
+pub(crate) mod fair_queue;
+pub(crate) mod load_balancer;
+pub(crate) mod routing_table;
+pub(crate) mod subscriptions;

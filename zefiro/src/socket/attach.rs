@@ -1,0 +1,300 @@
+//! Attach: pipes come, get and lose their connections, and go.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use zmtp::{Run, SocketType};
+
+use super::core::{Phase, State};
+use crate::counters::DropReason;
+use crate::io::link::Link;
+use crate::io::{Command, Which};
+use crate::message::Message;
+use crate::pipe::outbox::{Format, Outbox, WriteState};
+use crate::pipe::{Line, Notice, PeerFacts, PipeId};
+
+/// What became of a pipe whose stream was lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LinkDown {
+    /// A thread is just writing to it, and will see the end in a moment: ask again.
+    Busy,
+    /// Done.
+    Done,
+}
+
+impl State {
+    /// Adds a pipe that has no connection yet.
+    pub(crate) fn add_pipe(&mut self, facts: PeerFacts) -> PipeId {
+        let conflate = self.conflates();
+        self.pipes.insert(Line::Backlog(VecDeque::new()), facts, conflate)
+    }
+
+    /// Adds a pipe and tells the pattern, with the routing id it is to have if that was set beforehand.
+    pub(crate) fn attach_pipe(&mut self, facts: PeerFacts) -> PipeId {
+        let id = self.add_pipe(facts);
+        if let Some(routing_id) = self.options.connect_routing_id.clone() {
+            Arc::make_mut(&mut self.options).connect_routing_id = None;
+            self.pipes.set_routing_id(id, routing_id);
+        }
+        let (pattern, pipes, options) = self.parts();
+        pattern.on_attached(pipes, options, id);
+        self.notify_send();
+        id
+    }
+
+    /// Takes over changed options; marks concern existing pipes too.
+    pub(crate) fn adopt_options(&mut self, options: crate::options::Options) {
+        self.pipes.set_marks(
+            options.send_high_water_mark,
+            options.recv_high_water_mark,
+            options.send_high_water_bytes,
+        );
+        self.options = Arc::new(options);
+        self.notify_send();
+        for id in self.pipes.ids() {
+            self.resume(id);
+        }
+    }
+
+    /// Whether this socket's queues keep the newest message only.
+    pub(crate) fn conflates(&self) -> bool {
+        self.options.conflate
+            && matches!(
+                self.pattern.socket_type(),
+                SocketType::Push | SocketType::Pull | SocketType::Pub | SocketType::Sub | SocketType::Dealer
+            )
+    }
+
+    /// A connection is ready: what waited in the pipe goes to its outbox. `fresh`: the pattern has not met the pipe.
+    pub(crate) fn link_up(&mut self, link: &Arc<Link>, facts: PeerFacts, format: Format, fresh: bool) {
+        let id = link.pipe;
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        pipe.facts = facts;
+        pipe.connected = true;
+        pipe.watch = Default::default();
+        let line = std::mem::replace(&mut pipe.line, Line::Stream(link.clone(), Outbox::new(format)));
+        let crate::pipe::Pipes { pool, .. } = &mut self.pipes;
+        let mut pool = std::mem::take(pool);
+        if let Line::Backlog(queue) = line
+            && let Some(pipe) = self.pipes.get_mut(id)
+            && let Line::Stream(_, outbox) = &mut pipe.line
+        {
+            for message in queue {
+                outbox.push(&mut pool, &[], message);
+            }
+        }
+        self.pipes.pool = pool;
+        self.links += 1;
+        self.connected += 1;
+        self.pipes.dirty.push(id);
+        self.watch_link(link);
+        let (pattern, pipes, options) = self.parts();
+        if fresh {
+            pattern.on_attached(pipes, options, id);
+        }
+        pattern.on_connected(pipes, options, id);
+        self.notify_send();
+        self.notify_change();
+        if self.watch.leader {
+            // The leader waits on a set, or in vain if there was none: it looks again.
+            self.notify_recv(false);
+        } else if !self.recv_waiters.is_empty() {
+            self.notify_recv(false);
+        }
+    }
+
+    /// A connection is lost. A `lasting` pipe keeps its queue for the next one; another ends.
+    pub(crate) fn link_down(&mut self, link: &Arc<Link>, lasting: bool) -> LinkDown {
+        let id = link.pipe;
+        self.unwatch(link);
+        let Some(pipe) = self.pipes.get_mut(id) else { return LinkDown::Done };
+        let Line::Stream(current, outbox) = &mut pipe.line else { return LinkDown::Done };
+        if !Arc::ptr_eq(current, link) {
+            return LinkDown::Done;
+        }
+        if outbox.state() == WriteState::Draining {
+            return LinkDown::Busy;
+        }
+        let (kept, lost) = outbox.reclaim();
+        let mut dropped = lost as u64;
+        if !lasting {
+            dropped += kept.len() as u64;
+        }
+        pipe.counters.drop(DropReason::PeerGone, dropped);
+        pipe.line = Line::Backlog(if lasting { kept.into() } else { VecDeque::new() });
+        pipe.paused = false;
+        self.pipes.count_dropped(DropReason::PeerGone, dropped);
+        self.links = self.links.saturating_sub(1);
+        self.connected = self.connected.saturating_sub(1);
+        if lasting {
+            let (pattern, pipes, options) = self.parts();
+            pattern.on_disconnected(pipes, options, id);
+            if self.pipes.take_wants_room(id) {
+                self.pipe_writable(id);
+            }
+        } else {
+            self.pipe_ended(id);
+        }
+        self.notify_change();
+        LinkDown::Done
+    }
+
+    /// The pipe takes no more messages; it goes when what it brought was read.
+    pub(crate) fn pipe_ended(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        if std::mem::replace(&mut pipe.ended, true) {
+            return;
+        }
+        let mut lost = 0;
+        if let Line::Duct(writer, ..) = &mut pipe.line {
+            writer.close();
+            self.connected = self.connected.saturating_sub(1);
+        } else if let Line::Backlog(queue) = &mut pipe.line {
+            lost = std::mem::take(queue).len() as u64;
+        }
+        self.pipes.count_dropped(DropReason::PeerGone, lost);
+        let (pattern, pipes, options) = self.parts();
+        pattern.on_ended(pipes, options, id);
+        if !self.pipes.has_message(id) {
+            self.remove_pipe(id);
+        }
+        self.notify_recv(false);
+        self.notify_send();
+        self.notify_change();
+    }
+
+    /// A pipe that the pattern closed, or that ended and was read to its end.
+    pub(crate) fn pipe_drained(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get(id) else { return };
+        if pipe.ended {
+            if !self.pipes.has_message(id) {
+                self.remove_pipe(id);
+            }
+        } else if pipe.closing {
+            match &pipe.line {
+                Line::Duct(..) => self.end_duct(id),
+                Line::Stream(link, _) => {
+                    let (io, linger) = (link.io.clone(), self.options.linger);
+                    if let Some(core) = self.me.upgrade() {
+                        self.tell_io(io, Command::End(core, Which::Pipe(id), linger));
+                    }
+                }
+                Line::Backlog(_) => {
+                    // Not connected: its dialler, if there is one, is told by all I/O threads.
+                    let Some(core) = self.me.upgrade() else { return };
+                    for io in core.context.started_io() {
+                        self.tell_io(io, Command::End(core.clone(), Which::Pipe(id), Some(std::time::Duration::ZERO)));
+                    }
+                    self.pipe_ended(id);
+                }
+            }
+        }
+    }
+
+    /// Removes a pipe for good.
+    pub(crate) fn remove_pipe(&mut self, id: PipeId) {
+        if let Some(mut pipe) = self.pipes.remove(id) {
+            if let Line::Duct(_, reader, _) = &mut pipe.line {
+                reader.close();
+            }
+            self.drop_later(pipe);
+        }
+    }
+
+    /// Ends a pipe to a socket of this process, from this side. The peer can still read what was sent.
+    pub(crate) fn end_duct(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        let Line::Duct(writer, reader, peer) = &mut pipe.line else { return };
+        writer.close();
+        reader.close();
+        let peer = peer.clone();
+        let already = std::mem::replace(&mut pipe.ended, true);
+        pipe.closing = true;
+        self.pipes.notices.push(Notice::Ended(peer));
+        if !already {
+            self.connected = self.connected.saturating_sub(1);
+            let (pattern, pipes, options) = self.parts();
+            pattern.on_ended(pipes, options, id);
+        }
+        self.remove_pipe(id);
+        self.notify_change();
+    }
+
+    /// Takes a pipe from the pattern at once, unread messages with it, while what is queued still goes out:
+    /// disconnect.
+    pub(crate) fn disconnect_pipe(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        if matches!(pipe.line, Line::Duct(..)) {
+            return self.end_duct(id);
+        }
+        if std::mem::replace(&mut pipe.closing, true) {
+            return;
+        }
+        let (pattern, pipes, options) = self.parts();
+        pattern.on_ended(pipes, options, id);
+        self.pipes.discard_inbox(id);
+        self.notify_send();
+    }
+
+    /// The socket was closed: unread messages go, what is queued stays for as long as linger says.
+    pub(super) fn close_pipe_of_closed_socket(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        pipe.closing = true;
+        if let Line::Duct(writer, reader, peer) = &mut pipe.line {
+            writer.close();
+            reader.close();
+            let notice = Notice::Ended(peer.clone());
+            self.pipes.notices.push(notice);
+            self.remove_pipe(id);
+        } else {
+            self.pipes.discard_inbox(id);
+        }
+    }
+
+    /// The session behind a pipe is over, with whatever it did not get to send.
+    pub(crate) fn expire_pipe(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        if let Line::Backlog(queue) = &mut pipe.line {
+            let lost = std::mem::take(queue).len() as u64;
+            self.pipes.count_dropped(DropReason::LingerExpired, lost);
+        }
+        self.pipe_ended(id);
+    }
+
+    /// Messages arrived from a stream.
+    pub(crate) fn deliver_run(&mut self, id: PipeId, run: Run, leader: bool) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if let Some(pipe) = self.pipes.get_mut(id) {
+            if pipe.closing {
+                return;
+            }
+            pipe.purse.earn();
+        }
+        if self.pipes.deliver_run(id, run) {
+            self.pipe_readable(id, leader);
+        }
+    }
+
+    /// One message arrived from a stream.
+    pub(crate) fn deliver_message(&mut self, id: PipeId, message: Message, leader: bool) {
+        if self.phase == Phase::Closed || self.pipes.get(id).is_none_or(|pipe| pipe.closing) {
+            return;
+        }
+        if self.pipes.deliver_message(id, message) {
+            self.pipe_readable(id, leader);
+        }
+    }
+
+    /// The protocol wants to say something between messages: PING, PONG.
+    pub(crate) fn push_control(&mut self, link: &Arc<Link>, bytes: &[u8]) {
+        let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
+        if let Line::Stream(current, outbox) = &mut pipe.line
+            && Arc::ptr_eq(current, link)
+        {
+            outbox.push_control(bytes);
+            self.pipes.dirty.push(link.pipe);
+        }
+    }
+}

@@ -1,0 +1,596 @@
+//! SocketCore: what all handles of a socket, its sessions and its peers in the process share.
+//!
+//! One lock guards a socket's [`State`]: pattern, pipes, who waits. Whoever holds it only moves memory; everything that
+//! takes longer or concerns somebody else (writing, waking, telling a peer) is collected in [`After`] and carried out
+//! when the lock has been released, by [`Locked`]'s drop.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+use zmtp::SocketType;
+
+use super::endpoints::EndpointEntry;
+use crate::context::ContextInner;
+use crate::error::{Error, ErrorKind};
+use crate::io::duty::{Duty, Watch};
+use crate::io::link::Link;
+use crate::io::transmit::{ROUNDS_APPLICATION, transmit};
+use crate::io::{Command, Which};
+use crate::monitor::{Event, EventKind, MonitorQueue};
+use crate::options::Options;
+use crate::pattern::{AnyPattern, pattern_of};
+use crate::pipe::outbox::{Batch, WriteState};
+use crate::pipe::{HELP_BYTES, Line, Notice, PURSE_COINS, Pipe, PipeId, Pipes, Purse};
+use crate::poll::Observer;
+use crate::sys::Alarm;
+use crate::wait::WaitList;
+
+/// What is shared of a socket.
+pub(crate) struct SocketCore {
+    pub(crate) id: u64,
+    pub(crate) socket_type: SocketType,
+    pub(crate) context: Arc<ContextInner>,
+    /// Handles the program holds; the last one closes.
+    pub(crate) handles: AtomicUsize,
+    state: Mutex<State>,
+}
+
+/// What the socket's lock guards.
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    pub(crate) me: Weak<SocketCore>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) pattern: AnyPattern,
+    pub(crate) pipes: Pipes,
+    pub(crate) watch: Watch,
+    pub(crate) endpoints: Vec<EndpointEntry>,
+    pub(crate) last_endpoint: Option<Arc<str>>,
+    /// Frames of a message whose last part the program has not sent, or read, yet.
+    pub(crate) parts_out: Vec<zmtp::Frame>,
+    pub(crate) parts_in: std::collections::VecDeque<zmtp::Frame>,
+    pub(crate) recv_waiters: WaitList,
+    pub(crate) send_waiters: WaitList,
+    /// Those who wait for peers or subscriptions to come.
+    pub(crate) change_waiters: WaitList,
+    pub(crate) observers: Vec<Arc<Observer>>,
+    pub(crate) monitors: Vec<Weak<MonitorQueue>>,
+    /// Listeners, sessions and unjoined inproc pipes: a closed socket is finished when none is left.
+    pub(crate) busy: usize,
+    /// Stream pipes with a link.
+    pub(crate) links: usize,
+    pub(crate) connected: usize,
+    after: After,
+}
+
+/// How far a socket's life has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    Open,
+    /// The context was shut down; the program has yet to close the socket.
+    Terminated,
+    Closed,
+}
+
+/// What to do once the lock is released.
+#[derive(Default)]
+struct After {
+    any: bool,
+    wakes: Vec<Waker>,
+    observers: Vec<Arc<Observer>>,
+    alarm: Option<Arc<Alarm>>,
+    writes: Vec<(Arc<Link>, Batch)>,
+    runs: Vec<Arc<Link>>,
+    notices: Vec<Notice>,
+    commands: Vec<(Arc<crate::io::IoHandle>, Command)>,
+    dropped: Vec<Pipe>,
+    finished: bool,
+}
+
+/// The socket's state, locked. What became due meanwhile is carried out when this is dropped.
+pub(crate) struct Locked<'a> {
+    core: &'a Arc<SocketCore>,
+    guard: Option<MutexGuard<'a, State>>,
+}
+
+impl SocketCore {
+    pub(crate) fn new(
+        id: u64,
+        socket_type: SocketType,
+        context: Arc<ContextInner>,
+        options: Options,
+    ) -> Arc<SocketCore> {
+        let pipes =
+            Pipes::new(options.send_high_water_mark, options.recv_high_water_mark, options.send_high_water_bytes);
+        let make = |me: &Weak<SocketCore>| State {
+            phase: Phase::Open,
+            me: me.clone(),
+            pattern: pattern_of(socket_type),
+            options: Arc::new(options),
+            pipes,
+            watch: Watch::default(),
+            endpoints: Vec::new(),
+            last_endpoint: None,
+            parts_out: Vec::new(),
+            parts_in: std::collections::VecDeque::new(),
+            recv_waiters: WaitList::default(),
+            send_waiters: WaitList::default(),
+            change_waiters: WaitList::default(),
+            observers: Vec::new(),
+            monitors: Vec::new(),
+            busy: 0,
+            links: 0,
+            connected: 0,
+            after: After::default(),
+        };
+        Arc::new_cyclic(|me| SocketCore {
+            id,
+            socket_type,
+            context,
+            handles: AtomicUsize::new(1),
+            state: Mutex::new(make(me)),
+        })
+    }
+
+    /// Locks the state.
+    #[inline]
+    pub(crate) fn lock<'a>(self: &'a Arc<SocketCore>) -> Locked<'a> {
+        Locked { core: self, guard: Some(self.state.lock()) }
+    }
+
+    /// A pipe of a peer in this process has news for this socket.
+    fn notified(self: &Arc<SocketCore>, notice: Notice) {
+        let mut state = self.lock();
+        match notice {
+            Notice::Readable(peer) => state.pipe_readable(peer.pipe, false),
+            Notice::Writable(peer) => state.pipe_writable(peer.pipe),
+            Notice::Ended(peer) => state.pipe_ended(peer.pipe),
+        }
+    }
+
+    /// Ends the socket: blocked calls return, listeners close, queued messages go out for as long as `linger` says
+    /// (`None`: as long as it takes). Never blocks; nothing happens if it was closed before.
+    pub(crate) fn close(self: &Arc<SocketCore>, linger: Option<Duration>) {
+        let mut state = self.lock();
+        if state.phase == Phase::Closed {
+            return;
+        }
+        state.phase = Phase::Closed;
+        state.wake_everybody();
+        state.stop_monitors();
+        state.parts_in.clear();
+        state.parts_out.clear();
+        let entries = std::mem::take(&mut state.endpoints);
+        for id in state.pipes.ids() {
+            state.close_pipe_of_closed_socket(id);
+        }
+        state.watch_by_io();
+        for io in self.context.started_io() {
+            state.after.any = true;
+            state.after.commands.push((io, Command::End(self.clone(), Which::All, linger)));
+        }
+        drop(state);
+        for entry in entries {
+            entry.release(self, linger);
+        }
+        self.lock().finish_if_idle();
+    }
+
+    /// The context was shut down: every call but close fails from now on.
+    pub(crate) fn terminate(self: &Arc<SocketCore>) {
+        let mut state = self.lock();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Terminated;
+            state.wake_everybody();
+            state.stop_monitors();
+        }
+    }
+}
+
+impl std::ops::Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        match &self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the guard is there until drop"),
+        }
+    }
+}
+
+impl std::ops::DerefMut for Locked<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut State {
+        match &mut self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the guard is there until drop"),
+        }
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(mut guard) = self.guard.take() else { return };
+        if !guard.has_after() {
+            return;
+        }
+        guard.settle();
+        let after = std::mem::take(&mut guard.after);
+        drop(guard);
+        after.carry_out(self.core);
+    }
+}
+
+impl After {
+    fn carry_out(self, core: &Arc<SocketCore>) {
+        if let Some(alarm) = self.alarm {
+            alarm.ring();
+        }
+        for waker in self.wakes {
+            waker.wake();
+        }
+        for observer in self.observers {
+            observer.notify();
+        }
+        for notice in self.notices {
+            let (Notice::Readable(peer) | Notice::Writable(peer) | Notice::Ended(peer)) = &notice;
+            if let Some(socket) = peer.socket.upgrade() {
+                socket.notified(notice);
+            }
+        }
+        let mut runs = self.runs.into_iter().peekable();
+        while let Some(link) = runs.next() {
+            let io = link.io.clone();
+            if runs.peek().is_none() {
+                io.run(link);
+            } else {
+                let rest: Vec<Arc<Link>> = runs.by_ref().collect();
+                let (same, other): (Vec<_>, Vec<_>) = rest.into_iter().partition(|next| Arc::ptr_eq(&next.io, &io));
+                io.run_all(std::iter::once(link).chain(same));
+                for link in other {
+                    link.io.clone().run(link);
+                }
+            }
+        }
+        for (io, command) in self.commands {
+            io.tell(command);
+        }
+        for (link, batch) in self.writes {
+            transmit(core, &link, batch, ROUNDS_APPLICATION);
+        }
+        if self.finished {
+            core.context.socket_finished(core);
+        }
+    }
+}
+
+impl State {
+    /// An error if the socket takes no more calls.
+    #[inline]
+    pub(crate) fn check_open(&self, operation: &'static str) -> Result<(), Error> {
+        match self.phase {
+            Phase::Open => Ok(()),
+            Phase::Terminated => Err(Error::new(ErrorKind::Terminated, operation)),
+            Phase::Closed => Err(Error::new(ErrorKind::Closed, operation)),
+        }
+    }
+
+    #[inline]
+    fn has_after(&self) -> bool {
+        self.after.any
+            || !self.pipes.dirty.is_empty()
+            || !self.pipes.notices.is_empty()
+            || !self.pipes.drained.is_empty()
+            || !self.pipes.resumed.is_empty()
+            || !self.pipes.duplicates.is_empty()
+    }
+
+    /// Turns what the operation noted on the pipes into things to do.
+    fn settle(&mut self) {
+        while let Some(id) = self.pipes.resumed.pop() {
+            self.resume(id);
+        }
+        while let Some(id) = self.pipes.duplicates.pop() {
+            if let Some(facts) = self.pipes.get(id).map(|pipe| pipe.facts.clone()) {
+                self.emit(&facts.endpoint, facts.address, EventKind::DuplicateRoutingId);
+            }
+        }
+        while let Some(id) = self.pipes.drained.pop() {
+            self.pipe_drained(id);
+        }
+        if !self.pipes.dirty.is_empty() {
+            let mut dirty = std::mem::take(&mut self.pipes.dirty);
+            let few = dirty.len() <= DIRECT_PIPES_MAX;
+            for id in dirty.drain(..) {
+                self.find_writer(id, few);
+            }
+            self.pipes.dirty = dirty;
+        }
+        self.after.notices.append(&mut self.pipes.notices);
+    }
+
+    /// Somebody must write this pipe's outbox: this thread at once if that pays, else the I/O thread.
+    fn find_writer(&mut self, id: PipeId, direct_allowed: bool) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        let Line::Stream(link, outbox) = &mut pipe.line else { return };
+        let link = link.clone();
+        let direct = match outbox.state() {
+            WriteState::Idle if outbox.is_pending() => direct_allowed && pipe.purse.spend(),
+            WriteState::Queued => outbox.bytes() >= HELP_BYTES,
+            _ => return,
+        };
+        if direct {
+            outbox.set_state(WriteState::Draining);
+            if let Some(batch) = self.take_batch(id) {
+                self.after.writes.push((link, batch));
+            }
+        } else if outbox.state() == WriteState::Idle {
+            outbox.set_state(WriteState::Queued);
+            self.after.runs.push(link);
+        }
+    }
+
+    /// Whoever waits to send is about to wait: writes first what still waits for the I/O thread. Answers whether there
+    /// was something.
+    pub(crate) fn help(&mut self) -> bool {
+        let queued: Vec<PipeId> = self
+            .pipes
+            .iter()
+            .filter(|(_, pipe)| matches!(&pipe.line, Line::Stream(_, outbox) if outbox.state() == WriteState::Queued))
+            .map(|(id, _)| id)
+            .take(DIRECT_PIPES_MAX)
+            .collect();
+        let mut helped = false;
+        for id in queued {
+            if let Some((link, batch)) = self.begin_draining(id) {
+                self.after.any = true;
+                self.after.writes.push((link, batch));
+                helped = true;
+            }
+        }
+        helped
+    }
+
+    /// `Queued` to `Draining`: the caller is going to write the batch.
+    pub(crate) fn begin_draining(&mut self, id: PipeId) -> Option<(Arc<Link>, Batch)> {
+        let pipe = self.pipes.get_mut(id)?;
+        let Line::Stream(link, outbox) = &mut pipe.line else { return None };
+        if outbox.state() != WriteState::Queued {
+            return None;
+        }
+        let link = link.clone();
+        outbox.set_state(WriteState::Draining);
+        self.take_batch(id).map(|batch| (link, batch))
+    }
+
+    /// Takes what is pending in an outbox that is `Draining`; it becomes `Idle` if that is nothing.
+    fn take_batch(&mut self, id: PipeId) -> Option<Batch> {
+        let pipe = self.pipes.get_mut(id)?;
+        let Line::Stream(_, outbox) = &mut pipe.line else { return None };
+        let batch = outbox.take();
+        if batch.is_none() {
+            outbox.set_state(WriteState::Idle);
+        }
+        if self.pipes.take_wants_room(id) {
+            self.pipe_writable(id);
+        }
+        batch
+    }
+
+    /// A batch was written whole. Answers the next one, if there is one and `more` allows it.
+    pub(crate) fn batch_written(&mut self, link: &Arc<Link>, batch: Batch, more: bool) -> Option<Batch> {
+        let Pipes { pool, .. } = &mut self.pipes;
+        let mut pool = std::mem::take(pool);
+        let mut next = None;
+        if let Some(pipe) = self.pipes.get_mut(link.pipe)
+            && let Line::Stream(current, outbox) = &mut pipe.line
+            && Arc::ptr_eq(current, link)
+        {
+            outbox.finish(&mut pool, batch);
+            if !outbox.is_pending() {
+                outbox.set_state(WriteState::Idle);
+                if pipe.closing {
+                    self.after.any = true;
+                    self.after.commands.push((link.io.clone(), Command::Flushed(link.clone())));
+                }
+            } else if more {
+                next = Some(());
+            } else {
+                outbox.set_state(WriteState::Queued);
+                self.after.any = true;
+                self.after.runs.push(link.clone());
+            }
+        }
+        self.pipes.pool = pool;
+        next.and_then(|()| self.take_batch(link.pipe))
+    }
+
+    /// The kernel is full: the I/O thread goes on with the batch when it has room.
+    pub(crate) fn batch_blocked(&mut self, link: &Arc<Link>, batch: Batch) {
+        if let Some(pipe) = self.pipes.get_mut(link.pipe)
+            && let Line::Stream(current, outbox) = &mut pipe.line
+            && Arc::ptr_eq(current, link)
+        {
+            // The state first, then the interest: the event must not find the old state.
+            outbox.park(batch);
+            outbox.set_state(WriteState::Blocked);
+            self.watch_output(link);
+        }
+    }
+
+    /// The kernel has room again: `Blocked` to `Draining`.
+    pub(crate) fn unblock(&mut self, link: &Arc<Link>) -> Option<Batch> {
+        let pipe = self.pipes.get_mut(link.pipe)?;
+        let Line::Stream(current, outbox) = &mut pipe.line else { return None };
+        if !Arc::ptr_eq(current, link) || outbox.state() != WriteState::Blocked {
+            return None;
+        }
+        outbox.set_state(WriteState::Draining);
+        Some(outbox.unpark())
+    }
+
+    /// The stream broke while the batch was being written.
+    pub(crate) fn batch_broken(&mut self, link: &Arc<Link>, batch: Batch) {
+        if let Some(pipe) = self.pipes.get_mut(link.pipe)
+            && let Line::Stream(current, outbox) = &mut pipe.line
+            && Arc::ptr_eq(current, link)
+        {
+            outbox.park(batch);
+            outbox.set_state(WriteState::Dead);
+        }
+    }
+
+    /// Those who wait to receive are told that something came; `leader` says that it is the caller itself that waits.
+    pub(crate) fn notify_recv(&mut self, leader: bool) {
+        if self.watch.leader && !leader {
+            self.after.any = true;
+            self.after.alarm = self.watch.alarm();
+        } else if !self.recv_waiters.is_empty() {
+            self.after.any = true;
+            self.recv_waiters.take_one(&mut self.after.wakes);
+        }
+        self.notify_observers();
+    }
+
+    /// Those who wait to send are told that there is room, or a new peer.
+    pub(crate) fn notify_send(&mut self) {
+        if !self.send_waiters.is_empty() {
+            self.after.any = true;
+            self.send_waiters.take_all(&mut self.after.wakes);
+        }
+        self.notify_observers();
+    }
+
+    pub(crate) fn notify_observers(&mut self) {
+        if !self.observers.is_empty() {
+            self.after.any = true;
+            self.after.observers.extend(self.observers.iter().cloned());
+        }
+    }
+
+    /// Those who wait for peers or subscriptions look again.
+    pub(crate) fn notify_change(&mut self) {
+        if !self.change_waiters.is_empty() {
+            self.after.any = true;
+            self.change_waiters.take_all(&mut self.after.wakes);
+        }
+    }
+
+    fn wake_everybody(&mut self) {
+        self.after.any = true;
+        if self.watch.leader {
+            self.after.alarm = self.watch.alarm();
+        }
+        self.recv_waiters.take_all(&mut self.after.wakes);
+        self.send_waiters.take_all(&mut self.after.wakes);
+        self.change_waiters.take_all(&mut self.after.wakes);
+        self.notify_observers();
+    }
+
+    /// Sends a command to an I/O thread once the lock is released.
+    pub(crate) fn tell_io(&mut self, io: Arc<crate::io::IoHandle>, command: Command) {
+        self.after.any = true;
+        self.after.commands.push((io, command));
+    }
+
+    /// Drops a removed pipe once the lock is released: closing a descriptor takes time.
+    pub(crate) fn drop_later(&mut self, pipe: Pipe) {
+        self.after.any = true;
+        self.after.dropped.push(pipe);
+    }
+
+    /// Tells the monitors.
+    pub(crate) fn emit(&mut self, endpoint: &Arc<str>, peer: Option<String>, kind: EventKind) {
+        if self.monitors.is_empty() {
+            return;
+        }
+        let event = Event { endpoint: endpoint.to_string(), peer, kind };
+        self.monitors.retain(|monitor| match monitor.upgrade() {
+            Some(queue) => {
+                queue.push(event.clone());
+                true
+            }
+            None => false,
+        });
+    }
+
+    fn stop_monitors(&mut self) {
+        for monitor in self.monitors.drain(..) {
+            if let Some(queue) = monitor.upgrade() {
+                queue.stop();
+            }
+        }
+    }
+
+    /// One listener, session or waiting inproc pipe less.
+    pub(crate) fn not_busy(&mut self) {
+        self.busy = self.busy.saturating_sub(1);
+        self.finish_if_idle();
+    }
+
+    /// A closed socket with nothing left to do is finished.
+    pub(crate) fn finish_if_idle(&mut self) {
+        if self.phase == Phase::Closed && self.busy == 0 {
+            self.after.any = true;
+            self.after.finished = true;
+        }
+    }
+
+    /// Whether the I/O thread watches the links at present.
+    pub(crate) fn io_watches(&self) -> bool {
+        self.watch.duty == Duty::Io
+    }
+
+    /// The pattern with what it works on.
+    #[inline]
+    pub(crate) fn parts(&mut self) -> (&mut AnyPattern, &mut Pipes, &Options) {
+        (&mut self.pattern, &mut self.pipes, &self.options)
+    }
+
+    /// Messages arrived on a pipe.
+    pub(crate) fn pipe_readable(&mut self, id: PipeId, leader: bool) {
+        let (pattern, pipes, options) = self.parts();
+        pattern.on_readable(pipes, options, id);
+        self.notify_recv(leader);
+        self.notify_change();
+    }
+
+    /// A pipe has room again.
+    pub(crate) fn pipe_writable(&mut self, id: PipeId) {
+        let (pattern, pipes, options) = self.parts();
+        pattern.on_writable(pipes, options, id);
+        self.notify_send();
+    }
+}
+
+impl Purse {
+    /// Whether this sender may write itself. A coin a write; a message received gives one back; a pause longer than
+    /// [`BURST_GAP`] fills the purse.
+    fn spend(&mut self) -> bool {
+        let now = Instant::now();
+        let pause = self.last_write.replace(now).map(|last| now.duration_since(last));
+        if pause.is_none_or(|pause| pause > BURST_GAP) {
+            self.coins = PURSE_COINS;
+        }
+        if self.coins == 0 {
+            return false;
+        }
+        self.coins -= 1;
+        true
+    }
+
+    /// The peer answered: it is a conversation, not a stream.
+    #[inline]
+    pub(crate) fn earn(&mut self) {
+        self.coins = (self.coins + 1).min(PURSE_COINS);
+    }
+}
+
+/// An operation that made more pipes than this due for writing leaves them all to the I/O thread.
+const DIRECT_PIPES_MAX: usize = 4;
+
+/// Writes further apart than this are not a stream.
+const BURST_GAP: Duration = Duration::from_micros(20);

@@ -1,0 +1,272 @@
+//! Endpoints: bind and connect, and their ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zmtp::SocketType;
+
+use super::core::SocketCore;
+use crate::endpoint::{Endpoint, IpcEndpoint};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::listener::Listener;
+use crate::io::session::Dialer;
+use crate::io::{Command, IoHandle, Which};
+use crate::monitor::EventKind;
+use crate::pipe::{PeerFacts, PipeId};
+use crate::transport::{inproc, ipc, tcp};
+
+/// An endpoint in use.
+pub(crate) struct EndpointEntry {
+    /// What to unbind or disconnect it by.
+    key: Arc<str>,
+    kind: Kind,
+}
+
+enum Kind {
+    Bound(Arc<Listener>),
+    Connected(Arc<IoHandle>),
+    BoundName(String),
+    ConnectedName(String, PipeId),
+}
+
+impl EndpointEntry {
+    /// Gives up what it occupies; the socket was closed.
+    pub(super) fn release(self, core: &Arc<SocketCore>, linger: Option<Duration>) {
+        match self.kind {
+            Kind::Bound(listener) => drop(listener.close()),
+            Kind::Connected(_) => {}
+            Kind::BoundName(name) => core.context.names().unbind(&name, core),
+            Kind::ConnectedName(name, pipe) => {
+                let waits = linger != Some(Duration::ZERO)
+                    && core.lock().pipes.get(pipe).is_some_and(|pipe| pipe.queued_out() > 0);
+                if waits && !core.context.is_terminated() {
+                    return;
+                }
+                if core.context.names().forget(&name, core, pipe) {
+                    let mut state = core.lock();
+                    state.expire_pipe(pipe);
+                    state.not_busy();
+                }
+            }
+        }
+    }
+}
+
+impl SocketCore {
+    /// Binds, and answers the endpoint as it really is.
+    pub(crate) fn bind(self: &Arc<SocketCore>, text: &str) -> Result<Endpoint> {
+        self.lock().check_open(BIND)?;
+        let endpoint = Endpoint::parse_bind(text)?;
+        match &endpoint {
+            Endpoint::Inproc(name) => self.bind_name(text, name, &endpoint),
+            Endpoint::Tcp(tcp_endpoint) => {
+                let (io, options) = self.io_and_options(BIND, text)?;
+                let bound = tcp_endpoint.resolve_bind(options.ipv6).and_then(|address| {
+                    let socket = tcp::listen(address, &options).map_err(|error| Error::with_io(BIND, text, error))?;
+                    Ok((tcp::local_address(&socket).unwrap_or(address), socket))
+                });
+                let (address, socket) = self.note_failed_bind(text, bound)?;
+                let endpoint = Endpoint::from(address);
+                self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, None));
+                Ok(endpoint)
+            }
+            Endpoint::Ipc(ipc_endpoint) => {
+                let (io, options) = self.io_and_options(BIND, text)?;
+                let bound = ipc::listen(ipc_endpoint, &options).map_err(|error| Error::with_io(BIND, text, error));
+                let (socket, real, traces) = self.note_failed_bind(text, bound)?;
+                let endpoint = Endpoint::Ipc(real);
+                self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, Some(traces)));
+                Ok(endpoint)
+            }
+        }
+    }
+
+    fn note_failed_bind<T>(self: &Arc<SocketCore>, text: &str, bound: Result<T>) -> Result<T> {
+        if let Err(error) = &bound {
+            self.lock().emit(&text.into(), None, EventKind::BindFailed(error.to_string()));
+        }
+        bound
+    }
+
+    fn io_and_options(
+        self: &Arc<SocketCore>,
+        operation: &'static str,
+        text: &str,
+    ) -> Result<(Arc<IoHandle>, Arc<crate::options::Options>)> {
+        let options = self.lock().options.clone();
+        let io = self.context.choose_io(options.affinity, operation, text)?;
+        Ok((io, options))
+    }
+
+    fn listening(self: &Arc<SocketCore>, listener: Listener) {
+        let listener = Arc::new(listener);
+        let mut state = self.lock();
+        if state.check_open(BIND).is_err() {
+            return;
+        }
+        state.busy += 1;
+        state.last_endpoint = Some(listener.endpoint.clone());
+        state.emit(&listener.endpoint, None, EventKind::Listening);
+        state.endpoints.push(EndpointEntry { key: listener.endpoint.clone(), kind: Kind::Bound(listener.clone()) });
+        state.tell_io(listener.io.clone(), Command::Listen(self.clone(), listener));
+    }
+
+    fn bind_name(self: &Arc<SocketCore>, text: &str, name: &str, endpoint: &Endpoint) -> Result<Endpoint> {
+        let waiting = self.context.names().bind(name, self);
+        let Some(waiting) = waiting else {
+            return Err(Error::with_text(ErrorKind::AddressInUse, BIND, text, "the name is in use in this context"));
+        };
+        let key: Arc<str> = text.into();
+        {
+            let mut state = self.lock();
+            state.last_endpoint = Some(key.clone());
+            state.endpoints.push(EndpointEntry { key: key.clone(), kind: Kind::BoundName(name.to_string()) });
+        }
+        for (connector, pipe) in waiting {
+            inproc::join(&connector, pipe, self, &key);
+            connector.lock().not_busy();
+        }
+        Ok(endpoint.clone())
+    }
+
+    /// Connects, now or as soon as the peer is there.
+    pub(crate) fn connect(self: &Arc<SocketCore>, text: &str) -> Result<()> {
+        self.lock().check_open(CONNECT)?;
+        let endpoint = Endpoint::parse_connect(text)?;
+        let key: Arc<str> = text.into();
+        if let Endpoint::Inproc(name) = &endpoint {
+            return self.connect_name(&key, name);
+        }
+        if let Endpoint::Ipc(IpcEndpoint::Path(path)) = &endpoint
+            && path.as_os_str().is_empty()
+        {
+            return Err(Error::with_text(ErrorKind::InvalidEndpoint, CONNECT, text, "the path is empty"));
+        }
+        let (io, options) = self.io_and_options(CONNECT, text)?;
+        let mut state = self.lock();
+        state.check_open(CONNECT)?;
+        let once =
+            matches!(self.socket_type, SocketType::Dealer | SocketType::Sub | SocketType::Pub | SocketType::Req);
+        if once && state.endpoints.iter().any(|entry| entry.key == key && matches!(entry.kind, Kind::Connected(_))) {
+            return Ok(());
+        }
+        let pipe = if options.immediate {
+            None
+        } else {
+            let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
+            Some(state.attach_pipe(facts))
+        };
+        state.busy += 1;
+        state.last_endpoint = Some(key.clone());
+        state.endpoints.push(EndpointEntry { key: key.clone(), kind: Kind::Connected(io.clone()) });
+        let dialer = Box::new(Dialer::new(key, endpoint, options, pipe));
+        state.tell_io(io, Command::Connect(self.clone(), dialer));
+        Ok(())
+    }
+
+    fn connect_name(self: &Arc<SocketCore>, key: &Arc<str>, name: &str) -> Result<()> {
+        let pipe = {
+            let mut state = self.lock();
+            let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
+            let pipe = state.attach_pipe(facts);
+            state.last_endpoint = Some(key.clone());
+            state.busy += 1;
+            let kind = Kind::ConnectedName(name.to_string(), pipe);
+            state.endpoints.push(EndpointEntry { key: key.clone(), kind });
+            pipe
+        };
+        let binder = self.context.names().connect(name, self, pipe);
+        if let Some(binder) = binder {
+            inproc::join(self, pipe, &binder, key);
+            self.lock().not_busy();
+        }
+        Ok(())
+    }
+
+    /// Unbinds or disconnects: `operation` only names the error.
+    pub(crate) fn end_endpoint(self: &Arc<SocketCore>, operation: &'static str, text: &str) -> Result<()> {
+        self.lock().check_open(operation)?;
+        if !text.contains("://") {
+            return Err(Error::with_text(ErrorKind::InvalidEndpoint, operation, text, "there is no transport before \"://\""));
+        }
+        let mut ended = self.take_entries(text);
+        if ended.is_empty()
+            && let Ok(Endpoint::Tcp(endpoint)) = Endpoint::parse_connect(text)
+        {
+            // The same address in another spelling.
+            let ipv6 = self.lock().options.ipv6;
+            for address in endpoint.resolve_connect(ipv6).unwrap_or_default() {
+                ended.extend(self.take_entries(&Endpoint::from(address).to_string()));
+            }
+        }
+        if ended.is_empty() {
+            return Err(Error::with_text(
+                ErrorKind::UnknownEndpoint,
+                operation,
+                text,
+                "the socket does not use this endpoint",
+            ));
+        }
+        for entry in ended {
+            self.end_entry(entry);
+        }
+        Ok(())
+    }
+
+    fn take_entries(self: &Arc<SocketCore>, key: &str) -> Vec<EndpointEntry> {
+        let mut state = self.lock();
+        let (taken, kept) = std::mem::take(&mut state.endpoints).into_iter().partition(|entry| &*entry.key == key);
+        state.endpoints = kept;
+        taken
+    }
+
+    fn end_entry(self: &Arc<SocketCore>, entry: EndpointEntry) {
+        let linger = self.lock().options.linger;
+        match entry.kind {
+            Kind::Bound(listener) => {
+                listener.close();
+                let mut state = self.lock();
+                state.emit(&entry.key, None, EventKind::Closed("unbound".into()));
+                state.tell_io(
+                    listener.io.clone(),
+                    Command::End(self.clone(), Which::Endpoint(entry.key.clone()), linger),
+                );
+            }
+            Kind::Connected(io) => {
+                let mut state = self.lock();
+                let pipes: Vec<PipeId> = state
+                    .pipes
+                    .iter()
+                    .filter(|(_, pipe)| pipe.facts.endpoint == entry.key)
+                    .map(|(id, _)| id)
+                    .collect();
+                for pipe in pipes {
+                    state.disconnect_pipe(pipe);
+                }
+                state.tell_io(io, Command::End(self.clone(), Which::Endpoint(entry.key.clone()), linger));
+            }
+            Kind::BoundName(name) => self.context.names().unbind(&name, self),
+            Kind::ConnectedName(name, pipe) => {
+                let waited = self.context.names().forget(&name, self, pipe);
+                let mut state = self.lock();
+                if waited {
+                    state.expire_pipe(pipe);
+                    state.not_busy();
+                } else {
+                    state.end_duct(pipe);
+                }
+            }
+        }
+    }
+
+    /// The context is ending: a pipe that waits for a name waits no longer.
+    pub(crate) fn name_will_not_come(self: &Arc<SocketCore>, pipe: PipeId) {
+        let mut state = self.lock();
+        state.expire_pipe(pipe);
+        state.not_busy();
+    }
+}
+
+/// The names errors use.
+const BIND: &str = "bind";
+const CONNECT: &str = "connect";

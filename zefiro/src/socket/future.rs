@@ -1,0 +1,164 @@
+//! Futures of sending and receiving. They wait on the same lists as threads do, and need no particular runtime.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::core::SocketCore;
+use crate::error::{Result, SendError};
+use crate::message::Message;
+
+/// Receives a message; made by [`Socket::recv_async`](crate::Socket::recv_async).
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct RecvFuture<'a> {
+    core: &'a Arc<SocketCore>,
+    key: Option<u64>,
+}
+
+/// Sends a message; made by [`Socket::send_async`](crate::Socket::send_async).
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct SendFuture<'a> {
+    core: &'a Arc<SocketCore>,
+    message: Option<Message>,
+    key: Option<u64>,
+}
+
+impl<'a> RecvFuture<'a> {
+    pub(super) fn new(core: &'a Arc<SocketCore>) -> RecvFuture<'a> {
+        RecvFuture { core, key: None }
+    }
+}
+
+impl Future for RecvFuture<'_> {
+    type Output = Result<Message>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<Message>> {
+        let core = self.core;
+        core.poll_recv(task, &mut self.key)
+    }
+}
+
+impl Drop for RecvFuture<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.core.cancel_recv(key);
+        }
+    }
+}
+
+impl<'a> SendFuture<'a> {
+    pub(super) fn new(core: &'a Arc<SocketCore>, message: Message) -> SendFuture<'a> {
+        SendFuture { core, message: Some(message), key: None }
+    }
+
+    /// Gives up sending; the message, if it was not sent.
+    pub fn into_message(mut self) -> Option<Message> {
+        self.message.take()
+    }
+}
+
+impl Future for SendFuture<'_> {
+    type Output = Result<(), SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let SendFuture { core, message, key } = &mut *self;
+        core.poll_send(task, key, message)
+    }
+}
+
+impl Drop for SendFuture<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.core.cancel_send(key);
+        }
+    }
+}
+
+#[cfg(feature = "stream")]
+pub use self::stream::{RecvStream, SendSink};
+
+#[cfg(feature = "stream")]
+mod stream {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    /// The messages of a socket as a stream; made by [`Socket::recv_stream`](crate::Socket::recv_stream). Ends when the
+    /// socket is closed or its context shut down.
+    pub struct RecvStream {
+        core: Arc<SocketCore>,
+        key: Option<u64>,
+    }
+
+    impl RecvStream {
+        pub(in crate::socket) fn new(core: Arc<SocketCore>) -> RecvStream {
+            RecvStream { core, key: None }
+        }
+    }
+
+    impl futures_core::Stream for RecvStream {
+        type Item = Result<Message>;
+
+        fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
+            let RecvStream { core, key } = &mut *self;
+            core.poll_recv(task, key).map(|result| match result {
+                Err(error) if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Terminated) => None,
+                result => Some(result),
+            })
+        }
+    }
+
+    impl Drop for RecvStream {
+        fn drop(&mut self) {
+            if let Some(key) = self.key {
+                self.core.cancel_recv(key);
+            }
+        }
+    }
+
+    /// A socket as a sink for messages; made by [`Socket::send_sink`](crate::Socket::send_sink).
+    pub struct SendSink {
+        core: Arc<SocketCore>,
+        message: Option<Message>,
+        key: Option<u64>,
+    }
+
+    impl SendSink {
+        pub(in crate::socket) fn new(core: Arc<SocketCore>) -> SendSink {
+            SendSink { core, message: None, key: None }
+        }
+
+        fn poll_sent(&mut self, task: &mut Context<'_>) -> Poll<Result<()>> {
+            self.core.poll_send(task, &mut self.key, &mut self.message).map_err(Error::from)
+        }
+    }
+
+    impl futures_sink::Sink<Message> for SendSink {
+        type Error = Error;
+
+        fn poll_ready(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<()>> {
+            self.poll_sent(task)
+        }
+
+        fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<()> {
+            self.message = Some(message);
+            Ok(())
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<()>> {
+            self.poll_sent(task)
+        }
+
+        fn poll_close(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<()>> {
+            self.poll_sent(task)
+        }
+    }
+
+    impl Drop for SendSink {
+        fn drop(&mut self) {
+            if let Some(key) = self.key {
+                self.core.cancel_send(key);
+            }
+        }
+    }
+}

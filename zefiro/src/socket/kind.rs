@@ -1,0 +1,88 @@
+//! Kinds: what a socket type can do, known to the compiler.
+
+use zmtp::SocketType;
+
+/// A kind of socket.
+pub trait Kind: sealed::Sealed + 'static {}
+
+/// A kind whose pattern is known at compile time.
+pub trait Typed: Kind {
+    /// The pattern.
+    const SOCKET_TYPE: SocketType;
+}
+
+/// A kind that sends.
+#[diagnostic::on_unimplemented(message = "a `{Self}` socket cannot send", label = "this socket only receives")]
+pub trait Sends: Kind {}
+
+/// A kind that receives.
+#[diagnostic::on_unimplemented(message = "a `{Self}` socket cannot receive", label = "this socket only sends")]
+pub trait Receives: Kind {}
+
+/// A kind with subscriptions of its own.
+#[diagnostic::on_unimplemented(message = "a `{Self}` socket has no subscriptions")]
+pub trait Subscribes: Kind {}
+
+/// A kind that knows its peers' subscriptions.
+#[diagnostic::on_unimplemented(message = "a `{Self}` socket does not publish")]
+pub trait Publishes: Kind {}
+
+/// A socket of a type known only at run time; what it cannot do fails with
+/// [`Unsupported`](crate::ErrorKind::Unsupported).
+#[derive(Debug)]
+pub struct Any(());
+
+impl sealed::Sealed for Any {}
+impl Kind for Any {}
+impl Sends for Any {}
+impl Receives for Any {}
+impl Subscribes for Any {}
+impl Publishes for Any {}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])* $kind:ident: $($ability:ident)*;)*) => {
+        $(
+            $(#[doc = $doc])*
+            #[derive(Debug)]
+            pub struct $kind(());
+
+            impl sealed::Sealed for $kind {}
+            impl Kind for $kind {}
+            impl Typed for $kind {
+                const SOCKET_TYPE: SocketType = SocketType::$kind;
+            }
+            $(impl $ability for $kind {})*
+        )*
+    };
+}
+
+kinds! {
+    /// One peer, both ways.
+    Pair: Sends Receives;
+    /// Each message to all who subscribed.
+    Pub: Sends Publishes;
+    /// Messages of the topics subscribed to.
+    Sub: Receives Subscribes;
+    /// A request, then its reply.
+    Req: Sends Receives;
+    /// A request, then its reply, from the other side.
+    Rep: Sends Receives;
+    /// To the peers in turn, from the peers in turn.
+    Dealer: Sends Receives;
+    /// To the peer named by the first frame, from all with their name in front.
+    Router: Sends Receives;
+    /// Messages from the peers in turn.
+    Pull: Receives;
+    /// Messages to the peers in turn.
+    Push: Sends;
+    /// PUB that sees the subscriptions.
+    XPub: Sends Receives Publishes Subscribes;
+    /// SUB that sends its subscriptions as messages.
+    XSub: Sends Receives Subscribes;
+    /// Plain TCP.
+    Stream: Sends Receives;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}

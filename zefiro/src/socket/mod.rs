@@ -1,0 +1,506 @@
+//! Socket: what a program holds, typed by its pattern.
+
+pub(crate) mod attach;
+pub(crate) mod core;
+pub(crate) mod endpoints;
+mod future;
+pub mod kind;
+mod ops;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use zmtp::{Frame, SocketType};
+
+pub use self::future::{RecvFuture, SendFuture};
+#[cfg(feature = "stream")]
+pub use self::future::{RecvStream, SendSink};
+use self::core::SocketCore;
+use self::kind::{Kind, Publishes, Receives, Sends, Subscribes, Typed};
+pub use self::ops::Wait;
+use crate::context::{Context, Unsent};
+use crate::counters::Counters;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind, Result, SendError};
+use crate::io::{Command, Which};
+use crate::message::Message;
+use crate::monitor::Monitor;
+use crate::options::{Configure, Options};
+use crate::pipe::PipeId;
+
+/// A socket of a pattern: [`Push`](crate::Push), [`Pull`](crate::Pull), [`Req`](crate::Req), …; or of
+/// [any](kind::Any) pattern, decided at run time.
+///
+/// A socket is a handle: clones share it, from any thread. Receiving on a type that only sends does not compile. When
+/// the last handle is dropped the socket is closed: that never blocks, and what is queued still goes out, for as long
+/// as the option [`linger`](Options::linger) says and the process lives.
+///
+/// Every operation comes blocking, as an attempt (`try_`), with a time limit, and as a future that needs no particular
+/// runtime. Futures are cancel-safe: dropping one that has not finished loses no message.
+///
+/// ```
+/// use zefiro::{Pull, Push};
+///
+/// let pull = Pull::new();
+/// let endpoint = pull.bind("tcp://127.0.0.1:*")?;
+/// let push = Push::new();
+/// push.connect(&endpoint.to_string())?;
+/// push.send("hello")?;
+/// assert_eq!(pull.recv()?, "hello");
+/// # Ok::<(), zefiro::Error>(())
+/// ```
+pub struct Socket<K = kind::Any> {
+    core: Arc<SocketCore>,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// Makes a socket with other than the default options.
+///
+/// ```
+/// use std::time::Duration;
+/// use zefiro::{Configure, Push};
+///
+/// let push = Push::builder().send_high_water_mark(10_000usize).linger(Duration::from_secs(1)).build()?;
+/// # Ok::<(), zefiro::Error>(())
+/// ```
+pub struct Builder<K> {
+    context: Option<Context>,
+    socket_type: SocketType,
+    options: Options,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// Names a peer of a socket for as long as it is connected.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PeerId(PipeId);
+
+/// A peer, as [`Socket::peers`] finds it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Names it to [`Socket::disconnect_peer`].
+    pub id: PeerId,
+    /// The endpoint it was connected by, or accepted on.
+    pub endpoint: String,
+    /// Its address, where the transport has one: an IP address, or user, group and process of an ipc peer.
+    pub address: Option<String>,
+    /// Its socket type, if it told.
+    pub socket_type: Option<SocketType>,
+    /// The routing id it announced; empty if none.
+    pub routing_id: Frame,
+    /// The security mechanism of the connection.
+    pub mechanism: &'static str,
+    /// What went to and came from it.
+    pub counters: Counters,
+}
+
+impl<K: Typed> Socket<K> {
+    /// A socket of the [global](Context::global) context with the default options.
+    pub fn new() -> Socket<K> {
+        match Socket::<K>::builder().build() {
+            Ok(socket) => socket,
+            Err(error) => unreachable!("the global context has no limit and no end: {error}"),
+        }
+    }
+
+    /// Sets up a socket.
+    pub fn builder() -> Builder<K> {
+        Builder::of(K::SOCKET_TYPE)
+    }
+}
+
+impl<K: Typed> Default for Socket<K> {
+    fn default() -> Socket<K> {
+        Socket::new()
+    }
+}
+
+impl Socket<kind::Any> {
+    /// A socket of a type known at run time, in the [global](Context::global) context, with the default options.
+    pub fn open(socket_type: SocketType) -> Socket<kind::Any> {
+        match Socket::builder_of(socket_type).build() {
+            Ok(socket) => socket,
+            Err(error) => unreachable!("the global context has no limit and no end: {error}"),
+        }
+    }
+
+    /// Sets up a socket of a type known at run time.
+    pub fn builder_of(socket_type: SocketType) -> Builder<kind::Any> {
+        Builder::of(socket_type)
+    }
+}
+
+impl<K> Builder<K> {
+    fn of(socket_type: SocketType) -> Builder<K> {
+        let options = Options::new(socket_type, &Default::default());
+        Builder { context: None, socket_type, options, kind: PhantomData }
+    }
+
+    /// The context the socket belongs to; the [global](Context::global) one by default.
+    pub fn context(mut self, context: &Context) -> Builder<K> {
+        self.options = Options { ipv6: context.options().ipv6, ..self.options };
+        self.context = Some(context.clone());
+        self
+    }
+
+    /// All options at once.
+    pub fn options(mut self, options: Options) -> Builder<K> {
+        self.options = options;
+        self
+    }
+
+    /// The socket.
+    ///
+    /// # Errors
+    /// An option is [out of its range](ErrorKind::InvalidOption), or the context is
+    /// [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets).
+    pub fn build(self) -> Result<Socket<K>> {
+        let context = self.context.unwrap_or_default();
+        let options = self.options;
+        let core = context.inner().open_socket(self.socket_type, move |defaults| *defaults = options)?;
+        Ok(Socket { core, kind: PhantomData })
+    }
+}
+
+impl<K> Configure for Builder<K> {
+    fn options_mut(&mut self) -> &mut Options {
+        &mut self.options
+    }
+}
+
+impl<K> fmt::Debug for Builder<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("type", &self.socket_type).finish_non_exhaustive()
+    }
+}
+
+impl<K: Kind> Socket<K> {
+    /// Takes an address for peers to connect to, and answers it as it really is: with the port the system chose for
+    /// `tcp://127.0.0.1:*`. A name is looked up in this call, which may block.
+    ///
+    /// # Errors
+    /// The endpoint is [not valid](ErrorKind::InvalidEndpoint), [in use](ErrorKind::AddressInUse), or the system
+    /// refuses; the error says which endpoint and why.
+    pub fn bind(&self, endpoint: &str) -> Result<Endpoint> {
+        self.core.bind(endpoint)
+    }
+
+    /// Connects to an address, now or as soon as somebody is there; again whenever the connection is lost. Returns at
+    /// once: messages may be sent, and wait for the peer.
+    ///
+    /// # Errors
+    /// The endpoint is [not valid](ErrorKind::InvalidEndpoint).
+    pub fn connect(&self, endpoint: &str) -> Result<()> {
+        self.core.connect(endpoint)
+    }
+
+    /// Gives an address up: it is free when this returns. Its connections are closed once their queues are sent.
+    ///
+    /// # Errors
+    /// The socket is [not bound](ErrorKind::UnknownEndpoint) to it.
+    pub fn unbind(&self, endpoint: &str) -> Result<()> {
+        self.core.end_endpoint("unbind", endpoint)
+    }
+
+    /// Ends a connection made by [`connect`](Socket::connect), once its queue is sent. Unread messages of it are
+    /// dropped.
+    ///
+    /// # Errors
+    /// The socket is [not connected](ErrorKind::UnknownEndpoint) to it.
+    pub fn disconnect(&self, endpoint: &str) -> Result<()> {
+        self.core.end_endpoint("disconnect", endpoint)
+    }
+
+    /// The endpoint bound or connected last.
+    pub fn last_endpoint(&self) -> Option<String> {
+        self.core.lock().last_endpoint.as_ref().map(|endpoint| endpoint.to_string())
+    }
+
+    /// The socket's type.
+    pub fn socket_type(&self) -> SocketType {
+        self.core.socket_type
+    }
+
+    /// A copy of the socket's options.
+    pub fn options(&self) -> Options {
+        Options::clone(&self.core.lock().options)
+    }
+
+    /// Changes options. Each says in its documentation what a change concerns.
+    ///
+    /// # Errors
+    /// A value is [out of its range](ErrorKind::InvalidOption); then nothing is changed.
+    pub fn set_options(&self, change: impl FnOnce(&mut Options)) -> Result<()> {
+        let mut options = self.options();
+        change(&mut options);
+        options.validate()?;
+        let mut state = self.core.lock();
+        state.check_open("set option")?;
+        state.adopt_options(options);
+        Ok(())
+    }
+
+    /// The socket's connection events from now on.
+    pub fn monitor(&self) -> Monitor {
+        let (monitor, queue) = Monitor::new();
+        let mut state = self.core.lock();
+        if state.check_open("monitor").is_err() {
+            queue.stop();
+        } else {
+            state.monitors.push(Arc::downgrade(&queue));
+        }
+        monitor
+    }
+
+    /// The peers connected now.
+    pub fn peers(&self) -> Vec<Peer> {
+        let state = self.core.lock();
+        let connected = state.pipes.iter().filter(|(_, pipe)| pipe.is_connected());
+        connected
+            .map(|(id, pipe)| Peer {
+                id: PeerId(id),
+                endpoint: pipe.facts.endpoint.to_string(),
+                address: pipe.facts.address.clone(),
+                socket_type: pipe.facts.socket_type,
+                routing_id: pipe.facts.identity.clone(),
+                mechanism: "NULL",
+                counters: pipe.counters_now(),
+            })
+            .collect()
+    }
+
+    /// Ends one connection, once its queue is sent. A connecting socket connects anew.
+    ///
+    /// # Errors
+    /// [`Unroutable`](ErrorKind::Unroutable): it is gone already.
+    pub fn disconnect_peer(&self, peer: PeerId) -> Result<()> {
+        let mut state = self.core.lock();
+        state.check_open("disconnect peer")?;
+        let Some(pipe) = state.pipes.get(peer.0) else {
+            return Err(Error::new(ErrorKind::Unroutable, "disconnect peer"));
+        };
+        match pipe.link().cloned() {
+            Some(link) => {
+                let linger = state.options.linger;
+                state.tell_io(link.io.clone(), Command::End(self.core.clone(), Which::Pipe(peer.0), linger));
+            }
+            None => state.end_duct(peer.0),
+        }
+        Ok(())
+    }
+
+    /// What the socket has done so far.
+    pub fn counters(&self) -> Counters {
+        self.core.counters()
+    }
+
+    /// Waits until at least `peers` peers are connected, their handshakes done.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut).
+    pub fn wait_connected(&self, peers: usize, timeout: Duration) -> Result<()> {
+        self.core.wait_until("wait for peers", timeout, |state| state.connected >= peers)
+    }
+
+    /// Whether a message could be received now.
+    pub fn is_readable(&self) -> bool {
+        self.core.readiness().0
+    }
+
+    /// Whether a message could be sent now.
+    pub fn is_writable(&self) -> bool {
+        self.core.readiness().1
+    }
+
+    /// Closes the socket, all its handles: whoever waits in a call gets [`Closed`](ErrorKind::Closed). Never blocks;
+    /// what is queued goes out for as long as the option [`linger`](Options::linger) says.
+    pub fn close(&self) {
+        let linger = self.core.lock().options.linger;
+        self.core.close(linger);
+    }
+
+    /// Closes the socket and waits until everything is sent, or the time is over; always returns by then.
+    ///
+    /// # Errors
+    /// What was not sent, for each peer; it is dropped.
+    pub fn close_within(&self, time: Duration) -> Result<(), Vec<Unsent>> {
+        let deadline = Instant::now() + time;
+        self.core.close(Some(time));
+        // A closed socket tells nobody but its context.
+        if self.core.context.wait_for_socket(self.core.id, deadline) { Ok(()) } else { Err(self.core.unsent()) }
+    }
+
+    /// The same socket, its type forgotten.
+    pub fn into_any(self) -> Socket<kind::Any> {
+        self.core.handles.fetch_add(1, Ordering::Relaxed);
+        Socket { core: self.core.clone(), kind: PhantomData }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<SocketCore> {
+        &self.core
+    }
+}
+
+impl<K: Sends> Socket<K> {
+    /// Sends a message; waits while there is no peer with room for it.
+    ///
+    /// # Errors
+    /// The socket was closed, its pattern does not allow sending now, or the option `send_timeout` ran out. The
+    /// message comes back in the error; no peer has seen any of it.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.core.send(message.into(), Wait::AsConfigured)
+    }
+
+    /// Sends a message if it can be queued at once.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](ErrorKind::WouldBlock), or as [`send`](Socket::send).
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.core.send(message.into(), Wait::No)
+    }
+
+    /// Sends a message; waits at most so long.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut), or as [`send`](Socket::send).
+    pub fn send_timeout(&self, message: impl Into<Message>, timeout: Duration) -> Result<(), SendError> {
+        self.core.send(message.into(), Wait::AtMost(timeout))
+    }
+
+    /// Sends a message, as a future. Dropped before it is done, it has sent nothing;
+    /// [`into_message`](SendFuture::into_message) gives the message back.
+    pub fn send_async(&self, message: impl Into<Message>) -> SendFuture<'_> {
+        SendFuture::new(&self.core, message.into())
+    }
+
+    /// Sends one part of a message, which goes out whole with its last part (`more` false). Meant for programs that
+    /// pass parts through; others send a [`Message`].
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send).
+    pub fn send_part(&self, part: impl Into<Frame>, more: bool, wait: Wait) -> Result<(), SendError> {
+        self.core.send_part(part.into(), more, wait)
+    }
+}
+
+impl<K: Receives> Socket<K> {
+    /// Receives a message; waits until there is one.
+    ///
+    /// # Errors
+    /// The socket was closed, its pattern does not allow receiving now, or the option `recv_timeout` ran out.
+    pub fn recv(&self) -> Result<Message> {
+        self.core.recv(Wait::AsConfigured)
+    }
+
+    /// Receives a message if one is there.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](ErrorKind::WouldBlock), or as [`recv`](Socket::recv).
+    pub fn try_recv(&self) -> Result<Message> {
+        self.core.recv(Wait::No)
+    }
+
+    /// Receives a message; waits at most so long.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut), or as [`recv`](Socket::recv).
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message> {
+        self.core.recv(Wait::AtMost(timeout))
+    }
+
+    /// Receives a message, as a future. Dropped before it is done, it has taken nothing.
+    pub fn recv_async(&self) -> RecvFuture<'_> {
+        RecvFuture::new(&self.core)
+    }
+
+    /// The messages as they come, blocking for each; ends when the socket is closed.
+    pub fn incoming(&self) -> impl Iterator<Item = Message> {
+        std::iter::from_fn(move || self.recv().ok())
+    }
+
+    /// Receives one part of a message, and says whether more parts of it follow.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    pub fn recv_part(&self, wait: Wait) -> Result<(Frame, bool)> {
+        self.core.recv_part(wait)
+    }
+
+    /// The messages as they come, as a stream; ends when the socket is closed.
+    #[cfg(feature = "stream")]
+    pub fn recv_stream(&self) -> RecvStream {
+        RecvStream::new(self.core.clone())
+    }
+}
+
+#[cfg(feature = "stream")]
+impl<K: Sends> Socket<K> {
+    /// A sink for messages.
+    pub fn send_sink(&self) -> SendSink {
+        SendSink::new(self.core.clone())
+    }
+}
+
+impl<K: Subscribes> Socket<K> {
+    /// Subscribes to messages that begin with `topic`; the empty topic is all. Subscribing twice needs unsubscribing
+    /// twice.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) on a type that has no subscriptions.
+    pub fn subscribe(&self, topic: impl AsRef<[u8]>) -> Result<()> {
+        let mut state = self.core.lock();
+        state.check_open("subscribe")?;
+        let (pattern, pipes, options) = state.parts();
+        pattern.subscribe(pipes, options, topic.as_ref()).map_err(|refusal| Error::new(ops::kind_of(refusal), "subscribe"))
+    }
+
+    /// Ends a subscription; one that is not there is no error.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Socket::subscribe).
+    pub fn unsubscribe(&self, topic: impl AsRef<[u8]>) -> Result<()> {
+        let mut state = self.core.lock();
+        state.check_open("unsubscribe")?;
+        let (pattern, pipes, options) = state.parts();
+        pattern
+            .unsubscribe(pipes, options, topic.as_ref())
+            .map_err(|refusal| Error::new(ops::kind_of(refusal), "unsubscribe"))
+    }
+}
+
+impl<K: Publishes> Socket<K> {
+    /// Waits until at least `peers` subscribers would get a message on `topic`: what is published from then on reaches
+    /// them.
+    ///
+    /// # Errors
+    /// [`TimedOut`](ErrorKind::TimedOut).
+    pub fn wait_subscribed(&self, topic: impl AsRef<[u8]>, peers: usize, timeout: Duration) -> Result<()> {
+        self.core.wait_until("wait for subscribers", timeout, |state| state.pattern.subscribers(topic.as_ref()) >= peers)
+    }
+}
+
+impl<K> Clone for Socket<K> {
+    fn clone(&self) -> Socket<K> {
+        self.core.handles.fetch_add(1, Ordering::Relaxed);
+        Socket { core: self.core.clone(), kind: PhantomData }
+    }
+}
+
+impl<K> Drop for Socket<K> {
+    fn drop(&mut self) {
+        // AcqRel: what other handles did happens before the close.
+        if self.core.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let linger = self.core.lock().options.linger;
+            self.core.close(linger);
+        }
+    }
+}
+
+impl<K> fmt::Debug for Socket<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("type", &self.core.socket_type).field("id", &self.core.id).finish()
+    }
+}

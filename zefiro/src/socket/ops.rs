@@ -1,0 +1,390 @@
+//! Sending and receiving: at once, or waiting as a thread does. Futures wait in `future.rs`.
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+use zmtp::Frame;
+
+use super::core::{Locked, SocketCore, State};
+use crate::context::Unsent;
+use crate::counters::Counters;
+use crate::error::{Error, ErrorKind, Result, SendError};
+use crate::io::duty::{lead, look};
+use crate::message::Message;
+use crate::pattern::Refusal;
+use crate::wait::current_parker;
+
+/// How long a call may wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// Not at all: would it have to wait, it fails with [`WouldBlock`](ErrorKind::WouldBlock).
+    No,
+    /// As long as the socket's option says: `send_timeout`, `recv_timeout`; for ever by default.
+    AsConfigured,
+    /// At most so long.
+    AtMost(Duration),
+}
+
+impl Wait {
+    /// When it ends; `None`: never.
+    fn deadline(self, configured: Option<Duration>) -> Option<Instant> {
+        let time = match self {
+            Wait::No => return None,
+            Wait::AsConfigured => configured?,
+            Wait::AtMost(time) => time,
+        };
+        Instant::now().checked_add(time)
+    }
+}
+
+pub(super) const SEND: &str = "send";
+pub(super) const RECV: &str = "recv";
+
+impl SocketCore {
+    /// Sends, waiting as `wait` allows.
+    pub(crate) fn send(self: &Arc<SocketCore>, message: Message, wait: Wait) -> Result<(), SendError> {
+        // The usual case first: one lock, no clock.
+        let mut state = self.lock();
+        let mut message = match try_send(&mut state, message) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        let deadline = wait.deadline(state.options.send_timeout);
+        drop(state);
+        loop {
+            let (kind, refused) = message;
+            if kind != ErrorKind::WouldBlock {
+                return Err(SendError::new(Error::new(kind, SEND), refused));
+            }
+            let mut state = self.lock();
+            // Nobody waits for a role that is free: what waits for the I/O thread is written here.
+            let helped = state.help();
+            if helped {
+                drop(state);
+                state = self.lock();
+            }
+            message = match try_send(&mut state, refused) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            if message.0 != ErrorKind::WouldBlock {
+                continue;
+            }
+            if wait == Wait::No {
+                return Err(SendError::new(Error::new(ErrorKind::WouldBlock, SEND), message.1));
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(SendError::new(Error::new(ErrorKind::TimedOut, SEND), message.1));
+            }
+            let (parker, waker) = current_parker();
+            let key = state.send_waiters.add(None, &waker);
+            drop(state);
+            parker.park(deadline);
+            let mut state = self.lock();
+            state.send_waiters.remove(key);
+            message = match try_send(&mut state, message.1) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+        }
+    }
+
+    /// Receives, waiting as `wait` allows.
+    pub(crate) fn recv(self: &Arc<SocketCore>, wait: Wait) -> Result<Message> {
+        let mut state = self.lock();
+        match try_recv(&mut state) {
+            Err(ErrorKind::WouldBlock) => {}
+            result => return result.map_err(|kind| Error::new(kind, RECV)),
+        }
+        if wait == Wait::No {
+            return self.recv_after_a_look(state).map_err(|kind| Error::new(kind, RECV));
+        }
+        let deadline = wait.deadline(state.options.recv_timeout);
+        loop {
+            match try_recv(&mut state) {
+                Err(ErrorKind::WouldBlock) => {}
+                result => return result.map_err(|kind| Error::new(kind, RECV)),
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(Error::new(ErrorKind::TimedOut, RECV));
+            }
+            state = self.wait_to_recv(state, deadline);
+        }
+    }
+
+    /// Waits until there may be something to receive: as the leader if that is free, else as a follower.
+    fn wait_to_recv<'a>(self: &'a Arc<SocketCore>, state: Locked<'a>, deadline: Option<Instant>) -> Locked<'a> {
+        let mut state = state;
+        if state.can_lead() {
+            state = match lead(self, state, deadline) {
+                Ok(state) => return state,
+                Err(state) => state,
+            };
+        }
+        let (parker, waker) = current_parker();
+        let key = state.recv_waiters.add(None, &waker);
+        drop(state);
+        parker.park(deadline);
+        let mut state = self.lock();
+        state.recv_waiters.remove(key);
+        state
+    }
+
+    /// Nothing is queued: reads what the links have, if nobody else watches them, and looks again.
+    fn recv_after_a_look(self: &Arc<SocketCore>, state: Locked<'_>) -> Result<Message, ErrorKind> {
+        if state.io_watches() || state.watch.leader {
+            return Err(ErrorKind::WouldBlock);
+        }
+        drop(state);
+        look(self);
+        try_recv(&mut self.lock())
+    }
+
+    /// One poll of a future that receives. `key` names its place among those who wait.
+    pub(crate) fn poll_recv(
+        self: &Arc<SocketCore>,
+        task: &mut TaskContext<'_>,
+        key: &mut Option<u64>,
+    ) -> Poll<Result<Message>> {
+        let mut state = self.lock();
+        let mut result = try_recv(&mut state);
+        if result == Err(ErrorKind::WouldBlock) && !state.io_watches() && !state.watch.leader {
+            drop(state);
+            look(self);
+            state = self.lock();
+            result = try_recv(&mut state);
+        }
+        if result == Err(ErrorKind::WouldBlock) {
+            *key = Some(state.recv_waiters.add(*key, task.waker()));
+            state.watch_by_io();
+            return Poll::Pending;
+        }
+        if let Some(key) = key.take() {
+            state.recv_waiters.remove(key);
+        }
+        Poll::Ready(result.map_err(|kind| Error::new(kind, RECV)))
+    }
+
+    /// A future that received nothing is dropped: if it was woken, another gets its turn.
+    pub(crate) fn cancel_recv(self: &Arc<SocketCore>, key: u64) {
+        let mut state = self.lock();
+        if !state.recv_waiters.remove(key) {
+            state.pass_on_recv();
+        }
+    }
+
+    /// One poll of a future that sends; the message stays in `message` until it is sent or refused.
+    pub(crate) fn poll_send(
+        self: &Arc<SocketCore>,
+        task: &mut TaskContext<'_>,
+        key: &mut Option<u64>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), SendError>> {
+        let Some(mut sending) = message.take() else { return Poll::Ready(Ok(())) };
+        for attempt in 0..2 {
+            let mut state = self.lock();
+            let (kind, refused) = match try_send(&mut state, sending) {
+                Ok(()) => {
+                    if let Some(key) = key.take() {
+                        state.send_waiters.remove(key);
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Err(refused) => refused,
+            };
+            if kind != ErrorKind::WouldBlock {
+                return Poll::Ready(Err(SendError::new(Error::new(kind, SEND), refused)));
+            }
+            sending = refused;
+            if attempt == 0 && state.help() {
+                continue;
+            }
+            *key = Some(state.send_waiters.add(*key, task.waker()));
+            break;
+        }
+        *message = Some(sending);
+        Poll::Pending
+    }
+
+    /// A future that has not sent is dropped.
+    pub(crate) fn cancel_send(self: &Arc<SocketCore>, key: u64) {
+        self.lock().send_waiters.remove(key);
+    }
+
+    /// Sends one part; the message goes out, whole, with its last part. Whether there is room, or a peer, is asked
+    /// with the first.
+    pub(crate) fn send_part(self: &Arc<SocketCore>, frame: Frame, more: bool, wait: Wait) -> Result<(), SendError> {
+        let mut state = self.lock();
+        if let Err(error) = state.check_open(SEND) {
+            return Err(SendError::new(error, Message::from(frame)));
+        }
+        if state.parts_out.is_empty() && !more {
+            drop(state);
+            return self.send(Message::from(frame), wait);
+        }
+        if state.parts_out.is_empty() {
+            let deadline = wait.deadline(state.options.send_timeout);
+            loop {
+                let (pattern, pipes, options) = state.parts();
+                match pattern.admits(pipes, options, &frame) {
+                    Ok(()) => break,
+                    Err(Refusal::WouldBlock) if wait != Wait::No => {
+                        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                            return Err(SendError::new(Error::new(ErrorKind::TimedOut, SEND), Message::from(frame)));
+                        }
+                        let (parker, waker) = current_parker();
+                        state.send_waiters.add(None, &waker);
+                        drop(state);
+                        parker.park(deadline);
+                        state = self.lock();
+                        if let Err(error) = state.check_open(SEND) {
+                            return Err(SendError::new(error, Message::from(frame)));
+                        }
+                    }
+                    Err(refusal) => {
+                        return Err(SendError::new(Error::new(kind_of(refusal), SEND), Message::from(frame)));
+                    }
+                }
+            }
+        }
+        state.parts_out.push(frame);
+        if more {
+            return Ok(());
+        }
+        let message = Message::from(std::mem::take(&mut state.parts_out));
+        drop(state);
+        self.send(message, Wait::AsConfigured)
+    }
+
+    /// Receives one part, and says whether more of the same message follow; those are there already.
+    pub(crate) fn recv_part(self: &Arc<SocketCore>, wait: Wait) -> Result<(Frame, bool)> {
+        {
+            let mut state = self.lock();
+            state.check_open(RECV)?;
+            if let Some(frame) = state.parts_in.pop_front() {
+                return Ok((frame, !state.parts_in.is_empty()));
+            }
+        }
+        let mut frames = self.recv(wait)?.into_frames();
+        let first = frames.next().unwrap_or_default();
+        let mut state = self.lock();
+        state.parts_in.extend(frames);
+        Ok((first, !state.parts_in.is_empty()))
+    }
+
+    /// Whether a receive, and a send, would go through now.
+    pub(crate) fn readiness(self: &Arc<SocketCore>) -> (bool, bool) {
+        let mut state = self.lock();
+        let (pattern, pipes, options) = state.parts();
+        let mut readable = pattern.can_recv(pipes, options);
+        let writable = pattern.can_send(pipes, options);
+        if !readable && !state.parts_in.is_empty() {
+            readable = true;
+        }
+        if !readable && !state.io_watches() && !state.watch.leader {
+            drop(state);
+            look(self);
+            let mut state = self.lock();
+            let (pattern, pipes, options) = state.parts();
+            readable = pattern.can_recv(pipes, options);
+        }
+        (readable, writable)
+    }
+
+    /// Waits until `holds`, which is asked again after each change of peers or subscriptions.
+    pub(crate) fn wait_until(
+        self: &Arc<SocketCore>,
+        operation: &'static str,
+        timeout: Duration,
+        mut holds: impl FnMut(&mut State) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now().checked_add(timeout);
+        let (parker, waker) = current_parker();
+        loop {
+            let mut state = self.lock();
+            state.check_open(operation)?;
+            if holds(&mut state) {
+                return Ok(());
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(Error::new(ErrorKind::TimedOut, operation));
+            }
+            state.change_waiters.add(None, &waker);
+            drop(state);
+            parker.park(deadline);
+        }
+    }
+
+    /// The counters, with what is queued now.
+    pub(crate) fn counters(self: &Arc<SocketCore>) -> Counters {
+        let state = self.lock();
+        let mut counters = state.pipes.counters;
+        for (_, pipe) in state.pipes.iter() {
+            counters.queued_out += pipe.queued_out() as u64;
+            counters.queued_in += pipe.queued_in() as u64;
+        }
+        counters
+    }
+
+    /// What waits to be sent, for each peer.
+    pub(crate) fn unsent(self: &Arc<SocketCore>) -> Vec<Unsent> {
+        let state = self.lock();
+        state
+            .pipes
+            .iter()
+            .filter(|(_, pipe)| pipe.queued_out() > 0)
+            .map(|(_, pipe)| Unsent {
+                socket_type: self.socket_type,
+                endpoint: pipe.facts.endpoint.to_string(),
+                messages: pipe.queued_out(),
+            })
+            .collect()
+    }
+}
+
+impl State {
+    /// Whoever was told of a message has not taken it: the next one is told.
+    fn pass_on_recv(&mut self) {
+        if !self.recv_waiters.is_empty() {
+            self.notify_recv(false);
+        }
+    }
+}
+
+#[inline]
+#[allow(clippy::result_large_err)]
+fn try_send(state: &mut Locked<'_>, message: Message) -> Result<(), (ErrorKind, Message)> {
+    if let Err(error) = state.check_open(SEND) {
+        return Err((error.kind(), message));
+    }
+    let (pattern, pipes, options) = state.parts();
+    pattern.send(pipes, options, message).map_err(|(refusal, message)| (kind_of(refusal), message))
+}
+
+#[inline]
+fn try_recv(state: &mut Locked<'_>) -> Result<Message, ErrorKind> {
+    if let Err(error) = state.check_open(RECV) {
+        return Err(error.kind());
+    }
+    let (pattern, pipes, options) = state.parts();
+    let received = pattern.recv(pipes, options).map_err(kind_of)?;
+    if !state.recv_waiters.is_empty() {
+        // More may be there for another that waits.
+        let (pattern, pipes, options) = state.parts();
+        if pattern.can_recv(pipes, options) {
+            state.pass_on_recv();
+        }
+    }
+    Ok(received)
+}
+
+pub(super) fn kind_of(refusal: Refusal) -> ErrorKind {
+    match refusal {
+        Refusal::WouldBlock => ErrorKind::WouldBlock,
+        Refusal::State => ErrorKind::State,
+        Refusal::Unroutable => ErrorKind::Unroutable,
+        Refusal::Unsupported => ErrorKind::Unsupported,
+        Refusal::InvalidMessage => ErrorKind::InvalidMessage,
+    }
+}

@@ -1,0 +1,106 @@
+//! Selector on epoll: level-triggered, and able to hold another selector.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+
+use super::{Interest, Ready};
+
+/// A set of descriptors to wait on. Registering and waiting may go on in different threads.
+pub(crate) struct Selector {
+    epoll: OwnedFd,
+}
+
+impl Selector {
+    /// Whether a selector may be registered with another one.
+    pub(crate) const NESTS: bool = true;
+
+    pub(crate) fn new() -> io::Result<Selector> {
+        Ok(Selector { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)? })
+    }
+
+    /// Begins to watch `fd`.
+    pub(crate) fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
+    }
+
+    /// Changes what is watched on `fd`.
+    pub(crate) fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
+    }
+
+    /// Stops watching `fd`.
+    pub(crate) fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.epoll, fd)?)
+    }
+
+    /// Waits until something is ready, at most `timeout` (`None`: for ever), and appends it to `ready`.
+    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
+        let timeout = timeout.map(|timeout| Timespec {
+            tv_sec: timeout.as_secs().min(i64::MAX as u64 / 2) as i64,
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        });
+        let (events, _) = epoll::wait(&self.epoll, &mut events, timeout.as_ref())?;
+        ready.extend(events.iter().map(|event| {
+            let flags = event.flags;
+            let broken = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP);
+            Ready {
+                token: event.data.u64(),
+                read: broken || flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::RDHUP),
+                write: broken || flags.contains(epoll::EventFlags::OUT),
+            }
+        }));
+        Ok(())
+    }
+}
+
+impl AsFd for Selector {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+fn flags(interest: Interest) -> epoll::EventFlags {
+    let mut flags = epoll::EventFlags::empty();
+    flags.set(epoll::EventFlags::IN, interest.read);
+    flags.set(epoll::EventFlags::OUT, interest.write);
+    flags.set(epoll::EventFlags::ONESHOT, interest.once);
+    flags
+}
+
+/// Wakes whoever waits on a selector: an eventfd, registered edge-triggered and never read, so that a wake-up is one
+/// system call.
+pub(crate) struct Alarm {
+    fd: OwnedFd,
+}
+
+impl Alarm {
+    /// An alarm that reports itself as `token` to `selector`.
+    pub(crate) fn new(selector: &Selector, token: u64) -> io::Result<Alarm> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&selector.epoll, &fd, epoll::EventData::new_u64(token), flags)?;
+        Ok(Alarm { fd })
+    }
+
+    /// Wakes the waiter, or the next one to wait.
+    pub(crate) fn ring(&self) {
+        loop {
+            match rustix::io::write(&self.fd, &1u64.to_ne_bytes()) {
+                Err(rustix::io::Errno::INTR) => {}
+                // The counter is full after 2^64 rings: start it over, and ring again.
+                Err(rustix::io::Errno::AGAIN) => {
+                    let _ = rustix::io::read(&self.fd, &mut [0u8; 8]);
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Events taken from the kernel at a time.
+const EVENTS_MAX: usize = 64;

@@ -1,0 +1,41 @@
+//! Every system call, and nothing else: what differs between operating systems ends here.
+//!
+//! [`Selector`] tells which descriptors are ready: epoll on Linux, `poll` elsewhere (and on Linux when built with
+//! `--cfg zefiro_portable`, so that the fallback stays tested). [`net`] reads and writes streams without signals and
+//! without blocking.
+
+pub(crate) mod net;
+
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(zefiro_portable)))]
+#[path = "epoll.rs"]
+mod selector;
+#[cfg(not(all(any(target_os = "linux", target_os = "android"), not(zefiro_portable))))]
+#[path = "portable.rs"]
+mod selector;
+
+pub(crate) use selector::{Alarm, Selector};
+
+/// What to be told of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Interest {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    /// Only once; then nothing until registered anew.
+    pub(crate) once: bool,
+}
+
+impl Interest {
+    pub(crate) const NONE: Interest = Interest { read: false, write: false, once: false };
+    pub(crate) const READ: Interest = Interest { read: true, write: false, once: false };
+    pub(crate) const WRITE: Interest = Interest { read: false, write: true, once: false };
+    pub(crate) const BOTH: Interest = Interest { read: true, write: true, once: false };
+    pub(crate) const WRITE_ONCE: Interest = Interest { read: false, write: true, once: true };
+}
+
+/// A descriptor is ready. An error or the peer's end counts as both.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    pub(crate) token: u64,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}

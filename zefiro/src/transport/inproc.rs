@@ -1,0 +1,155 @@
+//! inproc: sockets of one context joined by pipes, in whichever order they bind and connect.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use crate::message::Message;
+use crate::pipe::duct::duct;
+use crate::pipe::{Line, PeerFacts, PeerRef, PipeId};
+use crate::socket::core::{Phase, SocketCore};
+
+/// The names of one context, and who waits for which.
+#[derive(Default)]
+pub(crate) struct Names {
+    bound: HashMap<String, Weak<SocketCore>>,
+    waiting: HashMap<String, Vec<(Arc<SocketCore>, PipeId)>>,
+}
+
+impl Names {
+    /// Takes a name for `core` and answers the sockets that wait for it; `None` if it is taken.
+    pub(crate) fn bind(&mut self, name: &str, core: &Arc<SocketCore>) -> Option<Vec<(Arc<SocketCore>, PipeId)>> {
+        if self.bound.get(name).is_some_and(|owner| owner.strong_count() > 0) {
+            return None;
+        }
+        self.bound.insert(name.to_string(), Arc::downgrade(core));
+        Some(self.waiting.remove(name).unwrap_or_default())
+    }
+
+    /// Gives a name back, if it is this socket's.
+    pub(crate) fn unbind(&mut self, name: &str, core: &Arc<SocketCore>) {
+        if self.bound.get(name).is_some_and(|owner| std::ptr::eq(owner.as_ptr(), Arc::as_ptr(core))) {
+            self.bound.remove(name);
+        }
+    }
+
+    /// The socket bound to the name; without one, the connecting pipe is noted and waits.
+    pub(crate) fn connect(&mut self, name: &str, core: &Arc<SocketCore>, pipe: PipeId) -> Option<Arc<SocketCore>> {
+        let owner = self.bound.get(name).and_then(Weak::upgrade);
+        if owner.is_none() {
+            self.waiting.entry(name.to_string()).or_default().push((core.clone(), pipe));
+        }
+        owner
+    }
+
+    /// A connecting pipe waits no longer. Answers whether it did.
+    pub(crate) fn forget(&mut self, name: &str, core: &Arc<SocketCore>, pipe: PipeId) -> bool {
+        let Some(waiting) = self.waiting.get_mut(name) else { return false };
+        let before = waiting.len();
+        waiting.retain(|(waiter, id)| !(Arc::ptr_eq(waiter, core) && *id == pipe));
+        let forgot = waiting.len() < before;
+        if waiting.is_empty() {
+            self.waiting.remove(name);
+        }
+        forgot
+    }
+
+    /// The context ends: nobody will come any more. Answers those who wait.
+    pub(crate) fn take_waiting(&mut self) -> Vec<(Arc<SocketCore>, PipeId)> {
+        self.waiting.drain().flat_map(|(_, waiting)| waiting).collect()
+    }
+}
+
+/// Joins a connecting pipe with the socket that bound its name.
+///
+/// Only one of the two locks is held at a time. The binder's pipe exists first; should it send before the connector's
+/// is in place, the connector looks for messages itself once it is.
+pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<SocketCore>, endpoint: &Arc<str>) {
+    let (connector_mark, connector_recv_mark, conflate, connector_identity) = {
+        let state = connector.lock();
+        let options = &state.options;
+        (options.send_high_water_mark, options.recv_high_water_mark, state.conflates(), options.routing_id.clone())
+    };
+    let (to_binder, mut from_connector);
+    let (to_connector, mut from_binder);
+    let binder_identity;
+    let binder_pipe;
+    {
+        let mut state = binder.lock();
+        if state.phase == Phase::Closed {
+            drop(state);
+            connector.lock().pipe_ended(pipe);
+            return;
+        }
+        let options = state.options.clone();
+        let binder_conflate = state.conflates();
+        (to_binder, from_connector) = duct(connector_mark, conflate);
+        (to_connector, from_binder) = duct(options.send_high_water_mark, binder_conflate);
+        from_connector.set_mark(options.recv_high_water_mark, connector_mark);
+        from_binder.set_mark(connector_recv_mark, options.send_high_water_mark);
+        binder_identity = options.routing_id.clone();
+        let facts = PeerFacts {
+            identity: connector_identity,
+            socket_type: Some(connector.socket_type),
+            endpoint: endpoint.clone(),
+            address: None,
+        };
+        let peer = PeerRef { socket: Arc::downgrade(connector), pipe };
+        binder_pipe = state.pipes.insert(Line::Duct(to_connector, from_connector, peer), facts, binder_conflate);
+        state.connected += 1;
+        let (pattern, pipes, options) = state.parts();
+        pattern.on_attached(pipes, options, binder_pipe);
+        pattern.on_connected(pipes, options, binder_pipe);
+        state.notify_send();
+        state.notify_change();
+    }
+    let mut state = connector.lock();
+    let installed = match state.pipes.get_mut(pipe) {
+        Some(own) if !own.ended => {
+            own.facts.identity = binder_identity;
+            own.facts.socket_type = Some(binder.socket_type);
+            own.connected = true;
+            let peer = PeerRef { socket: Arc::downgrade(binder), pipe: binder_pipe };
+            match std::mem::replace(&mut own.line, Line::Duct(to_binder, from_binder, peer)) {
+                Line::Backlog(queue) => Some(queue),
+                _ => Some(VecDeque::new()),
+            }
+        }
+        _ => None,
+    };
+    let Some(queue) = installed else {
+        drop(state);
+        binder.lock().pipe_ended(binder_pipe);
+        return;
+    };
+    forward(&mut state.pipes, pipe, queue);
+    state.connected += 1;
+    if state.phase == Phase::Closed {
+        state.end_duct(pipe);
+        return;
+    }
+    let (pattern, pipes, options) = state.parts();
+    pattern.on_connected(pipes, options, pipe);
+    if state.pipes.has_message(pipe) {
+        state.pipe_readable(pipe, false);
+    }
+    state.notify_send();
+    state.notify_change();
+}
+
+/// What was sent before the pipes were joined goes first.
+fn forward(pipes: &mut crate::pipe::Pipes, id: PipeId, queue: VecDeque<Message>) {
+    let mut rouse = None;
+    if let Some(pipe) = pipes.get_mut(id)
+        && let Line::Duct(writer, _, peer) = &mut pipe.line
+    {
+        for message in queue {
+            if writer.push(message) {
+                rouse = Some(peer.clone());
+            }
+        }
+    }
+    if let Some(peer) = rouse {
+        pipes.notices.push(crate::pipe::Notice::Readable(peer));
+    }
+}

@@ -1,0 +1,159 @@
+//! ipc: streams over Unix sockets, by path or by abstract name.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::{Dial, begin_connect};
+use crate::endpoint::IpcEndpoint;
+use crate::options::Options;
+
+/// A listener's traces in the file system, removed when it closes if they were made for it alone.
+#[derive(Debug, Default)]
+pub(crate) struct Traces {
+    /// The directory of a wildcard address, with the socket in it.
+    directory: Option<PathBuf>,
+}
+
+impl Traces {
+    /// Removes them.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        match &self.directory {
+            Some(directory) => std::fs::remove_dir_all(directory),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Listens at `endpoint`. Answers the endpoint as it really is (a wildcard's path), and what to remove in the end.
+///
+/// A file at the path is unlinked first, so that the traces of a killed program are no obstacle.
+pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> io::Result<(Socket, IpcEndpoint, Traces)> {
+    let mut traces = Traces::default();
+    let endpoint = match endpoint {
+        IpcEndpoint::Wildcard => {
+            let directory = temporary_directory()?;
+            let path = directory.join("socket");
+            traces.directory = Some(directory);
+            IpcEndpoint::Path(path)
+        }
+        other => other.clone(),
+    };
+    let socket = open()?;
+    let bound = match &endpoint {
+        IpcEndpoint::Path(path) => {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            with_address(path, |address| socket.bind(address))
+        }
+        other => socket.bind(&address(other)?),
+    };
+    if let Err(error) = bound.and_then(|()| socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))) {
+        let _ = traces.remove();
+        return Err(error);
+    }
+    Ok((socket, endpoint, traces))
+}
+
+/// Begins to connect to `endpoint`.
+pub(crate) fn dial(endpoint: &IpcEndpoint) -> io::Result<Dial> {
+    let socket = open()?;
+    match endpoint {
+        IpcEndpoint::Path(path) => {
+            let mut dial = None;
+            with_address(path, |address| {
+                dial = Some(begin_connect(socket, address)?);
+                Ok(())
+            })?;
+            dial.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+        }
+        other => begin_connect(socket, &address(other)?),
+    }
+}
+
+/// The peer's process, as the kernel vouches for it: user, group, process.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn credentials(socket: &Socket) -> Option<(u32, u32, u32)> {
+    let credentials = rustix::net::sockopt::socket_peercred(socket).ok()?;
+    Some((credentials.uid.as_raw(), credentials.gid.as_raw(), credentials.pid.as_raw_nonzero().get() as u32))
+}
+
+/// The peer's process: not known on this system.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn credentials(_socket: &Socket) -> Option<(u32, u32, u32)> {
+    None
+}
+
+fn open() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn address(endpoint: &IpcEndpoint) -> io::Result<SockAddr> {
+    match endpoint {
+        IpcEndpoint::Path(path) => SockAddr::unix(path),
+        IpcEndpoint::Abstract(name) => {
+            let mut path = vec![0u8];
+            path.extend_from_slice(name);
+            SockAddr::unix(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&path))
+        }
+        IpcEndpoint::Wildcard => SockAddr::unix("*"),
+    }
+}
+
+/// Calls `act` with the address of `path`. A path too long for a socket address is reached through its directory's
+/// descriptor, where the system has a file system of those.
+fn with_address(path: &Path, act: impl FnOnce(&SockAddr) -> io::Result<()>) -> io::Result<()> {
+    if path.as_os_str().len() <= PATH_BYTES_MAX {
+        return act(&SockAddr::unix(path)?);
+    }
+    let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "the path is too long for a socket address");
+    let name = path.file_name().ok_or_else(too_long)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = std::fs::File::open(parent)?;
+    let short = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    if short.as_os_str().len() > PATH_BYTES_MAX {
+        return Err(too_long());
+    }
+    act(&SockAddr::unix(short)?)
+}
+
+/// A new directory only this user can enter, where the environment says temporary files go, else here.
+fn temporary_directory() -> io::Result<PathBuf> {
+    let parent = ["TMPDIR", "TEMPDIR", "TMP"]
+        .iter()
+        .filter_map(std::env::var_os)
+        .map(PathBuf::from)
+        .find(|path| path.is_dir())
+        .unwrap_or_else(|| PathBuf::from("."));
+    for _ in 0..100 {
+        let directory = parent.join(format!("tmp{}", unique_name()));
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map(|()| directory),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Six letters unlikely to be taken.
+fn unique_name() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let mut random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    let mut name = String::new();
+    for _ in 0..6 {
+        name.push(char::from(b'a' + (random % 26) as u8));
+        random /= 26;
+    }
+    name
+}
+
+/// Longest path that fits a socket address, with its terminating zero.
+const PATH_BYTES_MAX: usize = 107;

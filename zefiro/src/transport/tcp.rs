@@ -1,0 +1,93 @@
+//! tcp: streams over IPv4 and IPv6, with the options a socket has for them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+
+use super::{Dial, begin_connect};
+use crate::options::Options;
+
+/// Listens on `address`. An IPv6 address takes IPv4 peers as well.
+pub(crate) fn listen(address: SocketAddr, options: &Options) -> io::Result<Socket> {
+    let socket = open(address, options)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+/// Begins to connect to `address`, from `source` if one is given.
+pub(crate) fn dial(address: SocketAddr, source: Option<SocketAddr>, options: &Options) -> io::Result<Dial> {
+    let socket = open(address, options)?;
+    configure(&socket, options)?;
+    if let Some(source) = source {
+        socket.set_reuse_address(true)?;
+        socket.bind(&SockAddr::from(source))?;
+    }
+    begin_connect(socket, &SockAddr::from(address))
+}
+
+/// Sets what the options ask for on a new connection.
+pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    if let Some(on) = options.tcp_keepalive {
+        socket.set_keepalive(on)?;
+        let mut keepalive = TcpKeepalive::new();
+        if let Some(count) = options.tcp_keepalive_count {
+            keepalive = keepalive.with_retries(count);
+        }
+        if let Some(idle) = options.tcp_keepalive_idle {
+            keepalive = keepalive.with_time(Duration::from_secs(idle.into()));
+        }
+        if let Some(interval) = options.tcp_keepalive_interval {
+            keepalive = keepalive.with_interval(Duration::from_secs(interval.into()));
+        }
+        if on {
+            socket.set_tcp_keepalive(&keepalive)?;
+        }
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if options.tcp_max_retransmit.is_some() {
+        socket.set_tcp_user_timeout(options.tcp_max_retransmit)?;
+    }
+    Ok(())
+}
+
+/// The addresses of both ends as text; empty where the system does not know.
+pub(crate) fn peer_address(socket: &Socket) -> Option<SocketAddr> {
+    SockRef::from(socket).peer_addr().ok()?.as_socket()
+}
+
+/// The address a listener or a connection really has.
+pub(crate) fn local_address(socket: &Socket) -> Option<SocketAddr> {
+    SockRef::from(socket).local_addr().ok()?.as_socket()
+}
+
+fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    if let Some(bytes) = options.send_buffer {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.recv_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if options.type_of_service > 0 {
+        match address {
+            SocketAddr::V4(_) => socket.set_tos_v4(options.type_of_service)?,
+            SocketAddr::V6(_) => socket.set_tclass_v6(options.type_of_service)?,
+        }
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        if let Some(device) = &options.bind_to_device {
+            socket.bind_device(Some(device.as_bytes()))?;
+        }
+    }
+    Ok(socket)
+}

@@ -1,0 +1,103 @@
+//! Waiting: threads and futures wait on the same lists, each as a [`Waker`].
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+/// Who waits for something, in the order they came. Guarded by the lock of what they wait for.
+#[derive(Default)]
+pub(crate) struct WaitList {
+    waiters: Vec<(u64, Waker)>,
+    next_key: u64,
+}
+
+impl WaitList {
+    /// Adds a waiter, or renews the one with `key`. Answers the key to remove it by.
+    pub(crate) fn add(&mut self, key: Option<u64>, waker: &Waker) -> u64 {
+        if let Some(key) = key
+            && let Some((_, old)) = self.waiters.iter_mut().find(|(other, _)| *other == key)
+        {
+            old.clone_from(waker);
+            return key;
+        }
+        self.next_key += 1;
+        self.waiters.push((self.next_key, waker.clone()));
+        self.next_key
+    }
+
+    /// Removes a waiter. `false`: it was woken before, and its turn is spent.
+    pub(crate) fn remove(&mut self, key: u64) -> bool {
+        let before = self.waiters.len();
+        self.waiters.retain(|(other, _)| *other != key);
+        self.waiters.len() < before
+    }
+
+    /// Takes the one that waited longest, to be woken after the lock is released.
+    pub(crate) fn take_one(&mut self, wakes: &mut Vec<Waker>) {
+        if !self.waiters.is_empty() {
+            wakes.push(self.waiters.remove(0).1);
+        }
+    }
+
+    /// Takes all.
+    pub(crate) fn take_all(&mut self, wakes: &mut Vec<Waker>) {
+        wakes.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+}
+
+/// A thread that sleeps until its waker is called.
+pub(crate) struct Parker {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Release: what the waker did before is seen by the thread that wakes (its swap acquires).
+        if !self.woken.swap(true, Ordering::Release) {
+            self.thread.unpark();
+        }
+    }
+}
+
+impl Parker {
+    /// Sleeps until woken or the deadline; returns at once if it was woken since the last sleep.
+    pub(crate) fn park(&self, deadline: Option<Instant>) {
+        while !self.woken.swap(false, Ordering::Acquire) {
+            match deadline {
+                None => thread::park(),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    thread::park_timeout(left);
+                }
+            }
+        }
+    }
+}
+
+/// This thread's parker, and the waker that wakes it.
+pub(crate) fn current_parker() -> (Arc<Parker>, Waker) {
+    thread_local! {
+        static PARKER: RefCell<Option<(Arc<Parker>, Waker)>> = const { RefCell::new(None) };
+    }
+    let make = || {
+        let parker = Arc::new(Parker { thread: thread::current(), woken: AtomicBool::new(false) });
+        (parker.clone(), Waker::from(parker))
+    };
+    // The thread may be ending, its locals gone: then a parker for this once.
+    PARKER.try_with(|cell| cell.borrow_mut().get_or_insert_with(make).clone()).unwrap_or_else(|_| make())
+}
