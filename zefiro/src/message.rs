@@ -33,14 +33,10 @@ impl Message {
         Message { first: Frame::new(), rest: Vec::new() }
     }
 
-    /// A message of these frames; `first` alone if `rest` is empty.
-    pub(crate) const fn from_parts(first: Frame, rest: Vec<Frame>) -> Message {
-        Message { first, rest }
-    }
-
-    /// The first frame and the others.
-    pub(crate) fn into_parts(self) -> (Frame, Vec<Frame>) {
-        (self.first, self.rest)
+    /// The first frame and the others, to be changed in place.
+    #[inline]
+    pub(crate) fn parts_mut(&mut self) -> (&mut Frame, &mut Vec<Frame>) {
+        (&mut self.first, &mut self.rest)
     }
 
     /// Adds a frame behind the last one.
@@ -110,6 +106,7 @@ impl Message {
     }
 
     /// The payload bytes of all frames together.
+    #[inline]
     pub fn byte_len(&self) -> usize {
         self.first.len() + self.rest.iter().map(|frame| frame.len()).sum::<usize>()
     }

@@ -136,7 +136,7 @@ impl Proxy {
 
     fn carry(&self, from: &Socket<Any>, to: &Socket<Any>, counts: usize) -> Result<()> {
         for _ in 0..MESSAGES_PER_TURN {
-            let message = match from.try_recv() {
+            let mut message = match from.try_recv() {
                 Ok(message) => message,
                 Err(error) if error.is_would_block() => return Ok(()),
                 Err(error) => return Err(error),
@@ -146,7 +146,7 @@ impl Proxy {
             if let Some(capture) = &self.capture {
                 capture.send(message.clone())?;
             }
-            to.core().send(message, Wait::AsConfigured)?;
+            to.core().send(&mut message, Wait::AsConfigured)?;
         }
         Ok(())
     }

@@ -1,11 +1,9 @@
 //! Codec: frame headers from and to bytes, for each ZMTP version.
 
-use bytes::Bytes;
-
 use crate::command;
 use crate::connection::Version;
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::frame::{Frame, Memory};
 
 /// How frames are written: ZMTP 1.0's way, or the way of 2.0 and all since.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,15 +112,18 @@ impl Framing {
 #[derive(Clone, Debug)]
 pub struct Run {
     framing: Framing,
-    bytes: Bytes,
+    memory: Memory,
     at: usize,
+    end: usize,
     messages: usize,
 }
 
 impl Run {
-    /// A run of `messages` whole messages, no commands among them. If the bytes are not that, it ends early.
-    pub fn new(framing: Framing, bytes: Bytes, messages: usize) -> Run {
-        Run { framing, bytes, at: 0, messages }
+    /// A run of `messages` whole messages in a part of `memory`, no commands among them. If the bytes are not that, it
+    /// ends early.
+    pub fn new(framing: Framing, memory: Memory, part: std::ops::Range<usize>, messages: usize) -> Run {
+        let end = part.end.min(memory.as_slice().len());
+        Run { framing, memory, at: part.start, end, messages }
     }
 
     /// Messages not cut yet.
@@ -133,13 +134,20 @@ impl Run {
 
     /// Bytes not cut yet, headers included.
     pub fn bytes_len(&self) -> usize {
-        self.bytes.len() - self.at
+        self.end.saturating_sub(self.at)
     }
 
     /// Cuts the next frame, and says whether another of the same message follows.
-    #[inline]
     pub fn next_frame(&mut self) -> Option<(Frame, bool)> {
-        let rest = self.bytes.get(self.at..)?;
+        let mut frame = Frame::new();
+        let more = self.next_frame_into(&mut frame)?;
+        Some((frame, more))
+    }
+
+    /// Cuts the next frame into `frame`, and says whether another of the same message follows.
+    #[inline]
+    pub fn next_frame_into(&mut self, frame: &mut Frame) -> Option<bool> {
+        let rest = self.memory.as_slice().get(self.at..self.end)?;
         let header = match self.framing.decode_header(rest) {
             Ok(Some(header)) if header.body <= (rest.len() - header.len) as u64 => header,
             _ => {
@@ -148,12 +156,12 @@ impl Run {
             }
         };
         let start = self.at + header.len;
-        let end = start + header.body as usize;
-        self.at = end;
+        self.at = start + header.body as usize;
         if !header.more {
             self.messages = self.messages.saturating_sub(1);
         }
-        Some((Frame::slice_of(&self.bytes, start..end), header.more))
+        frame.set_slice_of(&self.memory, start..self.at);
+        Some(header.more)
     }
 }
 
@@ -222,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_run_of_garbage_ends() {
-        let mut run = Run::new(Framing::V2, Bytes::from_static(b"\x00\xffabc"), 3);
+        let mut run = Run::new(Framing::V2, Memory::from(b"\x00\xffabc".to_vec()), 0..5, 3);
         assert!(run.next_frame().is_none());
         assert_eq!(run.messages(), 0);
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::codec::{Framing, Run};
 use crate::command::{self, Command};
 use crate::error::Error;
-use crate::frame::Frame;
+use crate::frame::{Frame, Memory};
 use crate::greeting::{Greeting, Settled, signature};
 use crate::heartbeat::{Clocks, Due, Heartbeat};
 use crate::mechanism::{Mechanism, MechanismConfig};
@@ -455,12 +455,12 @@ impl Connection {
             }
             let mut bytes = std::mem::replace(&mut self.input, rest);
             bytes.truncate(whole);
-            let bytes = Bytes::from(bytes);
+            let memory = Memory::from(bytes);
             for (index, (start, end, messages)) in pieces.into_iter().enumerate() {
                 while let Some((_, event)) = after.next_if(|(before, _)| *before <= index) {
                     self.events.push_back(event);
                 }
-                self.events.push_back(Event::Messages(Run::new(framing, bytes.slice(start..end), messages)));
+                self.events.push_back(Event::Messages(Run::new(framing, memory.clone(), start..end, messages)));
             }
         }
         self.events.extend(after.map(|(_, event)| event));

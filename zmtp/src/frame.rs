@@ -6,6 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::{Deref, Range};
 use std::str::Utf8Error;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -13,78 +14,169 @@ use bytes::Bytes;
 ///
 /// Up to [`INLINE_MAX`](Frame::INLINE_MAX) bytes live inside the frame; more are shared memory with a count of
 /// references, so that cloning a frame never copies a large payload.
+///
+/// It is a struct of plain fields rather than an enum because it is moved often: compilers move the fields of a struct
+/// as they were stored, the variants of an enum piecewise, and then a processor waits for its own stores (a third of
+/// the time a small message took).
 #[derive(Clone)]
-pub struct Frame(Repr);
+#[repr(C)]
+pub struct Frame {
+    shared: Option<Memory>,
+    len: usize,
+    /// The payload; or, of a shared one, where it begins.
+    inline: [u8; Frame::INLINE_MAX],
+}
 
+/// Memory that frames share.
 #[derive(Clone)]
-enum Repr {
-    Inline { len: u8, bytes: [u8; Frame::INLINE_MAX] },
-    Shared(Bytes),
+pub struct Memory(Arc<Owner>);
+
+enum Owner {
+    Vec(Vec<u8>),
+    Bytes(Bytes),
+}
+
+impl Memory {
+    /// All of it.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        match &*self.0 {
+            Owner::Vec(bytes) => bytes,
+            Owner::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Memory {
+    fn from(bytes: Vec<u8>) -> Memory {
+        Memory(Arc::new(Owner::Vec(bytes)))
+    }
+}
+
+impl From<Bytes> for Memory {
+    fn from(bytes: Bytes) -> Memory {
+        Memory(Arc::new(Owner::Bytes(bytes)))
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Memory({} bytes)", self.as_slice().len())
+    }
 }
 
 impl Frame {
     /// Payloads up to this size need no allocation.
-    pub const INLINE_MAX: usize = 78;
+    pub const INLINE_MAX: usize = 64;
 
     /// An empty frame.
     pub const fn new() -> Frame {
-        Frame(Repr::Inline { len: 0, bytes: [0; Frame::INLINE_MAX] })
+        Frame { shared: None, len: 0, inline: [0; Frame::INLINE_MAX] }
     }
 
     /// A frame with a copy of `bytes`.
     #[inline]
     pub fn copy_from_slice(bytes: &[u8]) -> Frame {
-        Frame::inline(bytes).unwrap_or_else(|| Frame(Repr::Shared(Bytes::copy_from_slice(bytes))))
+        let mut frame = Frame::new();
+        match frame.inline.get_mut(..bytes.len()) {
+            Some(inline) => {
+                inline.copy_from_slice(bytes);
+                frame.len = bytes.len();
+                frame
+            }
+            None => Frame::whole(Memory::from(bytes.to_vec())),
+        }
     }
 
     /// A frame that refers to memory that lasts as long as the program.
     pub fn from_static(bytes: &'static [u8]) -> Frame {
-        Frame::inline(bytes).unwrap_or_else(|| Frame(Repr::Shared(Bytes::from_static(bytes))))
+        if bytes.len() <= Frame::INLINE_MAX {
+            return Frame::copy_from_slice(bytes);
+        }
+        Frame::whole(Memory::from(Bytes::from_static(bytes)))
     }
 
-    /// A part of `source`: copied if it is small, else a reference to the same memory.
+    /// A part of `memory`: copied if it is small, else a reference to it.
     ///
     /// # Panics
-    /// The range reaches beyond `source`.
-    #[inline]
-    pub fn slice_of(source: &Bytes, range: Range<usize>) -> Frame {
-        let bytes = &source[range.clone()];
-        Frame::inline(bytes).unwrap_or_else(|| Frame(Repr::Shared(source.slice(range))))
+    /// The range reaches beyond the memory.
+    pub fn slice_of(memory: &Memory, range: Range<usize>) -> Frame {
+        let mut frame = Frame::new();
+        frame.set_slice_of(memory, range);
+        frame
     }
 
+    /// Becomes a part of `memory`, as by [`slice_of`](Frame::slice_of), in place.
+    ///
+    /// # Panics
+    /// The range reaches beyond the memory.
     #[inline]
-    fn inline(source: &[u8]) -> Option<Frame> {
-        let mut bytes = [0; Frame::INLINE_MAX];
-        bytes.get_mut(..source.len())?.copy_from_slice(source);
-        Some(Frame(Repr::Inline { len: source.len() as u8, bytes }))
+    pub fn set_slice_of(&mut self, memory: &Memory, range: Range<usize>) {
+        let bytes = memory.as_slice();
+        self.len = range.len();
+        if self.len > Frame::INLINE_MAX {
+            assert!(range.end <= bytes.len(), "a frame reaches beyond its memory");
+            self.point(memory.clone(), range.start);
+            return;
+        }
+        self.shared = None;
+        // Where there is enough behind it, a copy of fixed size is much faster than one of the right size; what is too
+        // much is never looked at.
+        match bytes[range.start..].first_chunk::<{ Frame::INLINE_MAX }>() {
+            Some(bytes) => self.inline = *bytes,
+            None => {
+                let bytes = &bytes[range];
+                if let Some(inline) = self.inline.get_mut(..bytes.len()) {
+                    inline.copy_from_slice(bytes);
+                }
+            }
+        }
+    }
+
+    fn whole(memory: Memory) -> Frame {
+        let mut frame = Frame::new();
+        frame.len = memory.as_slice().len();
+        frame.point(memory, 0);
+        frame
+    }
+
+    fn point(&mut self, memory: Memory, start: usize) {
+        self.shared = Some(memory);
+        if let Some(slot) = self.inline.first_chunk_mut::<{ size_of::<usize>() }>() {
+            *slot = start.to_ne_bytes();
+        }
+    }
+
+    fn start(&self) -> usize {
+        self.inline.first_chunk().map_or(0, |start| usize::from_ne_bytes(*start))
     }
 
     /// The payload.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
-        match &self.0 {
-            Repr::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
-            Repr::Shared(bytes) => bytes,
+        match &self.shared {
+            None => self.inline.get(..self.len).unwrap_or_default(),
+            Some(memory) => {
+                let start = self.start();
+                memory.as_slice().get(start..start + self.len).unwrap_or_default()
+            }
         }
     }
 
     /// Payload bytes.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Repr::Inline { len, .. } => usize::from(*len),
-            Repr::Shared(bytes) => bytes.len(),
-        }
+        self.len
     }
 
     /// Whether there is no payload.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// Whether the payload is shared memory rather than inside the frame.
     pub fn is_shared(&self) -> bool {
-        matches!(self.0, Repr::Shared(_))
+        self.shared.is_some()
     }
 
     /// The payload as text.
@@ -97,17 +189,22 @@ impl Frame {
 
     /// The payload as shared bytes; copies only what is inside the frame.
     pub fn into_bytes(self) -> Bytes {
-        match self.0 {
-            Repr::Shared(bytes) => bytes,
-            Repr::Inline { .. } => Bytes::copy_from_slice(self.as_slice()),
-        }
+        if self.is_shared() { Bytes::from_owner(self) } else { Bytes::copy_from_slice(&self) }
     }
 
-    /// The payload as a vector; no copy if it is shared memory that nobody else uses.
-    pub fn into_vec(self) -> Vec<u8> {
-        match self.0 {
-            Repr::Shared(bytes) => Vec::from(bytes),
-            Repr::Inline { .. } => self.as_slice().to_vec(),
+    /// The payload as a vector; no copy if it is all of some shared memory that nobody else uses.
+    pub fn into_vec(mut self) -> Vec<u8> {
+        let whole = self.start() == 0;
+        match self.shared.take() {
+            None => self.as_slice().to_vec(),
+            Some(memory) => {
+                let (start, len) = (self.start(), self.len);
+                match Arc::try_unwrap(memory.0) {
+                    Ok(Owner::Vec(bytes)) if whole && bytes.len() == len => bytes,
+                    Ok(owner) => Memory(Arc::new(owner)).as_slice().get(start..start + len).unwrap_or_default().to_vec(),
+                    Err(owner) => Memory(owner).as_slice().get(start..start + len).unwrap_or_default().to_vec(),
+                }
+            }
         }
     }
 }
@@ -222,13 +319,13 @@ impl From<String> for Frame {
 
 impl From<Vec<u8>> for Frame {
     fn from(bytes: Vec<u8>) -> Frame {
-        Frame::inline(&bytes).unwrap_or_else(|| Frame(Repr::Shared(Bytes::from(bytes))))
+        if bytes.len() <= Frame::INLINE_MAX { Frame::copy_from_slice(&bytes) } else { Frame::whole(Memory::from(bytes)) }
     }
 }
 
 impl From<Bytes> for Frame {
     fn from(bytes: Bytes) -> Frame {
-        Frame::inline(&bytes).unwrap_or(Frame(Repr::Shared(bytes)))
+        if bytes.len() <= Frame::INLINE_MAX { Frame::copy_from_slice(&bytes) } else { Frame::whole(Memory::from(bytes)) }
     }
 }
 
@@ -263,7 +360,7 @@ mod tests {
 
     #[test]
     fn small_payloads_are_inside_and_large_ones_shared() {
-        for len in [0, 1, 77, 78, 79, 1000] {
+        for len in [0, 1, 63, 64, 65, 1000] {
             let bytes: Vec<u8> = (0..len).map(|byte| byte as u8).collect();
             let frame = Frame::from(bytes.as_slice());
             assert_eq!(frame, bytes.as_slice());
@@ -274,9 +371,11 @@ mod tests {
 
     #[test]
     fn slicing_shares_the_memory_of_large_parts() {
-        let source = Bytes::from(vec![7u8; 1000]);
-        let frame = Frame::slice_of(&source, 100..500);
-        assert_eq!(frame.as_ptr(), source[100..].as_ptr());
+        let memory = Memory::from(vec![7u8; 1000]);
+        let frame = Frame::slice_of(&memory, 100..500);
+        assert_eq!((frame.len(), frame.as_ptr()), (400, memory.as_slice()[100..].as_ptr()));
+        let bytes = frame.clone().into_bytes();
+        assert_eq!(bytes.as_ptr(), frame.as_ptr());
     }
 
     #[test]

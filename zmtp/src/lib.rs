@@ -38,7 +38,7 @@ mod socket_type;
 pub use codec::{Framing, Header, Run};
 pub use connection::{Config, Connection, Event, Limits, PeerInfo, Version};
 pub use error::Error;
-pub use frame::Frame;
+pub use frame::{Frame, Memory};
 pub use heartbeat::Heartbeat;
 pub use mechanism::MechanismConfig;
 pub use socket_type::SocketType;

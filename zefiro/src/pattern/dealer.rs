@@ -17,7 +17,7 @@ pub(crate) struct Dealer {
 impl Pattern for Dealer {
     fn on_attached(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         if options.probe_router {
-            pipes.write(id, Message::new());
+            pipes.write(id, &mut Message::new());
         }
         self.balancer.writable(id);
     }
@@ -35,18 +35,18 @@ impl Pattern for Dealer {
     }
 
     #[inline]
-    fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
-        let Some(id) = self.balancer.pick(pipes) else { return Err((Refusal::WouldBlock, message)) };
+    fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: &mut Message) -> Result<(), Refusal> {
+        let Some(id) = self.balancer.pick(pipes) else { return Err(Refusal::WouldBlock) };
         pipes.write(id, message);
         self.balancer.turn();
         Ok(())
     }
 
     #[inline]
-    fn recv(&mut self, pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
-        let (id, message) = self.queue.next(pipes).ok_or(Refusal::WouldBlock)?;
-        pipes.count_received(id, message.byte_len());
-        Ok(message)
+    fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
+        let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(id, out.byte_len());
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {

@@ -61,12 +61,11 @@ pub(crate) trait Pattern: Send {
     /// The pipe has room again after it had none.
     fn on_writable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId);
 
-    /// Sends a whole message, or gives it back with the reason.
-    #[allow(clippy::result_large_err)]
-    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Result<(), (Refusal, Message)>;
+    /// Sends a whole message, and leaves an empty one in its place; or refuses, and leaves it as it is.
+    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal>;
 
-    /// Takes the next message for the program.
-    fn recv(&mut self, pipes: &mut Pipes, options: &Options) -> Result<Message, Refusal>;
+    /// Puts the next message for the program in `out`.
+    fn recv(&mut self, pipes: &mut Pipes, options: &Options, out: &mut Message) -> Result<(), Refusal>;
 
     /// Whether [`recv`](Pattern::recv) would give a message.
     fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool;
@@ -130,8 +129,8 @@ macro_rules! any_pattern {
             on_ended(pipes: &mut Pipes, options: &Options, id: PipeId) -> ();
             on_readable(pipes: &mut Pipes, options: &Options, id: PipeId) -> ();
             on_writable(pipes: &mut Pipes, options: &Options, id: PipeId) -> ();
-            send(pipes: &mut Pipes, options: &Options, message: Message) -> Result<(), (Refusal, Message)>;
-            recv(pipes: &mut Pipes, options: &Options) -> Result<Message, Refusal>;
+            send(pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal>;
+            recv(pipes: &mut Pipes, options: &Options, out: &mut Message) -> Result<(), Refusal>;
             can_recv(pipes: &mut Pipes, options: &Options) -> bool;
             can_send(pipes: &mut Pipes, options: &Options) -> bool;
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<(), Refusal>;
@@ -162,7 +161,6 @@ macro_rules! any_pattern {
     (@function [$($variant:ident)*] $name:ident ($($argument:ident: $type:ty),*) $again:tt -> $result:ty) => {
         impl AnyPattern {
             #[inline]
-            #[allow(clippy::result_large_err)]
             pub(crate) fn $name(&mut self, $($argument: $type),*) -> $result {
                 any_pattern!(@match self [$($variant)*] $name $again)
             }

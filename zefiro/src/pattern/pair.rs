@@ -32,21 +32,21 @@ impl Pattern for Pair {
 
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
-    fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: &mut Message) -> Result<(), Refusal> {
         match self.peer {
             Some(peer) if pipes.has_room(peer) => {
                 pipes.write(peer, message);
                 Ok(())
             }
-            _ => Err((Refusal::WouldBlock, message)),
+            _ => Err(Refusal::WouldBlock),
         }
     }
 
-    fn recv(&mut self, pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
+    fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
         for peer in [self.last, self.peer].into_iter().flatten() {
-            if let Some(message) = pipes.read(peer) {
-                pipes.count_received(peer, message.byte_len());
-                return Ok(message);
+            if pipes.read(peer, out) {
+                pipes.count_received(peer, out.byte_len());
+                return Ok(());
             }
         }
         self.last = None;

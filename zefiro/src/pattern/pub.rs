@@ -20,7 +20,8 @@ impl Pub {
     /// In manual mode the last peer that asked is who `subscribe` is for; other requests are nobody's.
     fn discard_requests(&mut self, pipes: &mut Pipes, options: &Options) {
         let before = pipes.counters;
-        while let Ok(message) = self.xpub.recv(pipes, options) {
+        let mut message = Message::new();
+        while self.xpub.recv(pipes, options, &mut message).is_ok() {
             if !matches!(message.first().first(), Some(0 | 1)) {
                 pipes.count_dropped(DropReason::Filtered, 1);
             }
@@ -53,11 +54,11 @@ impl Pattern for Pub {
         self.xpub.on_writable(pipes, options, id);
     }
 
-    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         self.xpub.send(pipes, options, message)
     }
 
-    fn recv(&mut self, _pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
+    fn recv(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut Message) -> Result<(), Refusal> {
         Err(Refusal::Unsupported)
     }
 

@@ -23,15 +23,15 @@ impl Pattern for Pull {
 
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
-    fn send(&mut self, _pipes: &mut Pipes, _options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
-        Err((Refusal::Unsupported, message))
+    fn send(&mut self, _pipes: &mut Pipes, _options: &Options, _message: &mut Message) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
     }
 
     #[inline]
-    fn recv(&mut self, pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
-        let (id, message) = self.queue.next(pipes).ok_or(Refusal::WouldBlock)?;
-        pipes.count_received(id, message.byte_len());
-        Ok(message)
+    fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
+        let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(id, out.byte_len());
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {

@@ -23,7 +23,8 @@ impl Pattern for Push {
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         // A peer of PUSH has nothing to say; what it says anyway is read up to the mark, and ignored.
-        while pipes.read(id).is_some() {
+        let mut ignored = Message::new();
+        while pipes.read(id, &mut ignored) {
             pipes.count_dropped(crate::counters::DropReason::Filtered, 1);
         }
     }
@@ -33,18 +34,18 @@ impl Pattern for Push {
     }
 
     #[inline]
-    fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: &mut Message) -> Result<(), Refusal> {
         match self.balancer.pick(pipes) {
             Some(id) => {
                 pipes.write(id, message);
                 self.balancer.turn();
                 Ok(())
             }
-            None => Err((Refusal::WouldBlock, message)),
+            None => Err(Refusal::WouldBlock),
         }
     }
 
-    fn recv(&mut self, _pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
+    fn recv(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut Message) -> Result<(), Refusal> {
         Err(Refusal::Unsupported)
     }
 

@@ -25,7 +25,8 @@ impl Rep {
 
     fn find_request(&mut self, pipes: &mut Pipes) -> bool {
         while self.request.is_none() {
-            let Some((id, message)) = self.queue.next(pipes) else { return false };
+            let mut message = Message::new();
+            let Some(id) = self.queue.next(pipes, &mut message) else { return false };
             let bytes = message.byte_len();
             match open_envelope(message) {
                 Some((envelope, body)) => {
@@ -54,7 +55,7 @@ fn open_envelope(message: Message) -> Option<(Vec<Frame>, Message)> {
 impl Pattern for Rep {
     fn on_attached(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         if options.probe_router {
-            pipes.write(id, Message::new());
+            pipes.write(id, &mut Message::new());
         }
     }
 
@@ -66,8 +67,8 @@ impl Pattern for Rep {
 
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
-    fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
-        let Some((id, envelope)) = self.asked_by.take() else { return Err((Refusal::State, message)) };
+    fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: &mut Message) -> Result<(), Refusal> {
+        let Some((id, envelope)) = self.asked_by.take() else { return Err(Refusal::State) };
         if !pipes.is_open(id) {
             pipes.count_dropped(DropReason::PeerGone, 1);
         } else if !pipes.has_room(id) {
@@ -78,7 +79,7 @@ impl Pattern for Rep {
         Ok(())
     }
 
-    fn recv(&mut self, pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
+    fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
         if self.asked_by.is_some() {
             return Err(Refusal::State);
         }
@@ -87,7 +88,8 @@ impl Pattern for Rep {
         }
         let (id, envelope, body) = self.request.take().ok_or(Refusal::WouldBlock)?;
         self.asked_by = Some((id, envelope));
-        Ok(body)
+        *out = body;
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {

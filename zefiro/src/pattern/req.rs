@@ -39,7 +39,8 @@ impl Req {
     /// Looks for the reply among what has come; drops what is not it.
     fn find_reply(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
         while self.reply.is_none() {
-            let Some((id, message)) = self.queue.next(pipes) else { return false };
+            let mut message = Message::new();
+            let Some(id) = self.queue.next(pipes, &mut message) else { return false };
             let expected = self.asked.is_none_or(|asked| asked == id);
             let bytes = message.byte_len();
             match self.unwrap_reply(message, options).filter(|_| expected) {
@@ -69,7 +70,7 @@ impl Req {
 impl Pattern for Req {
     fn on_attached(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         if options.probe_router {
-            pipes.write(id, Message::new());
+            pipes.write(id, &mut Message::new());
         }
         self.balancer.writable(id);
     }
@@ -89,14 +90,15 @@ impl Pattern for Req {
         self.balancer.writable(id);
     }
 
-    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         if self.awaiting && !options.req_relaxed {
-            return Err((Refusal::State, message));
+            return Err(Refusal::State);
         }
-        let Some(id) = self.balancer.pick(pipes) else { return Err((Refusal::WouldBlock, message)) };
+        let Some(id) = self.balancer.pick(pipes) else { return Err(Refusal::WouldBlock) };
         // Replies to earlier requests that lie around are not for this one.
         self.reply = None;
-        while self.queue.next(pipes).is_some() {
+        let mut stale = Message::new();
+        while self.queue.next(pipes, &mut stale).is_some() {
             pipes.count_dropped(DropReason::Filtered, 1);
         }
         if options.req_correlate {
@@ -112,7 +114,7 @@ impl Pattern for Req {
         Ok(())
     }
 
-    fn recv(&mut self, pipes: &mut Pipes, options: &Options) -> Result<Message, Refusal> {
+    fn recv(&mut self, pipes: &mut Pipes, options: &Options, out: &mut Message) -> Result<(), Refusal> {
         if !self.awaiting {
             return Err(Refusal::State);
         }
@@ -121,7 +123,8 @@ impl Pattern for Req {
         }
         self.awaiting = false;
         self.asked = None;
-        self.reply.take().ok_or(Refusal::WouldBlock)
+        *out = self.reply.take().ok_or(Refusal::WouldBlock)?;
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool {

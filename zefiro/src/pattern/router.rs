@@ -58,7 +58,7 @@ impl Router {
 impl Pattern for Router {
     fn on_attached(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         if options.probe_router {
-            pipes.write(id, Message::new());
+            pipes.write(id, &mut Message::new());
         }
         let name = pipes.routing_id(id);
         if !name.is_empty() {
@@ -89,28 +89,28 @@ impl Pattern for Router {
 
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
-    fn send(&mut self, pipes: &mut Pipes, options: &Options, mut message: Message) -> Result<(), (Refusal, Message)> {
-        let Some(name) = message.pop_front() else {
+    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
+        if message.frame_count() == 1 {
             // A name alone says nothing to anybody.
             pipes.count_dropped(DropReason::Unroutable, 1);
             return Ok(());
-        };
-        match self.route(pipes, options, &name) {
-            Ok(id) => pipes.write(id, message),
-            Err((refusal, _)) if options.router_mandatory => {
-                message.push_front(name);
-                return Err((refusal, message));
+        }
+        match self.route(pipes, options, message.first()) {
+            Ok(id) => {
+                message.pop_front();
+                pipes.write(id, message);
             }
+            Err((refusal, _)) if options.router_mandatory => return Err(refusal),
             Err((_, reason)) => pipes.count_dropped(reason, 1),
         }
         Ok(())
     }
 
-    fn recv(&mut self, pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
-        let (id, mut message) = self.queue.next(pipes).ok_or(Refusal::WouldBlock)?;
-        pipes.count_received(id, message.byte_len());
-        message.push_front(pipes.routing_id(id));
-        Ok(message)
+    fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
+        let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(id, out.byte_len());
+        out.push_front(pipes.routing_id(id));
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {

@@ -78,12 +78,12 @@ impl Pattern for Stream {
 
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
-    fn send(&mut self, pipes: &mut Pipes, options: &Options, mut message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         if message.frame_count() != 2 {
-            return Err((Refusal::InvalidMessage, message));
+            return Err(Refusal::InvalidMessage);
         }
         if let Err(refusal) = self.admits(pipes, options, message.first()) {
-            return Err((refusal, message));
+            return Err(refusal);
         }
         let id = self.table.get(message.first());
         message.pop_front();
@@ -95,18 +95,20 @@ impl Pattern for Stream {
         Ok(())
     }
 
-    fn recv(&mut self, pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
+    fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
         if let Some(name) = self.notices.pop_front() {
-            return Ok(Message::from(vec![name, Frame::new()]));
+            *out = Message::from(vec![name, Frame::new()]);
+            return Ok(());
         }
-        if let Some((id, mut message)) = self.queue.next(pipes) {
-            pipes.count_received(id, message.byte_len());
-            message.push_front(pipes.routing_id(id));
-            return Ok(message);
+        if let Some(id) = self.queue.next(pipes, out) {
+            pipes.count_received(id, out.byte_len());
+            out.push_front(pipes.routing_id(id));
+            return Ok(());
         }
         self.note_departures(pipes);
         let name = self.notices.pop_front().ok_or(Refusal::WouldBlock)?;
-        Ok(Message::from(vec![name, Frame::new()]))
+        *out = Message::from(vec![name, Frame::new()]);
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {

@@ -21,14 +21,15 @@ impl Sub {
 
     /// The next message that was subscribed to. A publisher may not filter, or not yet.
     #[inline]
-    fn next(&mut self, pipes: &mut Pipes, options: &Options) -> Option<(PipeId, Message)> {
-        if let Some(found) = self.found.take() {
-            return Some(found);
+    fn next(&mut self, pipes: &mut Pipes, options: &Options, out: &mut Message) -> Option<PipeId> {
+        if let Some((id, message)) = self.found.take() {
+            *out = message;
+            return Some(id);
         }
         loop {
-            let (id, message) = self.xsub.next(pipes)?;
-            if self.xsub.wants(options, &message) {
-                return Some((id, message));
+            let id = self.xsub.next(pipes, out)?;
+            if self.xsub.wants(options, out) {
+                return Some(id);
             }
             pipes.count_dropped(DropReason::Filtered, 1);
         }
@@ -54,19 +55,20 @@ impl Pattern for Sub {
 
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
-    fn send(&mut self, _pipes: &mut Pipes, _options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
-        Err((Refusal::Unsupported, message))
+    fn send(&mut self, _pipes: &mut Pipes, _options: &Options, _message: &mut Message) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
     }
 
     #[inline]
-    fn recv(&mut self, pipes: &mut Pipes, options: &Options) -> Result<Message, Refusal> {
-        let (id, message) = self.next(pipes, options).ok_or(Refusal::WouldBlock)?;
-        pipes.count_received(id, message.byte_len());
-        Ok(message)
+    fn recv(&mut self, pipes: &mut Pipes, options: &Options, out: &mut Message) -> Result<(), Refusal> {
+        let id = self.next(pipes, options, out).ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(id, out.byte_len());
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
-        self.found = self.next(pipes, options);
+        let mut message = Message::new();
+        self.found = self.next(pipes, options, &mut message).map(|id| (id, message));
         self.found.is_some()
     }
 

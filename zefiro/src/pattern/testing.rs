@@ -47,11 +47,13 @@ impl<P: Pattern> Bench<P> {
 
     #[allow(clippy::result_large_err)]
     pub(super) fn send(&mut self, message: impl Into<Message>) -> Result<(), (Refusal, Message)> {
-        self.pattern.send(&mut self.pipes, &self.options, message.into())
+        let mut message = message.into();
+        self.pattern.send(&mut self.pipes, &self.options, &mut message).map_err(|refusal| (refusal, message))
     }
 
     pub(super) fn recv(&mut self) -> Result<Message, Refusal> {
-        self.pattern.recv(&mut self.pipes, &self.options)
+        let mut message = Message::new();
+        self.pattern.recv(&mut self.pipes, &self.options, &mut message).map(|()| message)
     }
 
     /// What was written to a pipe since the last look.

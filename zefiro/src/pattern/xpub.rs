@@ -66,7 +66,7 @@ impl Pattern for XPub {
     fn on_attached(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         self.peers.push(id);
         if !options.xpub_welcome_message.is_empty() {
-            pipes.write(id, Message::from(options.xpub_welcome_message.clone()));
+            pipes.write(id, &mut Message::from(options.xpub_welcome_message.clone()));
         }
     }
 
@@ -101,7 +101,11 @@ impl Pattern for XPub {
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        while let Some(message) = pipes.read(id) {
+        loop {
+            let mut message = Message::new();
+            if !pipes.read(id, &mut message) {
+                return;
+            }
             let request = match message.first().split_first() {
                 Some((first @ (0 | 1), topic)) if message.frame_count() == 1 => Some((*first == 1, topic)),
                 _ => None,
@@ -125,7 +129,7 @@ impl Pattern for XPub {
 
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
-    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         self.find_targets(options, message.first());
         if self.targets.is_empty() {
             pipes.count_dropped(DropReason::Unroutable, 1);
@@ -137,18 +141,19 @@ impl Pattern for XPub {
                 full |= pipes.is_open(id) && !pipes.has_room(id);
             }
             if full {
-                return Err((Refusal::WouldBlock, message));
+                return Err(Refusal::WouldBlock);
             }
         }
         pipes.fan_out(&self.targets, message);
         Ok(())
     }
 
-    fn recv(&mut self, pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
+    fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
         let (message, peer) = self.requests.pop_front().ok_or(Refusal::WouldBlock)?;
         self.last_peer = peer;
         pipes.counters.received(message.byte_len() as u64);
-        Ok(message)
+        *out = message;
+        Ok(())
     }
 
     fn can_recv(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {

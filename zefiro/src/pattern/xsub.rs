@@ -22,8 +22,8 @@ impl XSub {
 
     /// The next message, whatever its topic.
     #[inline]
-    pub(super) fn next(&mut self, pipes: &mut Pipes) -> Option<(PipeId, Message)> {
-        self.queue.next(pipes)
+    pub(super) fn next(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+        self.queue.next(pipes, out)
     }
 
     /// Whether the program subscribed to the message.
@@ -54,16 +54,14 @@ impl Pattern for XSub {
 
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
-    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Result<(), (Refusal, Message)> {
+    fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         let request = match message.first().split_first() {
             Some((first @ (0 | 1), topic)) if message.frame_count() == 1 => Some((*first == 1, topic)),
             _ => None,
         };
         match request {
-            Some((true, topic)) => self.subscribe(pipes, options, topic).map_err(|refusal| (refusal, message.clone())),
-            Some((false, topic)) => {
-                self.unsubscribe(pipes, options, topic).map_err(|refusal| (refusal, message.clone()))
-            }
+            Some((true, topic)) => self.subscribe(pipes, options, topic),
+            Some((false, topic)) => self.unsubscribe(pipes, options, topic),
             None => {
                 if self.peers.is_empty() {
                     pipes.count_dropped(DropReason::Unroutable, 1);
@@ -76,10 +74,10 @@ impl Pattern for XSub {
     }
 
     #[inline]
-    fn recv(&mut self, pipes: &mut Pipes, _options: &Options) -> Result<Message, Refusal> {
-        let (id, message) = self.queue.next(pipes).ok_or(Refusal::WouldBlock)?;
-        pipes.count_received(id, message.byte_len());
-        Ok(message)
+    fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
+        let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(id, out.byte_len());
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {

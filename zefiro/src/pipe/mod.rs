@@ -120,6 +120,8 @@ pub(crate) struct Pipes {
     /// Bytes per pipe, outgoing; 0 for no limit.
     pub(crate) send_bytes: usize,
     pub(crate) counters: Counters,
+    /// Whether any of the lists below has something.
+    pub(crate) noted: bool,
     /// Outboxes with something that nobody is due to write yet, or that grew large waiting.
     pub(crate) dirty: Vec<PipeId>,
     pub(crate) notices: Vec<Notice>,
@@ -142,6 +144,7 @@ impl Pipes {
             recv_mark,
             send_bytes,
             counters: Counters::default(),
+            noted: false,
             dirty: Vec::new(),
             notices: Vec::new(),
             drained: Vec::new(),
@@ -277,15 +280,17 @@ impl Pipes {
         room
     }
 
-    /// Queues a message, whatever the mark says; a pipe that has ended drops and counts it.
+    /// Queues a message, whatever the mark says, and leaves an empty one in its place; a pipe that has ended drops and
+    /// counts it.
     #[inline]
-    pub(crate) fn write(&mut self, id: PipeId, message: Message) {
+    pub(crate) fn write(&mut self, id: PipeId, message: &mut Message) {
         self.write_with_envelope(id, &[], message);
     }
 
     /// Queues a message with the frames of `envelope` before its own.
-    pub(crate) fn write_with_envelope(&mut self, id: PipeId, envelope: &[Frame], message: Message) {
-        let Pipes { slots, pool, dirty, notices, counters, .. } = self;
+    #[inline]
+    pub(crate) fn write_with_envelope(&mut self, id: PipeId, envelope: &[Frame], message: &mut Message) {
+        let Pipes { slots, pool, dirty, notices, counters, noted, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
             _ => return counters.drop(DropReason::PeerGone, 1),
@@ -307,11 +312,13 @@ impl Pipes {
                 }
                 outbox.push(pool, envelope, message);
                 if needs_writer(outbox) {
+                    *noted = true;
                     dirty.push(id);
                 }
             }
             Line::Duct(writer, _, peer) => {
                 if writer.push(enveloped(envelope, message)) {
+                    *noted = true;
                     notices.push(Notice::Readable(peer.clone()));
                 }
             }
@@ -319,7 +326,7 @@ impl Pipes {
     }
 
     /// Queues one message on each of the pipes that has room; the others miss it, which is counted.
-    pub(crate) fn fan_out(&mut self, ids: &[PipeId], message: Message) {
+    pub(crate) fn fan_out(&mut self, ids: &[PipeId], message: &mut Message) {
         let mut encoded_as: Option<Framing> = None;
         let mut last = None;
         for &id in ids {
@@ -340,16 +347,16 @@ impl Pipes {
             let Some(framing) = framing else {
                 // One clone less: the last such pipe gets the message itself.
                 if let Some(previous) = last.replace(id) {
-                    self.write(previous, message.clone());
+                    self.write(previous, &mut message.clone());
                 }
                 continue;
             };
             if encoded_as != Some(framing) {
                 self.scratch.clear();
-                reclaim::encode(framing, &message, &mut self.scratch);
+                reclaim::encode(framing, message, &mut self.scratch);
                 encoded_as = Some(framing);
             }
-            let Pipes { slots, pool, dirty, counters, scratch, .. } = self;
+            let Pipes { slots, pool, dirty, counters, scratch, noted, .. } = self;
             let Some(pipe) = slots.get_mut(id.index as usize) else { continue };
             let size = message.byte_len() as u64;
             pipe.counters.sent(size);
@@ -357,6 +364,7 @@ impl Pipes {
             if let Line::Stream(_, outbox) = &mut pipe.line {
                 outbox.push_encoded(pool, scratch);
                 if needs_writer(outbox) {
+                    *noted = true;
                     dirty.push(id);
                 }
             }
@@ -372,18 +380,20 @@ impl Pipes {
         if !self.has_room(id) {
             return;
         }
-        let Pipes { slots, pool, dirty, notices, .. } = self;
+        let Pipes { slots, pool, dirty, notices, noted, .. } = self;
         let Some(pipe) = slots.get_mut(id.index as usize) else { return };
         match &mut pipe.line {
             Line::Backlog(_) => {}
             Line::Stream(_, outbox) => {
                 outbox.push_subscription(pool, subscribe, topic);
                 if needs_writer(outbox) {
+                    *noted = true;
                     dirty.push(id);
                 }
             }
             Line::Duct(writer, _, peer) => {
                 if writer.push(subscription_message(subscribe, topic)) {
+                    *noted = true;
                     notices.push(Notice::Readable(peer.clone()));
                 }
             }
@@ -401,6 +411,7 @@ impl Pipes {
             Line::Duct(_, reader, _) => {
                 let there = reader.has_message();
                 if !there && pipe.ended {
+                    self.noted = true;
                     self.drained.push(id);
                 }
                 there
@@ -409,39 +420,46 @@ impl Pipes {
         }
     }
 
-    /// The next whole message.
+    /// Puts the next whole message in `out`; `false` if there is none.
     #[inline]
-    pub(crate) fn read(&mut self, id: PipeId) -> Option<Message> {
+    pub(crate) fn read(&mut self, id: PipeId, out: &mut Message) -> bool {
         let low_mark = self.recv_mark.div_ceil(2);
         let pipe = match self.slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation => pipe,
-            _ => return None,
+            _ => return false,
         };
         if pipe.inbox_messages == 0 {
-            let Line::Duct(_, reader, peer) = &mut pipe.line else { return None };
+            let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
             let (message, rouse) = match reader.pop() {
                 Some(popped) => popped,
                 None => {
                     if pipe.ended {
+                        self.noted = true;
                         self.drained.push(id);
                     }
-                    return None;
+                    return false;
                 }
             };
             if rouse {
+                self.noted = true;
                 self.notices.push(Notice::Writable(peer.clone()));
             }
-            return Some(message);
+            *out = message;
+            return true;
         }
-        let message = pop_item(&mut pipe.inbox)?;
+        if !pop_item(&mut pipe.inbox, out) {
+            return false;
+        }
         pipe.inbox_messages -= 1;
         if pipe.paused && pipe.inbox_messages < low_mark {
+            self.noted = true;
             self.resumed.push(id);
         }
         if pipe.ended && pipe.inbox_messages == 0 {
+            self.noted = true;
             self.drained.push(id);
         }
-        Some(message)
+        true
     }
 
     /// The program was handed a message of this pipe.
@@ -460,6 +478,7 @@ impl Pipes {
 
     /// The pipe is ignored because its routing id is in use: monitors are told.
     pub(crate) fn report_duplicate(&mut self, id: PipeId) {
+        self.noted = true;
         self.duplicates.push(id);
     }
 
@@ -468,11 +487,24 @@ impl Pipes {
     pub(crate) fn close(&mut self, id: PipeId) {
         if let Some(pipe) = self.get_mut(id) {
             pipe.closing = true;
+            self.noted = true;
             self.drained.push(id);
         }
     }
 
     // ---- what the engine uses ----
+
+    /// The pipe's outbox has something to write.
+    pub(crate) fn note_dirty(&mut self, id: PipeId) {
+        self.noted = true;
+        self.dirty.push(id);
+    }
+
+    /// A peer is to be told something.
+    pub(crate) fn note(&mut self, notice: Notice) {
+        self.noted = true;
+        self.notices.push(notice);
+    }
 
     /// Adds messages that arrived. Answers whether the inbox was empty before.
     pub(crate) fn deliver_run(&mut self, id: PipeId, run: Run) -> bool {
@@ -499,8 +531,9 @@ impl Pipes {
     fn deliver_newest(&mut self, id: PipeId, mut run: Run) -> bool {
         let mut newest = None;
         let mut superseded = 0;
-        while let Some(message) = cut_message(&mut run) {
-            superseded += u64::from(newest.replace(message).is_some());
+        let mut message = Message::new();
+        while cut_message(&mut run, &mut message) {
+            superseded += u64::from(newest.replace(std::mem::take(&mut message)).is_some());
         }
         let Some(newest) = newest else { return false };
         let Some(pipe) = self.get_mut(id) else { return false };
@@ -583,39 +616,46 @@ fn needs_writer(outbox: &Outbox) -> bool {
 }
 
 #[inline]
-fn pop_item(inbox: &mut VecDeque<Item>) -> Option<Message> {
+fn pop_item(inbox: &mut VecDeque<Item>, out: &mut Message) -> bool {
     loop {
-        match inbox.front_mut()? {
-            Item::Run(run) => {
-                let message = cut_message(run);
+        match inbox.front_mut() {
+            Some(Item::Run(run)) => {
+                let cut = cut_message(run, out);
                 if run.messages() == 0 {
                     inbox.pop_front();
                 }
-                if message.is_some() {
-                    return message;
+                if cut {
+                    return true;
                 }
             }
-            Item::Message(_) => match inbox.pop_front() {
-                Some(Item::Message(message)) => return Some(message),
-                _ => return None,
+            Some(Item::Message(_)) => match inbox.pop_front() {
+                Some(Item::Message(message)) => {
+                    *out = message;
+                    return true;
+                }
+                _ => return false,
             },
+            None => return false,
         }
     }
 }
 
 #[inline]
-fn cut_message(run: &mut Run) -> Option<Message> {
-    let (first, mut more) = run.next_frame()?;
-    let mut rest = Vec::new();
+fn cut_message(run: &mut Run, out: &mut Message) -> bool {
+    let (first, rest) = out.parts_mut();
+    rest.clear();
+    let Some(mut more) = run.next_frame_into(first) else { return false };
     while more {
-        let (frame, another) = run.next_frame()?;
+        let mut frame = Frame::new();
+        let Some(another) = run.next_frame_into(&mut frame) else { return false };
         rest.push(frame);
         more = another;
     }
-    Some(Message::from_parts(first, rest))
+    true
 }
 
-fn enveloped(envelope: &[Frame], message: Message) -> Message {
+fn enveloped(envelope: &[Frame], message: &mut Message) -> Message {
+    let message = std::mem::take(message);
     if envelope.is_empty() {
         return message;
     }

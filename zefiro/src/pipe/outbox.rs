@@ -140,19 +140,20 @@ impl Outbox {
         self.messages > 0 || !self.open.is_empty() || !self.control.is_empty()
     }
 
-    /// Adds a message, with `envelope` before its frames.
-    pub(crate) fn push(&mut self, pool: &mut Pool, envelope: &[Frame], message: Message) {
-        let before = self.open.len();
-        self.prepare(pool, before);
+    /// Adds a message, with `envelope` before its frames. Large bodies are referred to, not copied.
+    #[inline]
+    pub(crate) fn push(&mut self, pool: &mut Pool, envelope: &[Frame], message: &mut Message) {
+        self.prepare(pool, self.open.len());
         for frame in envelope {
-            self.push_frame(pool, frame.clone(), true);
+            self.push_frame(pool, frame, true);
         }
-        let (first, rest) = message.into_parts();
+        let (first, rest) = message.parts_mut();
         self.push_frame(pool, first, !rest.is_empty());
-        let mut rest = rest.into_iter().peekable();
-        while let Some(frame) = rest.next() {
-            let more = rest.peek().is_some();
-            self.push_frame(pool, frame, more);
+        if let Some((last, between)) = rest.split_last() {
+            for frame in between {
+                self.push_frame(pool, frame, true);
+            }
+            self.push_frame(pool, last, false);
         }
         self.messages += 1;
     }
@@ -257,19 +258,19 @@ impl Outbox {
     }
 
     #[inline]
-    fn push_frame(&mut self, pool: &mut Pool, frame: Frame, more: bool) {
+    fn push_frame(&mut self, pool: &mut Pool, frame: &Frame, more: bool) {
         let before = self.open.len();
         if let Format::Zmtp(framing, _) = self.format {
             framing.encode_header(&mut self.open, frame.len(), more, false);
         }
         if frame.len() <= COPY_BYTES_MAX {
-            self.open.extend_from_slice(&frame);
+            self.open.extend_from_slice(frame);
             self.bytes += self.open.len() - before;
         } else {
             self.bytes += self.open.len() - before + frame.len();
             let headers = std::mem::replace(&mut self.open, pool.take());
             self.segments.push(Segment::Bytes(headers));
-            self.segments.push(Segment::Body(frame));
+            self.segments.push(Segment::Body(frame.clone()));
         }
     }
 }

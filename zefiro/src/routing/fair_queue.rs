@@ -19,16 +19,16 @@ impl FairQueue {
         }
     }
 
-    /// The next message, and where it came from.
+    /// Puts the next message in `out`, and answers where it came from.
     #[inline]
-    pub(crate) fn next(&mut self, pipes: &mut Pipes) -> Option<(PipeId, Message)> {
+    pub(crate) fn next(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
         loop {
             let id = *self.ready.front()?;
-            if let Some(message) = pipes.read(id) {
+            if pipes.read(id, out) {
                 if self.ready.len() > 1 {
                     self.ready.rotate_left(1);
                 }
-                return Some((id, message));
+                return Some(id);
             }
             self.forget_front(pipes, id);
         }

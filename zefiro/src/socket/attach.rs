@@ -79,14 +79,14 @@ impl State {
             && let Some(pipe) = self.pipes.get_mut(id)
             && let Line::Stream(_, outbox) = &mut pipe.line
         {
-            for message in queue {
-                outbox.push(&mut pool, &[], message);
+            for mut message in queue {
+                outbox.push(&mut pool, &[], &mut message);
             }
         }
         self.pipes.pool = pool;
         self.links += 1;
         self.connected += 1;
-        self.pipes.dirty.push(id);
+        self.pipes.note_dirty(id);
         self.watch_link(link);
         let (pattern, pipes, options) = self.parts();
         if fresh {
@@ -210,7 +210,7 @@ impl State {
         let peer = peer.clone();
         let already = std::mem::replace(&mut pipe.ended, true);
         pipe.closing = true;
-        self.pipes.notices.push(Notice::Ended(peer));
+        self.pipes.note(Notice::Ended(peer));
         if !already {
             self.connected = self.connected.saturating_sub(1);
             let (pattern, pipes, options) = self.parts();
@@ -244,7 +244,7 @@ impl State {
             writer.close();
             reader.close();
             let notice = Notice::Ended(peer.clone());
-            self.pipes.notices.push(notice);
+            self.pipes.note(notice);
             self.remove_pipe(id);
         } else {
             self.pipes.discard_inbox(id);
@@ -294,7 +294,7 @@ impl State {
             && Arc::ptr_eq(current, link)
         {
             outbox.push_control(bytes);
-            self.pipes.dirty.push(link.pipe);
+            self.pipes.note_dirty(link.pipe);
         }
     }
 }

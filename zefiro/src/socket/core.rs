@@ -280,16 +280,12 @@ impl State {
 
     #[inline]
     fn has_after(&self) -> bool {
-        self.after.any
-            || !self.pipes.dirty.is_empty()
-            || !self.pipes.notices.is_empty()
-            || !self.pipes.drained.is_empty()
-            || !self.pipes.resumed.is_empty()
-            || !self.pipes.duplicates.is_empty()
+        self.after.any || self.pipes.noted
     }
 
     /// Turns what the operation noted on the pipes into things to do.
     fn settle(&mut self) {
+        self.pipes.noted = false;
         while let Some(id) = self.pipes.resumed.pop() {
             self.resume(id);
         }

@@ -351,7 +351,7 @@ impl<K: Sends> Socket<K> {
     /// The socket was closed, its pattern does not allow sending now, or the option `send_timeout` ran out. The
     /// message comes back in the error; no peer has seen any of it.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.core.send(message.into(), Wait::AsConfigured)
+        self.send_waiting(&mut message.into(), Wait::AsConfigured)
     }
 
     /// Sends a message if it can be queued at once.
@@ -359,7 +359,7 @@ impl<K: Sends> Socket<K> {
     /// # Errors
     /// [`WouldBlock`](ErrorKind::WouldBlock), or as [`send`](Socket::send).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.core.send(message.into(), Wait::No)
+        self.send_waiting(&mut message.into(), Wait::No)
     }
 
     /// Sends a message; waits at most so long.
@@ -367,7 +367,11 @@ impl<K: Sends> Socket<K> {
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut), or as [`send`](Socket::send).
     pub fn send_timeout(&self, message: impl Into<Message>, timeout: Duration) -> Result<(), SendError> {
-        self.core.send(message.into(), Wait::AtMost(timeout))
+        self.send_waiting(&mut message.into(), Wait::AtMost(timeout))
+    }
+
+    fn send_waiting(&self, message: &mut Message, wait: Wait) -> Result<(), SendError> {
+        self.core.send(message, wait).map_err(|error| SendError::new(error, std::mem::take(message)))
     }
 
     /// Sends a message, as a future. Dropped before it is done, it has sent nothing;
@@ -392,7 +396,18 @@ impl<K: Receives> Socket<K> {
     /// # Errors
     /// The socket was closed, its pattern does not allow receiving now, or the option `recv_timeout` ran out.
     pub fn recv(&self) -> Result<Message> {
-        self.core.recv(Wait::AsConfigured)
+        let mut message = Message::new();
+        self.recv_into(&mut message, Wait::AsConfigured)?;
+        Ok(message)
+    }
+
+    /// Receives a message in place of `message`, whose memory is used again.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv), or [`WouldBlock`](ErrorKind::WouldBlock) and [`TimedOut`](ErrorKind::TimedOut) as
+    /// `wait` says.
+    pub fn recv_into(&self, message: &mut Message, wait: Wait) -> Result<()> {
+        self.core.recv(message, wait)
     }
 
     /// Receives a message if one is there.
@@ -400,7 +415,9 @@ impl<K: Receives> Socket<K> {
     /// # Errors
     /// [`WouldBlock`](ErrorKind::WouldBlock), or as [`recv`](Socket::recv).
     pub fn try_recv(&self) -> Result<Message> {
-        self.core.recv(Wait::No)
+        let mut message = Message::new();
+        self.recv_into(&mut message, Wait::No)?;
+        Ok(message)
     }
 
     /// Receives a message; waits at most so long.
@@ -408,7 +425,9 @@ impl<K: Receives> Socket<K> {
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut), or as [`recv`](Socket::recv).
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message> {
-        self.core.recv(Wait::AtMost(timeout))
+        let mut message = Message::new();
+        self.recv_into(&mut message, Wait::AtMost(timeout))?;
+        Ok(message)
     }
 
     /// Receives a message, as a future. Dropped before it is done, it has taken nothing.

@@ -42,67 +42,65 @@ pub(super) const SEND: &str = "send";
 pub(super) const RECV: &str = "recv";
 
 impl SocketCore {
-    /// Sends, waiting as `wait` allows.
-    pub(crate) fn send(self: &Arc<SocketCore>, message: Message, wait: Wait) -> Result<(), SendError> {
+    /// Sends, waiting as `wait` allows. What is refused stays in `message`.
+    pub(crate) fn send(self: &Arc<SocketCore>, message: &mut Message, wait: Wait) -> Result<()> {
         // The usual case first: one lock, no clock.
         let mut state = self.lock();
-        let mut message = match try_send(&mut state, message) {
-            Ok(()) => return Ok(()),
-            Err(refused) => refused,
-        };
+        match try_send(&mut state, message) {
+            Err(ErrorKind::WouldBlock) => {}
+            result => return result.map_err(|kind| Error::new(kind, SEND)),
+        }
+        self.send_waiting(state, message, wait)
+    }
+
+    #[cold]
+    fn send_waiting(self: &Arc<SocketCore>, state: Locked<'_>, message: &mut Message, wait: Wait) -> Result<()> {
+        let mut state = state;
         let deadline = wait.deadline(state.options.send_timeout);
-        drop(state);
+        let (parker, waker) = current_parker();
         loop {
-            let (kind, refused) = message;
-            if kind != ErrorKind::WouldBlock {
-                return Err(SendError::new(Error::new(kind, SEND), refused));
-            }
-            let mut state = self.lock();
             // Nobody waits for a role that is free: what waits for the I/O thread is written here.
-            let helped = state.help();
-            if helped {
+            if state.help() {
                 drop(state);
                 state = self.lock();
             }
-            message = match try_send(&mut state, refused) {
-                Ok(()) => return Ok(()),
-                Err(refused) => refused,
-            };
-            if message.0 != ErrorKind::WouldBlock {
-                continue;
+            match try_send(&mut state, message) {
+                Err(ErrorKind::WouldBlock) => {}
+                result => return result.map_err(|kind| Error::new(kind, SEND)),
             }
             if wait == Wait::No {
-                return Err(SendError::new(Error::new(ErrorKind::WouldBlock, SEND), message.1));
+                return Err(Error::new(ErrorKind::WouldBlock, SEND));
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(SendError::new(Error::new(ErrorKind::TimedOut, SEND), message.1));
+                return Err(Error::new(ErrorKind::TimedOut, SEND));
             }
-            let (parker, waker) = current_parker();
             let key = state.send_waiters.add(None, &waker);
             drop(state);
             parker.park(deadline);
-            let mut state = self.lock();
+            state = self.lock();
             state.send_waiters.remove(key);
-            message = match try_send(&mut state, message.1) {
-                Ok(()) => return Ok(()),
-                Err(refused) => refused,
-            };
         }
     }
 
     /// Receives, waiting as `wait` allows.
-    pub(crate) fn recv(self: &Arc<SocketCore>, wait: Wait) -> Result<Message> {
+    pub(crate) fn recv(self: &Arc<SocketCore>, out: &mut Message, wait: Wait) -> Result<()> {
         let mut state = self.lock();
-        match try_recv(&mut state) {
+        match try_recv(&mut state, out) {
             Err(ErrorKind::WouldBlock) => {}
             result => return result.map_err(|kind| Error::new(kind, RECV)),
         }
+        self.recv_waiting(state, out, wait)
+    }
+
+    #[cold]
+    fn recv_waiting(self: &Arc<SocketCore>, state: Locked<'_>, out: &mut Message, wait: Wait) -> Result<()> {
         if wait == Wait::No {
-            return self.recv_after_a_look(state).map_err(|kind| Error::new(kind, RECV));
+            return self.recv_after_a_look(state, out).map_err(|kind| Error::new(kind, RECV));
         }
+        let mut state = state;
         let deadline = wait.deadline(state.options.recv_timeout);
         loop {
-            match try_recv(&mut state) {
+            match try_recv(&mut state, out) {
                 Err(ErrorKind::WouldBlock) => {}
                 result => return result.map_err(|kind| Error::new(kind, RECV)),
             }
@@ -132,13 +130,13 @@ impl SocketCore {
     }
 
     /// Nothing is queued: reads what the links have, if nobody else watches them, and looks again.
-    fn recv_after_a_look(self: &Arc<SocketCore>, state: Locked<'_>) -> Result<Message, ErrorKind> {
+    fn recv_after_a_look(self: &Arc<SocketCore>, state: Locked<'_>, out: &mut Message) -> Result<(), ErrorKind> {
         if state.io_watches() || state.watch.leader {
             return Err(ErrorKind::WouldBlock);
         }
         drop(state);
         look(self);
-        try_recv(&mut self.lock())
+        try_recv(&mut self.lock(), out)
     }
 
     /// One poll of a future that receives. `key` names its place among those who wait.
@@ -148,12 +146,13 @@ impl SocketCore {
         key: &mut Option<u64>,
     ) -> Poll<Result<Message>> {
         let mut state = self.lock();
-        let mut result = try_recv(&mut state);
+        let mut message = Message::new();
+        let mut result = try_recv(&mut state, &mut message);
         if result == Err(ErrorKind::WouldBlock) && !state.io_watches() && !state.watch.leader {
             drop(state);
             look(self);
             state = self.lock();
-            result = try_recv(&mut state);
+            result = try_recv(&mut state, &mut message);
         }
         if result == Err(ErrorKind::WouldBlock) {
             *key = Some(state.recv_waiters.add(*key, task.waker()));
@@ -163,7 +162,7 @@ impl SocketCore {
         if let Some(key) = key.take() {
             state.recv_waiters.remove(key);
         }
-        Poll::Ready(result.map_err(|kind| Error::new(kind, RECV)))
+        Poll::Ready(result.map(|()| message).map_err(|kind| Error::new(kind, RECV)))
     }
 
     /// A future that received nothing is dropped: if it was woken, another gets its turn.
@@ -181,30 +180,27 @@ impl SocketCore {
         key: &mut Option<u64>,
         message: &mut Option<Message>,
     ) -> Poll<Result<(), SendError>> {
-        let Some(mut sending) = message.take() else { return Poll::Ready(Ok(())) };
-        for attempt in 0..2 {
-            let mut state = self.lock();
-            let (kind, refused) = match try_send(&mut state, sending) {
-                Ok(()) => {
-                    if let Some(key) = key.take() {
-                        state.send_waiters.remove(key);
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                Err(refused) => refused,
-            };
-            if kind != ErrorKind::WouldBlock {
-                return Poll::Ready(Err(SendError::new(Error::new(kind, SEND), refused)));
-            }
-            sending = refused;
-            if attempt == 0 && state.help() {
-                continue;
-            }
-            *key = Some(state.send_waiters.add(*key, task.waker()));
-            break;
+        let Some(sending) = message.as_mut() else { return Poll::Ready(Ok(())) };
+        let mut state = self.lock();
+        let mut result = try_send(&mut state, sending);
+        if result == Err(ErrorKind::WouldBlock) && state.help() {
+            drop(state);
+            state = self.lock();
+            result = try_send(&mut state, sending);
         }
-        *message = Some(sending);
-        Poll::Pending
+        if result == Err(ErrorKind::WouldBlock) {
+            *key = Some(state.send_waiters.add(*key, task.waker()));
+            return Poll::Pending;
+        }
+        if let Some(key) = key.take() {
+            state.send_waiters.remove(key);
+        }
+        drop(state);
+        let sent = message.take();
+        Poll::Ready(match (result, sent) {
+            (Err(kind), Some(refused)) => Err(SendError::new(Error::new(kind, SEND), refused)),
+            _ => Ok(()),
+        })
     }
 
     /// A future that has not sent is dropped.
@@ -221,7 +217,8 @@ impl SocketCore {
         }
         if state.parts_out.is_empty() && !more {
             drop(state);
-            return self.send(Message::from(frame), wait);
+            let mut message = Message::from(frame);
+            return self.send(&mut message, wait).map_err(|error| SendError::new(error, message));
         }
         if state.parts_out.is_empty() {
             let deadline = wait.deadline(state.options.send_timeout);
@@ -252,9 +249,9 @@ impl SocketCore {
         if more {
             return Ok(());
         }
-        let message = Message::from(std::mem::take(&mut state.parts_out));
+        let mut message = Message::from(std::mem::take(&mut state.parts_out));
         drop(state);
-        self.send(message, Wait::AsConfigured)
+        self.send(&mut message, Wait::AsConfigured).map_err(|error| SendError::new(error, message))
     }
 
     /// Receives one part, and says whether more of the same message follow; those are there already.
@@ -266,7 +263,9 @@ impl SocketCore {
                 return Ok((frame, !state.parts_in.is_empty()));
             }
         }
-        let mut frames = self.recv(wait)?.into_frames();
+        let mut message = Message::new();
+        self.recv(&mut message, wait)?;
+        let mut frames = message.into_frames();
         let first = frames.next().unwrap_or_default();
         let mut state = self.lock();
         state.parts_in.extend(frames);
@@ -353,22 +352,21 @@ impl State {
 }
 
 #[inline]
-#[allow(clippy::result_large_err)]
-fn try_send(state: &mut Locked<'_>, message: Message) -> Result<(), (ErrorKind, Message)> {
+fn try_send(state: &mut Locked<'_>, message: &mut Message) -> Result<(), ErrorKind> {
     if let Err(error) = state.check_open(SEND) {
-        return Err((error.kind(), message));
+        return Err(error.kind());
     }
     let (pattern, pipes, options) = state.parts();
-    pattern.send(pipes, options, message).map_err(|(refusal, message)| (kind_of(refusal), message))
+    pattern.send(pipes, options, message).map_err(kind_of)
 }
 
 #[inline]
-fn try_recv(state: &mut Locked<'_>) -> Result<Message, ErrorKind> {
+fn try_recv(state: &mut Locked<'_>, out: &mut Message) -> Result<(), ErrorKind> {
     if let Err(error) = state.check_open(RECV) {
         return Err(error.kind());
     }
     let (pattern, pipes, options) = state.parts();
-    let received = pattern.recv(pipes, options).map_err(kind_of)?;
+    pattern.recv(pipes, options, out).map_err(kind_of)?;
     if !state.recv_waiters.is_empty() {
         // More may be there for another that waits.
         let (pattern, pipes, options) = state.parts();
@@ -376,7 +374,7 @@ fn try_recv(state: &mut Locked<'_>) -> Result<Message, ErrorKind> {
             state.pass_on_recv();
         }
     }
-    Ok(received)
+    Ok(())
 }
 
 pub(super) fn kind_of(refusal: Refusal) -> ErrorKind {

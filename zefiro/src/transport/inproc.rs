@@ -150,6 +150,6 @@ fn forward(pipes: &mut crate::pipe::Pipes, id: PipeId, queue: VecDeque<Message>)
         }
     }
     if let Some(peer) = rouse {
-        pipes.notices.push(crate::pipe::Notice::Readable(peer));
+        pipes.note(crate::pipe::Notice::Readable(peer));
     }
 }

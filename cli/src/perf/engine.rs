@@ -1,0 +1,94 @@
+//! What is measured: one set of calls, made to Zefiro or to libzmq, so that both run the same workloads.
+
+use zefiro::{AnySocket, Configure, Context, SocketType};
+
+/// A messaging library under measurement. Workloads are compiled once for each, so that no call costs one more than
+/// the other.
+pub trait Engine: Send + Sync + Sized + 'static {
+    type Socket: Send;
+
+    fn new() -> anyhow::Result<Self>;
+
+    fn version(&self) -> String;
+
+    fn socket(&self, socket_type: SocketType, setup: Setup) -> anyhow::Result<Self::Socket>;
+
+    /// Binds, and answers the endpoint as it really is.
+    fn bind(socket: &Self::Socket, endpoint: &str) -> anyhow::Result<String>;
+
+    fn connect(socket: &Self::Socket, endpoint: &str) -> anyhow::Result<()>;
+
+    fn subscribe(socket: &Self::Socket, topic: &[u8]) -> anyhow::Result<()>;
+
+    fn send(socket: &Self::Socket, body: &[u8]) -> anyhow::Result<()>;
+
+    /// Receives the last part of the next message into `body`.
+    fn recv(socket: &Self::Socket, body: &mut Vec<u8>) -> anyhow::Result<()>;
+
+    /// Receives a message and sends it back, all its parts; answers its last part's length.
+    fn echo(socket: &Self::Socket) -> anyhow::Result<usize>;
+}
+
+/// Options that some workloads need, the same for every engine.
+#[derive(Clone, Copy, Default)]
+pub struct Setup {
+    /// XPUB waits for full subscribers rather than drop.
+    pub no_drop: bool,
+    /// XPUB shows every subscription.
+    pub verbose: bool,
+}
+
+/// Zefiro's blocking interface.
+pub struct Zefiro {
+    context: Context,
+}
+
+impl Engine for Zefiro {
+    type Socket = AnySocket;
+
+    fn new() -> anyhow::Result<Zefiro> {
+        Ok(Zefiro { context: Context::builder().max_sockets(1_000_000).build() })
+    }
+
+    fn version(&self) -> String {
+        env!("CARGO_PKG_VERSION").to_string()
+    }
+
+    fn socket(&self, socket_type: SocketType, setup: Setup) -> anyhow::Result<AnySocket> {
+        let builder = AnySocket::builder_of(socket_type).context(&self.context);
+        Ok(builder.xpub_no_drop(setup.no_drop).xpub_verbose(setup.verbose).build()?)
+    }
+
+    fn bind(socket: &AnySocket, endpoint: &str) -> anyhow::Result<String> {
+        Ok(socket.bind(endpoint)?.to_string())
+    }
+
+    fn connect(socket: &AnySocket, endpoint: &str) -> anyhow::Result<()> {
+        Ok(socket.connect(endpoint)?)
+    }
+
+    fn subscribe(socket: &AnySocket, topic: &[u8]) -> anyhow::Result<()> {
+        Ok(socket.subscribe(topic)?)
+    }
+
+    #[inline]
+    fn send(socket: &AnySocket, body: &[u8]) -> anyhow::Result<()> {
+        socket.send(body)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn recv(socket: &AnySocket, body: &mut Vec<u8>) -> anyhow::Result<()> {
+        let message = socket.recv()?;
+        body.clear();
+        body.extend_from_slice(message.last());
+        Ok(())
+    }
+
+    fn echo(socket: &AnySocket) -> anyhow::Result<usize> {
+        let message = socket.recv()?;
+        let len = message.last().len();
+        socket.send(message)?;
+        Ok(len)
+    }
+}
