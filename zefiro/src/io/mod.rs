@@ -51,9 +51,13 @@ pub(crate) struct IoHandle {
 #[derive(Default)]
 struct RunQueue {
     links: Vec<Arc<Link>>,
+    /// Links whose senders are about to write them themselves: looked after in case they do not.
+    streams: Vec<Arc<Link>>,
     commands: Vec<Command>,
     /// The thread found the queue empty and went to wait: whoever adds something wakes it.
     asleep: bool,
+    /// The thread looks at `streams` every so often without being woken.
+    patrolling: bool,
 }
 
 /// All that another thread may tell an I/O thread.
@@ -111,6 +115,36 @@ impl IoHandle {
         }
     }
 
+    /// Notes a link whose outbox is `Queued` and whose sender is expected to fill and write it in a moment. The thread
+    /// writes it if that does not happen. Wakes the thread only if it is not on patrol already.
+    pub(crate) fn patrol(&self, link: Arc<Link>) {
+        let mut queue = self.queue.lock();
+        queue.streams.push(link);
+        let wake = !std::mem::replace(&mut queue.patrolling, true) && std::mem::take(&mut queue.asleep);
+        drop(queue);
+        if wake {
+            self.alarm.ring();
+        }
+    }
+
+    /// Takes the links of streams; `None` when the patrol is over, for none came for a while.
+    fn take_streams(&self, idle_rounds: &mut u32) -> Option<Vec<Arc<Link>>> {
+        let mut queue = self.queue.lock();
+        if !queue.patrolling {
+            return None;
+        }
+        *idle_rounds = if queue.streams.is_empty() { *idle_rounds + 1 } else { 0 };
+        if *idle_rounds > PATROL_IDLE_ROUNDS {
+            queue.patrolling = false;
+            return None;
+        }
+        Some(std::mem::take(&mut queue.streams))
+    }
+
+    fn is_patrolling(&self) -> bool {
+        self.queue.lock().patrolling
+    }
+
     /// Hands several such links over at once.
     pub(crate) fn run_all(&self, links: impl IntoIterator<Item = Arc<Link>>) {
         let mut queue = self.queue.lock();
@@ -151,6 +185,12 @@ impl IoHandle {
         self.load.load(Ordering::Relaxed)
     }
 }
+
+/// How often the thread looks after streams: how long the last messages of one may have to wait for it.
+const PATROL: Duration = Duration::from_micros(60);
+
+/// Rounds without a stream after which the patrol ends.
+const PATROL_IDLE_ROUNDS: u32 = 16;
 
 /// The alarm's token in an I/O thread's selector, and in a socket's.
 pub(crate) const ALARM_TOKEN: u64 = u64::MAX;

@@ -15,7 +15,7 @@ use super::resolver::Resolver;
 use super::session::{Dialer, Greeted, Origin, Peer, Phase, Session};
 use super::timer::Timers;
 use super::transmit::{ROUNDS_IO, transmit};
-use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG, Which};
+use super::{ALARM_TOKEN, Command, IoHandle, PATROL, SET_FLAG, Which};
 use crate::endpoint::Endpoint;
 use crate::monitor::EventKind;
 use crate::socket::attach::LinkDown;
@@ -29,6 +29,10 @@ pub(crate) struct IoThread {
     generation: u32,
     timers: Timers,
     supervised: Vec<Weak<SocketCore>>,
+    /// Streams seen on the last patrol, with how often their outboxes had been taken by then.
+    streams: Vec<(Arc<Link>, u32)>,
+    patrol_due: Option<Instant>,
+    idle_rounds: u32,
     resolver: Resolver,
 }
 
@@ -50,6 +54,9 @@ impl IoThread {
             generation: 0,
             timers: Timers::default(),
             supervised: Vec::new(),
+            streams: Vec::new(),
+            patrol_due: None,
+            idle_rounds: 0,
             resolver,
         }
     }
@@ -81,8 +88,12 @@ impl IoThread {
         }
     }
 
-    fn timeout(&self) -> Option<Duration> {
-        let timer = self.timers.next().map(|next| next.saturating_duration_since(Instant::now()));
+    fn timeout(&mut self) -> Option<Duration> {
+        if self.patrol_due.is_none() && self.handle.is_patrolling() {
+            self.patrol_due = Some(Instant::now() + PATROL);
+        }
+        let next = [self.timers.next(), self.patrol_due].into_iter().flatten().min();
+        let timer = next.map(|next| next.saturating_duration_since(Instant::now()));
         match (timer, self.supervised.is_empty()) {
             (timer, true) => timer,
             (None, false) => Some(TICK),
@@ -92,9 +103,44 @@ impl IoThread {
 
     fn on_time(&mut self, now: Instant) {
         self.supervised.retain(duty::tick);
+        if self.patrol_due.is_some_and(|due| due <= now) {
+            self.patrol();
+        }
         while let Some(token) = self.timers.pop_due(now) {
             self.on_timer(token, now);
         }
+    }
+
+    /// Writes the streams whose senders have not done it since the last patrol.
+    fn patrol(&mut self) {
+        self.patrol_due = None;
+        let Some(noted) = self.handle.take_streams(&mut self.idle_rounds) else {
+            self.streams.clear();
+            return;
+        };
+        for (link, taken) in std::mem::take(&mut self.streams) {
+            let Some(core) = link.socket.upgrade() else { continue };
+            let queued = core.lock().queued_since(&link);
+            match queued {
+                Some(now) if now == taken => write_queued(&link),
+                Some(now) => self.streams.push((link, now)),
+                None => {}
+            }
+        }
+        for link in noted {
+            if self.streams.iter().any(|(other, _)| Arc::ptr_eq(other, &link)) {
+                continue;
+            }
+            let Some(core) = link.socket.upgrade() else { continue };
+            let queued = core.lock().queued_since(&link);
+            if let Some(taken) = queued {
+                self.streams.push((link, taken));
+            }
+        }
+        if !self.streams.is_empty() {
+            self.idle_rounds = 0;
+        }
+        self.patrol_due = Some(Instant::now() + PATROL);
     }
 
     fn obey(&mut self, command: Command) {

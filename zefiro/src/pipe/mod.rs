@@ -100,7 +100,8 @@ pub(crate) struct Pipe {
 /// How many writes this pipe's senders may do themselves before they leave writing to the I/O thread.
 pub(crate) struct Purse {
     pub(crate) coins: u8,
-    pub(crate) last_write: Option<Instant>,
+    /// When the outbox was last found idle by a sender, and how many messages had been sent by then.
+    pub(crate) last_idle: Option<(Instant, u64)>,
 }
 
 enum Item {
@@ -184,7 +185,7 @@ impl Pipes {
             conflate,
             routing_id: Frame::new(),
             facts,
-            purse: Purse { coins: PURSE_COINS, last_write: None },
+            purse: Purse { coins: PURSE_COINS, last_idle: None },
             watch: LinkWatch::default(),
             connected: false,
             counters: Counters::default(),

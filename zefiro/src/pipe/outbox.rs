@@ -29,6 +29,8 @@ pub(crate) struct Outbox {
     /// Messages in the batch that is being written.
     in_flight: usize,
     in_flight_bytes: usize,
+    /// How often it was taken: how others see that it is being written.
+    taken: u32,
     /// The batch that cannot go on just now, or an empty one kept for its memory.
     spare: Batch,
 }
@@ -97,6 +99,7 @@ impl Outbox {
             bytes: 0,
             in_flight: 0,
             in_flight_bytes: 0,
+            taken: 0,
             spare: Batch::default(),
         }
     }
@@ -194,6 +197,7 @@ impl Outbox {
         if !self.is_pending() {
             return None;
         }
+        self.taken = self.taken.wrapping_add(1);
         let mut batch = std::mem::take(&mut self.spare);
         if !self.control.is_empty() {
             batch.segments.push(Segment::Bytes(std::mem::take(&mut self.control)));
@@ -205,6 +209,11 @@ impl Outbox {
         self.in_flight = std::mem::take(&mut self.messages);
         self.in_flight_bytes = std::mem::take(&mut self.bytes);
         Some(batch)
+    }
+
+    /// How often it was taken.
+    pub(crate) fn taken(&self) -> u32 {
+        self.taken
     }
 
     /// Keeps a batch that cannot be written just now.
