@@ -78,14 +78,24 @@ impl Frame {
     #[inline]
     pub fn copy_from_slice(bytes: &[u8]) -> Frame {
         let mut frame = Frame::new();
-        match frame.inline.get_mut(..bytes.len()) {
-            Some(inline) => {
-                inline.copy_from_slice(bytes);
-                frame.len = bytes.len();
-                frame
-            }
-            None => Frame::whole(Memory::from(bytes.to_vec())),
+        if bytes.len() > Frame::INLINE_MAX {
+            return Frame::whole(Memory::from(bytes.to_vec()));
         }
+        copy_small(&mut frame.inline, bytes);
+        frame.len = bytes.len();
+        frame
+    }
+
+    /// Appends the payload to `out`.
+    #[inline]
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        if self.is_shared() {
+            return out.extend_from_slice(self);
+        }
+        // All of the inline bytes, whose number the compiler knows; then back to those that count.
+        let end = out.len() + self.len;
+        out.extend_from_slice(&self.inline);
+        out.truncate(end);
     }
 
     /// A frame that refers to memory that lasts as long as the program.
@@ -206,6 +216,35 @@ impl Frame {
                 }
             }
         }
+    }
+}
+
+/// Copies up to 64 bytes in at most two pieces of fixed, perhaps overlapping, size: the call of a general copy costs
+/// more than the copy.
+#[inline]
+fn copy_small(target: &mut [u8; Frame::INLINE_MAX], source: &[u8]) {
+    let len = source.len();
+    macro_rules! two_pieces {
+        ($size:literal) => {
+            if let (Some(first), Some(last)) = (source.first_chunk::<$size>(), source.last_chunk::<$size>()) {
+                target[..$size].copy_from_slice(first);
+                if let Some(end) = target.get_mut(len - $size..len) {
+                    end.copy_from_slice(last);
+                }
+            }
+        };
+    }
+    match len {
+        0 => {}
+        1..=3 => {
+            for (target, source) in target.iter_mut().zip(source) {
+                *target = *source;
+            }
+        }
+        4..=7 => two_pieces!(4),
+        8..=15 => two_pieces!(8),
+        16..=31 => two_pieces!(16),
+        32.. => two_pieces!(32),
     }
 }
 
@@ -360,8 +399,11 @@ mod tests {
 
     #[test]
     fn small_payloads_are_inside_and_large_ones_shared() {
-        for len in [0, 1, 63, 64, 65, 1000] {
+        for len in (0..70).chain([1000]) {
             let bytes: Vec<u8> = (0..len).map(|byte| byte as u8).collect();
+            let mut appended = vec![9];
+            Frame::from(bytes.as_slice()).append_to(&mut appended);
+            assert_eq!(appended[1..], bytes);
             let frame = Frame::from(bytes.as_slice());
             assert_eq!(frame, bytes.as_slice());
             assert_eq!(frame.is_shared(), len > Frame::INLINE_MAX);

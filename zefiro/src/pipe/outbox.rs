@@ -273,7 +273,7 @@ impl Outbox {
             framing.encode_header(&mut self.open, frame.len(), more, false);
         }
         if frame.len() <= COPY_BYTES_MAX {
-            self.open.extend_from_slice(frame);
+            frame.append_to(&mut self.open);
             self.bytes += self.open.len() - before;
         } else {
             self.bytes += self.open.len() - before + frame.len();
