@@ -19,11 +19,11 @@ impl Pattern for Dealer {
         if options.probe_router {
             pipes.write(id, &mut Message::new());
         }
-        self.balancer.writable(id);
+        self.balancer.attached(id);
     }
 
-    fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
-        self.balancer.ended(id);
+    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, _id: PipeId) {
+        self.balancer.ended(pipes);
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
@@ -55,5 +55,47 @@ impl Pattern for Dealer {
 
     fn can_send(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
         self.balancer.pick(pipes).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::testing::Bench;
+
+    #[test]
+    fn peers_take_turns_both_ways_and_messages_are_left_as_they_are() {
+        let mut bench = Bench::new(Dealer::default());
+        let (one, other) = (bench.attach(), bench.attach());
+        bench.send(["", "1"]).unwrap();
+        bench.send(["", "2"]).unwrap();
+        assert_eq!(bench.sent(one), [["", "1"]]);
+        assert_eq!(bench.sent(other), [["", "2"]]);
+        bench.arrive(one, ["", "a1"]);
+        bench.arrive(one, ["", "a2"]);
+        bench.arrive(other, ["", "b1"]);
+        for expected in ["a1", "b1", "a2"] {
+            assert_eq!(bench.recv().unwrap(), ["", expected]);
+        }
+    }
+
+    #[test]
+    fn a_gone_peer_gets_nothing_and_what_it_sent_is_still_read() {
+        let mut bench = Bench::new(Dealer::default());
+        let (gone, there) = (bench.attach(), bench.attach());
+        bench.arrive(gone, "last words");
+        bench.end(gone);
+        bench.send("1").unwrap();
+        bench.send("2").unwrap();
+        assert_eq!(bench.sent(there), ["1", "2"]);
+        assert_eq!(bench.recv().unwrap(), "last words");
+    }
+
+    #[test]
+    fn routers_are_probed_on_demand() {
+        let mut bench = Bench::new(Dealer::default());
+        bench.options.probe_router = true;
+        let peer = bench.attach();
+        assert_eq!(bench.sent(peer), [""]);
     }
 }

@@ -1,5 +1,7 @@
 //! PAIR: one peer, both ways.
 
+use std::collections::VecDeque;
+
 use super::{Pattern, Refusal};
 use crate::message::Message;
 use crate::options::Options;
@@ -9,8 +11,22 @@ use crate::pipe::{PipeId, Pipes};
 #[derive(Default)]
 pub(crate) struct Pair {
     peer: Option<PipeId>,
-    /// A peer that is gone, with messages not yet read.
-    last: Option<PipeId>,
+    /// Peers that are gone, with messages not yet read; the first one first.
+    gone: VecDeque<PipeId>,
+}
+
+impl Pair {
+    /// Whom to read: those that are gone before the one that is there.
+    #[inline]
+    fn next_peer(&mut self, pipes: &mut Pipes) -> Option<PipeId> {
+        while let Some(&gone) = self.gone.front() {
+            if pipes.has_message(gone) {
+                return Some(gone);
+            }
+            self.gone.pop_front();
+        }
+        self.peer
+    }
 }
 
 impl Pattern for Pair {
@@ -24,7 +40,8 @@ impl Pattern for Pair {
 
     fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
         if self.peer == Some(id) {
-            self.last = self.peer.take();
+            self.peer = None;
+            self.gone.push_back(id);
         }
     }
 
@@ -43,18 +60,16 @@ impl Pattern for Pair {
     }
 
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
-        for peer in [self.last, self.peer].into_iter().flatten() {
-            if pipes.read(peer, out) {
-                pipes.count_received(peer, out.byte_len());
-                return Ok(());
-            }
+        let peer = self.next_peer(pipes).ok_or(Refusal::WouldBlock)?;
+        if !pipes.read(peer, out) {
+            return Err(Refusal::WouldBlock);
         }
-        self.last = None;
-        Err(Refusal::WouldBlock)
+        pipes.count_received(peer, out.byte_len());
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
-        [self.last, self.peer].into_iter().flatten().any(|peer| pipes.has_message(peer))
+        self.next_peer(pipes).is_some_and(|peer| pipes.has_message(peer))
     }
 
     fn can_send(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
@@ -77,6 +92,21 @@ mod tests {
         let third = bench.attach();
         bench.send("hello").unwrap();
         assert_eq!(bench.sent(third), ["hello"]);
+    }
+
+    #[test]
+    fn what_several_gone_peers_sent_is_read_in_their_order() {
+        let mut bench = Bench::new(Pair::default());
+        for text in ["first", "second"] {
+            let peer = bench.attach();
+            bench.arrive(peer, text);
+            bench.end(peer);
+        }
+        let there = bench.attach();
+        bench.arrive(there, "third");
+        let order: Vec<Message> = std::iter::from_fn(|| bench.recv().ok()).collect();
+        assert_eq!(order, ["first", "second", "third"].map(Message::from));
+        assert!(bench.pattern.gone.is_empty());
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::xpub::XPub;
 use super::{Pattern, Refusal};
-use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
@@ -14,19 +13,7 @@ pub(crate) struct Pub {
 
 impl Pub {
     pub(crate) fn new() -> Pub {
-        Pub { xpub: XPub::new() }
-    }
-
-    /// In manual mode the last peer that asked is who `subscribe` is for; other requests are nobody's.
-    fn discard_requests(&mut self, pipes: &mut Pipes, options: &Options) {
-        let before = pipes.counters;
-        let mut message = Message::new();
-        while self.xpub.recv(pipes, options, &mut message).is_ok() {
-            if !matches!(message.first().first(), Some(0 | 1)) {
-                pipes.count_dropped(DropReason::Filtered, 1);
-            }
-        }
-        (pipes.counters.received, pipes.counters.received_bytes) = (before.received, before.received_bytes);
+        Pub { xpub: XPub::silent() }
     }
 }
 
@@ -37,17 +24,14 @@ impl Pattern for Pub {
 
     fn on_disconnected(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         self.xpub.on_disconnected(pipes, options, id);
-        self.discard_requests(pipes, options);
     }
 
     fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         self.xpub.on_ended(pipes, options, id);
-        self.discard_requests(pipes, options);
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         self.xpub.on_readable(pipes, options, id);
-        self.discard_requests(pipes, options);
     }
 
     fn on_writable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
@@ -84,5 +68,36 @@ impl Pattern for Pub {
 
     fn topics(&self) -> usize {
         self.xpub.topics()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::testing::Bench;
+
+    #[test]
+    fn subscribers_are_served_and_nothing_is_received() {
+        let mut bench = Bench::new(Pub::new());
+        let peer = bench.attach();
+        bench.arrive(peer, "\u{1}a");
+        bench.arrive(peer, "upstream");
+        assert_eq!(bench.recv(), Err(Refusal::Unsupported));
+        assert_eq!((bench.pipes.counters.received, bench.pipes.counters.dropped.filtered), (0, 1));
+        bench.send("abc").unwrap();
+        assert_eq!(bench.sent(peer), ["abc"]);
+        bench.end(peer);
+        assert_eq!(bench.pattern.topics(), 0);
+    }
+
+    #[test]
+    fn in_manual_mode_the_peer_that_asked_last_is_subscribed() {
+        let mut bench = Bench::new(Pub::new());
+        bench.options.xpub_manual = true;
+        let (_, last) = (bench.attach(), bench.attach());
+        bench.arrive(last, "\u{1}a");
+        bench.pattern.subscribe(&mut bench.pipes, &bench.options, b"z").unwrap();
+        bench.send("z").unwrap();
+        assert_eq!(bench.sent(last), ["z"]);
     }
 }

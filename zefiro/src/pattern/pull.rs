@@ -1,5 +1,7 @@
 //! PULL: messages from the peers in turn.
 
+use zmtp::Frame;
+
 use super::{Pattern, Refusal};
 use crate::message::Message;
 use crate::options::Options;
@@ -41,6 +43,10 @@ impl Pattern for Pull {
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         false
     }
+
+    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
+    }
 }
 
 #[cfg(test)]
@@ -60,5 +66,13 @@ mod tests {
         assert_eq!(order, ["a1", "b1", "a2", "a3"].map(Message::from));
         bench.arrive(other, "b2");
         assert_eq!(bench.recv().unwrap(), "b2");
+    }
+
+    #[test]
+    fn a_first_part_is_refused_at_once() {
+        let mut bench = Bench::new(Pull::default());
+        bench.attach();
+        let refused = bench.pattern.admits(&mut bench.pipes, &bench.options, &Frame::from("part"));
+        assert_eq!(refused, Err(Refusal::Unsupported));
     }
 }

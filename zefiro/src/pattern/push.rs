@@ -1,6 +1,7 @@
 //! PUSH: messages to the peers in turn.
 
 use super::{Pattern, Refusal};
+use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
@@ -14,18 +15,18 @@ pub(crate) struct Push {
 
 impl Pattern for Push {
     fn on_attached(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
-        self.balancer.writable(id);
+        self.balancer.attached(id);
     }
 
-    fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
-        self.balancer.ended(id);
+    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, _id: PipeId) {
+        self.balancer.ended(pipes);
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         // A peer of PUSH has nothing to say; what it says anyway is read up to the mark, and ignored.
         let mut ignored = Message::new();
         while pipes.read(id, &mut ignored) {
-            pipes.count_dropped(crate::counters::DropReason::Filtered, 1);
+            pipes.count_dropped(DropReason::Filtered, 1);
         }
     }
 

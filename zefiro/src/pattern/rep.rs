@@ -15,7 +15,15 @@ pub(crate) struct Rep {
     /// The peer that asked and its envelope, while a reply is due.
     asked_by: Option<(PipeId, Vec<Frame>)>,
     /// A request found while looking whether there is one.
-    request: Option<(PipeId, Vec<Frame>, Message)>,
+    request: Option<Found>,
+}
+
+/// A request, whom it is from, and how long it was with its envelope.
+struct Found {
+    from: PipeId,
+    bytes: usize,
+    envelope: Vec<Frame>,
+    body: Message,
 }
 
 impl Rep {
@@ -29,10 +37,7 @@ impl Rep {
             let Some(id) = self.queue.next(pipes, &mut message) else { return false };
             let bytes = message.byte_len();
             match open_envelope(message) {
-                Some((envelope, body)) => {
-                    pipes.count_received(id, bytes);
-                    self.request = Some((id, envelope, body));
-                }
+                Some((envelope, body)) => self.request = Some(Found { from: id, bytes, envelope, body }),
                 None => pipes.count_dropped(DropReason::Filtered, 1),
             }
         }
@@ -86,9 +91,10 @@ impl Pattern for Rep {
         if !self.find_request(pipes) {
             return Err(Refusal::WouldBlock);
         }
-        let (id, envelope, body) = self.request.take().ok_or(Refusal::WouldBlock)?;
-        self.asked_by = Some((id, envelope));
-        *out = body;
+        let request = self.request.take().ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(request.from, request.bytes);
+        self.asked_by = Some((request.from, request.envelope));
+        *out = request.body;
         Ok(())
     }
 

@@ -21,7 +21,14 @@ pub(crate) struct Req {
     asked: Option<PipeId>,
     request_id: u32,
     /// A reply found while looking whether there is one.
-    reply: Option<Message>,
+    reply: Option<Found>,
+}
+
+/// A reply, whom it is from, and how long it was with its envelope.
+struct Found {
+    from: PipeId,
+    bytes: usize,
+    message: Message,
 }
 
 impl Req {
@@ -44,10 +51,7 @@ impl Req {
             let expected = self.asked.is_none_or(|asked| asked == id);
             let bytes = message.byte_len();
             match self.unwrap_reply(message, options).filter(|_| expected) {
-                Some(reply) => {
-                    pipes.count_received(id, bytes);
-                    self.reply = Some(reply);
-                }
+                Some(message) => self.reply = Some(Found { from: id, bytes, message }),
                 None => pipes.count_dropped(DropReason::Filtered, 1),
             }
         }
@@ -72,11 +76,11 @@ impl Pattern for Req {
         if options.probe_router {
             pipes.write(id, &mut Message::new());
         }
-        self.balancer.writable(id);
+        self.balancer.attached(id);
     }
 
-    fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
-        self.balancer.ended(id);
+    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.balancer.ended(pipes);
         if self.asked == Some(id) {
             self.asked = None;
         }
@@ -96,7 +100,9 @@ impl Pattern for Req {
         }
         let Some(id) = self.balancer.pick(pipes) else { return Err(Refusal::WouldBlock) };
         // Replies to earlier requests that lie around are not for this one.
-        self.reply = None;
+        if self.reply.take().is_some() {
+            pipes.count_dropped(DropReason::Filtered, 1);
+        }
         let mut stale = Message::new();
         while self.queue.next(pipes, &mut stale).is_some() {
             pipes.count_dropped(DropReason::Filtered, 1);
@@ -121,9 +127,11 @@ impl Pattern for Req {
         if !self.find_reply(pipes, options) {
             return Err(Refusal::WouldBlock);
         }
+        let reply = self.reply.take().ok_or(Refusal::WouldBlock)?;
         self.awaiting = false;
         self.asked = None;
-        *out = self.reply.take().ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(reply.from, reply.bytes);
+        *out = reply.message;
         Ok(())
     }
 
@@ -186,5 +194,29 @@ mod tests {
             bench.arrive(peer, Message::from(vec![id.clone(), Frame::new(), Frame::from(text)]));
         }
         assert_eq!(bench.recv().unwrap(), "in time");
+    }
+
+    #[test]
+    fn a_reply_seen_and_then_overtaken_by_a_new_request_counts_as_dropped() {
+        let mut bench = Bench::new(Req::new());
+        bench.options.req_relaxed = true;
+        let peer = bench.attach();
+        bench.send("first").unwrap();
+        bench.arrive(peer, ["", "answer"]);
+        assert!(bench.pattern.can_recv(&mut bench.pipes, &bench.options));
+        bench.send("second").unwrap();
+        assert!(!bench.pattern.can_recv(&mut bench.pipes, &bench.options));
+        assert_eq!((bench.pipes.counters.received, bench.pipes.counters.dropped.filtered), (0, 1));
+    }
+
+    #[test]
+    fn once_the_peer_asked_is_gone_anybody_may_answer() {
+        let mut bench = Bench::new(Req::new());
+        let (asked, other) = (bench.attach(), bench.attach());
+        bench.send("question").unwrap();
+        bench.end(asked);
+        assert_eq!(bench.send("again").unwrap_err().0, Refusal::State);
+        bench.arrive(other, ["", "answer"]);
+        assert_eq!(bench.recv().unwrap(), "answer");
     }
 }

@@ -34,6 +34,10 @@ impl Router {
             let replacement = self.table.generate();
             pipes.set_routing_id(holder, replacement);
             self.table.remove(&name, holder);
+            let mut lost = Message::new();
+            while pipes.read(holder, &mut lost) {
+                pipes.count_dropped(DropReason::PeerGone, 1);
+            }
             pipes.close(holder);
         }
         self.table.insert(name.clone(), id);
@@ -171,7 +175,10 @@ mod tests {
         bench.send(["ann", "to the first"]).unwrap();
         assert_eq!(bench.sent(first), ["to the first"]);
         bench.options.router_handover = true;
+        bench.arrive(first, "unread");
         let third = bench.attach_as("ann");
+        assert_eq!(bench.recv(), Err(Refusal::WouldBlock));
+        assert_eq!(bench.pipes.counters.dropped.peer_gone, 1);
         bench.send(["ann", "to the third"]).unwrap();
         assert_eq!(bench.sent(third), ["to the third"]);
         assert!(!bench.pipes.is_open(first));

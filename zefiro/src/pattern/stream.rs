@@ -1,7 +1,5 @@
 //! STREAM: plain TCP, each peer's bytes with its name in front.
 
-use std::collections::VecDeque;
-
 use zmtp::Frame;
 
 use super::{Pattern, Refusal};
@@ -15,60 +13,48 @@ use crate::routing::routing_table::RoutingTable;
 pub(crate) struct Stream {
     queue: FairQueue,
     table: RoutingTable,
-    /// Peers that came or went, for the program to be told.
-    notices: VecDeque<Frame>,
-    /// Peers that went, whose last data is to be read before the notice.
-    leaving: Vec<(PipeId, Frame)>,
 }
 
 impl Stream {
     pub(crate) fn new() -> Stream {
-        Stream {
-            queue: FairQueue::default(),
-            table: RoutingTable::new(),
-            notices: VecDeque::new(),
-            leaving: Vec::new(),
-        }
+        Stream { queue: FairQueue::default(), table: RoutingTable::new() }
     }
 
-    /// Those whose data has been read have gone.
-    fn note_departures(&mut self, pipes: &mut Pipes) {
-        let notices = &mut self.notices;
-        self.leaving.retain(|(id, name)| {
-            let more = pipes.has_message(*id);
-            if !more {
-                notices.push_back(name.clone());
-            }
-            more
-        });
+    /// Tells the program that a peer came or went: with an empty piece of data, which never arrives by itself, in its
+    /// place among what the peer sent.
+    fn notify(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        if options.stream_notify {
+            pipes.deliver_message(id, Message::new());
+            self.queue.readable(pipes, id);
+        }
     }
 }
 
 impl Pattern for Stream {
     fn on_attached(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         let wanted = pipes.routing_id(id);
-        let name = if wanted.is_empty() || self.table.get(&wanted).is_some() { self.table.generate() } else { wanted };
+        let in_use = self.table.get(&wanted).is_some();
+        if in_use {
+            pipes.report_duplicate(id);
+        }
+        let name = if wanted.is_empty() || in_use { self.table.generate() } else { wanted };
         self.table.insert(name.clone(), id);
         pipes.set_routing_id(id, name);
     }
 
     fn on_connected(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        if options.stream_notify {
-            self.notices.push_back(pipes.routing_id(id));
-        }
+        self.notify(pipes, options, id);
     }
 
     fn on_disconnected(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        if options.stream_notify {
-            self.leaving.push((id, pipes.routing_id(id)));
-        }
+        self.notify(pipes, options, id);
     }
 
     fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        let name = pipes.routing_id(id);
-        self.table.remove(&name, id);
-        if options.stream_notify {
-            self.leaving.push((id, name));
+        self.table.remove(&pipes.routing_id(id), id);
+        // A connection that the program closed itself is no news to it.
+        if pipes.get(id).is_some_and(|pipe| !pipe.closing) {
+            self.notify(pipes, options, id);
         }
     }
 
@@ -82,9 +68,7 @@ impl Pattern for Stream {
         if message.frame_count() != 2 {
             return Err(Refusal::InvalidMessage);
         }
-        if let Err(refusal) = self.admits(pipes, options, message.first()) {
-            return Err(refusal);
-        }
+        self.admits(pipes, options, message.first())?;
         let id = self.table.get(message.first());
         message.pop_front();
         match id {
@@ -96,24 +80,16 @@ impl Pattern for Stream {
     }
 
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
-        if let Some(name) = self.notices.pop_front() {
-            *out = Message::from(vec![name, Frame::new()]);
-            return Ok(());
-        }
-        if let Some(id) = self.queue.next(pipes, out) {
+        let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
+        if !out.first().is_empty() {
             pipes.count_received(id, out.byte_len());
-            out.push_front(pipes.routing_id(id));
-            return Ok(());
         }
-        self.note_departures(pipes);
-        let name = self.notices.pop_front().ok_or(Refusal::WouldBlock)?;
-        *out = Message::from(vec![name, Frame::new()]);
+        out.push_front(pipes.routing_id(id));
         Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
-        self.note_departures(pipes);
-        !self.notices.is_empty() || self.queue.has_message(pipes)
+        self.queue.has_message(pipes)
     }
 
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
@@ -152,5 +128,31 @@ mod tests {
         bench.send(Message::from(vec![name, Frame::new()])).unwrap();
         assert!(!bench.pipes.is_open(peer));
         assert_eq!(bench.send("just data").unwrap_err().0, Refusal::InvalidMessage);
+    }
+
+    #[test]
+    fn a_reconnect_is_told_in_its_place_among_the_data() {
+        let mut bench = Bench::new(Stream::new());
+        let peer = bench.attach();
+        bench.arrive(peer, "before");
+        bench.pattern.on_disconnected(&mut bench.pipes, &bench.options, peer);
+        bench.pattern.on_connected(&mut bench.pipes, &bench.options, peer);
+        bench.arrive(peer, "after");
+        let data: Vec<Frame> = std::iter::from_fn(|| bench.recv().ok()).map(|message| message[1].clone()).collect();
+        assert_eq!(data, ["", "before", "", "", "after"].map(Frame::from));
+    }
+
+    #[test]
+    fn a_connection_the_program_closed_or_notices_it_did_not_want_are_not_told() {
+        let mut bench = Bench::new(Stream::new());
+        let closed = bench.attach();
+        let name = bench.recv().unwrap().first().clone();
+        bench.send(Message::from(vec![name, Frame::new()])).unwrap();
+        bench.end(closed);
+        assert_eq!(bench.recv(), Err(Refusal::WouldBlock));
+        bench.options.stream_notify = false;
+        let quiet = bench.attach();
+        bench.end(quiet);
+        assert!(!bench.pattern.can_recv(&mut bench.pipes, &bench.options));
     }
 }

@@ -1,5 +1,7 @@
 //! SUB: XSUB that keeps only what was subscribed to, and sends nothing.
 
+use zmtp::Frame;
+
 use super::xsub::XSub;
 use super::{Pattern, Refusal};
 use crate::counters::DropReason;
@@ -53,7 +55,13 @@ impl Pattern for Sub {
         self.xsub.on_readable(pipes, options, id);
     }
 
-    fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+    fn on_disconnected(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.xsub.on_disconnected(pipes, options, id);
+    }
+
+    fn on_writable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.xsub.on_writable(pipes, options, id);
+    }
 
     fn send(&mut self, _pipes: &mut Pipes, _options: &Options, _message: &mut Message) -> Result<(), Refusal> {
         Err(Refusal::Unsupported)
@@ -74,6 +82,10 @@ impl Pattern for Sub {
 
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         false
+    }
+
+    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
     }
 
     fn subscribe(&mut self, pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {
@@ -106,5 +118,13 @@ mod tests {
         assert_eq!(bench.recv(), Err(Refusal::WouldBlock));
         assert_eq!(bench.pipes.counters.dropped.filtered, 1);
         assert_eq!(bench.send("x").unwrap_err().0, Refusal::Unsupported);
+    }
+
+    #[test]
+    fn a_first_part_is_refused_at_once() {
+        let mut bench = Bench::new(Sub::new());
+        bench.attach();
+        let refused = bench.pattern.admits(&mut bench.pipes, &bench.options, &Frame::from("part"));
+        assert_eq!(refused, Err(Refusal::Unsupported));
     }
 }

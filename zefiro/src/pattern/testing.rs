@@ -1,13 +1,15 @@
 //! A pattern over bare pipes: no threads, no connections.
 
 use std::collections::VecDeque;
+use std::sync::Weak;
 
 use zmtp::Frame;
 
 use super::{Pattern, Refusal};
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::{Line, PeerFacts, PipeId, Pipes};
+use crate::pipe::duct::{DuctReader, DuctWriter, duct};
+use crate::pipe::{Line, PeerFacts, PeerRef, PipeId, Pipes};
 
 pub(super) struct Bench<P> {
     pub(super) pattern: P,
@@ -30,6 +32,17 @@ impl<P: Pattern> Bench<P> {
         self.pattern.on_attached(&mut self.pipes, &self.options, id);
         self.pattern.on_connected(&mut self.pipes, &self.options, id);
         id
+    }
+
+    /// A connected pipe that takes `mark` messages, and its other end: subscriptions are written to such pipes only.
+    pub(super) fn attach_duct(&mut self, mark: usize) -> (PipeId, FarEnd) {
+        let (to_peer, from_self) = duct(mark, false);
+        let (to_self, from_peer) = duct(mark, false);
+        let nobody = PeerRef { socket: Weak::new(), pipe: PipeId { index: 0, generation: 0 } };
+        let id = self.pipes.insert(Line::Duct(to_peer, from_peer, nobody), PeerFacts::default(), false);
+        self.pattern.on_attached(&mut self.pipes, &self.options, id);
+        self.pattern.on_connected(&mut self.pipes, &self.options, id);
+        (id, FarEnd { reader: from_self, _writer: to_self })
     }
 
     pub(super) fn arrive(&mut self, id: PipeId, message: impl Into<Message>) {
@@ -68,5 +81,18 @@ impl<P: Pattern> Bench<P> {
     pub(super) fn writable(&mut self, id: PipeId) {
         self.sent(id);
         self.pattern.on_writable(&mut self.pipes, &self.options, id);
+    }
+}
+
+/// The peer's end of a duct.
+pub(super) struct FarEnd {
+    reader: DuctReader,
+    _writer: DuctWriter,
+}
+
+impl FarEnd {
+    /// What was written since the last look.
+    pub(super) fn read(&mut self) -> Vec<Message> {
+        std::iter::from_fn(|| self.reader.pop().map(|(message, _)| message)).collect()
     }
 }

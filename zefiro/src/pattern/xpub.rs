@@ -1,12 +1,15 @@
 //! XPUB: each message to all who subscribed to its topic; the subscriptions to the program.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+
+use zmtp::Frame;
 
 use super::{Pattern, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes, subscription_message};
+use crate::routing::request::{Request, take_requests};
 use crate::routing::subscriptions::{Removed, SubscriptionIndex};
 
 /// A distributor over the subscriptions.
@@ -14,11 +17,27 @@ pub(crate) struct XPub {
     subscriptions: SubscriptionIndex<PipeId>,
     /// Manual mode: what the peers asked for, whatever the program made of it.
     asked: SubscriptionIndex<PipeId>,
-    peers: Vec<PipeId>,
-    /// What the program has yet to read; with the peer that asked, for manual mode.
-    requests: VecDeque<(Message, Option<PipeId>)>,
+    peers: BTreeSet<PipeId>,
+    /// What the program has yet to read.
+    shown: VecDeque<Shown>,
+    /// The program never reads: a PUB.
+    silent: bool,
+    /// Manual mode: whom the program subscribes. It may be gone.
     last_peer: Option<PipeId>,
     targets: Vec<PipeId>,
+}
+
+struct Shown {
+    message: Message,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy)]
+enum Origin {
+    /// A peer's request; without a peer, one made up when it went.
+    Request(Option<PipeId>),
+    /// Anything else a subscriber sent.
+    Upstream,
 }
 
 impl XPub {
@@ -26,29 +45,70 @@ impl XPub {
         XPub {
             subscriptions: SubscriptionIndex::new(),
             asked: SubscriptionIndex::new(),
-            peers: Vec::new(),
-            requests: VecDeque::new(),
+            peers: BTreeSet::new(),
+            shown: VecDeque::new(),
+            silent: false,
             last_peer: None,
             targets: Vec::new(),
         }
     }
 
-    /// A peer asks to begin or end a subscription. Answers what the program is to see.
-    fn request(&mut self, options: &Options, id: PipeId, subscribe: bool, topic: &[u8]) -> bool {
-        if options.xpub_manual {
-            if subscribe {
+    /// One whose program never reads. Requests count as read at once, upstream messages as dropped.
+    pub(super) fn silent() -> XPub {
+        XPub { silent: true, ..XPub::new() }
+    }
+
+    /// A peer asks to begin or end a subscription.
+    fn requested(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId, part: Frame) {
+        let Some(Request { subscribe, topic }) = Request::of(&part) else { return };
+        let shown = match (options.xpub_manual, subscribe) {
+            (true, true) => {
                 self.asked.add(topic, id);
-            } else {
-                self.asked.remove(topic, id);
+                true
             }
-            return true;
+            (true, false) => {
+                self.asked.remove(topic, id);
+                true
+            }
+            (false, true) => self.subscriptions.add(topic, id) || options.xpub_verbose || options.xpub_verboser,
+            (false, false) => self.subscriptions.remove(topic, id) != Removed::Left || options.xpub_verboser,
+        };
+        if shown {
+            self.show(pipes, options, Message::from(part), Origin::Request(Some(id)));
         }
-        if subscribe {
-            self.subscriptions.add(topic, id) || options.xpub_verbose || options.xpub_verboser
-        } else {
-            let removed = self.subscriptions.remove(topic, id);
-            removed != Removed::Left || options.xpub_verboser
+    }
+
+    /// Queues something for the program to read. Requests are never dropped, as a proxy that missed one would be wrong
+    /// for good; upstream messages are beyond the receiving high-water mark, which is counted.
+    fn show(&mut self, pipes: &mut Pipes, options: &Options, message: Message, origin: Origin) {
+        let mark = options.recv_high_water_mark;
+        match origin {
+            Origin::Request(peer) if self.silent => self.last_peer = peer,
+            Origin::Upstream if self.silent => pipes.count_dropped(DropReason::Filtered, 1),
+            Origin::Upstream if mark > 0 && self.shown.len() >= mark => {
+                pipes.count_dropped(DropReason::HighWaterMark, 1);
+            }
+            _ => self.shown.push_back(Shown { message, origin }),
         }
+    }
+
+    /// Ends all that a peer asked for, and makes up the cancels it did not send.
+    fn forget(&mut self, options: &Options, id: PipeId) {
+        if self.last_peer == Some(id) {
+            self.last_peer = None;
+        }
+        let XPub { subscriptions, asked, shown, silent, .. } = self;
+        let mut tell = |topic: &[u8]| {
+            if !*silent {
+                shown.push_back(Shown { message: subscription_message(false, topic), origin: Origin::Request(None) });
+            }
+        };
+        asked.remove_pipe(id, |topic, _| tell(topic));
+        subscriptions.remove_pipe(id, |topic, last| {
+            if (last || options.xpub_verboser) && !options.xpub_manual {
+                tell(topic);
+            }
+        });
     }
 
     /// The peers that want a message on `topic`.
@@ -56,73 +116,46 @@ impl XPub {
         self.targets.clear();
         self.subscriptions.matches(topic, &mut self.targets);
         if options.invert_matching {
-            let matching = std::mem::take(&mut self.targets);
-            self.targets.extend(self.peers.iter().filter(|peer| !matching.contains(peer)));
+            let mut matching = std::mem::take(&mut self.targets);
+            matching.sort_unstable();
+            self.targets.extend(self.peers.iter().filter(|peer| matching.binary_search(peer).is_err()));
         }
     }
 }
 
 impl Pattern for XPub {
     fn on_attached(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        self.peers.push(id);
+        self.peers.insert(id);
         if !options.xpub_welcome_message.is_empty() {
             pipes.write(id, &mut Message::from(options.xpub_welcome_message.clone()));
         }
     }
 
-    fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        self.peers.retain(|peer| *peer != id);
-        if self.last_peer == Some(id) {
-            self.last_peer = None;
-        }
-        // Its requests that the program has not read yet stay, but nobody is behind them.
-        let requests = &mut self.requests;
-        for (_, peer) in requests.iter_mut() {
-            *peer = peer.filter(|peer| *peer != id);
-        }
-        let manual = options.xpub_manual;
-        let mut tell = |topic: &[u8]| requests.push_back((subscription_message(false, topic), None));
-        self.asked.remove_pipe(id, |topic, _| tell(topic));
-        self.subscriptions.remove_pipe(id, |topic, last| {
-            if (last || options.xpub_verboser) && !manual {
-                tell(topic);
-            }
-        });
-        let _ = pipes;
+    fn on_ended(&mut self, _pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.peers.remove(&id);
+        self.forget(options, id);
     }
 
     /// The connection is lost, and with it what was asked over it; the next one asks again.
-    fn on_disconnected(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        let was_there = self.peers.contains(&id);
-        self.on_ended(pipes, options, id);
-        if was_there {
-            self.peers.push(id);
+    fn on_disconnected(&mut self, _pipes: &mut Pipes, options: &Options, id: PipeId) {
+        // Its requests that the program has not read yet stay, but the next connection is not behind them.
+        for shown in &mut self.shown {
+            if matches!(shown.origin, Origin::Request(Some(peer)) if peer == id) {
+                shown.origin = Origin::Request(None);
+            }
         }
+        self.forget(options, id);
     }
 
+    /// Reads all there is, so that requests act whether the program reads them or not.
     fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        loop {
-            let mut message = Message::new();
-            if !pipes.read(id, &mut message) {
-                return;
-            }
-            let request = match message.first().split_first() {
-                Some((first @ (0 | 1), topic)) if message.frame_count() == 1 => Some((*first == 1, topic)),
-                _ => None,
-            };
-            let shown = match request {
-                Some((subscribe, topic)) => self.request(options, id, subscribe, topic),
-                None => true,
-            };
-            if !shown {
-                continue;
-            }
-            // A program that never reads its requests (PUB does not) must not fill the memory.
-            let mark = options.recv_high_water_mark;
-            if request.is_none() && mark > 0 && self.requests.len() >= mark {
-                pipes.count_dropped(DropReason::HighWaterMark, 1);
-            } else {
-                self.requests.push_back((message, Some(id)));
+        let mut message = Message::new();
+        while pipes.read(id, &mut message) {
+            let upstream = take_requests(std::mem::take(&mut message), options.only_first_subscribe, |part| {
+                self.requested(pipes, options, id, part);
+            });
+            if let Some(upstream) = upstream {
+                self.show(pipes, options, upstream, Origin::Upstream);
             }
         }
     }
@@ -131,10 +164,6 @@ impl Pattern for XPub {
 
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         self.find_targets(options, message.first());
-        if self.targets.is_empty() {
-            pipes.count_dropped(DropReason::Unroutable, 1);
-            return Ok(());
-        }
         if options.xpub_no_drop {
             let mut full = false;
             for &id in &self.targets {
@@ -144,31 +173,40 @@ impl Pattern for XPub {
                 return Err(Refusal::WouldBlock);
             }
         }
-        pipes.fan_out(&self.targets, message);
+        if self.targets.is_empty() {
+            pipes.count_dropped(DropReason::Unroutable, 1);
+        } else {
+            pipes.fan_out(&self.targets, message);
+        }
         Ok(())
     }
 
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
-        let (message, peer) = self.requests.pop_front().ok_or(Refusal::WouldBlock)?;
-        self.last_peer = peer;
+        if self.silent {
+            return Err(Refusal::Unsupported);
+        }
+        let Shown { message, origin } = self.shown.pop_front().ok_or(Refusal::WouldBlock)?;
+        if let Origin::Request(peer) = origin {
+            self.last_peer = peer;
+        }
         pipes.counters.received(message.byte_len() as u64);
         *out = message;
         Ok(())
     }
 
     fn can_recv(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
-        !self.requests.is_empty()
+        !self.shown.is_empty()
     }
 
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         true
     }
 
-    fn subscribe(&mut self, _pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {
+    fn subscribe(&mut self, pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {
         if !options.xpub_manual {
             return Err(Refusal::Unsupported);
         }
-        if let Some(peer) = self.last_peer {
+        if let Some(peer) = self.last_peer.filter(|peer| pipes.is_open(*peer)) {
             self.subscriptions.add(topic, peer);
         }
         Ok(())
@@ -300,5 +338,46 @@ mod tests {
         bench.options.xpub_welcome_message = "welcome".into();
         let peer = bench.attach();
         assert_eq!(bench.sent(peer), ["welcome"]);
+    }
+
+    #[test]
+    fn upstream_messages_are_shown_whole_and_do_not_change_whom_the_program_subscribes() {
+        let mut bench = Bench::new(XPub::new());
+        bench.options.xpub_manual = true;
+        let (asker, talker) = (bench.attach(), bench.attach());
+        bench.arrive(asker, subscription(true, "a"));
+        bench.arrive(talker, ["up", "stream"]);
+        bench.recv().unwrap();
+        assert_eq!(bench.recv().unwrap(), ["up", "stream"]);
+        bench.pattern.subscribe(&mut bench.pipes, &bench.options, b"z").unwrap();
+        bench.send("z").unwrap();
+        assert_eq!(bench.sent(asker), ["z"]);
+        assert!(bench.sent(talker).is_empty());
+    }
+
+    #[test]
+    fn a_peer_that_is_gone_cannot_be_subscribed() {
+        let mut bench = Bench::new(XPub::new());
+        bench.options.xpub_manual = true;
+        let peer = bench.attach();
+        bench.arrive(peer, subscription(true, "a"));
+        bench.end(peer);
+        assert_eq!(bench.recv().unwrap(), subscription(true, "a"));
+        bench.pattern.subscribe(&mut bench.pipes, &bench.options, b"z").unwrap();
+        assert_eq!(bench.pattern.subscribers(b"z"), 0);
+        assert_eq!(bench.recv().unwrap(), subscription(false, "a"));
+    }
+
+    #[test]
+    fn unread_upstream_messages_are_bounded_and_requests_are_not_lost() {
+        let mut bench = Bench::new(XPub::new());
+        bench.options.recv_high_water_mark = 2;
+        let peer = bench.attach();
+        for _ in 0..3 {
+            bench.arrive(peer, "upstream");
+        }
+        bench.arrive(peer, subscription(true, "a"));
+        assert_eq!(bench.pipes.counters.dropped.high_water_mark, 1);
+        assert_eq!(std::iter::from_fn(|| bench.recv().ok()).count(), 3);
     }
 }

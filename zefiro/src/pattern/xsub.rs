@@ -1,11 +1,14 @@
 //! XSUB: messages from all publishers; subscriptions, and anything else, upstream.
 
+use std::collections::HashMap;
+
 use super::{Pattern, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
 use crate::routing::fair_queue::FairQueue;
+use crate::routing::request::{Request, take_requests};
 use crate::routing::subscriptions::Subscriptions;
 
 /// A fair queue in; subscriptions and upstream messages out to all.
@@ -13,11 +16,19 @@ pub(crate) struct XSub {
     queue: FairQueue,
     subscriptions: Subscriptions,
     peers: Vec<PipeId>,
+    /// Changes that met a full pipe: topic, and whether it is subscribed to now. They are made up for when the pipe has
+    /// room; the last change of a topic counts, so that the topics changed are the bound.
+    owed: HashMap<PipeId, HashMap<Box<[u8]>, bool>>,
 }
 
 impl XSub {
     pub(crate) fn new() -> XSub {
-        XSub { queue: FairQueue::default(), subscriptions: Subscriptions::new(), peers: Vec::new() }
+        XSub {
+            queue: FairQueue::default(),
+            subscriptions: Subscriptions::new(),
+            peers: Vec::new(),
+            owed: HashMap::new(),
+        }
     }
 
     /// The next message, whatever its topic.
@@ -31,6 +42,20 @@ impl XSub {
     pub(super) fn wants(&self, options: &Options, message: &Message) -> bool {
         self.subscriptions.matches(message.first()) != options.invert_matching
     }
+
+    /// Tells all publishers of a change; those whose pipes are full, later.
+    fn tell(&mut self, pipes: &mut Pipes, subscribe: bool, topic: &[u8]) {
+        for &peer in &self.peers {
+            // What is owed goes first: an older change of the same topic must not come after this one.
+            if let Some(owed) = self.owed.get_mut(&peer) {
+                owed.insert(topic.into(), subscribe);
+            } else if pipes.has_room(peer) {
+                pipes.write_subscription(peer, subscribe, topic);
+            } else if pipes.is_open(peer) {
+                self.owed.entry(peer).or_default().insert(topic.into(), subscribe);
+            }
+        }
+    }
 }
 
 impl Pattern for XSub {
@@ -38,7 +63,10 @@ impl Pattern for XSub {
         self.peers.push(id);
     }
 
+    /// A new connection is told every topic, whatever the mark says: a subscription left out would be lost for good,
+    /// without a sign. How many there are is up to the program.
     fn on_connected(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.owed.remove(&id);
         for topic in self.subscriptions.topics() {
             pipes.write_subscription(id, true, topic);
         }
@@ -46,31 +74,34 @@ impl Pattern for XSub {
 
     fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.peers.retain(|peer| *peer != id);
+        self.owed.remove(&id);
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.queue.readable(pipes, id);
     }
 
-    fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+    fn on_writable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        for (topic, subscribe) in self.owed.remove(&id).unwrap_or_default() {
+            pipes.write_subscription(id, subscribe, &topic);
+        }
+    }
 
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
-        let request = match message.first().split_first() {
-            Some((first @ (0 | 1), topic)) if message.frame_count() == 1 => Some((*first == 1, topic)),
-            _ => None,
-        };
-        match request {
-            Some((true, topic)) => self.subscribe(pipes, options, topic),
-            Some((false, topic)) => self.unsubscribe(pipes, options, topic),
-            None => {
-                if self.peers.is_empty() {
-                    pipes.count_dropped(DropReason::Unroutable, 1);
-                } else {
-                    pipes.fan_out(&self.peers, message);
-                }
-                Ok(())
-            }
+        let upstream = take_requests(std::mem::take(message), options.only_first_subscribe, |part| {
+            let changed = match Request::of(&part) {
+                Some(Request { subscribe: true, topic }) => self.subscribe(pipes, options, topic),
+                Some(Request { subscribe: false, topic }) => self.unsubscribe(pipes, options, topic),
+                None => Ok(()),
+            };
+            debug_assert_eq!(changed, Ok(()), "an XSUB takes every request");
+        });
+        match upstream {
+            Some(_) if self.peers.is_empty() => pipes.count_dropped(DropReason::Unroutable, 1),
+            Some(mut upstream) => pipes.fan_out(&self.peers, &mut upstream),
+            None => {}
         }
+        Ok(())
     }
 
     #[inline]
@@ -90,22 +121,83 @@ impl Pattern for XSub {
 
     fn subscribe(&mut self, pipes: &mut Pipes, _options: &Options, topic: &[u8]) -> Result<(), Refusal> {
         self.subscriptions.add(topic);
-        for &peer in &self.peers {
-            pipes.write_subscription(peer, true, topic);
-        }
+        self.tell(pipes, true, topic);
         Ok(())
     }
 
     fn unsubscribe(&mut self, pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {
         if self.subscriptions.remove(topic) || options.xsub_verbose_unsubscribe {
-            for &peer in &self.peers {
-                pipes.write_subscription(peer, false, topic);
-            }
+            self.tell(pipes, false, topic);
         }
         Ok(())
     }
 
     fn topics(&self) -> usize {
         self.subscriptions.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::testing::Bench;
+
+    #[test]
+    fn publishers_are_told_each_change_and_newcomers_each_topic_once() {
+        let mut bench = Bench::new(XSub::new());
+        let (one, mut heard) = bench.attach_duct(1000);
+        for request in [&b"\x01a"[..], b"\x01a", b"\x01b", b"\x00a", b"\x00unknown"] {
+            bench.send(request).unwrap();
+        }
+        assert_eq!(heard.read(), ["\u{1}a", "\u{1}a", "\u{1}b"]);
+        let (_, mut newcomer) = bench.attach_duct(1000);
+        let mut told = newcomer.read();
+        told.sort_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
+        assert_eq!(told, ["\u{1}a", "\u{1}b"]);
+        bench.send(b"\x00a").unwrap();
+        assert_eq!(heard.read(), ["\u{0}a"]);
+        bench.end(one);
+        bench.send("upstream").unwrap();
+        assert_eq!(newcomer.read(), ["\u{0}a", "upstream"]);
+        assert!(heard.read().is_empty());
+    }
+
+    #[test]
+    fn every_topic_reaches_a_newcomer_however_low_the_mark() {
+        let mut bench = Bench::new(XSub::new());
+        for number in 0..100 {
+            bench.send(format!("\u{1}{number}")).unwrap();
+        }
+        let (_, mut heard) = bench.attach_duct(1);
+        assert_eq!(heard.read().len(), 100);
+    }
+
+    #[test]
+    fn changes_that_meet_a_full_pipe_are_made_up_for_and_the_last_one_counts() {
+        let mut bench = Bench::new(XSub::new());
+        let (publisher, mut heard) = bench.attach_duct(1);
+        for request in ["\u{1}a", "\u{1}b", "\u{1}c", "\u{0}c"] {
+            bench.send(request).unwrap();
+        }
+        assert_eq!(heard.read(), ["\u{1}a"]);
+        bench.send("\u{0}b").unwrap();
+        assert!(heard.read().is_empty(), "what is owed goes first");
+        bench.pattern.on_writable(&mut bench.pipes, &bench.options, publisher);
+        let mut made_up = heard.read();
+        made_up.sort_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
+        assert_eq!(made_up, ["\u{0}b", "\u{0}c"]);
+        assert!(bench.pattern.owed.is_empty());
+        bench.send("\u{1}d").unwrap();
+        bench.send("\u{1}e").unwrap();
+        bench.end(publisher);
+        assert!(bench.pattern.owed.is_empty());
+    }
+
+    #[test]
+    fn everything_is_received_whatever_was_subscribed_to() {
+        let mut bench = Bench::new(XSub::new());
+        let publisher = bench.attach();
+        bench.arrive(publisher, ["any", "thing"]);
+        assert_eq!(bench.recv().unwrap(), ["any", "thing"]);
     }
 }

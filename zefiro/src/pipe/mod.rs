@@ -375,10 +375,10 @@ impl Pipes {
         }
     }
 
-    /// Sends a subscription, or its end, upstream in the form the peer knows. It is dropped when the pipe is full or
-    /// not connected: a new connection is told all subscriptions anyway.
+    /// Sends a subscription, or its end, upstream in the form the peer knows, whatever the mark says. It is dropped
+    /// when the pipe is not connected: a new connection is told all subscriptions anyway.
     pub(crate) fn write_subscription(&mut self, id: PipeId, subscribe: bool, topic: &[u8]) {
-        if !self.has_room(id) {
+        if !self.is_open(id) {
             return;
         }
         let Pipes { slots, pool, dirty, notices, noted, .. } = self;

@@ -8,19 +8,31 @@ use crate::pipe::{PipeId, Pipes};
 #[derive(Default)]
 pub(crate) struct LoadBalancer {
     active: VecDeque<PipeId>,
+    /// Pipes that ended since the list was last cleared of such.
+    ended: usize,
 }
 
 impl LoadBalancer {
-    /// The pipe is new, or has room again.
+    /// The pipe is new.
+    pub(crate) fn attached(&mut self, id: PipeId) {
+        self.active.push_back(id);
+    }
+
+    /// The pipe has room again.
     pub(crate) fn writable(&mut self, id: PipeId) {
         if !self.active.contains(&id) {
             self.active.push_back(id);
         }
     }
 
-    /// The pipe is not to be written to any more.
-    pub(crate) fn ended(&mut self, id: PipeId) {
-        self.active.retain(|other| *other != id);
+    /// A pipe is not to be written to any more. It has no room, so [`pick`](LoadBalancer::pick) passes it over; the
+    /// list is searched only when half of it may be such pipes, so that many peers can leave cheaply.
+    pub(crate) fn ended(&mut self, pipes: &Pipes) {
+        self.ended += 1;
+        if self.ended * 2 > self.active.len() {
+            self.active.retain(|id| pipes.is_open(*id));
+            self.ended = 0;
+        }
     }
 
     /// The pipe whose turn it is.
@@ -41,5 +53,32 @@ impl LoadBalancer {
         if self.active.len() > 1 {
             self.active.rotate_left(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipe::{Line, PeerFacts};
+
+    #[test]
+    fn the_list_does_not_outgrow_the_peers_that_are_there() {
+        let mut pipes = Pipes::new(1, 1, 0);
+        let mut balancer = LoadBalancer::default();
+        let attach = |pipes: &mut Pipes, balancer: &mut LoadBalancer| {
+            let id = pipes.insert(Line::Backlog(VecDeque::new()), PeerFacts::default(), false);
+            balancer.attached(id);
+            id
+        };
+        let lasting = attach(&mut pipes, &mut balancer);
+        for _ in 0..1000 {
+            let id = attach(&mut pipes, &mut balancer);
+            pipes.remove(id);
+            balancer.ended(&pipes);
+            assert!(balancer.active.len() <= 3);
+        }
+        assert_eq!(balancer.pick(&mut pipes), Some(lasting));
+        balancer.writable(lasting);
+        assert_eq!(balancer.active.iter().filter(|id| **id == lasting).count(), 1);
     }
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod fair_queue;
 pub(crate) mod load_balancer;
+pub(crate) mod request;
 pub(crate) mod routing_table;
 pub(crate) mod subscriptions;

@@ -129,6 +129,8 @@ impl State {
         if lasting {
             let (pattern, pipes, options) = self.parts();
             pattern.on_disconnected(pipes, options, id);
+            // STREAM has a notice now, and XPUB cancels, for whoever waits to receive.
+            self.notify_recv(false);
             if self.pipes.take_wants_room(id) {
                 self.pipe_writable(id);
             }
