@@ -87,13 +87,13 @@ impl Endpoint {
 
 impl TcpEndpoint {
     fn parse(address: &str, binding: bool) -> std::result::Result<TcpEndpoint, &'static str> {
+        if !binding {
+            check_characters(address)?;
+        }
         let (source, address) = match address.rsplit_once(';') {
             Some((source, address)) => (Some(source), address),
             None => (None, address),
         };
-        if !binding {
-            check_characters(source.unwrap_or(address))?;
-        }
         let source = match source {
             Some(source) => Some(HostPort::parse(source, true)?),
             None => None,
@@ -103,6 +103,16 @@ impl TcpEndpoint {
             return Err("a connect needs a host, not *");
         }
         Ok(TcpEndpoint { source, address })
+    }
+
+    /// The host as it was given, without brackets: a name, a number, an interface, or `*`.
+    pub fn host(&self) -> &str {
+        &self.address.host
+    }
+
+    /// The port; 0 for one the system chooses.
+    pub fn port(&self) -> u16 {
+        self.address.port
     }
 
     /// The address to bind; may look up an interface or a name, and block for it.
@@ -124,7 +134,8 @@ impl TcpEndpoint {
         let found = (self.address.host.as_str(), self.address.port)
             .to_socket_addrs()
             .map_err(|error| unknown("connect", self, error.to_string()))?;
-        let addresses: Vec<SocketAddr> = found.filter(|address| ipv6 || address.is_ipv4()).map(|address| mapped(address, ipv6)).collect();
+        let addresses: Vec<SocketAddr> =
+            found.filter(|address| ipv6 || address.is_ipv4()).map(|address| mapped(address, ipv6)).collect();
         if addresses.is_empty() {
             return Err(unknown("connect", self, "the name has no address of the right family".into()));
         }
@@ -168,7 +179,14 @@ impl HostPort {
             return if ipv6 || address.is_ipv4() { Ok(mapped(address, ipv6)) } else { Err(wrong_family()) };
         }
         if let Some(address) = crate::sys::net::interface_address(&self.host, ipv6) {
-            return Ok(SocketAddr::new(address, self.port));
+            return Ok(match address {
+                // Every interface has the same link-local network; only the scope tells them apart.
+                IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+                    let scope = crate::sys::net::interface_index(&self.host).unwrap_or(0);
+                    SocketAddrV6::new(ip, self.port, 0, scope).into()
+                }
+                _ => SocketAddr::new(address, self.port),
+            });
         }
         if !names {
             return Err(unknown(operation, self, "no interface has this name".into()));
@@ -183,6 +201,17 @@ impl HostPort {
 }
 
 impl IpcEndpoint {
+    /// Bytes of the path or the abstract name; a Unix socket's address takes 107. Longer paths work, by a detour where
+    /// the system has one; longer abstract names cannot.
+    pub fn byte_len(&self) -> usize {
+        match self {
+            IpcEndpoint::Path(path) => path.as_os_str().len(),
+            // With the zero that makes it abstract.
+            IpcEndpoint::Abstract(name) => name.len() + 1,
+            IpcEndpoint::Wildcard => 0,
+        }
+    }
+
     fn parse(address: &str, binding: bool) -> std::result::Result<IpcEndpoint, &'static str> {
         match address.strip_prefix('@') {
             Some("") => Err("the abstract name is missing"),
@@ -197,7 +226,8 @@ impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Endpoint {
         let host = match address {
             SocketAddr::V4(address) => address.ip().to_string(),
-            SocketAddr::V6(address) => address.ip().to_string(),
+            SocketAddr::V6(address) if address.scope_id() == 0 => address.ip().to_string(),
+            SocketAddr::V6(address) => format!("{}%{}", address.ip(), zone(address.scope_id())),
         };
         Endpoint::Tcp(TcpEndpoint { source: None, address: HostPort { host, port: address.port() } })
     }
@@ -241,7 +271,8 @@ fn lenient_port(text: &str, wildcard: bool) -> std::result::Result<u16, &'static
     if digits.is_empty() || (negative && !wildcard) {
         return Err("the port must be a number from 1 to 65535");
     }
-    let number = digits.bytes().fold(0i64, |number, digit| number.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
+    let number =
+        digits.bytes().fold(0i64, |number, digit| number.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
     let port = (if negative { -number } else { number }) as u16;
     if port == 0 && wildcard { Err("the port must be a number from 1 to 65535, or *") } else { Ok(port) }
 }
@@ -272,6 +303,13 @@ fn scope(zone: &str) -> Option<u32> {
     }
 }
 
+/// An interface's name, or its number where it has none.
+fn zone(scope: u32) -> String {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let found = interfaces.into_iter().find(|interface| interface.index == Some(scope));
+    found.map_or_else(|| scope.to_string(), |interface| interface.name)
+}
+
 /// An IPv6 socket reaches IPv4 addresses in their mapped form.
 fn mapped(address: SocketAddr, ipv6: bool) -> SocketAddr {
     match address {
@@ -295,10 +333,32 @@ mod tests {
     #[test]
     fn what_is_no_endpoint_is_refused_with_the_reason() {
         use ErrorKind::{InvalidEndpoint, UnsupportedTransport};
-        for text in ["", "tcp", "tcp://", "://x", "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:x", "tcp://1.2.3.4:65536", "ipc://@"] {
+        for text in [
+            "",
+            "tcp",
+            "tcp://",
+            "://x",
+            "tcp://127.0.0.1",
+            "tcp://127.0.0.1:",
+            "tcp://127.0.0.1:x",
+            "tcp://1.2.3.4:65536",
+            "ipc://@",
+        ] {
             assert_eq!(kind_of(Endpoint::parse_bind(text)), Some(InvalidEndpoint), "{text}");
         }
-        for text in ["tcp://*:5555", "tcp://127.0.0.1:*", "tcp://a b:1", "tcp://a/b:1", "tcp://_a:1", "tcp://a,b:1"] {
+        let connects = [
+            "tcp://*:5555",
+            "tcp://127.0.0.1:*",
+            "tcp://a b:1",
+            "tcp://a/b:1",
+            "tcp://_a:1",
+            "tcp://a,b:1",
+            "tcp://1.2.3.4:0;a b:1",
+            "tcp://*:0;1.2.3.4:1",
+            "tcp://[fe80::1%no-such-interface]:1",
+            "tcp://[fe80::1%0]:1",
+        ];
+        for text in connects {
             assert_eq!(kind_of(Endpoint::parse_connect(text)), Some(InvalidEndpoint), "{text}");
         }
         for text in ["TCP://127.0.0.1:1", "udp://127.0.0.1:1", "foo://bar"] {
@@ -325,6 +385,27 @@ mod tests {
         }
         let text = "tcp://127.0.0.1:0;127.0.0.1:5555";
         assert_eq!(Endpoint::parse_connect(text).unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn ports_and_zones_survive_printing() {
+        let Ok(Endpoint::Tcp(tcp)) = Endpoint::parse_connect("tcp://[fe80::1%lo]:5") else { panic!() };
+        assert_eq!((tcp.host(), tcp.port()), ("fe80::1%lo", 5));
+        let address = tcp.resolve_connect(true).unwrap()[0];
+        assert_eq!(Endpoint::from(address).to_string(), "tcp://[fe80::1%lo]:5");
+        let unknown = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 5, 0, u32::MAX);
+        assert_eq!(Endpoint::from(SocketAddr::from(unknown)).to_string(), "tcp://[::1%4294967295]:5");
+        let mapped = "[::ffff:127.0.0.1]:5".parse::<SocketAddr>().unwrap();
+        assert_eq!(Endpoint::from(mapped).to_string(), "tcp://[::ffff:127.0.0.1]:5");
+    }
+
+    #[test]
+    fn long_paths_are_read_and_measured() {
+        let text = format!("ipc:///{}", "x".repeat(299));
+        let Ok(Endpoint::Ipc(path)) = Endpoint::parse_bind(&text) else { panic!() };
+        assert_eq!(path.byte_len(), 300);
+        assert_eq!(Endpoint::parse_bind("ipc://*anything").unwrap(), Endpoint::Ipc(IpcEndpoint::Wildcard));
+        assert_eq!(Endpoint::parse_connect("ipc://*").unwrap(), Endpoint::Ipc(IpcEndpoint::Path("*".into())));
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub use endpoint::{Endpoint, IpcEndpoint, TcpEndpoint};
 pub use error::{Error, ErrorKind, Result, SendError};
 pub use message::{Frames, IntoFrames, Message};
 pub use monitor::{Event, EventKind, Monitor};
-pub use options::{AddressFilter, Configure, ContextOptions, OptionInfo, Options, option_table};
+pub use options::{AddressFilter, Configure, ContextOptions, OptionInfo, Options, RawError, option_table};
 pub use poll::{Interest, Poller, Ready};
 pub use proxy::{Proxy, ProxyStatistics, proxy};
 pub use socket::{Builder, Peer, PeerId, RecvFuture, SendFuture, Socket, Wait, kind};

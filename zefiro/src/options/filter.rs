@@ -1,0 +1,81 @@
+//! Address filters: which peers may connect over tcp.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A range of addresses: `10.0.0.0/8`, `::1`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AddressFilter {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl AddressFilter {
+    /// Whether `address` is in the range; IPv4 addresses mapped into IPv6 count as what they are.
+    pub fn accepts(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let shift = 32 - u32::from(self.bits);
+                u32::from(own).checked_shr(shift).unwrap_or(0) == u32::from(other).checked_shr(shift).unwrap_or(0)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let shift = 128 - u32::from(self.bits);
+                u128::from(own).checked_shr(shift).unwrap_or(0) == u128::from(other).checked_shr(shift).unwrap_or(0)
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn is_ipv6(&self) -> bool {
+        self.address.is_ipv6()
+    }
+}
+
+impl FromStr for AddressFilter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<AddressFilter> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let parsed = address.parse::<IpAddr>().ok().and_then(|address| {
+            let most = if address.is_ipv4() { 32 } else { 128 };
+            let bits = bits.map_or(Some(most), |bits| bits.parse().ok().filter(|bits| *bits <= most))?;
+            Some(AddressFilter { address, bits })
+        });
+        parsed.ok_or_else(|| {
+            let why = "allowed is: an address, or an address and a number of bits";
+            Error::with_text(ErrorKind::InvalidOption, "set option", format!("tcp_accept_filters {text}"), why)
+        })
+    }
+}
+
+impl fmt::Display for AddressFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_know_who_is_in_their_range() {
+        let filter: AddressFilter = "10.1.0.0/16".parse().unwrap();
+        assert!(filter.accepts("10.1.200.3".parse().unwrap()) && !filter.accepts("10.2.0.1".parse().unwrap()));
+        assert!(filter.accepts("::ffff:10.1.0.1".parse().unwrap()));
+        assert!(!filter.accepts("::1".parse().unwrap()));
+        let everybody: AddressFilter = "0.0.0.0/0".parse().unwrap();
+        assert!(everybody.accepts("1.2.3.4".parse().unwrap()));
+        assert_eq!(filter.to_string(), "10.1.0.0/16");
+    }
+
+    #[test]
+    fn what_is_no_range_is_refused() {
+        for text in ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "::/129", "localhost", "10.0.0.0/8/8"] {
+            assert!(text.parse::<AddressFilter>().is_err(), "{text}");
+        }
+    }
+}
