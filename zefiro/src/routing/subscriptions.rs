@@ -18,6 +18,9 @@ pub(crate) struct SubscriptionIndex<P> {
     table: HashTable<u32>,
     lengths: BTreeMap<usize, usize>,
     members: Slab<Member<P>>,
+    /// Members by topic and pipe: thousands of pipes may subscribe to one topic, too many to walk at each change.
+    by_both: HashTable<u32>,
+    pair_hash: RandomState,
     /// The newest member of each pipe; the others follow.
     by_pipe: HashMap<P, u32>,
     hash: PrefixHash,
@@ -34,6 +37,7 @@ struct Member<P> {
     pipe: P,
     topic: u32,
     next_of_topic: u32,
+    previous_of_topic: u32,
     next_of_pipe: u32,
     previous_of_pipe: u32,
 }
@@ -55,6 +59,8 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
             table: HashTable::new(),
             lengths: BTreeMap::new(),
             members: Slab::new(),
+            by_both: HashTable::new(),
+            pair_hash: RandomState::new(),
             by_pipe: HashMap::new(),
             hash: PrefixHash::new(),
         }
@@ -81,9 +87,17 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
             pipe,
             topic: index,
             next_of_topic,
+            previous_of_topic: NONE,
             next_of_pipe,
             previous_of_pipe: NONE,
         }) as u32;
+        let (members, pair_hash) = (&self.members, &self.pair_hash);
+        let rehash =
+            |id: &u32| members.get(*id as usize).map_or(0, |member| pair_hash.hash_one((member.topic, member.pipe)));
+        self.by_both.insert_unique(self.pair_hash.hash_one((index, pipe)), member, rehash);
+        if let Some(next) = self.members.get_mut(next_of_topic as usize) {
+            next.previous_of_topic = member;
+        }
         if let Some(topic) = self.topics.get_mut(index as usize) {
             topic.first = member;
         }
@@ -147,7 +161,8 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
             rolling = self.hash.extend(rolling, more);
             hashed = len;
             if let Some(prefix) = topic.get(..len)
-                && let Some(entry) = self.find(self.hash.finish(rolling), prefix).and_then(|index| self.topics.get(index as usize))
+                && let Some(entry) =
+                    self.find(self.hash.finish(rolling), prefix).and_then(|index| self.topics.get(index as usize))
             {
                 each(entry);
             }
@@ -161,18 +176,19 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
     }
 
     fn member_of(&self, topic: u32, pipe: P) -> Option<u32> {
-        let mut next = self.topics.get(topic as usize)?.first;
-        while let Some(member) = self.members.get(next as usize) {
-            if member.pipe == pipe {
-                return Some(next);
-            }
-            next = member.next_of_topic;
-        }
-        None
+        let same = |id: &u32| {
+            self.members.get(*id as usize).is_some_and(|member| member.topic == topic && member.pipe == pipe)
+        };
+        self.by_both.find(self.pair_hash.hash_one((topic, pipe)), same).copied()
     }
 
     fn remove_member(&mut self, id: u32) -> Removed {
         let Some(member) = self.members.try_remove(id as usize) else { return Removed::NotThere };
+        if let Ok(entry) =
+            self.by_both.find_entry(self.pair_hash.hash_one((member.topic, member.pipe)), |other| *other == id)
+        {
+            entry.remove();
+        }
         // Out of its pipe's list.
         match self.members.get_mut(member.previous_of_pipe as usize) {
             Some(previous) => previous.next_of_pipe = member.next_of_pipe,
@@ -184,17 +200,12 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
         }
         // Out of its topic's list.
         let Some(topic) = self.topics.get_mut(member.topic as usize) else { return Removed::NotThere };
-        if topic.first == id {
-            topic.first = member.next_of_topic;
-        } else {
-            let mut next = topic.first;
-            while let Some(other) = self.members.get_mut(next as usize) {
-                if other.next_of_topic == id {
-                    other.next_of_topic = member.next_of_topic;
-                    break;
-                }
-                next = other.next_of_topic;
-            }
+        match self.members.get_mut(member.previous_of_topic as usize) {
+            Some(previous) => previous.next_of_topic = member.next_of_topic,
+            None => topic.first = member.next_of_topic,
+        }
+        if let Some(next) = self.members.get_mut(member.next_of_topic as usize) {
+            next.previous_of_topic = member.previous_of_topic;
         }
         if topic.first != NONE {
             return Removed::Left;
@@ -258,9 +269,9 @@ impl Subscriptions {
     /// Whether a subscription is a prefix of `topic`.
     #[inline]
     pub(crate) fn matches(&self, topic: &[u8]) -> bool {
-        self.lengths.keys().any(|len| {
-            *len == 0 || topic.get(..*len).is_some_and(|prefix| self.counts.contains_key(prefix))
-        })
+        self.lengths
+            .keys()
+            .any(|len| *len == 0 || topic.get(..*len).is_some_and(|prefix| self.counts.contains_key(prefix)))
     }
 
     /// The distinct topics.
@@ -380,6 +391,24 @@ mod tests {
             let topics: BTreeSet<&Vec<u8>> = naive.0.iter().map(|(topic, _)| topic).collect();
             assert_eq!(index.len(), topics.len());
         }
+    }
+
+    #[test]
+    fn many_pipes_on_one_topic_come_and_go_in_any_order() {
+        let mut index = SubscriptionIndex::new();
+        for pipe in 0..100_000u32 {
+            assert_eq!(index.add(b"news", pipe), pipe == 0);
+        }
+        for pipe in (0..100_000u32).filter(|pipe| pipe % 3 > 0) {
+            assert_eq!(index.remove(b"news", pipe), Removed::Left);
+        }
+        let mut found = Vec::new();
+        index.matches(b"news", &mut found);
+        assert!(found.len() == 33_334 && found.iter().all(|pipe| pipe % 3 == 0));
+        for pipe in (0..100_000u32).step_by(3) {
+            index.remove_pipe(pipe, |topic, last| assert_eq!((topic, last), (&b"news"[..], pipe == 99_999)));
+        }
+        assert_eq!(index.len(), 0);
     }
 
     #[test]

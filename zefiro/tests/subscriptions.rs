@@ -1,0 +1,109 @@
+//! Subscriptions and notices that must not get lost, over real sockets.
+
+mod util;
+use std::time::Duration;
+use util::{over_each_transport, socket};
+use zefiro::{Configure, Context, Pub, Stream, Sub, Wait};
+
+const SHORT: Duration = Duration::from_secs(5);
+
+#[test]
+fn no_subscription_made_before_connecting_is_lost() {
+    for ep in ["tcp://127.0.0.1:*", "ipc://*", "inproc://many-topics"] {
+        let context = Context::new();
+        let (publisher, sub): (Pub, Sub) = (socket(&context), socket(&context));
+        let ep = publisher.bind(ep).unwrap().to_string();
+        for i in 0..5000 {
+            sub.subscribe(format!("{i:06}")).unwrap();
+        }
+        sub.connect(&ep).unwrap();
+        for i in 0..5000 {
+            publisher.wait_subscribed(format!("{i:06}"), 1, SHORT).unwrap();
+        }
+    }
+}
+#[test]
+fn no_subscription_made_while_connected_is_lost() {
+    over_each_transport(|publisher: Pub, sub: Sub| {
+        for i in 0..20000 {
+            sub.subscribe(format!("{i:06}")).unwrap();
+        }
+        for i in 0..20000 {
+            publisher.wait_subscribed(format!("{i:06}"), 1, SHORT).unwrap();
+        }
+    });
+}
+#[test]
+fn a_first_part_on_a_receiver_is_refused_at_once() {
+    let context = Context::new();
+    let pull = zefiro::AnySocket::builder_of(zefiro::SocketType::Pull)
+        .context(&context)
+        .send_timeout(Duration::from_millis(300))
+        .build()
+        .unwrap();
+    let error = pull.send_part("part", true, Wait::AsConfigured).unwrap_err();
+    assert_eq!(error.error().kind(), zefiro::ErrorKind::Unsupported);
+}
+#[test]
+fn a_stream_socket_is_woken_when_its_peer_goes_and_reconnects() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ep = format!("tcp://{}", listener.local_addr().unwrap());
+    let context = Context::new();
+    let stream: Stream = socket(&context);
+    stream.connect(&ep).unwrap();
+    let (peer, _) = listener.accept().unwrap();
+    assert_eq!(stream.recv().unwrap()[1], "");
+    let waiting = std::thread::spawn(move || {
+        let r = stream.recv_timeout(SHORT);
+        (stream, r)
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    drop(listener);
+    let then = std::time::Instant::now();
+    drop(peer);
+    let (_s, r) = waiting.join().unwrap();
+    println!("stream woken: {r:?} after {:?}", then.elapsed());
+    assert_eq!(r.unwrap()[1], "");
+}
+#[test]
+fn a_future_on_a_stream_socket_is_woken_when_its_peer_goes() {
+    use std::{
+        future::Future,
+        pin::pin,
+        sync::Arc,
+        task::{Context as Cx, Poll, Wake, Waker},
+    };
+    struct T(std::thread::Thread);
+    impl Wake for T {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark()
+        }
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ep = format!("tcp://{}", listener.local_addr().unwrap());
+    let context = Context::new();
+    let stream: Stream = socket(&context);
+    stream.connect(&ep).unwrap();
+    let (peer, _) = listener.accept().unwrap();
+    assert_eq!(stream.recv().unwrap()[1], "");
+    let dropper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(listener);
+        drop(peer);
+    });
+    let waker: Waker = Arc::new(T(std::thread::current())).into();
+    let mut future = pin!(stream.recv_async());
+    let then = std::time::Instant::now();
+    loop {
+        match future.as_mut().poll(&mut Cx::from_waker(&waker)) {
+            Poll::Ready(r) => {
+                assert_eq!(r.unwrap()[1], "");
+                break;
+            }
+            Poll::Pending => std::thread::park_timeout(SHORT.saturating_sub(then.elapsed())),
+        }
+        assert!(then.elapsed() < SHORT, "never woken");
+    }
+    println!("future ready after {:?}", then.elapsed());
+    dropper.join().unwrap();
+}
