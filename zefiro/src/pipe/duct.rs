@@ -178,7 +178,7 @@ fn limit(writer_mark: usize, reader_mark: Option<usize>) -> usize {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(zefiro_loom)))]
 mod tests {
     use super::*;
 
@@ -227,5 +227,143 @@ mod tests {
         }
         assert_eq!(reader.pop().map(|(message, _)| message), Some(Message::from("c")));
         assert!(reader.pop().is_none());
+    }
+}
+
+/// Every interleaving of the shipped code, by loom: `./test` runs them.
+#[cfg(all(test, zefiro_loom))]
+mod models {
+    use loom::sync::{Condvar, Mutex as LoomMutex};
+    use loom::thread;
+
+    use super::*;
+
+    /// What a socket's waiter sleeps on: told once is told until it looks.
+    #[derive(Default)]
+    struct Told {
+        flag: LoomMutex<bool>,
+        changed: Condvar,
+    }
+
+    impl Told {
+        fn tell(&self) {
+            *self.flag.lock().unwrap() = true;
+            self.changed.notify_one();
+        }
+
+        fn wait(&self) {
+            let mut flag = self.flag.lock().unwrap();
+            while !*flag {
+                flag = self.changed.wait(flag).unwrap();
+            }
+            *flag = false;
+        }
+    }
+
+    fn stream(mark: usize, messages: usize, pop: fn(&mut DuctReader) -> Option<(Message, bool)>) {
+        let (mut writer, mut reader) = duct(mark, false);
+        reader.set_mark(mark, mark);
+        let (readable, writable) = (Arc::new(Told::default()), Arc::new(Told::default()));
+        let (tell_readable, wait_writable) = (readable.clone(), writable.clone());
+        let writing = thread::spawn(move || {
+            for number in 0..messages {
+                while !writer.has_room() {
+                    wait_writable.wait();
+                }
+                if writer.push(Message::from(&[number as u8])) {
+                    tell_readable.tell();
+                }
+            }
+        });
+        for number in 0..messages {
+            let message = loop {
+                match pop(&mut reader) {
+                    Some((message, rouse)) => {
+                        if rouse {
+                            writable.tell();
+                        }
+                        break message;
+                    }
+                    None => readable.wait(),
+                }
+            };
+            assert_eq!(message.as_bytes(), [number as u8]);
+        }
+        writing.join().unwrap();
+    }
+
+    #[test]
+    fn nobody_sleeps_while_there_is_a_message() {
+        loom::model(|| stream(0, 3, DuctReader::pop));
+    }
+
+    #[test]
+    fn nobody_sleeps_while_there_is_room() {
+        loom::model(|| stream(1, 3, DuctReader::pop));
+    }
+
+    /// A message is written while the reader looks for one. Either it finds it, or it is told.
+    fn look_while_writing(look: fn(&mut DuctReader) -> bool) {
+        let (mut writer, mut reader) = duct(0, false);
+        writer.push(Message::new());
+        assert!(reader.pop().is_some());
+        let writing = thread::spawn(move || writer.push(Message::new()));
+        let found = look(&mut reader);
+        let told = writing.join().unwrap();
+        assert!(found || told, "a message is there and nobody knows");
+    }
+
+    /// A message is read while the writer looks for room. Either it finds some, or it is told.
+    fn look_for_room_while_reading(pop: fn(&mut DuctReader) -> bool) {
+        let (mut writer, mut reader) = duct(1, false);
+        reader.set_mark(1, 1);
+        assert!(writer.has_room());
+        writer.push(Message::new());
+        assert!(writer.has_room());
+        writer.push(Message::new());
+        let looking = thread::spawn(move || writer.has_room());
+        let rouse = pop(&mut reader);
+        let room = looking.join().unwrap();
+        assert!(room || rouse, "there is room and nobody knows");
+    }
+
+    #[test]
+    fn a_look_finds_the_message_or_the_reader_is_told() {
+        loom::model(|| look_while_writing(DuctReader::has_message));
+    }
+
+    #[test]
+    fn a_look_finds_room_or_the_writer_is_told() {
+        loom::model(|| look_for_room_while_reading(|reader| reader.pop().is_some_and(|(_, rouse)| rouse)));
+    }
+
+    /// The models have teeth: a reader that looks, and says only afterwards that it sleeps, misses a message.
+    #[test]
+    #[should_panic(expected = "nobody knows")]
+    fn looking_and_going_to_sleep_apart_must_fail() {
+        loom::model(|| {
+            look_while_writing(|reader| {
+                let found = !reader.duct.shared.lock().queue.is_empty();
+                if !found {
+                    reader.duct.shared.lock().reader_asleep = true;
+                }
+                found
+            });
+        });
+    }
+
+    /// So does a reader that asks who waits before it makes room.
+    #[test]
+    #[should_panic(expected = "nobody knows")]
+    fn asking_before_making_room_must_fail() {
+        loom::model(|| {
+            look_for_room_while_reading(|reader| {
+                assert!(reader.has_message());
+                let rouse = std::mem::take(&mut reader.duct.shared.lock().writer_asleep);
+                reader.read += 1;
+                reader.duct.shared.lock().acknowledged = reader.read;
+                rouse
+            });
+        });
     }
 }

@@ -215,16 +215,11 @@ impl Pipes {
 
     /// All pipes, ended ones with unread messages included.
     pub(crate) fn ids(&self) -> Vec<PipeId> {
-        self.slots
-            .iter()
-            .map(|(index, pipe)| PipeId { index: index as u32, generation: pipe.generation })
-            .collect()
+        self.slots.iter().map(|(index, pipe)| PipeId { index: index as u32, generation: pipe.generation }).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PipeId, &Pipe)> {
-        self.slots
-            .iter()
-            .map(|(index, pipe)| (PipeId { index: index as u32, generation: pipe.generation }, pipe))
+        self.slots.iter().map(|(index, pipe)| (PipeId { index: index as u32, generation: pipe.generation }, pipe))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -7,7 +7,7 @@
 //! ```text
 //!         publish, direct                     nothing left
 //!   Idle ───────────────────► Draining ───────────────────────► Idle
-//!     │ publish, not direct     ▲  │  ▲ 
+//!     │ publish, not direct     ▲  │  ▲
 //!     └──────► Queued ──────────┘  │  └── output possible ─┐
 //!              (I/O thread, helper)└─► kernel full ──► Blocked
 //! ```

@@ -1,12 +1,12 @@
 //! The locks and atomics of the shared-memory protocols: the real ones, or loom's when its model checker runs.
 
-#[cfg(not(loom))]
+#[cfg(not(zefiro_loom))]
 mod real {
     pub(crate) use parking_lot::Mutex;
     pub(crate) use std::sync::Arc;
 }
 
-#[cfg(loom)]
+#[cfg(zefiro_loom)]
 mod model {
     use loom::sync::MutexGuard;
 
@@ -30,7 +30,7 @@ mod model {
     }
 }
 
-#[cfg(loom)]
+#[cfg(zefiro_loom)]
 pub(crate) use model::*;
-#[cfg(not(loom))]
+#[cfg(not(zefiro_loom))]
 pub(crate) use real::*;
