@@ -1,0 +1,147 @@
+//! Fuzz targets: functions of bytes that must end without a panic, whatever the bytes are.
+//!
+//! The binary of this crate feeds them with mutations of a small corpus on a stable toolchain; `cargo fuzz` can call
+//! the same functions (see README.md).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use zmtp::{Config, Connection, Event, Framing, Memory, Run, SocketType};
+
+/// A target and its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 6] = [
+    ("headers", headers),
+    ("metadata", metadata),
+    ("commands", commands),
+    ("connection", connection),
+    ("pair", pair),
+    ("endpoint", endpoint),
+];
+
+/// Frame headers, and runs cut from garbage.
+pub fn headers(bytes: &[u8]) {
+    for framing in [Framing::V1, Framing::V2] {
+        let _ = framing.decode_header(bytes);
+        let mut run = Run::new(framing, Memory::from(bytes.to_vec()), 0..bytes.len(), 3);
+        while run.next_frame().is_some() {}
+    }
+}
+
+/// The properties of a handshake.
+pub fn metadata(bytes: &[u8]) {
+    zmtp::fuzzing::metadata(bytes);
+}
+
+/// Command frames.
+pub fn commands(bytes: &[u8]) {
+    zmtp::fuzzing::command(bytes);
+}
+
+/// Endpoint texts.
+pub fn endpoint(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for parsed in [zefiro::Endpoint::parse_bind(&text), zefiro::Endpoint::parse_connect(&text)].into_iter().flatten() {
+        let printed = parsed.to_string();
+        assert!(printed.contains("://"), "{printed}");
+    }
+}
+
+/// One connection fed with arbitrary bytes in arbitrary pieces, its timers run at arbitrary times. The first byte chooses
+/// the socket type and whether the handshake is done properly first.
+pub fn connection(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let (mut connection, mut now) = fresh(*choice);
+    if choice & 0x80 != 0 && !feed(&mut connection, &handshake(), now) {
+        return;
+    }
+    let mut rest = bytes;
+    while let Some((step, more)) = rest.split_first() {
+        let (piece, behind) = more.split_at(more.len().min(1 + usize::from(*step)));
+        rest = behind;
+        now += Duration::from_millis(u64::from(*step));
+        if step % 7 == 0 && connection.handle_timeout(now).is_err() {
+            return;
+        }
+        if !feed(&mut connection, piece, now) {
+            return;
+        }
+    }
+}
+
+/// Two connections joined by queues, with a byte now and then changed on the way.
+pub fn pair(bytes: &[u8]) {
+    let choice = bytes.first().copied().unwrap_or_default();
+    let (mut one, now) = fresh(choice);
+    let (mut other, _) = fresh(choice);
+    let mut faults = bytes.iter().copied();
+    for _ in 0..64 {
+        let to_other = one.take_output().unwrap_or_default();
+        let to_one = other.take_output().unwrap_or_default();
+        if to_other.is_empty() && to_one.is_empty() {
+            break;
+        }
+        let mut damage = |mut wire: Vec<u8>| {
+            if let Some(fault) = faults.next().filter(|fault| fault & 3 == 3) {
+                let at = usize::from(fault) % wire.len().max(1);
+                if let Some(byte) = wire.get_mut(at) {
+                    *byte ^= fault;
+                }
+            }
+            wire
+        };
+        if !feed(&mut other, &damage(to_other), now) || !feed(&mut one, &damage(to_one), now) {
+            break;
+        }
+    }
+}
+
+fn fresh(choice: u8) -> (Connection, Instant) {
+    let socket_type = SocketType::ALL[usize::from(choice & 0x0f) % SocketType::ALL.len()];
+    let mut config = Config::new(socket_type);
+    config.limits.message_bytes_max = Some(1 << 20);
+    config.limits.message_frames_max = 1000;
+    config.heartbeat.interval = (choice & 0x40 != 0).then_some(Duration::from_millis(50));
+    let now = Instant::now();
+    (Connection::new(Arc::new(config), now), now)
+}
+
+/// What a well-behaved 3.1 peer without a socket type says first.
+fn handshake() -> Vec<u8> {
+    let mut bytes = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1];
+    bytes.extend_from_slice(b"NULL");
+    bytes.resize(64, 0);
+    bytes.extend_from_slice(b"\x04\x06\x05READY");
+    bytes
+}
+
+/// Feeds all bytes; `false` when the connection has ended. What comes out must be whole.
+fn feed(connection: &mut Connection, bytes: &[u8], now: Instant) -> bool {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let buffer = connection.input();
+        let room = (buffer.capacity() - buffer.len()).min(rest.len());
+        assert!(room > 0, "no room to read into");
+        assert!(buffer.capacity() <= 4 << 20, "a peer made us allocate {} bytes", buffer.capacity());
+        buffer.extend_from_slice(&rest[..room]);
+        rest = &rest[room..];
+        let result = connection.handle_input(now);
+        while let Some(event) = connection.poll_event() {
+            if let Event::Messages(mut run) = event {
+                let (mut messages, promised) = (0, run.messages());
+                while let Some((_, more)) = run.next_frame() {
+                    messages += usize::from(!more);
+                }
+                assert_eq!(messages, promised, "a run did not hold what it promised");
+            }
+        }
+        let _ = connection.take_output();
+        let _ = connection.next_deadline();
+        if result.is_err() {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,93 @@
+//! Feeds the targets with mutations of a small corpus: a smoke test for any toolchain.
+//!
+//! `zefiro-fuzz [--seconds N] [--seed N] [--target NAME]`. A panic prints the input as hexadecimal and ends with 1.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use zefiro_fuzz::TARGETS;
+
+/// A generator good enough to choose bytes with (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// Well-formed beginnings to mutate.
+const CORPUS: [&[u8]; 9] = [
+    b"\x87\x00\x05Hello\x01\x00\x00\x02Hi",
+    b"\x89\x04\x0b\x09SUBSCRIBEA\x04\x08\x06CANCELA",
+    b"\x85\x04\x0c\x04PING\x00\x0aHELLO\x02\x00\x00\x00\x00\x00\x00\x01\x00",
+    b"\x07\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x03\x01NULL",
+    b"\x05\x01\x00\x06\x00Hello\xff\x00\x00\x00\x00\x00\x00\x01\x00\x00",
+    b"\x05\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x01\x06\x00\x02id",
+    b"\x0bSocket-Type\x00\x00\x00\x06DEALER\x08Identity\x00\x00\x00\x00",
+    b"tcp://[::1%lo]:5555",
+    b"GET / HTTP/1.1\r\nHost: example\r\n\r\n",
+];
+
+fn main() -> ExitCode {
+    let argument = |name: &str| {
+        let mut arguments = std::env::args().skip_while(|argument| argument != name);
+        arguments.nth(1)
+    };
+    let seconds = argument("--seconds").and_then(|text| text.parse().ok()).unwrap_or(10);
+    let seed = argument("--seed").and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    let only = argument("--target");
+    println!("seed {seed}");
+    let (mut random, end) = (Random(seed), Instant::now() + Duration::from_secs(seconds));
+    let mut cases = 0u64;
+    std::panic::set_hook(Box::new(|_| {}));
+    while Instant::now() < end {
+        for _ in 0..256 {
+            let input = mutate(&mut random);
+            for (name, target) in TARGETS {
+                if only.as_ref().is_some_and(|only| only != name) {
+                    continue;
+                }
+                cases += 1;
+                if let Err(panic) = std::panic::catch_unwind(|| target(&input)) {
+                    let hex: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
+                    let why = panic.downcast_ref::<String>().map(String::as_str);
+                    let why = why.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
+                    println!("{name} panicked ({why}) on {hex}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+    }
+    println!("{cases} cases, no panic");
+    ExitCode::SUCCESS
+}
+
+fn mutate(random: &mut Random) -> Vec<u8> {
+    let mut input = CORPUS[random.below(CORPUS.len())].to_vec();
+    for _ in 0..random.below(8) {
+        let at = random.below(input.len() + 1);
+        match random.below(6) {
+            0 => input.insert(at.min(input.len()), random.next() as u8),
+            1 if at < input.len() => drop(input.remove(at)),
+            2 if at < input.len() => input[at] ^= 1 << random.below(8),
+            3 => input.extend_from_slice(CORPUS[random.below(CORPUS.len())]),
+            4 => input.truncate(at),
+            _ => {
+                let run = vec![random.next() as u8; random.below(600)];
+                input.splice(at.min(input.len())..at.min(input.len()), run);
+            }
+        }
+    }
+    input
+}
