@@ -1,27 +1,61 @@
-//! `zefiro`: talk, proxy, watch and measure from the shell.
+//! `zefiro`: talk, proxy, watch and measure ZeroMQ sockets from the shell.
 
+mod args;
+mod demo;
+mod monitor;
 mod perf;
+mod proxy;
+mod transfer;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-#[derive(Parser)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+use self::args::{Cli, Command};
 
-#[derive(Subcommand)]
-enum Command {
-    Perf(perf::Args),
-    #[command(hide = true)]
-    PerfChild(perf::ChildArgs),
-}
-
-fn main() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoPeer(args) => demo::peer::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
         Command::Perf(args) => perf::run(args),
         Command::PerfChild(args) => perf::run_child(args),
+        Command::Talk(talk) => transfer::run(&talk),
+    };
+    let _ = io::stdout().flush();
+    match result {
+        Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("zefiro: {error:#}");
+            if let Some(hint) = hint(&error) {
+                eprintln!("        {hint}");
+            }
+            let timed_out = error.downcast_ref::<zefiro::Error>().is_some_and(zefiro::Error::is_would_block);
+            ExitCode::from(if timed_out { args::EXIT_TIMEOUT } else { args::EXIT_FAILURE })
+        }
+    }
+}
+
+/// Whoever read our output has had enough: no reason to complain.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}
+
+fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    use zefiro::ErrorKind;
+    match error.downcast_ref::<zefiro::Error>()?.kind() {
+        ErrorKind::AddressInUse => {
+            Some("another program listens there; choose another port, or * for any that is free")
+        }
+        ErrorKind::InvalidEndpoint => {
+            Some("endpoints look like tcp://127.0.0.1:5555, tcp://*:5555 or ipc:///tmp/socket")
+        }
+        ErrorKind::UnsupportedTransport => Some("transports are tcp, ipc and inproc"),
+        _ => None,
     }
 }

@@ -11,7 +11,11 @@ use super::work::{LAST, Measured, Plan, Work, cpu_seconds, percentiles};
 
 /// A runtime: of the current thread, or of several.
 pub fn runtime(several: bool) -> anyhow::Result<Runtime> {
-    Ok(if several { Builder::new_multi_thread().worker_threads(2).build()? } else { Builder::new_current_thread().build()? })
+    Ok(if several {
+        Builder::new_multi_thread().worker_threads(2).build()?
+    } else {
+        Builder::new_current_thread().build()?
+    })
 }
 
 /// The binding side.

@@ -176,7 +176,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             }
             for contender in order {
                 progress.set_message(format!("{} · {contender:?}", task.label));
-                let measured = run_round(&task, contender).with_context(|| format!("{} with {contender:?}", task.label))?;
+                let measured =
+                    run_round(&task, contender).with_context(|| format!("{} with {contender:?}", task.label))?;
                 report.round(&task, contender, round, &measured);
                 row.add(contender, measured);
                 progress.inc(1);
@@ -252,11 +253,9 @@ fn tasks_of(args: &Args) -> Vec<Task> {
             add(Work::Lat, transport, plan, label);
         }
     }
-    for (what, work, peers, name) in [
-        (What::Fan, Work::Fan, 100, "fan"),
-        (What::In, Work::In, 16, "in"),
-        (What::Rtr, Work::Rtr, 100, "rtr"),
-    ] {
+    for (what, work, peers, name) in
+        [(What::Fan, Work::Fan, 100, "fan"), (What::In, Work::In, 16, "in"), (What::Rtr, Work::Rtr, 100, "rtr")]
+    {
         if all || args.what == what {
             let peers = args.peers.unwrap_or(peers);
             for transport in args.transport.iter().filter(|transport| **transport != Transport::Inproc) {

@@ -39,6 +39,7 @@ pub fn draw(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
         area.draw_text(&format!("{ratio:.2} ×"), &style, (end + 8, top + 2)).map_err(|error| failed(&error))?;
     }
     let one = 380 + scale as i32;
-    area.draw(&PathElement::new([(one, 48), (one, height as i32 - 16)], BLACK.mix(0.5))).map_err(|error| failed(&error))?;
+    area.draw(&PathElement::new([(one, 48), (one, height as i32 - 16)], BLACK.mix(0.5)))
+        .map_err(|error| failed(&error))?;
     area.present().map_err(|error| failed(&error))
 }

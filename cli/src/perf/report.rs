@@ -37,7 +37,8 @@ impl Report {
     pub fn new(json: bool) -> Report {
         if json {
             let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-            let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
+            let model =
+                cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
             let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
             let cpus = std::thread::available_parallelism().map_or(0, usize::from);
             println!(
@@ -112,11 +113,7 @@ impl Row {
                 let count = if self.work == Work::Conn { served.count } else { driven.count };
                 Figures { main: count as f64 / driven.seconds, second: None, cpu }
             }
-            Work::Idle => Figures {
-                main: served.extra.unwrap_or(f64::NAN),
-                second: driven.extra,
-                cpu: None,
-            },
+            Work::Idle => Figures { main: served.extra.unwrap_or(f64::NAN), second: driven.extra, cpu: None },
             Work::Subs => Figures {
                 main: served.extra.unwrap_or(f64::NAN),
                 second: served.latency.map(|latency| latency[0] as f64),
@@ -128,7 +125,10 @@ impl Row {
 
     /// Each contender's median.
     pub fn medians(&self) -> Vec<(Contender, f64)> {
-        self.rounds.values().map(|(contender, rounds)| (*contender, median(rounds.iter().map(|round| round.main)))).collect()
+        self.rounds
+            .values()
+            .map(|(contender, rounds)| (*contender, median(rounds.iter().map(|round| round.main))))
+            .collect()
     }
 
     pub fn is_rate(&self) -> bool {

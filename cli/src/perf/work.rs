@@ -94,7 +94,12 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
             }
             // The answer to the last request is to arrive before the process ends.
             thread::sleep(Duration::from_millis(50));
-            Ok(Measured { count, seconds: start.elapsed().as_secs_f64(), cpu: cpu_seconds() - cpu, ..Measured::default() })
+            Ok(Measured {
+                count,
+                seconds: start.elapsed().as_secs_f64(),
+                cpu: cpu_seconds() - cpu,
+                ..Measured::default()
+            })
         }
         Work::Fan => {
             let socket = engine.socket(SocketType::XPub, Setup { no_drop: true, verbose: true })?;

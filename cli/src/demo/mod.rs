@@ -1,0 +1,76 @@
+//! `zefiro demo`: real messages over every pattern and transport, checked.
+
+pub mod peer;
+mod python;
+mod scenario;
+mod table;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use self::scenario::{Outcome, scenarios};
+use self::table::Table;
+
+/// Real messages over every pattern and transport, each checked: the main job, in a few seconds
+///
+/// Processes talk over tcp and ipc, threads over inproc; a libzmq peer joins in where a Python has one. Exit code 1 if
+/// anything is not as it should be.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Messages of each scenario, in percent of the usual number
+    #[arg(long, default_value_t = 100)]
+    percent: u32,
+    /// Only scenarios whose line contains this
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// Runs all scenarios, one after the other, and shows what is going on.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    let python = python::find();
+    let mut table = Table::new();
+    let mut failures = Vec::new();
+    let (mut messages, mut bytes) = (0, 0);
+    for scenario in scenarios(python.as_deref()) {
+        let name = scenario.name();
+        if args.only.as_ref().is_some_and(|only| !name.to_lowercase().contains(&only.to_lowercase())) {
+            continue;
+        }
+        table.begin(&scenario);
+        match scenario.run(args.percent, &mut |done| table.progress(&scenario, done)) {
+            Ok(outcome) => {
+                messages += outcome.messages;
+                bytes += outcome.bytes;
+                table.end(&scenario, &outcome);
+            }
+            Err(error) => {
+                table.fail(&scenario, &error);
+                failures.push(format!("{name}: {error:#}"));
+            }
+        }
+    }
+    if python.is_none() {
+        table.note("no Python with pyzmq was found, so no libzmq peer took part (Debian: python3-zmq)");
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    if failures.is_empty() {
+        println!(
+            "\n✓ {messages} messages, {:.0} MB, in {seconds:.1} s: each arrived whole, once, and in order.",
+            bytes as f64 / 1e6
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("\n✗ {} of the scenarios failed:", failures.len());
+    for failure in failures {
+        println!("  {failure}");
+    }
+    Ok(ExitCode::from(crate::args::EXIT_FAILURE))
+}
+
+impl Outcome {
+    /// Messages per second.
+    fn rate(&self) -> f64 {
+        self.messages as f64 / self.seconds.max(1e-9)
+    }
+}

@@ -1,0 +1,68 @@
+//! A libzmq peer, by way of Python.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::peer::Role;
+
+/// A Python that has libzmq, if there is one.
+pub fn find() -> Option<PathBuf> {
+    ["python3", "/usr/bin/python3"].into_iter().map(PathBuf::from).find(|python| {
+        let tried = Command::new(python)
+            .args(["-c", "import zmq"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        tried.is_ok_and(|status| status.success())
+    })
+}
+
+/// Whether [`PROGRAM`] can play the role.
+pub fn speaks(role: Role) -> bool {
+    !matches!(role, Role::ProxiedPub | Role::PlainTcp)
+}
+
+/// Plays a role as [`super::peer::play`] does, on libzmq.
+pub const PROGRAM: &str = r#"
+import sys, zmq
+role, endpoint, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+context = zmq.Context()
+types = {"push": zmq.PUSH, "rep": zmq.REP, "pub": zmq.XPUB, "xpub": zmq.XPUB, "router": zmq.ROUTER,
+         "dealer": zmq.DEALER, "pair": zmq.PAIR}
+socket = context.socket(types[role])
+socket.rcvtimeo = socket.sndtimeo = 10000
+socket.linger = 10000
+if role in ("pub", "xpub"):
+    socket.sndhwm = 0
+socket.connect(endpoint)
+
+def message(number):
+    if number % 5 == 0:
+        return [b"topic %d" % number, b"", b"0"]
+    rest = number % 1000
+    if rest == 999:
+        size = 1 << 20 if number % 20000 == 19999 else 100000
+    elif rest == 500:
+        size = 10000
+    else:
+        size = rest * 7 % 300
+    body = bytes((index * 31 + number) & 255 for index in range(size))
+    return [b"topic %d" % number, body, b"%d" % sum(body)]
+
+if role in ("push", "pub", "xpub"):
+    if role != "push":
+        assert socket.recv() == b"\x01topic"
+    for number in range(count):
+        socket.send_multipart(message(number))
+elif role == "dealer":
+    for number in range(count):
+        socket.send_multipart(message(number))
+        answer = socket.recv_multipart()
+        assert answer == message(number), "answer %d came damaged" % number
+else:
+    for number in range(count):
+        socket.send_multipart(socket.recv_multipart())
+socket.close()
+context.term()
+"#;

@@ -1,0 +1,70 @@
+//! `zefiro monitor`: an endpoint's connection events as they happen.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use zefiro::{AnySocket, SocketType};
+
+use crate::args::{EXIT_TIMEOUT, Ends};
+
+/// Print the connection events of a socket as they happen
+///
+/// The socket is made for it: it shows whether, and how, a peer can be reached, or who comes.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    ends: Ends,
+    /// The type of the socket; it should suit the peer's
+    #[arg(long = "type", default_value = "dealer")]
+    socket_type: String,
+    /// End after so many events
+    #[arg(short = 'n', long)]
+    count: Option<u64>,
+    /// End after so long: 5s
+    #[arg(short = 'w', long, value_parser = crate::args::duration)]
+    timeout: Option<Duration>,
+    /// Print JSON lines
+    #[arg(short, long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let socket_type = SocketType::from_name(args.socket_type.to_uppercase().as_bytes())
+        .with_context(|| format!("{:?} is no socket type", args.socket_type))?;
+    let start = Instant::now();
+    let socket = AnySocket::open(socket_type);
+    let mut monitor = socket.monitor();
+    for endpoint in &args.ends.bind {
+        socket.bind(endpoint)?;
+    }
+    for endpoint in &args.ends.connect {
+        socket.connect(endpoint)?;
+    }
+    anyhow::ensure!(!args.ends.bind.is_empty() || !args.ends.connect.is_empty(), "monitor needs --bind or --connect");
+    let mut seen = 0;
+    while args.count.is_none_or(|count| seen < count) {
+        let left = args.timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+        let event = match left {
+            Some(left) => monitor.recv_timeout(left),
+            None => monitor.next(),
+        };
+        let Some(event) = event else {
+            return Ok(if seen > 0 && args.count.is_none() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TIMEOUT) });
+        };
+        seen += 1;
+        let seconds = start.elapsed().as_secs_f64();
+        let mut out = std::io::stdout().lock();
+        if args.json {
+            let line = serde_json::json!({
+                "seconds": seconds, "event": event.kind.to_string(), "endpoint": event.endpoint, "peer": event.peer,
+            });
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{seconds:>9.3} s  {event}")?;
+        }
+        out.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,91 @@
+//! `zefiro proxy`: carries messages between two sockets.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use zefiro::{AnySocket, Proxy, SocketType};
+
+/// Carry messages between two sockets, with live counters on a terminal
+///
+/// Sockets are given as TYPE:ENDPOINT to bind, or TYPE>ENDPOINT to connect:
+///   zefiro proxy xsub:tcp://*:5559 xpub:tcp://*:5560
+///   zefiro proxy router:tcp://*:5555 'dealer>tcp://worker:5556' --capture pub:tcp://*:5570
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// The side clients use
+    frontend: String,
+    /// The side services use
+    backend: String,
+    /// A socket that gets a copy of every message
+    #[arg(long)]
+    capture: Option<String>,
+    /// A socket that obeys PAUSE, RESUME, TERMINATE and STATISTICS
+    #[arg(long)]
+    control: Option<String>,
+    /// Print a line of counters this often instead of updating one: 10s
+    #[arg(long, value_parser = crate::args::duration)]
+    every: Option<Duration>,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (frontend, backend) = (open(&args.frontend)?, open(&args.backend)?);
+    let mut proxy = Proxy::new(&frontend, &backend);
+    if let Some(capture) = &args.capture {
+        proxy = proxy.capture(&open(capture)?);
+    }
+    if let Some(control) = &args.control {
+        proxy = proxy.control(&open(control)?);
+    }
+    let terminal = std::io::stderr().is_terminal();
+    if terminal || args.every.is_some() {
+        let (statistics, every) = (proxy.statistics(), args.every);
+        thread::spawn(move || {
+            let (start, mut before) = (Instant::now(), (0, 0));
+            loop {
+                let pause = every.unwrap_or(Duration::from_secs(1));
+                thread::sleep(pause);
+                let now = (statistics.forward(), statistics.backward());
+                let rate = |now: u64, before: u64| (now - before) as f64 / pause.as_secs_f64();
+                let line = format!(
+                    "{:>6.0} s   → {:>12} messages {:>10.0}/s {:>14} B   ← {:>12} messages {:>10.0}/s {:>14} B",
+                    start.elapsed().as_secs_f64(),
+                    now.0,
+                    rate(now.0, before.0),
+                    statistics.forward_bytes(),
+                    now.1,
+                    rate(now.1, before.1),
+                    statistics.backward_bytes(),
+                );
+                let end = if every.is_some() { "\n" } else { "\r" };
+                let _ = write!(std::io::stderr(), "{line}{end}");
+                before = now;
+            }
+        });
+    }
+    proxy.run()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(text: &str) -> anyhow::Result<AnySocket> {
+    let at = text.find([':', '>']).context("a socket is given as type:endpoint (bind) or type>endpoint (connect)")?;
+    let (name, endpoint) = (&text[..at], &text[at + 1..]);
+    let socket_type =
+        SocketType::from_name(name.to_uppercase().as_bytes()).with_context(|| format!("{name:?} is no socket type"))?;
+    let socket = AnySocket::open(socket_type);
+    if text[at..].starts_with('>') {
+        socket.connect(endpoint)?;
+    } else {
+        let bound = socket.bind(endpoint)?.to_string();
+        if bound != endpoint {
+            eprintln!("{name} bound to {bound}");
+        }
+    }
+    if socket_type == SocketType::Sub {
+        socket.subscribe("")?;
+    }
+    Ok(socket)
+}

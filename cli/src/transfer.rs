@@ -1,0 +1,287 @@
+//! `zefiro push`, `pull`, `req`, `rep` and the others: talk from the shell.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use zefiro::{AnySocket, Error, ErrorKind, Frame, Message, SocketType};
+
+use crate::args::{EXIT_TIMEOUT, Talk, TalkArgs};
+
+/// Talks until everything is said.
+pub fn run(talk: &Talk) -> anyhow::Result<ExitCode> {
+    let (socket_type, args) = talk.parts();
+    let socket = args.ends.open(socket_type, args.timeout)?;
+    let code = match socket_type {
+        SocketType::Push | SocketType::Pub => send_all(&socket, args)?,
+        SocketType::Pull => receive_all(&socket, args)?,
+        SocketType::Sub => {
+            subscribe(&socket, args)?;
+            receive_all(&socket, args)?
+        }
+        SocketType::Req => ask_all(&socket, args)?,
+        SocketType::Rep | SocketType::Router | SocketType::Stream => answer_all(&socket, socket_type, args)?,
+        SocketType::Pair | SocketType::Dealer | SocketType::XPub | SocketType::XSub => {
+            if socket_type == SocketType::XSub {
+                subscribe(&socket, args)?;
+            }
+            both_ways(&socket, socket_type, args)?
+        }
+    };
+    // What was sent is to arrive, unless the program was told to hurry.
+    let linger = args.timeout.unwrap_or(Duration::from_secs(30));
+    if let Err(unsent) = socket.close_within(linger) {
+        let messages: usize = unsent.iter().map(|unsent| unsent.messages).sum();
+        bail!("{messages} messages were not sent within {linger:?}");
+    }
+    Ok(code)
+}
+
+fn subscribe(socket: &AnySocket, args: &TalkArgs) -> anyhow::Result<()> {
+    if args.topic.is_empty() {
+        socket.subscribe("")?;
+    }
+    for topic in &args.topic {
+        socket.subscribe(topic)?;
+    }
+    Ok(())
+}
+
+fn send_all(socket: &AnySocket, args: &TalkArgs) -> anyhow::Result<ExitCode> {
+    wait_for_peers(socket, args)?;
+    let mut sent = 0;
+    'repeat: loop {
+        let before = sent;
+        for message in messages(args)? {
+            if args.count.is_some_and(|count| sent >= count) {
+                break 'repeat;
+            }
+            if let (Some(interval), true) = (args.interval, sent > 0) {
+                thread::sleep(interval);
+            }
+            socket.send(message?).map_err(Error::from)?;
+            sent += 1;
+        }
+        let repeatable = !args.messages.is_empty() || args.lines.is_some() || !args.file.is_empty();
+        if args.count.is_none() || !repeatable || sent == before {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A publisher without subscribers would talk to nobody.
+fn wait_for_peers(socket: &AnySocket, args: &TalkArgs) -> anyhow::Result<()> {
+    let patience = args.timeout.unwrap_or(Duration::from_secs(60 * 60 * 24 * 365));
+    if socket.socket_type() == SocketType::Pub {
+        let topic = args.topic.first().cloned().unwrap_or_default();
+        let waited = match args.topic.len() {
+            0 => socket.wait_connected(args.peers, patience),
+            _ => socket.wait_subscribed(topic, args.peers, patience),
+        };
+        waited.context("no subscriber came")?;
+        // Subscriptions follow the handshake at once; without a topic it is not known which to wait for.
+        thread::sleep(Duration::from_millis(50));
+    } else if args.peers > 1 {
+        socket.wait_connected(args.peers, patience)?;
+    }
+    Ok(())
+}
+
+fn receive_all(socket: &AnySocket, args: &TalkArgs) -> anyhow::Result<ExitCode> {
+    let mut received = 0;
+    while args.count.is_none_or(|count| received < count) {
+        match socket.recv() {
+            Ok(message) => print(&message, args)?,
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                let satisfied = args.count.is_none() && received > 0;
+                return Ok(if satisfied { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TIMEOUT) });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        received += 1;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ask_all(socket: &AnySocket, args: &TalkArgs) -> anyhow::Result<ExitCode> {
+    let mut asked = 0;
+    loop {
+        let before = asked;
+        for message in messages(args)? {
+            if args.count.is_some_and(|count| asked >= count) {
+                return Ok(ExitCode::SUCCESS);
+            }
+            if let (Some(interval), true) = (args.interval, asked > 0) {
+                thread::sleep(interval);
+            }
+            socket.send(message?).map_err(Error::from)?;
+            print(&socket.recv()?, args)?;
+            asked += 1;
+        }
+        if args.count.is_none() || args.messages.is_empty() || asked == before {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+fn answer_all(socket: &AnySocket, socket_type: SocketType, args: &TalkArgs) -> anyhow::Result<ExitCode> {
+    let answers = args.echo || args.reply.is_some() || args.exec.is_some();
+    ensure!(answers || socket_type != SocketType::Rep, "rep needs --echo, --reply TEXT or --exec COMMAND");
+    let mut received = 0;
+    while args.count.is_none_or(|count| received < count) {
+        let mut message = match socket.recv() {
+            Ok(message) => message,
+            Err(error) if error.kind() == ErrorKind::TimedOut && received > 0 && args.count.is_none() => break,
+            Err(error) => return Err(error.into()),
+        };
+        received += 1;
+        print(&message, args)?;
+        if !answers {
+            continue;
+        }
+        let id = if socket_type == SocketType::Rep { None } else { message.pop_front() };
+        if socket_type == SocketType::Stream && message.first().is_empty() {
+            continue;
+        }
+        let mut answer = answer_to(message, args)?;
+        if let Some(id) = id {
+            answer.push_front(id);
+        }
+        match socket.send(answer) {
+            Err(error) if error.kind() != ErrorKind::Unroutable => return Err(Error::from(error).into()),
+            _ => {}
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn answer_to(message: Message, args: &TalkArgs) -> anyhow::Result<Message> {
+    if let Some(reply) = &args.reply {
+        return parse(reply, args);
+    }
+    let Some(command) = &args.exec else { return Ok(message) };
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("running {command:?}"))?;
+    if let Some(mut input) = child.stdin.take() {
+        // A command that does not read its input is none the worse for it.
+        let _ = input.write_all(message.last());
+    }
+    let output = child.wait_with_output()?;
+    let text = output.stdout.strip_suffix(b"\n").unwrap_or(&output.stdout);
+    Ok(Message::from(text))
+}
+
+/// Sends what there is to send, and prints what comes meanwhile.
+fn both_ways(socket: &AnySocket, socket_type: SocketType, args: &TalkArgs) -> anyhow::Result<ExitCode> {
+    let receiver = socket.clone();
+    let wants_answers = args.count.is_some() || args.timeout.is_some() || args.messages.is_empty();
+    thread::scope(|scope| {
+        let printing = scope.spawn(|| match wants_answers {
+            true => receive_all(&receiver, args),
+            false => Ok(ExitCode::SUCCESS),
+        });
+        // With --count the count is of what comes: everything is sent once.
+        let send = |message: anyhow::Result<Message>| -> anyhow::Result<()> {
+            let mut message = message?;
+            if socket_type == SocketType::XPub {
+                for topic in args.topic.iter().rev() {
+                    message.push_front(topic.as_str());
+                }
+            }
+            Ok(socket.send(message).map_err(Error::from)?)
+        };
+        let nothing_to_say = args.messages.is_empty() && args.file.is_empty() && args.lines.is_none();
+        if !(nothing_to_say && matches!(socket_type, SocketType::XPub | SocketType::XSub)) {
+            for (index, message) in messages(args)?.enumerate() {
+                if let (Some(interval), true) = (args.interval, index > 0) {
+                    thread::sleep(interval);
+                }
+                send(message)?;
+            }
+        }
+        printing.join().unwrap_or_else(|_| bail!("the receiving thread panicked"))
+    })
+}
+
+/// The messages to send.
+fn messages(args: &TalkArgs) -> anyhow::Result<Box<dyn Iterator<Item = anyhow::Result<Message>> + '_>> {
+    if !args.messages.is_empty() {
+        return Ok(Box::new(args.messages.iter().map(|text| parse(text, args).map(|body| with_topic(body, args)))));
+    }
+    if !args.file.is_empty() {
+        return Ok(Box::new(args.file.iter().map(|path| {
+            let body = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            Ok(with_topic(Message::from(body), args))
+        })));
+    }
+    let input: Box<dyn BufRead> = match &args.lines {
+        Some(path) => {
+            Box::new(BufReader::new(File::open(path).with_context(|| format!("opening {}", path.display()))?))
+        }
+        None => Box::new(io::stdin().lock()),
+    };
+    Ok(Box::new(input.lines().map(|line| parse(&line?, args).map(|body| with_topic(body, args)))))
+}
+
+fn with_topic(mut message: Message, args: &TalkArgs) -> Message {
+    // Other types' topics are subscriptions.
+    if let Some(topic) = args.topic.first() {
+        message.push_front(topic.as_str());
+    }
+    message
+}
+
+fn parse(text: &str, args: &TalkArgs) -> anyhow::Result<Message> {
+    let parts: Vec<&str> = if args.separator.is_empty() { vec![text] } else { text.split(&args.separator).collect() };
+    parts
+        .into_iter()
+        .map(|part| if args.hex { from_hex(part) } else { Ok(Frame::from(part)) })
+        .collect::<Result<Vec<_>, _>>()
+        .map(Message::from)
+}
+
+fn from_hex(text: &str) -> anyhow::Result<Frame> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    ensure!(digits.len().is_multiple_of(2), "{text:?} has half a byte too much");
+    let bytes = digits.chunks(2).map(|pair| {
+        let digit = |byte: u8| char::from(byte).to_digit(16).with_context(|| format!("{text:?} is not hexadecimal"));
+        Ok((digit(pair[0])? * 16 + digit(pair[1])?) as u8)
+    });
+    Ok(Frame::from(bytes.collect::<anyhow::Result<Vec<u8>>>()?))
+}
+
+fn print(message: &Message, args: &TalkArgs) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    if args.json {
+        let parts: Vec<String> = message.frames().map(|frame| shown(frame, args.hex)).collect();
+        writeln!(out, "{}", serde_json::to_string(&parts)?)?;
+    } else {
+        for (index, frame) in message.frames().enumerate() {
+            if index > 0 {
+                out.write_all(args.separator.as_bytes())?;
+            }
+            if args.hex {
+                out.write_all(shown(frame, true).as_bytes())?;
+            } else {
+                out.write_all(frame)?;
+            }
+        }
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn shown(frame: &[u8], hex: bool) -> String {
+    match std::str::from_utf8(frame) {
+        Ok(text) if !hex => text.to_string(),
+        _ => frame.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
