@@ -136,7 +136,9 @@ impl ErrorKind {
             ErrorKind::TimedOut => "the time allowed ran out",
             ErrorKind::Terminated => "the context was shut down",
             ErrorKind::Closed => "the socket was closed",
-            ErrorKind::State => "the socket is not in a state for it (on REQ and REP, sending and receiving take turns)",
+            ErrorKind::State => {
+                "the socket is not in a state for it (on REQ and REP, sending and receiving take turns)"
+            }
             ErrorKind::Unsupported => "this socket type cannot do that",
             ErrorKind::Unroutable => "no peer has that routing id",
             ErrorKind::InvalidEndpoint => "the endpoint is not valid",

@@ -172,7 +172,9 @@ impl Proxy {
             _ => (unchanged, Message::new()),
         };
         match control.try_send(answer) {
-            Err(error) if !matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::State | ErrorKind::WouldBlock) => {
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::State | ErrorKind::WouldBlock) =>
+            {
                 Err(error.into())
             }
             _ => Ok(steer),

@@ -38,8 +38,10 @@ fn pushed_messages_are_pulled_whole_and_in_order() {
 #[test]
 fn large_messages_arrive_whole() {
     over_each_transport(|pull: Pull, push: Push| {
-        let bodies: Vec<Vec<u8>> =
-            [1 << 20, 100_000, 70_000, 65_536, 8193, 8192, 3 << 20].iter().map(|len| (0..*len).map(|n| (n / 7) as u8).collect()).collect();
+        let bodies: Vec<Vec<u8>> = [1 << 20, 100_000, 70_000, 65_536, 8193, 8192, 3 << 20]
+            .iter()
+            .map(|len| (0..*len).map(|n| (n / 7) as u8).collect())
+            .collect();
         let sent = bodies.clone();
         let sender = thread::spawn(move || {
             for body in sent {

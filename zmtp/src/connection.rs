@@ -321,7 +321,8 @@ impl Connection {
             mechanism.handle_command(&body)?;
             push_commands(&mut **mechanism, &mut self.output);
             if let Some(properties) = mechanism.take_properties() {
-                let find = |name: &str| properties.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+                let find =
+                    |name: &str| properties.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
                 let socket_type = match find("Socket-Type") {
                     None => None,
                     Some(name) => {
@@ -341,8 +342,8 @@ impl Connection {
     /// A frame of the handshake from the front of the input; `None` if it is not complete.
     fn take_small_frame(&mut self) -> Result<Option<(Vec<u8>, bool)>, Error> {
         let Some(header) = self.settled.framing().decode_header(&self.input)? else { return Ok(None) };
-        let limit = (self.config.limits.command_bytes_max as u64)
-            .min(self.config.limits.frame_bytes_max.unwrap_or(u64::MAX));
+        let limit =
+            (self.config.limits.command_bytes_max as u64).min(self.config.limits.frame_bytes_max.unwrap_or(u64::MAX));
         if header.body > limit {
             return Err(Error::Oversize { bytes: header.body, limit });
         }
@@ -443,7 +444,8 @@ impl Connection {
             self.input.drain(..whole);
         } else {
             let tail = self.input.get(whole..).unwrap_or_default();
-            let biggest = if pieces.len() == 1 && pieces.iter().all(|(_, _, messages)| *messages == 1) { whole } else { 0 };
+            let biggest =
+                if pieces.len() == 1 && pieces.iter().all(|(_, _, messages)| *messages == 1) { whole } else { 0 };
             self.large_bytes =
                 if biggest > INPUT_BYTES_MAX { (biggest + LARGE_MARGIN).min(LARGE_BYTES_MAX) } else { 0 };
             let mut rest = Vec::new();

@@ -211,7 +211,9 @@ impl Frame {
                 let (start, len) = (self.start(), self.len);
                 match Arc::try_unwrap(memory.0) {
                     Ok(Owner::Vec(bytes)) if whole && bytes.len() == len => bytes,
-                    Ok(owner) => Memory(Arc::new(owner)).as_slice().get(start..start + len).unwrap_or_default().to_vec(),
+                    Ok(owner) => {
+                        Memory(Arc::new(owner)).as_slice().get(start..start + len).unwrap_or_default().to_vec()
+                    }
                     Err(owner) => Memory(owner).as_slice().get(start..start + len).unwrap_or_default().to_vec(),
                 }
             }
@@ -358,13 +360,21 @@ impl From<String> for Frame {
 
 impl From<Vec<u8>> for Frame {
     fn from(bytes: Vec<u8>) -> Frame {
-        if bytes.len() <= Frame::INLINE_MAX { Frame::copy_from_slice(&bytes) } else { Frame::whole(Memory::from(bytes)) }
+        if bytes.len() <= Frame::INLINE_MAX {
+            Frame::copy_from_slice(&bytes)
+        } else {
+            Frame::whole(Memory::from(bytes))
+        }
     }
 }
 
 impl From<Bytes> for Frame {
     fn from(bytes: Bytes) -> Frame {
-        if bytes.len() <= Frame::INLINE_MAX { Frame::copy_from_slice(&bytes) } else { Frame::whole(Memory::from(bytes)) }
+        if bytes.len() <= Frame::INLINE_MAX {
+            Frame::copy_from_slice(&bytes)
+        } else {
+            Frame::whole(Memory::from(bytes))
+        }
     }
 }
 

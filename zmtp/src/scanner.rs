@@ -41,16 +41,7 @@ pub(crate) enum Found {
 
 impl Scanner {
     pub(crate) fn new(framing: Framing, replies_only: bool) -> Scanner {
-        Scanner {
-            framing,
-            replies_only,
-            at: 0,
-            whole: 0,
-            frames: 0,
-            bytes: 0,
-            envelope: Envelope::Start,
-            need: 0,
-        }
+        Scanner { framing, replies_only, at: 0, whole: 0, frames: 0, bytes: 0, envelope: Envelope::Start, need: 0 }
     }
 
     /// The next thing in `buffer`; `None` when more bytes are needed.
@@ -85,12 +76,8 @@ impl Scanner {
                 if messages > 0 {
                     break;
                 }
-                let command = Found::Command {
-                    start: self.at,
-                    body: self.at + header.len,
-                    end,
-                    inside: self.frames > 0,
-                };
+                let command =
+                    Found::Command { start: self.at, body: self.at + header.len, end, inside: self.frames > 0 };
                 if self.frames == 0 {
                     (self.at, self.whole) = (end, end);
                 }

@@ -256,7 +256,8 @@ fn what_is_too_large_ends_the_connection() {
 
 #[test]
 fn http_and_other_garbage_do_no_harm() {
-    for bytes in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], &[0; 100], &[0xff; 100], b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01XXXX"]
+    for bytes in
+        [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], &[0; 100], &[0xff; 100], b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01XXXX"]
     {
         for step in [1, 5, 100] {
             let now = Instant::now();
@@ -275,7 +276,8 @@ fn http_and_other_garbage_do_no_harm() {
 fn only_replies_reach_a_requester() {
     let good: [&[u8]; 2] = [b"\x01\x00\x00\x02Hi", b"\x01\x04abcd\x01\x00\x00\x02Hi"];
     let bad: [&[u8]; 3] = [b"\x00\x02Hi", b"\x01\x01x\x00\x02Hi", b"\x01\x04abcd\x00\x00"];
-    for (bytes, fine) in good.into_iter().map(|bytes| (bytes, true)).chain(bad.into_iter().map(|bytes| (bytes, false))) {
+    for (bytes, fine) in good.into_iter().map(|bytes| (bytes, true)).chain(bad.into_iter().map(|bytes| (bytes, false)))
+    {
         let (mut req, mut rep, now) = pair(SocketType::Req, SocketType::Rep);
         settle(&mut req, &mut rep, 1000, now).unwrap();
         assert_eq!(req.feed(bytes, now).is_ok(), fine, "{bytes:?}");

@@ -288,7 +288,13 @@ pub(crate) fn lead<'a>(
     // Flush before waiting: nobody else may be due to write what this thread is going to wait for an answer to.
     state.help();
     drop(state);
-    pump(core, &set, deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())), READS_APPLICATION, true);
+    pump(
+        core,
+        &set,
+        deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
+        READS_APPLICATION,
+        true,
+    );
     let mut state = core.lock();
     state.stop_leading(core);
     Ok(state)

@@ -88,7 +88,10 @@ impl Listener {
             && !filters.is_empty()
             && !filters.iter().any(|filter| filter.accepts(address.ip()))
         {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{address} is not in an accept filter")));
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("{address} is not in an accept filter"),
+            ));
         }
         // The peer may be gone already; then the first read says so.
         let _ = tcp::configure(stream, &self.options);
@@ -101,8 +104,9 @@ impl Listener {
     fn ipc_peer(&self, stream: &Socket) -> io::Result<Peer> {
         let credentials = ipc::credentials(stream);
         let options = &self.options;
-        let filtered =
-            !(options.ipc_filter_uids.is_empty() && options.ipc_filter_gids.is_empty() && options.ipc_filter_pids.is_empty());
+        let filtered = !(options.ipc_filter_uids.is_empty()
+            && options.ipc_filter_gids.is_empty()
+            && options.ipc_filter_pids.is_empty());
         let accepted = credentials.is_some_and(|(uid, gid, pid)| {
             options.ipc_filter_uids.contains(&uid)
                 || options.ipc_filter_gids.contains(&gid)

@@ -39,7 +39,9 @@ impl Resolver {
         let resolver = self.clone();
         if thread::Builder::new().name("zefiro/dns".into()).spawn(move || resolver.work()).is_ok() {
             shared.workers += 1;
-        } else if shared.workers == 0 && let Some(request) = shared.waiting.pop_back() {
+        } else if shared.workers == 0
+            && let Some(request) = shared.waiting.pop_back()
+        {
             let error = std::io::Error::other("no thread could be started to resolve the name");
             request.io.tell(Command::Resolved(request.token, Err(error)));
         }

@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use socket2::Socket;
 use zmtp::{Config, Connection, Event, Heartbeat, Limits, PeerInfo, SocketType};
 
-pub(crate) use super::connector::Dialer;
 use super::IoHandle;
+pub(crate) use super::connector::Dialer;
 use super::link::{Link, Loss, Protocol, Reader};
 use super::listener::Listener;
 use super::receive::hand_over;

@@ -599,9 +599,7 @@ impl IoThread {
 
 /// Whether messages wait in the session's pipe.
 fn has_something_to_say(session: &Session) -> bool {
-    session
-        .pipe()
-        .is_some_and(|pipe| session.core.lock().pipes.get(pipe).is_some_and(|pipe| pipe.queued_out() > 0))
+    session.pipe().is_some_and(|pipe| session.core.lock().pipes.get(pipe).is_some_and(|pipe| pipe.queued_out() > 0))
 }
 
 /// The I/O thread's turn to write a link.

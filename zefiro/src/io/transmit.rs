@@ -4,8 +4,8 @@ use std::io::{ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::link::{Link, Loss};
 use super::Command;
+use super::link::{Link, Loss};
 use crate::pipe::outbox::Batch;
 use crate::socket::core::SocketCore;
 use crate::sys::net;
@@ -85,4 +85,3 @@ pub(crate) const ROUNDS_APPLICATION: usize = 2;
 
 /// Batches the I/O thread writes on one link before it looks at the others.
 pub(crate) const ROUNDS_IO: usize = 4;
-

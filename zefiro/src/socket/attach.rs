@@ -44,11 +44,7 @@ impl State {
 
     /// Takes over changed options; marks concern existing pipes too.
     pub(crate) fn adopt_options(&mut self, options: crate::options::Options) {
-        self.pipes.set_marks(
-            options.send_high_water_mark,
-            options.recv_high_water_mark,
-            options.send_high_water_bytes,
-        );
+        self.pipes.set_marks(options.send_high_water_mark, options.recv_high_water_mark, options.send_high_water_bytes);
         self.options = Arc::new(options);
         self.notify_send();
         for id in self.pipes.ids() {

@@ -145,8 +145,7 @@ impl SocketCore {
         let (io, options) = self.io_and_options(CONNECT, text)?;
         let mut state = self.lock();
         state.check_open(CONNECT)?;
-        let once =
-            matches!(self.socket_type, SocketType::Dealer | SocketType::Sub | SocketType::Pub | SocketType::Req);
+        let once = matches!(self.socket_type, SocketType::Dealer | SocketType::Sub | SocketType::Pub | SocketType::Req);
         if once && state.endpoints.iter().any(|entry| entry.key == key && matches!(entry.kind, Kind::Connected(_))) {
             return Ok(());
         }
@@ -187,7 +186,12 @@ impl SocketCore {
     pub(crate) fn end_endpoint(self: &Arc<SocketCore>, operation: &'static str, text: &str) -> Result<()> {
         self.lock().check_open(operation)?;
         if !text.contains("://") {
-            return Err(Error::with_text(ErrorKind::InvalidEndpoint, operation, text, "there is no transport before \"://\""));
+            return Err(Error::with_text(
+                ErrorKind::InvalidEndpoint,
+                operation,
+                text,
+                "there is no transport before \"://\"",
+            ));
         }
         let mut ended = self.take_entries(text);
         if ended.is_empty()
@@ -234,12 +238,8 @@ impl SocketCore {
             }
             Kind::Connected(io) => {
                 let mut state = self.lock();
-                let pipes: Vec<PipeId> = state
-                    .pipes
-                    .iter()
-                    .filter(|(_, pipe)| pipe.facts.endpoint == entry.key)
-                    .map(|(id, _)| id)
-                    .collect();
+                let pipes: Vec<PipeId> =
+                    state.pipes.iter().filter(|(_, pipe)| pipe.facts.endpoint == entry.key).map(|(id, _)| id).collect();
                 for pipe in pipes {
                     state.disconnect_pipe(pipe);
                 }

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use zmtp::{Frame, SocketType};
 
+use self::core::SocketCore;
 pub use self::future::{RecvFuture, SendFuture};
 #[cfg(feature = "stream")]
 pub use self::future::{RecvStream, SendSink};
-use self::core::SocketCore;
 use self::kind::{Kind, Publishes, Receives, Sends, Subscribes, Typed};
 pub use self::ops::Wait;
 use crate::context::{Context, Unsent};
@@ -473,7 +473,9 @@ impl<K: Subscribes> Socket<K> {
         let mut state = self.core.lock();
         state.check_open("subscribe")?;
         let (pattern, pipes, options) = state.parts();
-        pattern.subscribe(pipes, options, topic.as_ref()).map_err(|refusal| Error::new(ops::kind_of(refusal), "subscribe"))
+        pattern
+            .subscribe(pipes, options, topic.as_ref())
+            .map_err(|refusal| Error::new(ops::kind_of(refusal), "subscribe"))
     }
 
     /// Ends a subscription; one that is not there is no error.
@@ -497,7 +499,8 @@ impl<K: Publishes> Socket<K> {
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut).
     pub fn wait_subscribed(&self, topic: impl AsRef<[u8]>, peers: usize, timeout: Duration) -> Result<()> {
-        self.core.wait_until("wait for subscribers", timeout, |state| state.pattern.subscribers(topic.as_ref()) >= peers)
+        self.core
+            .wait_until("wait for subscribers", timeout, |state| state.pattern.subscribers(topic.as_ref()) >= peers)
     }
 }
 
