@@ -47,10 +47,13 @@ pub struct Unsent {
     pub messages: usize,
 }
 
+/// An I/O thread that runs.
+type StartedIo = (Arc<IoHandle>, Option<JoinHandle<()>>);
+
 /// What the sockets of a context share.
 pub(crate) struct ContextInner {
     options: Mutex<ContextOptions>,
-    io: Mutex<Vec<(Arc<IoHandle>, Option<JoinHandle<()>>)>>,
+    io: Mutex<Vec<StartedIo>>,
     names: Mutex<Names>,
     sockets: Mutex<HashMap<u64, Weak<SocketCore>>>,
     socket_gone: Condvar,
@@ -273,7 +276,7 @@ impl ContextInner {
             })
     }
 
-    fn start_io(&self, index: usize) -> std::io::Result<(Arc<IoHandle>, Option<JoinHandle<()>>)> {
+    fn start_io(&self, index: usize) -> std::io::Result<StartedIo> {
         let handle = Arc::new(IoHandle::new()?);
         let io_thread = IoThread::new(handle.clone(), self.resolver.clone());
         let thread = thread::Builder::new().name(format!("zefiro/io/{index}")).spawn(move || io_thread.run())?;

@@ -80,6 +80,8 @@ impl Interest {
     pub const READABLE: Interest = Interest { readable: true, writable: false };
     /// Whether something could be sent.
     pub const WRITABLE: Interest = Interest { readable: false, writable: true };
+    /// Nothing, for the time being.
+    pub const NONE: Interest = Interest { readable: false, writable: false };
     /// Either.
     pub const BOTH: Interest = Interest { readable: true, writable: true };
 }

@@ -57,6 +57,28 @@ impl ProxyStatistics {
     }
 }
 
+/// What the proxy waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Flow {
+    paused: bool,
+    /// A message for the backend waits for room there.
+    forward_blocked: bool,
+    backward_blocked: bool,
+}
+
+impl Flow {
+    /// What to be told of a side whose messages may be `held` up, and which others may be `awaited` to have room. A
+    /// paused proxy does not look, so that waiting messages cost nothing.
+    fn interest(self, held: bool, awaited: bool) -> Interest {
+        match (self.paused, held, awaited) {
+            (true, ..) | (false, true, false) => Interest::NONE,
+            (false, true, true) => Interest::WRITABLE,
+            (false, false, true) => Interest::BOTH,
+            (false, false, false) => Interest::READABLE,
+        }
+    }
+}
+
 enum Steer {
     Run,
     Pause,
@@ -93,7 +115,8 @@ impl Proxy {
         self.statistics.clone()
     }
 
-    /// Carries messages until told to terminate, until the context is shut down, or until a socket is closed.
+    /// Carries messages until told to terminate, until the context is shut down, or until a socket is closed. A message
+    /// is only taken from one side when the other has room for it.
     ///
     /// # Errors
     /// What ended it, if not the control socket.
@@ -105,40 +128,44 @@ impl Proxy {
             poller.add(control, Interest::READABLE, CONTROL)?;
         }
         let mut ready = Vec::new();
-        let mut paused = false;
+        let mut flow = Flow::default();
         loop {
             poller.wait(&mut ready, None)?;
+            let before = flow;
             for event in &ready {
                 match event.key {
-                    CONTROL => match self.obey(paused)? {
-                        Steer::Run => paused = self.set_paused(&poller, false)?,
-                        Steer::Pause => paused = self.set_paused(&poller, true)?,
+                    CONTROL => match self.obey(flow.paused)? {
+                        Steer::Run => flow.paused = false,
+                        Steer::Pause => flow.paused = true,
                         Steer::Terminate => return Ok(()),
                     },
-                    FRONTEND if !paused => self.carry(&self.frontend, &self.backend, 0)?,
-                    BACKEND if !paused => self.carry(&self.backend, &self.frontend, 2)?,
+                    // Whatever has changed about either side, both directions may go on.
+                    _ if !flow.paused => {
+                        flow.forward_blocked = self.carry(&self.frontend, &self.backend, 0)?;
+                        flow.backward_blocked = self.carry(&self.backend, &self.frontend, 2)?;
+                    }
                     _ => {}
                 }
             }
-        }
-    }
-
-    /// A paused proxy does not look at its sockets, so that waiting messages cost nothing.
-    fn set_paused(&self, poller: &Poller, paused: bool) -> Result<bool> {
-        for (key, socket) in [(FRONTEND, &self.frontend), (BACKEND, &self.backend)] {
-            let _ = poller.remove(key);
-            if !paused {
-                poller.add(socket, Interest::READABLE, key)?;
+            if flow != before {
+                poller.modify(FRONTEND, flow.interest(flow.forward_blocked, flow.backward_blocked))?;
+                poller.modify(BACKEND, flow.interest(flow.backward_blocked, flow.forward_blocked))?;
             }
         }
-        Ok(paused)
     }
 
-    fn carry(&self, from: &Socket<Any>, to: &Socket<Any>, counts: usize) -> Result<()> {
+    /// Carries what is there, for a turn. Answers whether the receiving side has no room.
+    fn carry(&self, from: &Socket<Any>, to: &Socket<Any>, counts: usize) -> Result<bool> {
         for _ in 0..MESSAGES_PER_TURN {
+            if !from.is_readable() {
+                return Ok(false);
+            }
+            if !to.is_writable() && !self.one_way() {
+                return Ok(true);
+            }
             let mut message = match from.try_recv() {
                 Ok(message) => message,
-                Err(error) if error.is_would_block() => return Ok(()),
+                Err(error) if error.is_would_block() => return Ok(false),
                 Err(error) => return Err(error),
             };
             self.statistics.counts[counts].fetch_add(1, Ordering::Relaxed);
@@ -148,7 +175,12 @@ impl Proxy {
             }
             to.core().send(&mut message, Wait::AsConfigured)?;
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// One socket as both sides carries without asking for room (`zmq_proxy(3)`).
+    fn one_way(&self) -> bool {
+        Arc::ptr_eq(self.frontend.core(), self.backend.core())
     }
 
     fn obey(&self, paused: bool) -> Result<Steer> {

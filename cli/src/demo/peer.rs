@@ -88,7 +88,7 @@ pub fn message(number: u64) -> Message {
     let mut message = Message::from(head);
     message.push_back(Frame::from(body));
     message.push_back(sum.to_string());
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         message = Message::from([format!("topic {number}"), String::new(), "0".into()]);
     }
     message

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
-use zefiro::{AnySocket, Configure as _, Context, Message, SocketType};
+use zefiro::{AnySocket, Configure as _, Context, SocketType};
 
 use super::peer::{self, Role};
 use super::python;

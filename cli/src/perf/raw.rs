@@ -78,9 +78,8 @@ pub fn drive(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Result<Measured
                 if plan.pause_nanos > 0 {
                     thread::sleep(Duration::from_nanos(plan.pause_nanos));
                 }
-                if plan.rate > 0 {
-                    let due = start + Duration::from_nanos(count * 1_000_000_000 / plan.rate);
-                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                if let Some(due) = plan.due(count) {
+                    thread::sleep((start + due).saturating_duration_since(Instant::now()));
                 }
                 let begun = Instant::now();
                 stream.write_all(&body)?;

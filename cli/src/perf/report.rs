@@ -63,8 +63,8 @@ impl Report {
         if !self.json {
             if !self.headed {
                 println!(
-                    "{:<30} {:<9} {:>12} {:>10} {:>9}   {}",
-                    "work", "who", "median", "p99", "CPU s/M", "zefiro ÷ this (range)  to reach"
+                    "{:<30} {:<9} {:>12} {:>10} {:>9}   zefiro ÷ this (range)  to reach",
+                    "work", "who", "median", "p99", "CPU s/M"
                 );
                 self.headed = true;
             }

@@ -57,6 +57,13 @@ pub struct Plan {
     pub rate: u64,
 }
 
+impl Plan {
+    /// When round trip `count` is due after the start, if they come at a fixed rate.
+    pub fn due(&self, count: u64) -> Option<Duration> {
+        (count * 1_000_000_000).checked_div(self.rate).map(Duration::from_nanos)
+    }
+}
+
 /// What a role has measured.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Measured {
@@ -331,7 +338,7 @@ fn send_for<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Measur
     let (start, end) = (Instant::now(), Duration::from_millis(plan.millis));
     let every = if plan.size > 10_000 || timed { 16 } else { 256 };
     let mut count = 0u64;
-    while count % every != 0 || start.elapsed() < end {
+    while !count.is_multiple_of(every) || start.elapsed() < end {
         if plan.pause_nanos > 0 {
             let pause = Instant::now();
             while (pause.elapsed().as_nanos() as u64) < plan.pause_nanos {
@@ -404,15 +411,13 @@ fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Mea
         if plan.pause_nanos > 0 {
             thread::sleep(Duration::from_nanos(plan.pause_nanos));
         }
-        // At a fixed rate the clock starts when the round trip is due, so that a late one counts as late.
-        let begun = if plan.rate > 0 {
-            let due = start + Duration::from_nanos(count * 1_000_000_000 / plan.rate);
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            due.max(start)
-        } else {
-            Instant::now()
-        };
-        let begun = if plan.rate > 0 && plan.rate <= 1000 { Instant::now() } else { begun };
+        // At a high rate the clock starts when the round trip is due, so that a late one counts as late. At a low one
+        // that would measure how late this thread's own sleep ends.
+        let mut begun = Instant::now();
+        if let Some(due) = plan.due(count) {
+            thread::sleep((start + due).saturating_duration_since(begun));
+            begun = if plan.rate > LOW_RATE { start + due } else { Instant::now() };
+        }
         turn(count)?;
         histogram.saturating_record(begun.elapsed().as_nanos() as u64 / 2);
         count += 1;
@@ -489,5 +494,7 @@ fn resident_bytes() -> u64 {
 
 /// Requests a dealer keeps outstanding.
 const WINDOW: u64 = 10;
+/// Round trips per second up to which the sleep between them is left out of the latency.
+const LOW_RATE: u64 = 1000;
 const TOPIC_BYTES: usize = 20;
 const MATCHES: usize = 100_000;

@@ -9,6 +9,7 @@ use zmtp::{Event, Frame};
 use super::Command;
 use super::link::{Link, Loss, Protocol, Reader};
 use super::transmit::report_loss;
+use crate::counters::DropReason;
 use crate::message::Message;
 use crate::pipe::subscription_message;
 use crate::socket::core::{Locked, SocketCore};
@@ -31,8 +32,7 @@ pub(crate) fn receive(core: &Arc<SocketCore>, link: &Arc<Link>, reads: usize, le
             }
             Ok(Progress::Nothing) => break,
             Err(loss) => {
-                core.lock().unwatch(link);
-                report_loss(link, loss);
+                lose(core, link, loss);
                 return true;
             }
         }
@@ -56,11 +56,21 @@ pub(crate) fn check_timers(core: &Arc<SocketCore>, link: &Arc<Link>, now: Instan
         connection.handle_timeout(now).map_err(Loss::Protocol)
     });
     if let Err(loss) = outcome {
-        core.lock().unwatch(link);
-        return report_loss(link, loss);
+        return lose(core, link, loss);
     }
     hand_over(core, link, &mut reader, false);
     arm_timer(link, &mut reader);
+}
+
+/// The stream has ended, or is to end.
+fn lose(core: &Arc<SocketCore>, link: &Arc<Link>, loss: Loss) {
+    let mut state = core.lock();
+    state.unwatch(link);
+    if let Loss::Protocol(zmtp::Error::Oversize { .. } | zmtp::Error::TooManyFrames { .. }) = loss {
+        state.pipes.count_dropped(DropReason::Oversize, 1);
+    }
+    drop(state);
+    report_loss(link, loss);
 }
 
 enum Progress {

@@ -23,7 +23,6 @@ struct Shared {
     writer_asleep: bool,
     /// Messages acknowledged by the reader, over all time.
     acknowledged: u64,
-    writer_gone: bool,
     reader_gone: bool,
     /// The reader's part of the limit; `None` until there is a reader.
     reader_mark: Option<usize>,
@@ -106,7 +105,6 @@ impl DuctWriter {
     /// No more will be written. Answers whether the reader must be told.
     pub(crate) fn close(&mut self) -> bool {
         let mut shared = self.duct.shared.lock();
-        shared.writer_gone = true;
         shared.reader_asleep = false;
         !shared.reader_gone
     }
@@ -150,11 +148,6 @@ impl DuctReader {
     /// Messages taken from the queue and not yet read.
     pub(crate) fn queued(&self) -> usize {
         self.local.len()
-    }
-
-    /// Whether the writer is gone; what it wrote may still be there.
-    pub(crate) fn writer_gone(&self) -> bool {
-        self.duct.shared.lock().writer_gone
     }
 
     /// Nothing more will be read. Answers how many messages nobody will read now.
@@ -213,7 +206,6 @@ mod tests {
         let (mut writer, mut reader) = duct(10, false);
         writer.push(Message::from("a"));
         assert!(writer.close());
-        assert!(reader.writer_gone());
         assert_eq!(reader.pop().map(|(message, _)| message), Some(Message::from("a")));
         assert!(reader.pop().is_none());
     }

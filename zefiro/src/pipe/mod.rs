@@ -222,10 +222,6 @@ impl Pipes {
         self.slots.iter().map(|(index, pipe)| (PipeId { index: index as u32, generation: pipe.generation }, pipe))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
     // ---- what patterns use ----
 
     /// The identity the peer announced; empty if it did not, or is not connected yet.
@@ -548,11 +544,6 @@ impl Pipes {
             pipe.inbox = VecDeque::new();
             pipe.inbox_messages = 0;
         }
-    }
-
-    /// Messages queued for the program to read.
-    pub(crate) fn inbox_messages(&self, id: PipeId) -> usize {
-        self.get(id).map_or(0, Pipe::queued_in)
     }
 
     /// Whether a writer was refused and waits to be told of room; asked once.

@@ -28,7 +28,6 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// Messages in the batch that is being written.
     in_flight: usize,
-    in_flight_bytes: usize,
     /// How often it was taken: how others see that it is being written.
     taken: u32,
     /// The batch that cannot go on just now, or an empty one kept for its memory.
@@ -98,7 +97,6 @@ impl Outbox {
             messages: 0,
             bytes: 0,
             in_flight: 0,
-            in_flight_bytes: 0,
             taken: 0,
             spare: Batch::default(),
         }
@@ -131,11 +129,6 @@ impl Outbox {
     /// Bytes not yet taken by a writer, headers included.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// Bytes not yet given to the kernel, headers included.
-    pub(crate) fn unsent_bytes(&self) -> usize {
-        self.bytes + self.in_flight_bytes
     }
 
     /// Whether there is anything to write.
@@ -207,7 +200,7 @@ impl Outbox {
             batch.segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
         }
         self.in_flight = std::mem::take(&mut self.messages);
-        self.in_flight_bytes = std::mem::take(&mut self.bytes);
+        self.bytes = 0;
         Some(batch)
     }
 
@@ -229,7 +222,6 @@ impl Outbox {
     /// The batch was written whole; its buffers go back to the pool.
     pub(crate) fn finish(&mut self, pool: &mut Pool, mut batch: Batch) {
         self.in_flight = 0;
-        self.in_flight_bytes = 0;
         for segment in batch.segments.drain(..) {
             if let Segment::Bytes(buffer) = segment {
                 pool.put(buffer);
@@ -249,7 +241,7 @@ impl Outbox {
         segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
         self.control = Vec::new();
         let unsent = std::mem::take(&mut self.messages) + std::mem::take(&mut self.in_flight);
-        (self.bytes, self.in_flight_bytes) = (0, 0);
+        self.bytes = 0;
         self.state = WriteState::Dead;
         let kept = reclaim(self.format, &segments, written);
         let lost = unsent.saturating_sub(kept.len());
@@ -285,10 +277,6 @@ impl Outbox {
 }
 
 impl Batch {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.segments.is_empty()
-    }
-
     /// Whether the kernel has taken all of it.
     pub(crate) fn is_written(&self) -> bool {
         self.cursor == self.segments.len()

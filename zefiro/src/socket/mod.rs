@@ -292,6 +292,11 @@ impl<K: Kind> Socket<K> {
         Ok(())
     }
 
+    /// Distinct topics subscribed to: by the socket's peers (PUB, XPUB), or by the socket itself (SUB, XSUB).
+    pub fn topic_count(&self) -> usize {
+        self.core.lock().pattern.topics()
+    }
+
     /// What the socket has done so far.
     pub fn counters(&self) -> Counters {
         self.core.counters()

@@ -28,7 +28,6 @@ impl Interest {
     pub(crate) const NONE: Interest = Interest { read: false, write: false, once: false };
     pub(crate) const READ: Interest = Interest { read: true, write: false, once: false };
     pub(crate) const WRITE: Interest = Interest { read: false, write: true, once: false };
-    pub(crate) const BOTH: Interest = Interest { read: true, write: true, once: false };
     pub(crate) const WRITE_ONCE: Interest = Interest { read: false, write: true, once: true };
 }
 

@@ -1,5 +1,7 @@
 //! What the tests share: endpoints on every transport, and a bound on every wait.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -32,4 +34,31 @@ pub fn over_each_transport<A: kind::Typed, B: kind::Typed>(test: impl Fn(Socket<
         test(bound, connected);
         context.close_within(LONG).unwrap();
     }
+}
+
+/// A port that was free a moment ago, for tests that must know it before they bind.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Binds an address whose last owner may not have let go of it quite yet.
+pub fn bind_again(mut bind: impl FnMut() -> zefiro::Result<()>) {
+    let deadline = std::time::Instant::now() + LONG;
+    while let Err(error) = bind() {
+        assert!(std::time::Instant::now() < deadline, "{error}");
+        std::thread::yield_now();
+    }
+}
+
+/// What a peer of ZMTP 3.1 with NULL security says until it is ready.
+pub fn handshake(socket_type: &str) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1];
+    bytes.extend_from_slice(b"NULL");
+    bytes.resize(64, 0);
+    let mut ready = b"\x05READY\x0bSocket-Type".to_vec();
+    ready.extend_from_slice(&(socket_type.len() as u32).to_be_bytes());
+    ready.extend_from_slice(socket_type.as_bytes());
+    bytes.extend_from_slice(&[4, ready.len() as u8]);
+    bytes.extend_from_slice(&ready);
+    bytes
 }

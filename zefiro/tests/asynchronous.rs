@@ -1,0 +1,196 @@
+//! Futures: on tokio, on an executor of ten lines, cancelled at any time, beside threads.
+
+mod util;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use util::{LONG, over_each_transport, socket};
+use zefiro::{Context, ErrorKind, Message, Pull, Push, Rep, Req};
+
+/// The smallest executor there is.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[test]
+fn no_runtime_is_needed() {
+    over_each_transport(|rep: Rep, req: Req| {
+        let server = thread::spawn(move || {
+            block_on(async {
+                for _ in 0..500 {
+                    let request = rep.recv_async().await.unwrap();
+                    rep.send_async(request).await.unwrap();
+                }
+            });
+            rep
+        });
+        block_on(async {
+            for number in 0..500 {
+                req.send_async(number.to_string()).await.unwrap();
+                assert_eq!(req.recv_async().await.unwrap(), number.to_string().as_str());
+            }
+        });
+        drop(server.join().unwrap());
+    });
+}
+
+#[test]
+fn many_tasks_share_a_socket_on_several_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    over_each_transport(|pull: Pull, push: Push| {
+        runtime.block_on(async {
+            let senders: Vec<_> = (0..20u32)
+                .map(|task| {
+                    let push = push.clone();
+                    tokio::spawn(async move {
+                        for number in 0..500u32 {
+                            push.send_async((task * 500 + number).to_string()).await.unwrap();
+                        }
+                    })
+                })
+                .collect();
+            let receivers: Vec<_> = (0..10)
+                .map(|_| {
+                    let pull = pull.clone();
+                    tokio::spawn(async move {
+                        let mut numbers = Vec::new();
+                        for _ in 0..1000 {
+                            let message = pull.recv_async().await.unwrap();
+                            numbers.push(message.as_str().unwrap().parse::<u32>().unwrap());
+                        }
+                        numbers
+                    })
+                })
+                .collect();
+            for sender in senders {
+                sender.await.unwrap();
+            }
+            let mut all = Vec::new();
+            for receiver in receivers {
+                all.extend(receiver.await.unwrap());
+            }
+            all.sort_unstable();
+            assert_eq!(all, (0..10_000).collect::<Vec<u32>>());
+        });
+    });
+}
+
+#[test]
+fn a_cancelled_receive_takes_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    over_each_transport(|pull: Pull, push: Push| {
+        let sender = thread::spawn(move || {
+            for number in 0..3000u32 {
+                push.send(Message::from(&number.to_be_bytes())).unwrap();
+                if number % 7 == 0 {
+                    thread::yield_now();
+                }
+            }
+            push
+        });
+        runtime.block_on(async {
+            let mut next = 0u32;
+            while next < 3000 {
+                // Two futures at a time on one socket; whichever is not first is dropped.
+                let message = tokio::select! {
+                    message = pull.recv_async() => Some(message.unwrap()),
+                    message = pull.recv_async() => Some(message.unwrap()),
+                    () = tokio::task::yield_now() => None,
+                };
+                if let Some(message) = message {
+                    assert_eq!(message.as_bytes(), next.to_be_bytes());
+                    next += 1;
+                }
+            }
+        });
+        drop(sender.join());
+    });
+}
+
+#[test]
+fn a_cancelled_send_gives_the_message_back() {
+    let context = Context::new();
+    let push: Push = socket(&context);
+    let mut sending = Box::pin(push.send_async(["no", "peer"]));
+    let waker = Waker::noop();
+    assert!(sending.as_mut().poll(&mut TaskContext::from_waker(waker)).is_pending());
+    drop(sending);
+    let refused = push.try_send(["no", "peer"]).unwrap_err();
+    assert_eq!(refused.into_message(), ["no", "peer"]);
+    assert_eq!(push.send_async("kept").into_message().unwrap(), "kept");
+}
+
+#[test]
+fn a_future_and_a_thread_wait_on_the_same_socket() {
+    let context = Context::new();
+    let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+    push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    let other = pull.clone();
+    let blocking = thread::spawn(move || (0..500).for_each(|_| drop(other.recv().unwrap())));
+    let other = pull.clone();
+    let waiting = thread::spawn(move || {
+        block_on(async {
+            for _ in 0..500 {
+                other.recv_async().await.unwrap();
+            }
+        });
+    });
+    for number in 0..1000 {
+        push.send(number.to_string()).unwrap();
+        if number % 50 == 0 {
+            thread::yield_now();
+        }
+    }
+    blocking.join().unwrap();
+    waiting.join().unwrap();
+}
+
+#[test]
+fn closing_ends_futures() {
+    let context = Context::new();
+    let pull: Pull = socket(&context);
+    pull.bind("tcp://127.0.0.1:*").unwrap();
+    let other = pull.clone();
+    let waiting = thread::spawn(move || block_on(other.recv_async()).unwrap_err().kind());
+    pull.close();
+    assert_eq!(waiting.join().unwrap(), ErrorKind::Closed);
+    context.close_within(LONG).unwrap();
+}
+
+#[cfg(feature = "stream")]
+#[test]
+fn sockets_are_streams_and_sinks() {
+    use futures_util::{SinkExt, StreamExt};
+    over_each_transport(|pull: Pull, push: Push| {
+        let sender = thread::spawn(move || {
+            block_on(async {
+                let mut sink = push.send_sink();
+                for number in 0..100 {
+                    sink.send(Message::from(number.to_string())).await.unwrap();
+                }
+            });
+            push
+        });
+        let numbers: Vec<String> = block_on(
+            pull.recv_stream().take(100).map(|message| message.unwrap().as_str().unwrap().to_string()).collect(),
+        );
+        assert_eq!(numbers, (0..100).map(|number| number.to_string()).collect::<Vec<_>>());
+        drop(sender.join());
+    });
+}

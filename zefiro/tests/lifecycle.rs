@@ -1,0 +1,403 @@
+//! Coming, going and coming back: endpoints, connections, sockets, contexts.
+
+mod util;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use util::{LONG, endpoints, over_each_transport, socket};
+use zefiro::{AnySocket, Configure, Context, Dealer, ErrorKind, EventKind, Message, Pull, Push, Rep, Req, Router, Sub};
+
+#[test]
+fn messages_sent_before_the_peer_binds_arrive_when_it_does() {
+    for endpoint in ["tcp", "ipc", "inproc"] {
+        let context = Context::new();
+        let directory = tempfile::tempdir().unwrap();
+        let endpoint = match endpoint {
+            "tcp" => format!("tcp://127.0.0.1:{}", util::free_port()),
+            "ipc" => format!("ipc://{}/late", directory.path().display()),
+            _ => "inproc://late".into(),
+        };
+        let push: Push = socket(&context);
+        push.connect(&endpoint).unwrap();
+        push.send("early").unwrap();
+        let pull: Pull = socket(&context);
+        pull.bind(&endpoint).unwrap();
+        assert_eq!(pull.recv().unwrap(), "early", "{endpoint}");
+    }
+}
+
+#[test]
+fn a_connection_comes_back_after_its_peer() {
+    let context = Context::new();
+    let endpoint = format!("tcp://127.0.0.1:{}", util::free_port());
+    let push = Push::builder().context(&context).reconnect_interval(Duration::from_millis(10)).build().unwrap();
+    push.connect(&endpoint).unwrap();
+    for round in 0..5 {
+        let pull: Pull = socket(&context);
+        util::bind_again(|| pull.bind(&endpoint).map(drop));
+        push.wait_connected(1, LONG).unwrap();
+        push.send(round.to_string()).unwrap();
+        assert_eq!(pull.recv().unwrap(), round.to_string().as_str());
+        let mut monitor = push.monitor();
+        pull.close();
+        while !matches!(monitor.recv_timeout(LONG).unwrap().kind, EventKind::Disconnected(_)) {}
+    }
+}
+
+#[test]
+fn unbinding_frees_the_address_at_once() {
+    for endpoint in ["tcp://127.0.0.1:*", "inproc://freed"] {
+        let context = Context::new();
+        let pull: Pull = socket(&context);
+        let endpoint = pull.bind(endpoint).unwrap().to_string();
+        for _ in 0..500 {
+            pull.unbind(&endpoint).unwrap();
+            pull.bind(&endpoint).unwrap();
+        }
+        pull.unbind(&endpoint).unwrap();
+        assert_eq!(pull.unbind(&endpoint).unwrap_err().kind(), ErrorKind::UnknownEndpoint);
+    }
+}
+
+#[test]
+fn disconnecting_ends_the_connection_after_what_is_queued() {
+    over_each_transport(|pull: Pull, push: Push| {
+        for number in 0..100 {
+            push.send(number.to_string()).unwrap();
+        }
+        let endpoint = push.last_endpoint().unwrap();
+        push.disconnect(&endpoint).unwrap();
+        assert_eq!(push.disconnect(&endpoint).unwrap_err().kind(), ErrorKind::UnknownEndpoint);
+        assert_eq!(push.try_send("nobody there").unwrap_err().kind(), ErrorKind::WouldBlock);
+        for number in 0..100 {
+            assert_eq!(pull.recv().unwrap(), number.to_string().as_str());
+        }
+    });
+}
+
+#[test]
+fn closing_wakes_whoever_waits() {
+    for endpoint in endpoints() {
+        let context = Context::new();
+        let pull = Pull::builder().context(&context).build().unwrap();
+        let endpoint = pull.bind(&endpoint).unwrap().to_string();
+        let push = Push::builder().context(&context).build().unwrap();
+        push.connect(&endpoint).unwrap();
+        pull.wait_connected(1, LONG).unwrap();
+        let waiting = pull.clone();
+        let thread = thread::spawn(move || waiting.recv().unwrap_err().kind());
+        // Whether it waits yet or not, it must not wait any longer.
+        pull.close();
+        assert_eq!(thread.join().unwrap(), ErrorKind::Closed);
+        assert_eq!(pull.try_recv().unwrap_err().kind(), ErrorKind::Closed);
+    }
+}
+
+#[test]
+fn shutting_the_context_down_wakes_whoever_waits() {
+    let context = Context::new();
+    let pull = Pull::builder().context(&context).build().unwrap();
+    pull.bind("tcp://127.0.0.1:*").unwrap();
+    let push = Push::builder().context(&context).build().unwrap();
+    let (receiver, sender) = (pull.clone(), push.clone());
+    let receiving = thread::spawn(move || receiver.recv().unwrap_err().kind());
+    let sending = thread::spawn(move || sender.send("nobody").unwrap_err().kind());
+    context.shutdown();
+    assert_eq!(receiving.join().unwrap(), ErrorKind::Terminated);
+    assert_eq!(sending.join().unwrap(), ErrorKind::Terminated);
+    assert_eq!(pull.bind("inproc://x").unwrap_err().kind(), ErrorKind::Terminated);
+    drop((pull, push));
+    context.terminate();
+}
+
+#[test]
+fn a_deadline_is_kept_and_names_what_was_not_sent() {
+    let context = Context::new();
+    let push: Push = socket(&context);
+    let endpoint = format!("tcp://127.0.0.1:{}", util::free_port());
+    push.connect(&endpoint).unwrap();
+    for _ in 0..3 {
+        push.send("into the void").unwrap();
+    }
+    let start = Instant::now();
+    let unsent = push.close_within(Duration::from_millis(100)).unwrap_err();
+    assert!(start.elapsed() < LONG);
+    assert_eq!((unsent[0].messages, unsent[0].endpoint.as_str()), (3, endpoint.as_str()));
+    context.terminate();
+}
+
+#[test]
+fn what_is_queued_is_sent_before_the_context_ends() {
+    for linger in [None, Some(LONG)] {
+        let context = Context::new();
+        let pull: Pull = socket(&Context::new());
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let push = Push::builder().context(&context).linger(linger).send_high_water_mark(0usize).build().unwrap();
+        push.connect(&endpoint).unwrap();
+        let sender = thread::spawn(move || {
+            for number in 0..5000u32 {
+                push.send(Message::from(&number.to_be_bytes())).unwrap();
+            }
+            drop(push);
+            context.terminate();
+        });
+        for number in 0..5000u32 {
+            assert_eq!(pull.recv().unwrap().as_bytes(), number.to_be_bytes());
+        }
+        sender.join().unwrap();
+    }
+}
+
+#[test]
+fn without_linger_ending_takes_no_time() {
+    let context = Context::new();
+    let push = Push::builder().context(&context).linger(Duration::ZERO).build().unwrap();
+    push.connect("tcp://127.0.0.1:1").unwrap();
+    push.send("gone").unwrap();
+    drop(push);
+    context.terminate();
+}
+
+#[test]
+fn a_full_queue_refuses_and_gives_the_message_back() {
+    let context = Context::new();
+    let pull = Pull::builder().context(&context).recv_high_water_mark(2usize).build().unwrap();
+    pull.bind("inproc://full").unwrap();
+    let push = Push::builder().context(&context).send_high_water_mark(2usize).build().unwrap();
+    push.connect("inproc://full").unwrap();
+    let sent = (0..100).take_while(|number: &i32| push.try_send(number.to_string()).is_ok()).count();
+    assert_eq!(sent, 4, "both marks add up");
+    let refused = push.try_send(["whole", "message"]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+    assert_eq!(refused.into_message(), ["whole", "message"]);
+    let late = push.send_timeout("x", Duration::from_millis(1)).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::TimedOut);
+    for number in 0..4 {
+        assert_eq!(pull.recv().unwrap(), number.to_string().as_str());
+    }
+    push.try_send("room again").unwrap();
+}
+
+#[test]
+fn over_tcp_a_receiver_that_does_not_read_stops_the_sender() {
+    let context = Context::new();
+    let pull = Pull::builder().context(&context).recv_high_water_mark(10usize).build().unwrap();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let push = Push::builder().context(&context).send_high_water_mark(10usize).build().unwrap();
+    push.connect(&endpoint).unwrap();
+    push.wait_connected(1, LONG).unwrap();
+    let body = vec![1u8; 100_000];
+    let mut sent = 0;
+    while push.send_timeout(body.as_slice(), Duration::from_millis(300)).is_ok() {
+        sent += 1;
+        assert!(sent < 10_000, "nothing stops the sender");
+    }
+    for _ in 0..sent {
+        assert_eq!(pull.recv_timeout(LONG).unwrap().byte_len(), body.len());
+    }
+    push.send_timeout("more", LONG).unwrap();
+    assert_eq!(pull.recv_timeout(LONG).unwrap(), "more");
+}
+
+#[test]
+fn conflating_keeps_the_newest() {
+    let context = Context::new();
+    let pull = Pull::builder().context(&context).conflate(true).build().unwrap();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let push: Push = socket(&context);
+    push.connect(&endpoint).unwrap();
+    for number in 0..1000 {
+        push.send(number.to_string()).unwrap();
+    }
+    let mut last = String::new();
+    while last != "999" {
+        last = pull.recv_timeout(LONG).unwrap().as_str().unwrap().to_string();
+    }
+}
+
+#[test]
+fn errors_name_the_endpoint_and_the_cause() {
+    let context = Context::new();
+    let pull: Pull = socket(&context);
+    let taken = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let cases = [
+        (taken.as_str(), ErrorKind::AddressInUse),
+        ("tcp://127.0.0.1:99999999x:", ErrorKind::InvalidEndpoint),
+        ("tcp://no-such-interface:5555", ErrorKind::UnknownHost),
+        ("tcp://192.0.2.1:5555", ErrorKind::AddressNotAvailable),
+        ("ipc:///no/such/directory/socket", ErrorKind::Io),
+        ("udp://127.0.0.1:5555", ErrorKind::UnsupportedTransport),
+        ("nonsense", ErrorKind::InvalidEndpoint),
+    ];
+    for (endpoint, kind) in cases {
+        let other: Pull = socket(&context);
+        let error = other.bind(endpoint).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(endpoint), "{error}");
+    }
+    let inproc: Pull = socket(&context);
+    inproc.bind("inproc://taken").unwrap();
+    assert_eq!(pull.bind("inproc://taken").unwrap_err().kind(), ErrorKind::AddressInUse);
+}
+
+#[test]
+fn ipc_paths_may_be_long_and_old_files_are_no_obstacle() {
+    let context = Context::new();
+    let directory = tempfile::tempdir().unwrap();
+    let deep = directory.path().join("d".repeat(150)).join("e".repeat(100));
+    std::fs::create_dir_all(&deep).unwrap();
+    let endpoint = format!("ipc://{}/socket", deep.display());
+    assert!(endpoint.len() > 250);
+    for _ in 0..2 {
+        // The second time the file of the first is still there.
+        let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+        pull.bind(&endpoint).unwrap();
+        push.connect(&endpoint).unwrap();
+        push.send("deep").unwrap();
+        assert_eq!(pull.recv().unwrap(), "deep");
+    }
+    let abstract_name = format!("ipc://@zefiro-test-{}", std::process::id());
+    let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+    pull.bind(&abstract_name).unwrap();
+    push.connect(&abstract_name).unwrap();
+    push.send("abstract").unwrap();
+    assert_eq!(pull.recv().unwrap(), "abstract");
+}
+
+#[test]
+fn names_and_ipv6_addresses_work() {
+    let context = Context::new();
+    for (bind, connect) in [("tcp://127.0.0.1:*", "tcp://localhost"), ("tcp://lo:*", "tcp://127.0.0.1")] {
+        let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+        let bound = pull.bind(bind).unwrap().to_string();
+        let port = bound.rsplit(':').next().unwrap();
+        push.connect(&format!("{connect}:{port}")).unwrap();
+        push.send("by name").unwrap();
+        assert_eq!(pull.recv().unwrap(), "by name");
+    }
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        let pull = Pull::builder().context(&context).ipv6(true).recv_timeout(LONG).build().unwrap();
+        let push = Push::builder().context(&context).ipv6(true).build().unwrap();
+        let bound = pull.bind("tcp://[::1]:*").unwrap().to_string();
+        assert!(bound.starts_with("tcp://[::1]:"), "{bound}");
+        push.connect(&bound).unwrap();
+        push.send("six").unwrap();
+        assert_eq!(pull.recv().unwrap(), "six");
+    }
+}
+
+#[test]
+fn monitors_tell_a_connection_s_life() {
+    let context = Context::new();
+    let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+    let (mut of_pull, mut of_push) = (pull.monitor(), push.monitor());
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    push.connect(&endpoint).unwrap();
+    let names = |monitor: &mut zefiro::Monitor, count: usize| -> Vec<String> {
+        (0..count).map(|_| monitor.recv_timeout(LONG).unwrap().kind.to_string()).collect()
+    };
+    assert_eq!(names(&mut of_pull, 3), ["listening", "accepted", "handshake succeeded"]);
+    assert_eq!(names(&mut of_push, 3), ["connecting", "connected", "handshake succeeded"]);
+    pull.close();
+    assert!(names(&mut of_push, 1)[0].starts_with("disconnected"));
+    assert!(names(&mut of_push, 1)[0].starts_with("retrying"));
+    assert_eq!(of_pull.by_ref().last().unwrap().kind, EventKind::Stopped);
+}
+
+#[test]
+fn some_types_connect_to_an_endpoint_only_once() {
+    let context = Context::new();
+    let router: Router = socket(&context);
+    let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let dealer: Dealer = socket(&context);
+    for _ in 0..3 {
+        dealer.connect(&endpoint).unwrap();
+    }
+    router.wait_connected(1, LONG).unwrap();
+    dealer.send("once").unwrap();
+    router.recv().unwrap();
+    assert_eq!(router.peers().len(), 1);
+}
+
+#[test]
+fn immediate_sockets_queue_only_for_peers_that_are_there() {
+    let context = Context::new();
+    let push = Push::builder().context(&context).immediate(true).build().unwrap();
+    let endpoint = format!("tcp://127.0.0.1:{}", util::free_port());
+    push.connect(&endpoint).unwrap();
+    assert_eq!(push.try_send("nobody").unwrap_err().kind(), ErrorKind::WouldBlock);
+    let pull: Pull = socket(&context);
+    util::bind_again(|| pull.bind(&endpoint).map(drop));
+    push.send_timeout("somebody", LONG).unwrap();
+    assert_eq!(pull.recv().unwrap(), "somebody");
+}
+
+#[test]
+fn a_peer_that_falls_silent_is_given_up() {
+    use std::io::{Read, Write};
+    let context = Context::new();
+    let pull = Pull::builder()
+        .context(&context)
+        .heartbeat_interval(Duration::from_millis(20))
+        .heartbeat_timeout(Duration::from_millis(60))
+        .build()
+        .unwrap();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let mut silent = std::net::TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
+    silent.write_all(&util::handshake("PUSH")).unwrap();
+    let gave_up = std::iter::from_fn(|| monitor.recv_timeout(LONG))
+        .find(|event| matches!(event.kind, EventKind::Disconnected(_)))
+        .unwrap();
+    assert!(gave_up.to_string().contains("silent"), "{gave_up}");
+    let mut rest = Vec::new();
+    silent.read_to_end(&mut rest).unwrap();
+    assert!(rest.windows(5).any(|bytes| bytes == b"\x04PING"), "it was not asked");
+}
+
+#[test]
+fn a_handshake_that_does_not_end_is_given_up() {
+    let context = Context::new();
+    let pull = Pull::builder().context(&context).handshake_interval(Duration::from_millis(50)).build().unwrap();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let silent = std::net::TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
+    let failed = std::iter::from_fn(|| monitor.recv_timeout(LONG))
+        .find(|event| matches!(event.kind, EventKind::HandshakeFailed(_)))
+        .unwrap();
+    assert!(failed.to_string().contains("in time"), "{failed}");
+    drop(silent);
+}
+
+#[test]
+fn parts_are_sent_and_received_one_by_one() {
+    let context = Context::new();
+    let builder =
+        |socket_type| AnySocket::builder_of(socket_type).context(&context).recv_timeout(LONG).build().unwrap();
+    let (pull, push) = (builder(zefiro::SocketType::Pull), builder(zefiro::SocketType::Push));
+    push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    use zefiro::Wait;
+    push.send_part("one", true, Wait::AsConfigured).unwrap();
+    assert_eq!(pull.try_recv().unwrap_err().kind(), ErrorKind::WouldBlock);
+    push.send_part("two", false, Wait::AsConfigured).unwrap();
+    assert_eq!(pull.recv_part(Wait::AsConfigured).unwrap(), ("one".into(), true));
+    assert_eq!(pull.recv_part(Wait::AsConfigured).unwrap(), ("two".into(), false));
+    assert_eq!(push.recv_part(Wait::No).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn sockets_of_any_type_refuse_what_they_cannot_do() {
+    let context = Context::new();
+    let sub: Sub = socket(&context);
+    let any = sub.clone().into_any();
+    assert_eq!(any.send("x").unwrap_err().kind(), ErrorKind::Unsupported);
+    let (req, rep): (Req, Rep) = (socket(&context), socket(&context));
+    assert_eq!(req.into_any().subscribe("x").unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(rep.send("x").unwrap_err().kind(), ErrorKind::State);
+    let few = Context::builder().max_sockets(1).build();
+    let first = Pull::builder().context(&few).build().unwrap();
+    assert_eq!(Pull::builder().context(&few).build().unwrap_err().kind(), ErrorKind::TooManySockets);
+    drop(first);
+    Pull::builder().context(&few).build().unwrap();
+}
