@@ -86,6 +86,8 @@ pub(crate) struct Pipe {
     wants_room: bool,
     /// In its pattern's fair queue.
     listed: bool,
+    /// In the socket's list of outboxes that wait for a writer.
+    pub(crate) awaits_writer: bool,
     conflate: bool,
     /// The name a ROUTER gave it, or a STREAM.
     routing_id: Frame,
@@ -121,6 +123,8 @@ pub(crate) struct Pipes {
     /// Bytes per pipe, outgoing; 0 for no limit.
     pub(crate) send_bytes: usize,
     pub(crate) counters: Counters,
+    /// Messages in all inboxes.
+    pub(crate) unread: usize,
     /// Whether any of the lists below has something.
     pub(crate) noted: bool,
     /// Outboxes with something that nobody is due to write yet, or that grew large waiting.
@@ -145,6 +149,7 @@ impl Pipes {
             recv_mark,
             send_bytes,
             counters: Counters::default(),
+            unread: 0,
             noted: false,
             dirty: Vec::new(),
             notices: Vec::new(),
@@ -182,6 +187,7 @@ impl Pipes {
             paused: false,
             wants_room: false,
             listed: false,
+            awaits_writer: false,
             conflate,
             routing_id: Frame::new(),
             facts,
@@ -197,6 +203,7 @@ impl Pipes {
     pub(crate) fn remove(&mut self, id: PipeId) -> Option<Pipe> {
         self.get(id)?;
         let pipe = self.slots.remove(id.index as usize);
+        self.unread = self.unread.saturating_sub(pipe.inbox_messages);
         if self.slots.is_empty() {
             self.pool.trim();
         }
@@ -443,6 +450,7 @@ impl Pipes {
             return false;
         }
         pipe.inbox_messages -= 1;
+        self.unread = self.unread.saturating_sub(1);
         if pipe.paused && pipe.inbox_messages < low_mark {
             self.noted = true;
             self.resumed.push(id);
@@ -505,8 +513,10 @@ impl Pipes {
         if pipe.conflate {
             return self.deliver_newest(id, run);
         }
-        pipe.inbox_messages += run.messages();
+        let messages = run.messages();
+        pipe.inbox_messages += messages;
         pipe.inbox.push_back(Item::Run(run));
+        self.unread += messages;
         was_empty
     }
 
@@ -516,6 +526,7 @@ impl Pipes {
         let was_empty = pipe.inbox_messages == 0;
         pipe.inbox_messages += 1;
         pipe.inbox.push_back(Item::Message(message));
+        self.unread += 1;
         was_empty
     }
 
@@ -533,7 +544,8 @@ impl Pipes {
         superseded += pipe.inbox_messages as u64;
         pipe.inbox.clear();
         pipe.inbox.push_back(Item::Message(newest));
-        pipe.inbox_messages = 1;
+        let before = std::mem::replace(&mut pipe.inbox_messages, 1);
+        self.unread = self.unread.saturating_sub(before) + 1;
         self.counters.drop(DropReason::Conflated, superseded);
         was_empty
     }
@@ -542,7 +554,8 @@ impl Pipes {
     pub(crate) fn discard_inbox(&mut self, id: PipeId) {
         if let Some(pipe) = self.get_mut(id) {
             pipe.inbox = VecDeque::new();
-            pipe.inbox_messages = 0;
+            let dropped = std::mem::take(&mut pipe.inbox_messages);
+            self.unread = self.unread.saturating_sub(dropped);
         }
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct State {
     /// Stream pipes with a link.
     pub(crate) links: usize,
     pub(crate) connected: usize,
+    /// Pipes whose outboxes wait for a writer, or have found one by now.
+    await_writer: Vec<PipeId>,
     after: After,
 }
 
@@ -124,6 +126,7 @@ impl SocketCore {
             busy: 0,
             links: 0,
             connected: 0,
+            await_writer: Vec::new(),
             after: After::default(),
         };
         Arc::new_cyclic(|me| SocketCore {
@@ -315,11 +318,15 @@ impl State {
 
     /// Somebody must write this pipe's outbox: this thread at once if that pays, else the I/O thread.
     fn find_writer(&mut self, id: PipeId, direct_allowed: bool) {
+        let unread = self.pipes.unread;
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         let Line::Stream(link, outbox) = &mut pipe.line else { return };
         let link = link.clone();
         let writer = match outbox.state() {
             WriteState::Idle if !outbox.is_pending() => return,
+            // The program has more to read, and so, likely, more to say: all of it is written together before it
+            // waits, or on the I/O thread's patrol if it takes its time.
+            WriteState::Idle if unread > 0 => Writer::NextCaller,
             WriteState::Idle if direct_allowed => pipe.purse.writer(pipe.counters.sent),
             WriteState::Idle => Writer::IoThread,
             WriteState::Queued if outbox.bytes() >= HELP_BYTES => Writer::Caller,
@@ -341,6 +348,17 @@ impl State {
                 self.after.streams.push(link);
             }
         }
+        self.await_writer(id);
+    }
+
+    /// Notes a pipe whose outbox is `Queued`, for those who help.
+    fn await_writer(&mut self, id: PipeId) {
+        if let Some(pipe) = self.pipes.get_mut(id)
+            && matches!(&pipe.line, Line::Stream(_, outbox) if outbox.state() == WriteState::Queued)
+            && !std::mem::replace(&mut pipe.awaits_writer, true)
+        {
+            self.await_writer.push(id);
+        }
     }
 
     /// While the link's outbox is `Queued`: how often it was taken so far.
@@ -356,15 +374,11 @@ impl State {
     /// Whoever waits to send is about to wait: writes first what still waits for the I/O thread. Answers whether there
     /// was something.
     pub(crate) fn help(&mut self) -> bool {
-        let queued: Vec<PipeId> = self
-            .pipes
-            .iter()
-            .filter(|(_, pipe)| matches!(&pipe.line, Line::Stream(_, outbox) if outbox.state() == WriteState::Queued))
-            .map(|(id, _)| id)
-            .take(DIRECT_PIPES_MAX)
-            .collect();
         let mut helped = false;
-        for id in queued {
+        while let Some(id) = self.await_writer.pop() {
+            if let Some(pipe) = self.pipes.get_mut(id) {
+                pipe.awaits_writer = false;
+            }
             if let Some((link, batch)) = self.begin_draining(id) {
                 self.after.any = true;
                 self.after.writes.push((link, batch));
@@ -425,6 +439,7 @@ impl State {
             }
         }
         self.pipes.pool = pool;
+        self.await_writer(link.pipe);
         next.and_then(|()| self.take_batch(link.pipe))
     }
 
