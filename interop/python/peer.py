@@ -1,5 +1,6 @@
 # A libzmq peer: python3 peer.py TYPE bind|connect ENDPOINT ACTION COUNT [OPTION=VALUE ...]
-# Prints its endpoint, then "done". Messages are those of lib.rs: single, multipart and large ones in turn.
+# Prints its endpoint first. Messages are those of lib.rs: single, multipart and large ones in turn. Ends well, or
+# with an error when anything differs or takes too long.
 import sys
 import zmq
 
@@ -8,8 +9,7 @@ count = int(count)
 context = zmq.Context()
 socket = context.socket(getattr(zmq, kind))
 socket.rcvtimeo = socket.sndtimeo = 20000
-# A subscriber has nothing to say at its end, but would wait to subscribe anew to a publisher that is gone.
-socket.linger = 0 if "SUB" in kind else 20000
+socket.linger = 20000
 for option in sys.argv[6:]:
     name, value = option.split("=")
     socket.setsockopt(getattr(zmq, name), value.encode() if name in ("SUBSCRIBE", "ROUTING_ID") else int(value))
@@ -18,7 +18,14 @@ if how == "bind":
     endpoint = socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
 else:
     socket.connect(endpoint)
-print(endpoint, flush=True)
+
+
+def say(line):
+    print(line, flush=True)
+
+
+def wait_for_word():
+    assert sys.stdin.readline(), "the test has ended"
 
 
 def message(number):
@@ -29,6 +36,12 @@ def message(number):
     return [b"topic %d" % number]
 
 
+def ask(number, envelope=[]):
+    socket.send_multipart(envelope + message(number))
+    assert socket.recv_multipart() == envelope + message(number), number
+
+
+say(endpoint)
 if action == "send":
     if kind == "XPUB":
         assert socket.recv() == b"\x01topic"
@@ -42,13 +55,47 @@ elif action == "echo":
         socket.send_multipart(socket.recv_multipart())
 elif action == "ask":
     for number in range(count):
-        socket.send_multipart(message(number))
-        assert socket.recv_multipart() == message(number), number
-elif action == "raw-ask":
-    peer = None
+        ask(number)
+elif action == "ask-in-envelope":
     for number in range(count):
-        parts = socket.recv_multipart()
-        socket.send_multipart(parts)
+        ask(number, [b""])
+elif action == "ask-when-told":
+    for number in range(count):
+        wait_for_word()
+        ask(number)
+elif action == "recv-when-told":
+    # Receives nothing, so that the sender's queue fills; then all, up to the word "end".
+    wait_for_word()
+    received = 0
+    while socket.recv() != b"end":
+        received += 1
+    say(received)
+elif action == "fill":
+    # Sends until nothing has moved for a while, then the word "end".
+    sent = 0
+    while socket.poll(500, zmq.POLLOUT):
+        socket.send(b"x" * 65536)
+        sent += 1
+    say(sent)
+    socket.send(b"end")
+elif action == "publish":
+    # Publishes until told to stop: a PUB cannot see when somebody has subscribed.
+    poller = zmq.Poller()
+    poller.register(sys.stdin, zmq.POLLIN)
+    number = 0
+    while not poller.poll(2):
+        socket.send_multipart([b"other", b"%d" % number])
+        socket.send_multipart([b"topic", b"%d" % number])
+        number += 1
+elif action == "stream-echo":
+    # An empty piece tells that a connection came or went.
+    left = count
+    while left > 0:
+        name, data = socket.recv_multipart()
+        if data:
+            socket.send_multipart([name, data])
+            left -= len(data)
+else:
+    sys.exit("no such action: " + action)
 socket.close()
 context.term()
-print("done", flush=True)

@@ -1,8 +1,11 @@
 //! Real libzmq peers for tests, by way of Python. Without a Python that has libzmq the tests say so and pass.
+//!
+//! A peer runs in a process of its own; the test reads the lines it prints, and tells it to go on with lines of its
+//! own. Every wait is bounded: here by [`LONG`], there by the peer's own time limits.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -32,24 +35,26 @@ pub fn python() -> Option<&'static PathBuf> {
 /// A libzmq peer in a process of its own; killed when dropped.
 pub struct Peer {
     child: Child,
+    words: ChildStdin,
     lines: Receiver<String>,
 }
 
 impl Peer {
-    /// Starts `peer.py` with these arguments.
+    /// Starts `peer.py` with these arguments; `None` without a Python for it.
     pub fn start(arguments: &[&str]) -> Option<Peer> {
         Peer::run(include_str!("../python/peer.py"), arguments)
     }
 
-    /// Starts a program with these arguments.
+    /// Starts a program with these arguments; `None` without a Python for it.
     pub fn run(program: &str, arguments: &[&str]) -> Option<Peer> {
         let mut child = Command::new(python()?)
             .args(["-c", program])
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("python starts");
+        let words = child.stdin.take().expect("its input is a pipe");
         let output = child.stdout.take().expect("its output is a pipe");
         let (sender, lines) = channel();
         thread::spawn(move || {
@@ -57,12 +62,22 @@ impl Peer {
                 let _ = sender.send(line);
             }
         });
-        Some(Peer { child, lines })
+        Some(Peer { child, words, lines })
     }
 
     /// The next line it prints.
     pub fn line(&self) -> String {
         self.lines.recv_timeout(LONG).expect("the libzmq peer says something")
+    }
+
+    /// Tells it to go on.
+    pub fn go_on(&mut self) {
+        self.words.write_all(b"go on\n").expect("the libzmq peer listens");
+    }
+
+    /// Its process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for its good end.
@@ -73,7 +88,7 @@ impl Peer {
                 assert!(status.success(), "the libzmq peer failed: {status}");
                 return;
             }
-            thread::yield_now();
+            thread::sleep(Duration::from_millis(2));
         }
         panic!("the libzmq peer does not end");
     }

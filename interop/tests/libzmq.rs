@@ -1,34 +1,45 @@
 //! Every pattern with a real libzmq peer: tcp and ipc, either side binding, small, large and multipart messages.
 
-use std::time::Duration;
-
-use zefiro::{AnySocket, Configure, Context, Message, Rep, SocketType};
+use zefiro::{AnySocket, Configure, Context, SocketType};
 use zefiro_interop::{LONG, Peer, message, python};
 
 const COUNT: usize = 60;
+const STREAM_BYTES: usize = 1 << 20;
 
 /// Runs `ours` against a libzmq socket of type `theirs` that does `action`, four ways.
 fn four_ways(ours: SocketType, theirs: &str, action: &str, options: &[&str], test: impl Fn(&AnySocket)) {
+    over(&["tcp", "ipc"], COUNT, ours, theirs, action, options, test);
+}
+
+fn over(
+    transports: &[&str],
+    count: usize,
+    ours: SocketType,
+    theirs: &str,
+    action: &str,
+    options: &[&str],
+    test: impl Fn(&AnySocket),
+) {
     if python().is_none() {
         return;
     }
-    for transport in ["tcp", "ipc"] {
+    for transport in transports {
         for we_bind in [true, false] {
             let directory = tempfile::tempdir().unwrap();
-            let endpoint = match transport {
+            let endpoint = match *transport {
                 "tcp" => "tcp://127.0.0.1:*".to_string(),
                 _ => format!("ipc://{}/socket", directory.path().display()),
             };
             let context = Context::new();
             let builder = AnySocket::builder_of(ours).context(&context).recv_timeout(LONG).send_timeout(LONG);
             let socket = builder.recv_high_water_mark(0usize).send_high_water_mark(0usize).build().unwrap();
-            let count = COUNT.to_string();
+            let count = count.to_string();
             let start = |how: &str, endpoint: &str| {
                 let arguments: Vec<&str> =
                     [theirs, how, endpoint, action, &count].into_iter().chain(options.iter().copied()).collect();
                 Peer::start(&arguments).unwrap()
             };
-            let peer = if we_bind {
+            let mut peer = if we_bind {
                 start("connect", &socket.bind(&endpoint).unwrap().to_string())
             } else {
                 let peer = start("bind", &endpoint);
@@ -36,6 +47,9 @@ fn four_ways(ours: SocketType, theirs: &str, action: &str, options: &[&str], tes
                 peer
             };
             test(&socket);
+            if action == "publish" {
+                peer.go_on();
+            }
             socket.close_within(LONG).unwrap();
             peer.finish();
         }
@@ -54,6 +68,20 @@ fn receive_all(socket: &AnySocket) {
     }
 }
 
+fn ask_all(socket: &AnySocket) {
+    for number in 0..COUNT {
+        socket.send(message(number)).unwrap();
+        assert_eq!(socket.recv().unwrap(), message(number), "message {number}");
+    }
+}
+
+fn echo_all(socket: &AnySocket) {
+    for _ in 0..COUNT {
+        let request = socket.recv().unwrap();
+        socket.send(request).unwrap();
+    }
+}
+
 #[test]
 fn push_and_pull() {
     four_ways(SocketType::Push, "PULL", "recv", &[], send_all);
@@ -61,18 +89,31 @@ fn push_and_pull() {
 }
 
 #[test]
-fn publish_and_subscribe() {
-    let subscribed = |socket: &AnySocket| {
+fn a_subscriber_of_ours_gets_what_it_wants() {
+    four_ways(SocketType::Sub, "XPUB", "send", &["SNDHWM=0"], |socket| {
         socket.subscribe("topic").unwrap();
         receive_all(socket);
-    };
-    four_ways(SocketType::Sub, "XPUB", "send", &["SNDHWM=0"], subscribed);
+    });
     four_ways(SocketType::XSub, "XPUB", "send", &["SNDHWM=0"], |socket| {
         socket.send(b"\x01topic").unwrap();
         receive_all(socket);
     });
-    for ours in [SocketType::Pub, SocketType::XPub] {
-        four_ways(ours, "SUB", "recv", &["SUBSCRIBE=topic", "RCVHWM=0"], |socket| {
+    four_ways(SocketType::Sub, "PUB", "publish", &[], |socket| {
+        socket.subscribe("topic").unwrap();
+        for _ in 0..5 {
+            assert_eq!(socket.recv().unwrap().first().as_slice(), b"topic");
+        }
+        // What is under way still comes; after that, only what is wanted now.
+        socket.unsubscribe("topic").unwrap();
+        socket.subscribe("other").unwrap();
+        while socket.recv().unwrap().first().as_slice() != b"other" {}
+    });
+}
+
+#[test]
+fn a_publisher_of_ours_sends_what_is_wanted() {
+    for (ours, theirs) in [(SocketType::Pub, "SUB"), (SocketType::XPub, "SUB")] {
+        four_ways(ours, theirs, "recv", &["SUBSCRIBE=topic", "RCVHWM=0"], |socket| {
             socket.wait_subscribed("topic", 1, LONG).unwrap();
             socket.send("unwanted").unwrap();
             send_all(socket);
@@ -81,146 +122,79 @@ fn publish_and_subscribe() {
 }
 
 #[test]
-fn request_and_reply() {
-    four_ways(SocketType::Req, "REP", "echo", &[], |socket| {
-        for number in 0..COUNT {
-            socket.send(message(number)).unwrap();
-            assert_eq!(socket.recv().unwrap(), message(number));
-        }
+fn an_xpub_of_ours_hears_of_subscriptions() {
+    four_ways(SocketType::XPub, "SUB", "recv", &["SUBSCRIBE=topic", "RCVHWM=0"], |socket| {
+        assert_eq!(socket.recv().unwrap().as_bytes(), b"\x01topic");
+        send_all(socket);
+        // The peer has all it waits for, and goes.
+        assert_eq!(socket.recv().unwrap().as_bytes(), b"\x00topic");
     });
-    four_ways(SocketType::Rep, "REQ", "ask", &[], |socket| {
-        for _ in 0..COUNT {
-            let request = socket.recv().unwrap();
-            socket.send(request).unwrap();
+}
+
+#[test]
+fn request_and_reply() {
+    four_ways(SocketType::Req, "REP", "echo", &[], ask_all);
+    four_ways(SocketType::Rep, "REQ", "ask", &[], echo_all);
+}
+
+#[test]
+fn request_and_reply_with_the_free_types() {
+    four_ways(SocketType::Req, "ROUTER", "echo", &[], ask_all);
+    four_ways(SocketType::Rep, "DEALER", "ask-in-envelope", &[], echo_all);
+    four_ways(SocketType::Router, "REQ", "ask", &[], echo_all);
+    four_ways(SocketType::Dealer, "REP", "echo", &[], |socket| {
+        for number in 0..COUNT {
+            let mut request = message(number);
+            request.push_front("");
+            socket.send(request.clone()).unwrap();
+            assert_eq!(socket.recv().unwrap(), request, "message {number}");
         }
     });
 }
 
 #[test]
-fn dealer_router_and_pair() {
-    let ask = |socket: &AnySocket| {
-        for number in 0..COUNT {
-            socket.send(message(number)).unwrap();
-            assert_eq!(socket.recv().unwrap(), message(number));
-        }
-    };
-    four_ways(SocketType::Dealer, "ROUTER", "echo", &[], ask);
-    four_ways(SocketType::Dealer, "DEALER", "echo", &[], ask);
-    four_ways(SocketType::Pair, "PAIR", "echo", &[], ask);
+fn dealer_and_router() {
+    four_ways(SocketType::Dealer, "ROUTER", "echo", &[], ask_all);
+    four_ways(SocketType::Dealer, "DEALER", "echo", &[], ask_all);
     four_ways(SocketType::Router, "DEALER", "ask", &["ROUTING_ID=ann"], |socket| {
         for number in 0..COUNT {
             let request = socket.recv().unwrap();
-            assert_eq!(
-                (request.first().as_slice(), request.frame_count()),
-                (&b"ann"[..], 1 + message(number).frame_count())
-            );
+            assert_eq!(request.first().as_slice(), b"ann");
+            assert_eq!(request.frame_count(), 1 + message(number).frame_count());
             socket.send(request).unwrap();
         }
     });
-    four_ways(SocketType::Pair, "PAIR", "ask", &[], |socket| {
-        for _ in 0..COUNT {
-            let request = socket.recv().unwrap();
-            socket.send(request).unwrap();
+    four_ways(SocketType::Router, "ROUTER", "echo", &["ROUTING_ID=bob"], |socket| {
+        socket.wait_connected(1, LONG).unwrap();
+        for number in 0..COUNT {
+            let mut request = message(number);
+            request.push_front("bob");
+            socket.send(request.clone()).unwrap();
+            assert_eq!(socket.recv().unwrap(), request, "message {number}");
         }
     });
 }
 
 #[test]
-fn a_restarted_peer_is_found_again() {
-    if python().is_none() {
-        return;
-    }
-    let context = Context::new();
-    let push = AnySocket::builder_of(SocketType::Push)
-        .context(&context)
-        .reconnect_interval(Duration::from_millis(10))
-        .send_timeout(LONG)
-        .build()
-        .unwrap();
-    let first = Peer::start(&["PULL", "bind", "tcp://127.0.0.1:*", "recv", "3"]).unwrap();
-    let endpoint = first.line();
-    push.connect(&endpoint).unwrap();
-    let mut monitor = push.monitor();
-    for number in 0..3 {
-        push.send(message(number)).unwrap();
-    }
-    first.finish();
-    while !matches!(monitor.recv_timeout(LONG).unwrap().kind, zefiro::EventKind::Disconnected(_)) {}
-    for number in 0..3 {
-        push.send(message(number)).unwrap();
-    }
-    let second = Peer::start(&["PULL", "bind", &endpoint, "recv", "3"]).unwrap();
-    second.finish();
+fn pair() {
+    four_ways(SocketType::Pair, "PAIR", "echo", &[], ask_all);
+    four_ways(SocketType::Pair, "PAIR", "ask", &[], echo_all);
 }
 
 #[test]
-fn heartbeats_are_answered() {
-    if python().is_none() {
-        return;
-    }
-    let context = Context::new();
-    let rep = Rep::builder()
-        .context(&context)
-        .heartbeat_interval(Duration::from_millis(20))
-        .recv_timeout(LONG)
-        .build()
-        .unwrap();
-    let endpoint = rep.bind("tcp://127.0.0.1:*").unwrap().to_string();
-    let mut monitor = rep.monitor();
-    let options = ["HEARTBEAT_IVL=20", "HEARTBEAT_TIMEOUT=500", "HEARTBEAT_TTL=500"];
-    let arguments: Vec<&str> = ["REQ", "connect", &endpoint, "ask", "1"].into_iter().chain(options).collect();
-    let peer = Peer::start(&arguments).unwrap();
-    let request = rep.recv().unwrap();
-    // Many intervals of silence, which neither side takes for the other's death.
-    let lost = std::iter::from_fn(|| monitor.recv_timeout(Duration::from_millis(700)))
-        .any(|event| matches!(event.kind, zefiro::EventKind::Disconnected(_)));
-    assert!(!lost, "a peer that answers heartbeats was given up");
-    rep.send(request).unwrap();
-    peer.finish();
-}
-
-#[test]
-fn the_guide_s_client_gets_its_ten_replies() {
-    if python().is_none() {
-        return;
-    }
-    let rep = Rep::builder().recv_timeout(LONG).build().unwrap();
-    let endpoint = rep.bind("tcp://127.0.0.1:*").unwrap().to_string();
-    let port = endpoint.rsplit(':').next().unwrap();
-    let program = include_str!("../python/client.py").replace("5555", port);
-    let client = Peer::run(&program, &[]).unwrap();
-    for number in 0..10 {
-        assert_eq!(rep.recv().unwrap(), "Hello");
-        rep.send("World").unwrap();
-        assert_eq!(client.line(), format!("Received reply {number} [ b'World' ]"));
-    }
-    client.finish();
-}
-
-#[test]
-fn peers_of_older_versions_are_understood() {
-    use std::io::{Read, Write};
-    let context = Context::new();
-    let cases: [(&[u8], &[u8]); 2] = [
-        // ZMTP 2.0: signature, revision, type, an empty identity; then frames.
-        (b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f\x01\x05\x00\x00", b"\x00\x05Hello"),
-        // ZMTP 1.0: an empty identity; then frames.
-        (b"\x01\x00", b"\x06\x00Hello"),
-    ];
-    for (greeting, hello) in cases {
-        let router = AnySocket::builder_of(SocketType::Router).context(&context).recv_timeout(LONG).build().unwrap();
-        let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
-        let mut stream = std::net::TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        stream.write_all(&[greeting, hello].concat()).unwrap();
-        let request: Message = router.recv().unwrap();
-        assert_eq!(request.last().as_slice(), b"Hello");
-        router.send(request).unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(hello) {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            answer.push(byte[0]);
+fn stream() {
+    over(&["tcp"], STREAM_BYTES, SocketType::Stream, "STREAM", "stream-echo", &[], |socket| {
+        let news = socket.recv().unwrap();
+        assert!(news.last().is_empty(), "first comes the news of the connection");
+        let name = news.first().clone();
+        let bytes: Vec<u8> = (0..STREAM_BYTES).map(|index| (index % 251) as u8).collect();
+        socket.send([name.clone(), bytes.clone().into()]).unwrap();
+        let mut echoed = Vec::new();
+        while echoed.len() < bytes.len() {
+            let piece = socket.recv().unwrap();
+            assert_eq!(piece.first(), &name);
+            echoed.extend_from_slice(piece.last().as_slice());
         }
-    }
+        assert!(echoed == bytes, "the bytes come back as they were");
+    });
 }

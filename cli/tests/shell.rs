@@ -1,0 +1,111 @@
+//! The tool as a shell sees it.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+fn zefiro(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zefiro"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn lines_pushed_are_lines_pulled() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/line", directory.path().display());
+    let pull = zefiro(&["pull", "--bind", &endpoint, "-n", "3", "-w", "20s"]).spawn().unwrap();
+    let mut push = zefiro(&["push", "--connect", &endpoint]).stdin(Stdio::piped()).spawn().unwrap();
+    push.stdin.take().unwrap().write_all(b"one\ntwo|parts\nthree\n").unwrap();
+    assert!(push.wait().unwrap().success());
+    let output = pull.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(text(&output), "one\ntwo|parts\nthree\n");
+}
+
+#[test]
+fn requests_are_answered_by_echo_text_or_command() {
+    let directory = tempfile::tempdir().unwrap();
+    for (index, (option, value, answer)) in
+        [("--echo", None, "hello"), ("--reply", Some("hi"), "hi"), ("--exec", Some("tr a-z A-Z"), "HELLO")]
+            .into_iter()
+            .enumerate()
+    {
+        let endpoint = format!("ipc://{}/{index}", directory.path().display());
+        let mut arguments = vec!["rep", "--bind", &endpoint, "-n", "1", "-w", "20s", option];
+        arguments.extend(value);
+        let mut rep = zefiro(&arguments).spawn().unwrap();
+        let req = zefiro(&["req", "--connect", &endpoint, "-w", "20s", "hello"]).output().unwrap();
+        assert!(req.status.success());
+        assert_eq!(text(&req).trim(), answer);
+        assert!(rep.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn topics_hex_and_json() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/topics", directory.path().display());
+    let sub = zefiro(&["sub", "--bind", &endpoint, "-t", "news", "-n", "1", "-w", "20s", "--json"]).spawn().unwrap();
+    let publish = ["pub", "--connect", &endpoint, "-t", "news", "-w", "20s", "rain", "sun"];
+    assert!(zefiro(&publish).status().unwrap().success());
+    assert_eq!(text(&sub.wait_with_output().unwrap()), "[\"news\",\"rain\"]\n");
+
+    let endpoint = format!("ipc://{}/hex", directory.path().display());
+    let pull = zefiro(&["pull", "--bind", &endpoint, "-n", "1", "-w", "20s", "--hex"]).spawn().unwrap();
+    assert!(zefiro(&["push", "--connect", &endpoint, "--hex", "00ff|01"]).status().unwrap().success());
+    assert_eq!(text(&pull.wait_with_output().unwrap()), "00ff|01\n");
+}
+
+#[test]
+fn exit_codes_tell_what_happened() {
+    let code = |arguments: &[&str]| zefiro(arguments).output().unwrap().status.code();
+    assert_eq!(code(&["--help"]), Some(0));
+    assert_eq!(code(&["no-such-verb"]), Some(2));
+    assert_eq!(code(&["pull", "--bind", "nonsense"]), Some(1));
+    assert_eq!(code(&["pull", "--bind", "tcp://127.0.0.1:*", "-w", "10ms"]), Some(3));
+    let output = zefiro(&["pull", "--bind", "udp://127.0.0.1:1"]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(complaint.contains("bind udp://127.0.0.1:1") && complaint.contains("transports are"), "{complaint}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_reason_to_complain() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/pipe", directory.path().display());
+    let mut pull = zefiro(&["pull", "--bind", &endpoint, "-w", "20s"]).spawn().unwrap();
+    drop(pull.stdout.take());
+    assert!(zefiro(&["push", "--connect", &endpoint, "-n", "100", "x"]).status().unwrap().success());
+    let output = pull.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn monitor_shows_a_connection_fail_and_succeed() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/watched", directory.path().display());
+    let output = zefiro(&["monitor", "--connect", &endpoint, "-n", "2", "-w", "20s"]).output().unwrap();
+    assert!(text(&output).contains("retrying"), "{}", text(&output));
+    let mut rep = zefiro(&["rep", "--bind", &endpoint, "--echo"]).spawn().unwrap();
+    let output = zefiro(&["monitor", "--connect", &endpoint, "-n", "40", "-w", "2s", "--json", "--type", "req"])
+        .output()
+        .unwrap();
+    rep.kill().unwrap();
+    rep.wait().unwrap();
+    assert!(text(&output).contains("handshake succeeded"), "{}", text(&output));
+}
+
+#[test]
+fn perf_measures_and_draws() {
+    let directory = tempfile::tempdir().unwrap();
+    let picture = directory.path().join("comparison.svg");
+    let arguments = ["perf", "lat", "--quick", "--vs", "raw", "--plot", picture.to_str().unwrap()];
+    let output = zefiro(&arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text(&output).contains("lat Tcp 64 B"), "{}", text(&output));
+    assert!(std::fs::read_to_string(picture).unwrap().starts_with("<svg"));
+}
