@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Instant;
@@ -56,6 +56,8 @@ impl WaitList {
 pub(crate) struct Parker {
     thread: Thread,
     woken: AtomicBool,
+    /// How long to wait awake before sleeping.
+    awake_nanos: AtomicU64,
 }
 
 impl Wake for Parker {
@@ -72,6 +74,26 @@ impl Wake for Parker {
 }
 
 impl Parker {
+    /// Waits awake for a short time, giving way to other threads, while that has been paying: an answer that comes at
+    /// once is then there without two threads having to be put to sleep and woken. What was in vain halves the time
+    /// tried next, what was not doubles it. Answers whether it was woken meanwhile; then there is no need to park.
+    pub(crate) fn linger_awake(&self) -> bool {
+        let budget = self.awake_nanos.load(Ordering::Relaxed);
+        let start = Instant::now();
+        let woken = loop {
+            if self.woken.swap(false, Ordering::Acquire) {
+                break true;
+            }
+            if start.elapsed().as_nanos() as u64 >= budget {
+                break false;
+            }
+            thread::yield_now();
+        };
+        let next = if woken { budget.saturating_mul(2) } else { budget / 2 };
+        self.awake_nanos.store(next.clamp(AWAKE_NANOS_MIN, AWAKE_NANOS_MAX), Ordering::Relaxed);
+        woken
+    }
+
     /// Sleeps until woken or the deadline; returns at once if it was woken since the last sleep.
     pub(crate) fn park(&self, deadline: Option<Instant>) {
         while !self.woken.swap(false, Ordering::Acquire) {
@@ -95,9 +117,18 @@ pub(crate) fn current_parker() -> (Arc<Parker>, Waker) {
         static PARKER: RefCell<Option<(Arc<Parker>, Waker)>> = const { RefCell::new(None) };
     }
     let make = || {
-        let parker = Arc::new(Parker { thread: thread::current(), woken: AtomicBool::new(false) });
+        let parker = Arc::new(Parker {
+            thread: thread::current(),
+            woken: AtomicBool::new(false),
+            awake_nanos: AtomicU64::new(AWAKE_NANOS_MAX),
+        });
         (parker.clone(), Waker::from(parker))
     };
     // The thread may be ending, its locals gone: then a parker for this once.
     PARKER.try_with(|cell| cell.borrow_mut().get_or_insert_with(make).clone()).unwrap_or_else(|_| make())
 }
+
+/// Bounds of the time a thread waits awake: about what it costs to be put to sleep and woken, and little enough to be
+/// tried in vain now and then.
+const AWAKE_NANOS_MAX: u64 = 20_000;
+const AWAKE_NANOS_MIN: u64 = 500;

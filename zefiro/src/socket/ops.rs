@@ -123,7 +123,9 @@ impl SocketCore {
         let (parker, waker) = current_parker();
         let key = state.recv_waiters.add(None, &waker);
         drop(state);
-        parker.park(deadline);
+        if !parker.linger_awake() {
+            parker.park(deadline);
+        }
         let mut state = self.lock();
         state.recv_waiters.remove(key);
         state
