@@ -56,8 +56,7 @@ impl WaitList {
 pub(crate) struct Parker {
     thread: Thread,
     woken: AtomicBool,
-    /// How long to wait awake before sleeping.
-    awake_nanos: AtomicU64,
+    patience: Patience,
 }
 
 impl Wake for Parker {
@@ -73,15 +72,27 @@ impl Wake for Parker {
     }
 }
 
-impl Parker {
-    /// Waits awake for a short time, giving way to other threads, while that has been paying: an answer that comes at
-    /// once is then there without two threads having to be put to sleep and woken. What was in vain halves the time
-    /// tried next, what was not doubles it. Answers whether it was woken meanwhile; then there is no need to park.
-    pub(crate) fn linger_awake(&self) -> bool {
-        let budget = self.awake_nanos.load(Ordering::Relaxed);
+/// How long to wait awake before sleeping: as long as that has been paying.
+///
+/// An answer that comes at once is then there without two threads having to be put to sleep and woken. What was in vain
+/// halves the time tried next, what was not doubles it.
+pub(crate) struct Patience {
+    nanos: AtomicU64,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { nanos: AtomicU64::new(AWAKE_NANOS_MAX) }
+    }
+}
+
+impl Patience {
+    /// Asks again and again, giving way to other threads in between, until the answer is yes or the time is over.
+    pub(crate) fn linger(&self, mut come: impl FnMut() -> bool) -> bool {
+        let budget = self.nanos.load(Ordering::Relaxed);
         let start = Instant::now();
-        let woken = loop {
-            if self.woken.swap(false, Ordering::Acquire) {
+        let came = loop {
+            if come() {
                 break true;
             }
             if start.elapsed().as_nanos() as u64 >= budget {
@@ -89,9 +100,16 @@ impl Parker {
             }
             thread::yield_now();
         };
-        let next = if woken { budget.saturating_mul(2) } else { budget / 2 };
-        self.awake_nanos.store(next.clamp(AWAKE_NANOS_MIN, AWAKE_NANOS_MAX), Ordering::Relaxed);
-        woken
+        let next = if came { budget.saturating_mul(2) } else { budget / 2 };
+        self.nanos.store(next.clamp(AWAKE_NANOS_MIN, AWAKE_NANOS_MAX), Ordering::Relaxed);
+        came
+    }
+}
+
+impl Parker {
+    /// Waits awake for a short time. Answers whether it was woken meanwhile; then there is no need to park.
+    pub(crate) fn linger_awake(&self) -> bool {
+        self.patience.linger(|| self.woken.swap(false, Ordering::Acquire))
     }
 
     /// Sleeps until woken or the deadline; returns at once if it was woken since the last sleep.
@@ -120,7 +138,7 @@ pub(crate) fn current_parker() -> (Arc<Parker>, Waker) {
         let parker = Arc::new(Parker {
             thread: thread::current(),
             woken: AtomicBool::new(false),
-            awake_nanos: AtomicU64::new(AWAKE_NANOS_MAX),
+            patience: Patience::default(),
         });
         (parker.clone(), Waker::from(parker))
     };

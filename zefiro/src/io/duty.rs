@@ -22,6 +22,7 @@ use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
 use crate::pipe::{Line, PipeId};
 use crate::socket::core::{Locked, SocketCore, State};
 use crate::sys::{Alarm, Interest, Ready, Selector};
+use crate::wait::Patience;
 
 /// Who watches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -52,6 +53,7 @@ pub(crate) struct Set {
     alarm: Arc<Alarm>,
     io: Arc<IoHandle>,
     token: u64,
+    patience: Patience,
 }
 
 /// What is watched of one link; guarded by the socket's lock.
@@ -223,7 +225,7 @@ impl State {
             io.sets.lock().try_remove((token & !SET_FLAG) as usize);
             return None;
         }
-        let set = Arc::new(Set { selector, alarm, io, token });
+        let set = Arc::new(Set { selector, alarm, io, token, patience: Patience::default() });
         self.watch.set = Some(set.clone());
         for link in links {
             self.move_to_set(&link, &set);
@@ -352,7 +354,13 @@ pub(crate) fn tick(core: &Weak<SocketCore>) -> bool {
 fn pump(core: &Arc<SocketCore>, set: &Set, timeout: Option<Duration>, reads: usize, leader: bool) {
     let mut ready: Vec<Ready> = Vec::new();
     // An interrupted wait is one that found nothing.
-    let _ = set.selector.wait(&mut ready, timeout);
+    let mut look = |timeout| {
+        let _ = set.selector.wait(&mut ready, timeout);
+        !ready.is_empty()
+    };
+    if timeout == Some(Duration::ZERO) || !set.patience.linger(|| look(Some(Duration::ZERO))) {
+        look(timeout);
+    }
     for event in ready {
         if event.token == ALARM_TOKEN {
             continue;
