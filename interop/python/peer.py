@@ -97,5 +97,6 @@ elif action == "stream-echo":
             left -= len(data)
 else:
     sys.exit("no such action: " + action)
-socket.close()
+# Who only received has nothing to say: its subscriptions must not wait for a peer that is gone.
+socket.close(linger=0 if action.startswith("recv") else None)
 context.term()

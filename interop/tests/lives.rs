@@ -78,7 +78,7 @@ fn a_killed_peer_is_found_again() {
     let pull = Pull::builder().context(&Context::new()).reconnect_interval(SOON).recv_timeout(LONG).build().unwrap();
     let mut endpoint = "tcp://127.0.0.1:*".to_string();
     for round in 0..2 {
-        // The second one's send goes on after all that is asked for here, so it is killed in the middle.
+        // Far more than is received here, so that it is killed in the middle.
         let push = Peer::start(&["PUSH", "bind", &endpoint, "send", "100000"]).unwrap();
         endpoint = push.line();
         if round == 0 {

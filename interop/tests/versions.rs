@@ -9,7 +9,7 @@ use zefiro_interop::LONG;
 /// What a socket of ours without a routing id says first, to everyone.
 const OUR_SIGNATURE: &[u8] = b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f";
 
-/// ZMTP 2.0 from the signature to the empty identity. The second byte from the end of the greeting is the type.
+/// ZMTP 2.0: signature, revision, socket type, an empty identity.
 fn greeting_2_0(socket_type: u8) -> Vec<u8> {
     [OUR_SIGNATURE, &[1, socket_type], b"\x00\x00"].concat()
 }

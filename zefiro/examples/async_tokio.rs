@@ -1,6 +1,6 @@
 //! Sockets in async code: many requests in flight on one task each, here with Tokio; any other runtime does as well.
 //!
-//! Run it with `cargo run --example async_tokio`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example async_tokio`; it ends by itself.
 
 use std::error::Error;
 use std::time::Duration;

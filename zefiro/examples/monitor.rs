@@ -1,6 +1,6 @@
 //! A monitor: what happens to a socket's connections, who its peers are, and what they did.
 //!
-//! Run it with `cargo run --example monitor`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example monitor`; it ends by itself.
 
 use std::error::Error;
 use std::thread;

@@ -1,6 +1,6 @@
 //! PAIR: two threads of a program, joined one to one.
 //!
-//! Run it with `cargo run --example pair`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example pair`; it ends by itself.
 
 use std::error::Error;
 use std::thread;

@@ -1,6 +1,6 @@
 //! PUSH and PULL: tasks are dealt to workers in turn, and their results come together again.
 //!
-//! Run it with `cargo run --example pipeline`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example pipeline`; it ends by itself.
 
 use std::error::Error;
 use std::thread;

@@ -1,6 +1,6 @@
 //! A poller: one thread waits for tasks and for orders at once.
 //!
-//! Run it with `cargo run --example poller`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example poller`; it ends by itself.
 
 use std::error::Error;
 use std::thread;

@@ -1,6 +1,6 @@
 //! PUB and SUB: a publisher of weather reports, and a subscriber to those of one town.
 //!
-//! Run it with `cargo run --example publish_subscribe`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example publish_subscribe`; it ends by itself.
 
 use std::error::Error;
 use std::time::Duration;

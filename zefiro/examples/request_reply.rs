@@ -1,6 +1,6 @@
 //! REQ and REP: a client asks ten times and waits for each answer.
 //!
-//! Run it with `cargo run --example request_reply`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example request_reply`; it ends by itself.
 
 use std::error::Error;
 use std::thread;

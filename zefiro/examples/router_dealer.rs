@@ -3,7 +3,7 @@
 //! A DEALER sends without waiting for answers; a ROUTER sees who sent what, in a first frame that names the sender,
 //! and sends to whom the first frame names.
 //!
-//! Run it with `cargo run --example router_dealer`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example router_dealer`; it ends by itself.
 
 use std::error::Error;
 

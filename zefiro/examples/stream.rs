@@ -3,7 +3,7 @@
 //! Every message has two frames: the name of a connection, and bytes. An empty second frame tells that the connection
 //! has opened or closed; to send one closes it.
 //!
-//! Run it with `cargo run --example stream`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example stream`; it ends by itself.
 
 use std::error::Error;
 use std::io::{Read, Write};

@@ -2,7 +2,7 @@
 //!
 //! Subscriptions travel through the proxy to the publishers, so that only what somebody wants is sent.
 //!
-//! Run it with `cargo run --example xpub_xsub_proxy`; it ends by itself.
+//! Run it with `cargo run -p zefiro --example xpub_xsub_proxy`; it ends by itself.
 
 use std::error::Error;
 use std::thread;

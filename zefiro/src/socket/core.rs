@@ -306,12 +306,10 @@ impl State {
             self.pipe_drained(id);
         }
         if !self.pipes.dirty.is_empty() {
-            let mut dirty = std::mem::take(&mut self.pipes.dirty);
-            let few = dirty.len() <= DIRECT_PIPES_MAX;
-            for id in dirty.drain(..) {
+            let few = self.pipes.dirty.len() <= DIRECT_PIPES_MAX;
+            while let Some(id) = self.pipes.dirty.pop() {
                 self.find_writer(id, few);
             }
-            self.pipes.dirty = dirty;
         }
         self.after.notices.append(&mut self.pipes.notices);
     }
