@@ -109,13 +109,13 @@ impl Context {
         let deadline = Instant::now() + time;
         self.inner.terminated.store(true, Ordering::Release);
         for core in self.inner.live() {
-            core.close(Some(time));
+            core.close(None);
         }
         if self.inner.wait_for_sockets(Some(deadline)) {
             self.inner.stop_io();
             return Ok(());
         }
-        Err(self.inner.live().iter().flat_map(|core| core.unsent()).collect())
+        Err(self.inner.live().iter().flat_map(|core| core.give_up()).collect())
     }
 
     /// The context's options.

@@ -495,7 +495,13 @@ impl IoThread {
                         Which::Endpoint(endpoint) => session.endpoint() == *endpoint,
                         Which::Pipe(pipe) => session.pipe() == Some(*pipe),
                     };
-                    if meant && Arc::ptr_eq(&session.core, core) && session.closing.is_none() {
+                    // A session that is ending already may be told to hurry.
+                    let sooner = match (session.closing, until) {
+                        (None, _) | (Some(None), Some(_)) => true,
+                        (Some(Some(before)), Some(until)) => until < before,
+                        (Some(_), None) => false,
+                    };
+                    if meant && Arc::ptr_eq(&session.core, core) && sooner {
                         session.closing = Some(until);
                         session.deadline = [session.deadline, until].into_iter().flatten().min();
                         if let Some(pipe) = session.pipe() {

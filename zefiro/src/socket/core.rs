@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use zmtp::SocketType;
 
 use super::endpoints::EndpointEntry;
-use crate::context::ContextInner;
+use crate::context::{ContextInner, Unsent};
 use crate::error::{Error, ErrorKind};
 use crate::io::duty::{Duty, Watch};
 use crate::io::link::Link;
@@ -180,6 +180,19 @@ impl SocketCore {
             entry.release(self, linger);
         }
         self.lock().finish_if_idle();
+    }
+
+    /// The time allowed for lingering is over: answers what is not sent, and drops it.
+    pub(crate) fn give_up(self: &Arc<SocketCore>) -> Vec<Unsent> {
+        let unsent = self.unsent();
+        for io in self.context.started_io() {
+            io.tell(Command::End(self.clone(), Which::All, Some(Duration::ZERO)));
+        }
+        let waiting = self.context.names().forget_socket(self);
+        for pipe in waiting {
+            self.name_will_not_come(pipe);
+        }
+        unsent
     }
 
     /// The context was shut down: every call but close fails from now on.

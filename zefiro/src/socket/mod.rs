@@ -333,9 +333,9 @@ impl<K: Kind> Socket<K> {
     /// What was not sent, for each peer; it is dropped.
     pub fn close_within(&self, time: Duration) -> Result<(), Vec<Unsent>> {
         let deadline = Instant::now() + time;
-        self.core.close(Some(time));
-        // A closed socket tells nobody but its context.
-        if self.core.context.wait_for_socket(self.core.id, deadline) { Ok(()) } else { Err(self.core.unsent()) }
+        // The deadline is kept here, so that what is not sent by then can be named before it is dropped.
+        self.core.close(None);
+        if self.core.context.wait_for_socket(self.core.id, deadline) { Ok(()) } else { Err(self.core.give_up()) }
     }
 
     /// The same socket, its type forgotten.

@@ -54,6 +54,22 @@ impl Names {
         forgot
     }
 
+    /// A socket waits for no name any longer. Answers its pipes that did.
+    pub(crate) fn forget_socket(&mut self, core: &Arc<SocketCore>) -> Vec<PipeId> {
+        let mut forgotten = Vec::new();
+        self.waiting.retain(|_, waiting| {
+            waiting.retain(|(waiter, pipe)| {
+                let other = !Arc::ptr_eq(waiter, core);
+                if !other {
+                    forgotten.push(*pipe);
+                }
+                other
+            });
+            !waiting.is_empty()
+        });
+        forgotten
+    }
+
     /// The context ends: nobody will come any more. Answers those who wait.
     pub(crate) fn take_waiting(&mut self) -> Vec<(Arc<SocketCore>, PipeId)> {
         self.waiting.drain().flat_map(|(_, waiting)| waiting).collect()
