@@ -5,10 +5,11 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
+use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
 use zmtp::SocketType;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -16,8 +17,10 @@ use crate::io::resolver::Resolver;
 use crate::io::thread::IoThread;
 use crate::io::{Command, IoHandle};
 use crate::options::{ContextOptions, Options};
+use crate::socket::Wait;
 use crate::socket::core::SocketCore;
 use crate::transport::inproc::Names;
+use crate::wait::{WaitList, current_parker};
 
 /// A family of sockets that share I/O threads and inproc names. Most programs need only the
 /// [global](Context::global) one, which sockets use unless told otherwise.
@@ -50,13 +53,27 @@ pub struct Unsent {
 /// An I/O thread that runs.
 type StartedIo = (Arc<IoHandle>, Option<JoinHandle<()>>);
 
+/// The sockets that are not finished, and who waits for them to be.
+#[derive(Default)]
+struct Sockets {
+    map: HashMap<u64, Weak<SocketCore>>,
+    waiters: WaitList,
+}
+
+/// What waiting for sockets came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waited {
+    AllGone,
+    TimeIsOver,
+    Interrupted,
+}
+
 /// What the sockets of a context share.
 pub(crate) struct ContextInner {
     options: Mutex<ContextOptions>,
     io: Mutex<Vec<StartedIo>>,
     names: Mutex<Names>,
-    sockets: Mutex<HashMap<u64, Weak<SocketCore>>>,
-    socket_gone: Condvar,
+    sockets: Mutex<Sockets>,
     terminated: AtomicBool,
     next_id: AtomicU64,
     resolver: Resolver,
@@ -97,8 +114,41 @@ impl Context {
     /// [`close_within`](Context::close_within).
     pub fn terminate(&self) {
         self.shutdown();
-        self.inner.wait_for_sockets(None);
+        while self.inner.wait_for_sockets(None, Wait::AsConfigured) != Waited::AllGone {}
         self.inner.stop_io();
+    }
+
+    /// As [`terminate`](Context::terminate), but a signal ends the wait; it may be called again.
+    ///
+    /// # Errors
+    /// [`Interrupted`](ErrorKind::Interrupted).
+    pub fn terminate_until_signal(&self) -> Result<()> {
+        self.shutdown();
+        match self.inner.wait_for_sockets(None, Wait::UntilSignal) {
+            Waited::Interrupted => Err(Error::new(ErrorKind::Interrupted, "terminate")),
+            _ => {
+                self.inner.stop_io();
+                Ok(())
+            }
+        }
+    }
+
+    /// Sets an option by its C number from C's bytes, with libzmq's lengths and ranges; `None` is a null pointer.
+    ///
+    /// # Errors
+    /// [`InvalidOption`](ErrorKind::InvalidOption).
+    pub fn set_raw_option(&self, number: i32, value: Option<&[u8]>) -> Result<()> {
+        let mut options = self.inner.options.lock();
+        options.set_raw(number, value).map_err(|_| Error::new(ErrorKind::InvalidOption, "set context option"))
+    }
+
+    /// Reads an option by its C number into C's buffer; answers the value's length.
+    ///
+    /// # Errors
+    /// [`InvalidOption`](ErrorKind::InvalidOption).
+    pub fn raw_option(&self, number: i32, buffer: &mut [u8]) -> Result<usize> {
+        let options = self.inner.options.lock();
+        options.read_raw(number, buffer).map_err(|_| Error::new(ErrorKind::InvalidOption, "get context option"))
     }
 
     /// Closes all sockets and sends what they have to send until the time is over. Always returns by then.
@@ -111,7 +161,7 @@ impl Context {
         for core in self.inner.live() {
             core.close(None);
         }
-        if self.inner.wait_for_sockets(Some(deadline)) {
+        if self.inner.wait_for_sockets(Some(deadline), Wait::AsConfigured) == Waited::AllGone {
             self.inner.stop_io();
             return Ok(());
         }
@@ -207,8 +257,7 @@ impl ContextBuilder {
                 options: Mutex::new(self.options),
                 io: Mutex::new(Vec::new()),
                 names: Mutex::new(Names::default()),
-                sockets: Mutex::new(HashMap::new()),
-                socket_gone: Condvar::new(),
+                sockets: Mutex::new(Sockets::default()),
                 terminated: AtomicBool::new(false),
                 next_id: AtomicU64::new(1),
                 resolver: Resolver::default(),
@@ -232,19 +281,24 @@ impl ContextInner {
         configure(&mut options);
         options.validate()?;
         let mut sockets = self.sockets.lock();
-        if sockets.len() >= context_options.max_sockets {
+        if sockets.map.len() >= context_options.max_sockets {
             return Err(Error::new(ErrorKind::TooManySockets, "socket"));
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let core = SocketCore::new(id, socket_type, self.clone(), options);
-        sockets.insert(id, Arc::downgrade(&core));
+        sockets.map.insert(id, Arc::downgrade(&core));
         Ok(core)
     }
 
     /// A closed socket has nothing left to do.
     pub(crate) fn socket_finished(&self, core: &SocketCore) {
-        self.sockets.lock().remove(&core.id);
-        self.socket_gone.notify_all();
+        let mut wakes = Vec::new();
+        {
+            let mut sockets = self.sockets.lock();
+            sockets.map.remove(&core.id);
+            sockets.waiters.take_all(&mut wakes);
+        }
+        wakes.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn is_terminated(&self) -> bool {
@@ -302,35 +356,44 @@ impl ContextInner {
     }
 
     fn live(&self) -> Vec<Arc<SocketCore>> {
-        self.sockets.lock().values().filter_map(Weak::upgrade).collect()
+        self.sockets.lock().map.values().filter_map(Weak::upgrade).collect()
     }
 
     /// Waits until one socket is finished; `false` at the deadline.
     pub(crate) fn wait_for_socket(&self, id: u64, deadline: Instant) -> bool {
-        let mut sockets = self.sockets.lock();
-        while sockets.contains_key(&id) {
-            if self.socket_gone.wait_until(&mut sockets, deadline).timed_out() {
-                return !sockets.contains_key(&id);
-            }
-        }
-        true
+        self.wait_until(Some(deadline), Wait::AsConfigured, |sockets| !sockets.contains_key(&id)) == Waited::AllGone
     }
 
-    /// Waits until no socket is left; `false` at the deadline.
-    fn wait_for_sockets(&self, deadline: Option<Instant>) -> bool {
-        let mut sockets = self.sockets.lock();
-        loop {
+    /// Waits until no socket is left.
+    fn wait_for_sockets(&self, deadline: Option<Instant>, wait: Wait) -> Waited {
+        self.wait_until(deadline, wait, |sockets| {
             sockets.retain(|_, core| core.strong_count() > 0);
-            if sockets.is_empty() {
-                return true;
-            }
-            match deadline {
-                None => self.socket_gone.wait(&mut sockets),
-                Some(deadline) => {
-                    if self.socket_gone.wait_until(&mut sockets, deadline).timed_out() {
-                        return sockets.is_empty();
-                    }
+            sockets.is_empty()
+        })
+    }
+
+    fn wait_until(
+        &self,
+        deadline: Option<Instant>,
+        wait: Wait,
+        mut holds: impl FnMut(&mut HashMap<u64, Weak<SocketCore>>) -> bool,
+    ) -> Waited {
+        let (parker, waker) = current_parker();
+        loop {
+            let key = {
+                let mut sockets = self.sockets.lock();
+                if holds(&mut sockets.map) {
+                    return Waited::AllGone;
                 }
+                if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    return Waited::TimeIsOver;
+                }
+                sockets.waiters.add(None, &waker)
+            };
+            let interrupted = wait.sleep(&parker, deadline);
+            self.sockets.lock().waiters.remove(key);
+            if interrupted {
+                return Waited::Interrupted;
             }
         }
     }

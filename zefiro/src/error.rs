@@ -57,6 +57,8 @@ pub enum ErrorKind {
     TooManySockets,
     /// The context has no I/O thread for this transport (`EMTHREAD`).
     NoIoThread,
+    /// A signal was handled while the call waited, and it was asked to end then (`EINTR`).
+    Interrupted,
     /// The operating system refused; [`Error::io_error`] says how.
     Io,
 }
@@ -151,6 +153,7 @@ impl ErrorKind {
             ErrorKind::InvalidOption => "the option's value is not valid",
             ErrorKind::TooManySockets => "the context has as many sockets as it allows",
             ErrorKind::NoIoThread => "the context has no I/O thread",
+            ErrorKind::Interrupted => "a signal was handled meanwhile",
             ErrorKind::Io => "the operating system refused",
         }
     }
@@ -188,6 +191,7 @@ impl From<Error> for io::Error {
             ErrorKind::WouldBlock => io::ErrorKind::WouldBlock,
             ErrorKind::TimedOut => io::ErrorKind::TimedOut,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+            ErrorKind::Interrupted => io::ErrorKind::Interrupted,
             ErrorKind::AddressInUse => io::ErrorKind::AddrInUse,
             ErrorKind::AddressNotAvailable => io::ErrorKind::AddrNotAvailable,
             ErrorKind::InvalidEndpoint | ErrorKind::InvalidMessage | ErrorKind::InvalidOption => {

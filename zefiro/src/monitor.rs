@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::socket::core::SocketCore;
 use crate::wait::{WaitList, current_parker};
 
 /// A stream of a socket's connection [events](Event), made by [`Socket::monitor`](crate::Socket::monitor).
@@ -36,8 +37,13 @@ pub struct Event {
     pub endpoint: String,
     /// The other end, where it is known.
     pub peer: Option<String>,
+    /// This end's own address, of a connection whose is known.
+    pub local: Option<String>,
     /// What happened.
     pub kind: EventKind,
+    /// The number libzmq gives with such an event: a descriptor, an errno, or a time in milliseconds
+    /// (`zmq_socket_monitor(3)`); 0 where there is none.
+    pub value: u64,
 }
 
 /// What happened. The reasons are for people.
@@ -75,6 +81,53 @@ pub enum EventKind {
 /// Where events wait for the program.
 pub(crate) struct MonitorQueue {
     state: Mutex<QueueState>,
+    /// A function the events go to, instead of being waited for.
+    sink: Option<Mutex<Sink>>,
+}
+
+type Sink = Box<dyn FnMut(Event) + Send>;
+
+/// Has events delivered to a function until it is dropped or [stopped](MonitorHandle::stop); made by
+/// [`Socket::monitor_with`](crate::Socket::monitor_with).
+pub struct MonitorHandle {
+    queue: Arc<MonitorQueue>,
+    socket: Weak<SocketCore>,
+}
+
+impl MonitorHandle {
+    pub(crate) fn new(socket: &Arc<SocketCore>, sink: Sink) -> MonitorHandle {
+        let queue = MonitorQueue { state: Mutex::new(QueueState::default()), sink: Some(Mutex::new(sink)) };
+        MonitorHandle { queue: Arc::new(queue), socket: Arc::downgrade(socket) }
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<MonitorQueue> {
+        &self.queue
+    }
+
+    /// Ends it: [`EventKind::Stopped`] is the last event.
+    pub fn stop(&self) {
+        if let Some(core) = self.socket.upgrade() {
+            core.lock().stop_monitor(&self.queue);
+        }
+    }
+}
+
+impl Drop for MonitorHandle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for MonitorHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MonitorHandle").finish_non_exhaustive()
+    }
+}
+
+impl Event {
+    pub(crate) fn new(endpoint: &Arc<str>, kind: EventKind) -> Event {
+        Event { endpoint: endpoint.to_string(), peer: None, local: None, kind, value: 0 }
+    }
 }
 
 #[derive(Default)]
@@ -87,7 +140,7 @@ struct QueueState {
 
 impl Monitor {
     pub(crate) fn new() -> (Monitor, Arc<MonitorQueue>) {
-        let queue = Arc::new(MonitorQueue { state: Mutex::new(QueueState::default()) });
+        let queue = Arc::new(MonitorQueue { state: Mutex::new(QueueState::default()), sink: None });
         (Monitor { queue: queue.clone() }, queue)
     }
 
@@ -175,7 +228,24 @@ impl MonitorQueue {
     /// No more events will come.
     pub(crate) fn stop(&self) {
         self.state.lock().stopped = true;
-        self.push(Event { endpoint: String::new(), peer: None, kind: EventKind::Stopped });
+        self.push(Event::new(&"".into(), EventKind::Stopped));
+    }
+
+    pub(crate) fn has_sink(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    /// Hands what waits to the function, in order. Nobody holds a socket's lock.
+    pub(crate) fn deliver(&self) {
+        let Some(sink) = &self.sink else { return };
+        let mut sink = sink.lock();
+        loop {
+            let next = self.state.lock().events.pop_front();
+            match next {
+                Some(event) => sink(event),
+                None => return,
+            }
+        }
     }
 }
 

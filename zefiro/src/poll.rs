@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Weak};
+use std::task::Wake;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -57,12 +58,12 @@ pub struct Ready {
 }
 
 enum Entry {
-    Socket(Weak<SocketCore>, Arc<Observer>, Interest),
+    Socket(Weak<SocketCore>, Arc<Observer>, u64, Interest),
     Descriptor(OwnedFd),
 }
 
 /// Stands in a socket's list of those to be told of any change.
-pub(crate) struct Observer {
+struct Observer {
     key: u64,
     shared: Weak<Shared>,
     /// Already in the list of what to look at.
@@ -86,9 +87,13 @@ impl Interest {
     pub const BOTH: Interest = Interest { readable: true, writable: true };
 }
 
-impl Observer {
+impl Wake for Observer {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
     /// The socket has changed.
-    pub(crate) fn notify(&self) {
+    fn wake_by_ref(self: &Arc<Self>) {
         let Some(shared) = self.shared.upgrade() else { return };
         if !std::mem::replace(&mut *self.noted.lock(), true) {
             shared.noted.lock().push_back(self.key);
@@ -121,14 +126,9 @@ impl Poller {
         check_free(&entries, key)?;
         let observer = Arc::new(Observer { key, shared: Arc::downgrade(&self.shared), noted: Mutex::new(false) });
         let core = socket.core();
-        {
-            let mut state = core.lock();
-            state.check_open("poll")?;
-            state.observers.push(observer.clone());
-            state.watch_by_io();
-        }
-        observer.notify();
-        entries.insert(key, Entry::Socket(Arc::downgrade(core), observer, interest));
+        let place = core.observe("poll", observer.clone().into())?;
+        observer.wake_by_ref();
+        entries.insert(key, Entry::Socket(Arc::downgrade(core), observer, place, interest));
         Ok(())
     }
 
@@ -152,9 +152,9 @@ impl Poller {
     /// Nothing is registered under the key.
     pub fn modify(&self, key: u64, interest: Interest) -> Result<()> {
         match self.entries.lock().get_mut(&key) {
-            Some(Entry::Socket(_, observer, current)) => {
+            Some(Entry::Socket(_, observer, _, current)) => {
                 *current = interest;
-                observer.notify();
+                observer.wake_by_ref();
             }
             Some(Entry::Descriptor(fd)) => {
                 let watched = crate::sys::Interest { read: interest.readable, write: interest.writable, once: false };
@@ -172,9 +172,9 @@ impl Poller {
     /// Nothing is registered under the key.
     pub fn remove(&self, key: u64) -> Result<()> {
         match self.entries.lock().remove(&key) {
-            Some(Entry::Socket(core, observer, _)) => {
+            Some(Entry::Socket(core, _, place, _)) => {
                 if let Some(core) = core.upgrade() {
-                    core.lock().observers.retain(|other| !Arc::ptr_eq(other, &observer));
+                    core.lock().observers.remove(place);
                 }
             }
             Some(Entry::Descriptor(fd)) => drop(self.shared.selector.remove(&fd)),
@@ -218,7 +218,7 @@ impl Poller {
         let noted = std::mem::take(&mut *self.shared.noted.lock());
         let entries = self.entries.lock();
         for key in noted {
-            let Some(Entry::Socket(core, observer, interest)) = entries.get(&key) else { continue };
+            let Some(Entry::Socket(core, observer, _, interest)) = entries.get(&key) else { continue };
             *observer.noted.lock() = false;
             let Some(core) = core.upgrade() else { continue };
             let closed = core.lock().check_open("poll").is_err();
@@ -238,7 +238,7 @@ impl Poller {
                 core.lock().watch_by_io();
                 // Something may have come between the look and the watch.
                 if core.readiness().0 && interest.readable {
-                    observer.notify();
+                    observer.wake_by_ref();
                 }
             }
         }
@@ -248,10 +248,10 @@ impl Poller {
 impl Drop for Poller {
     fn drop(&mut self) {
         for entry in self.entries.lock().values() {
-            if let Entry::Socket(core, observer, _) = entry
+            if let Entry::Socket(core, _, place, _) = entry
                 && let Some(core) = core.upgrade()
             {
-                core.lock().observers.retain(|other| !Arc::ptr_eq(other, observer));
+                core.lock().observers.remove(*place);
             }
         }
     }

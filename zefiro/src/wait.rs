@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Instant;
+
+use crate::sys::{Sleeper, Slept};
 
 /// Who waits for something, in the order they came. Guarded by the lock of what they wait for.
 #[derive(Default)]
@@ -47,6 +49,11 @@ impl WaitList {
         wakes.extend(self.waiters.drain(..).map(|(_, waker)| waker));
     }
 
+    /// Clones all: they stay, to be woken again the next time.
+    pub(crate) fn clone_all(&self, wakes: &mut Vec<Waker>) {
+        wakes.extend(self.waiters.iter().map(|(_, waker)| waker.clone()));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }
@@ -54,8 +61,7 @@ impl WaitList {
 
 /// A thread that sleeps until its waker is called.
 pub(crate) struct Parker {
-    thread: Thread,
-    woken: AtomicBool,
+    sleeper: Sleeper,
     patience: Patience,
 }
 
@@ -65,10 +71,7 @@ impl Wake for Parker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Release: what the waker did before is seen by the thread that wakes (its swap acquires).
-        if !self.woken.swap(true, Ordering::Release) {
-            self.thread.unpark();
-        }
+        self.sleeper.rouse();
     }
 }
 
@@ -109,23 +112,18 @@ impl Patience {
 impl Parker {
     /// Waits awake for a short time. Answers whether it was woken meanwhile; then there is no need to park.
     pub(crate) fn linger_awake(&self) -> bool {
-        self.patience.linger(|| self.woken.swap(false, Ordering::Acquire))
+        self.patience.linger(|| self.sleeper.was_roused())
     }
 
     /// Sleeps until woken or the deadline; returns at once if it was woken since the last sleep.
     pub(crate) fn park(&self, deadline: Option<Instant>) {
-        while !self.woken.swap(false, Ordering::Acquire) {
-            match deadline {
-                None => thread::park(),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return;
-                    }
-                    thread::park_timeout(left);
-                }
-            }
-        }
+        while self.sleeper.sleep(deadline) == Slept::Interrupted {}
+    }
+
+    /// As [`park`](Parker::park), but a signal ends it too; answers whether one did. Where the system does not tell,
+    /// it never does.
+    pub(crate) fn park_until_signal(&self, deadline: Option<Instant>) -> bool {
+        self.sleeper.sleep(deadline) == Slept::Interrupted
     }
 }
 
@@ -135,11 +133,7 @@ pub(crate) fn current_parker() -> (Arc<Parker>, Waker) {
         static PARKER: RefCell<Option<(Arc<Parker>, Waker)>> = const { RefCell::new(None) };
     }
     let make = || {
-        let parker = Arc::new(Parker {
-            thread: thread::current(),
-            woken: AtomicBool::new(false),
-            patience: Patience::default(),
-        });
+        let parker = Arc::new(Parker { sleeper: Sleeper::new(), patience: Patience::default() });
         (parker.clone(), Waker::from(parker))
     };
     // The thread may be ending, its locals gone: then a parker for this once.

@@ -271,12 +271,13 @@ impl State {
 /// Waits as the leader until one of the links has something, the alarm rings, or the deadline; and reads. The caller
 /// holds the lock, has found nothing to receive and checked [`State::can_lead`]; it holds the lock again on return.
 ///
-/// `None` if the system has no descriptors left for a set: then the I/O thread goes on watching.
+/// Answers also whether a signal ended the wait. `Err` if the system has no descriptors left for a set: then the I/O
+/// thread goes on watching.
 pub(crate) fn lead<'a>(
     core: &'a Arc<SocketCore>,
     mut state: Locked<'a>,
     deadline: Option<Instant>,
-) -> Result<Locked<'a>, Locked<'a>> {
+) -> Result<(Locked<'a>, bool), Locked<'a>> {
     let Some(set) = state.set(core) else { return Err(state) };
     state.watch.leader = true;
     state.watch.epoch += 1;
@@ -290,7 +291,7 @@ pub(crate) fn lead<'a>(
     // Flush before waiting: nobody else may be due to write what this thread is going to wait for an answer to.
     state.help();
     drop(state);
-    pump(
+    let interrupted = pump(
         core,
         &set,
         deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
@@ -299,7 +300,7 @@ pub(crate) fn lead<'a>(
     );
     let mut state = core.lock();
     state.stop_leading(core);
-    Ok(state)
+    Ok((state, interrupted))
 }
 
 /// Reads without waiting what the links of a socket have that nobody else watches just now.
@@ -350,12 +351,14 @@ pub(crate) fn tick(core: &Weak<SocketCore>) -> bool {
     false
 }
 
-/// Waits on the set and reads the links that are ready.
-fn pump(core: &Arc<SocketCore>, set: &Set, timeout: Option<Duration>, reads: usize, leader: bool) {
+/// Waits on the set and reads the links that are ready. Answers whether a signal ended the wait.
+fn pump(core: &Arc<SocketCore>, set: &Set, timeout: Option<Duration>, reads: usize, leader: bool) -> bool {
     let mut ready: Vec<Ready> = Vec::new();
+    let mut interrupted = false;
     // An interrupted wait is one that found nothing.
     let mut look = |timeout| {
-        let _ = set.selector.wait(&mut ready, timeout);
+        let waited = set.selector.wait(&mut ready, timeout);
+        interrupted = waited.is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted);
         !ready.is_empty()
     };
     if timeout == Some(Duration::ZERO) || !set.patience.linger(|| look(Some(Duration::ZERO))) {
@@ -370,6 +373,7 @@ fn pump(core: &Arc<SocketCore>, set: &Set, timeout: Option<Duration>, reads: usi
             receive(core, &link, reads, leader);
         }
     }
+    interrupted
 }
 
 fn token_of(id: PipeId) -> u64 {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use socket2::Socket;
 use zmtp::Connection;
 
@@ -59,6 +60,17 @@ pub(crate) enum Loss {
 }
 
 impl Loss {
+    /// The number libzmq would give for it in a monitor event.
+    pub(crate) fn errno(&self) -> u64 {
+        let errno = match self {
+            Loss::PeerClosed => Errno::PIPE,
+            Loss::Io(error) => return error.raw_os_error().unwrap_or_default() as u64,
+            Loss::Protocol(_) => Errno::PROTO,
+            Loss::Asked => return 0,
+        };
+        errno.raw_os_error() as u64
+    }
+
     /// Whether a connecting socket should try again.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {

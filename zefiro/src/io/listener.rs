@@ -1,6 +1,7 @@
 //! Listener: a bound address that accepts streams.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,6 +10,7 @@ use socket2::Socket;
 
 use super::IoHandle;
 use super::session::Peer;
+use crate::monitor::{Event, EventKind};
 use crate::options::Options;
 use crate::transport::{ipc, tcp};
 
@@ -42,6 +44,12 @@ impl Listener {
             traces: ipc_traces.unwrap_or_default(),
             token: AtomicU64::new(0),
         }
+    }
+
+    /// An event of the listener itself.
+    pub(crate) fn event(&self, kind: EventKind) -> Event {
+        let value = self.socket.lock().as_ref().map_or(0, |socket| socket.as_raw_fd() as u64);
+        Event { value, ..Event::new(&self.endpoint, kind) }
     }
 
     /// Begins to watch for peers, as `token` of the I/O thread.
@@ -98,6 +106,8 @@ impl Listener {
         Ok(Peer {
             endpoint: address.map(|address| format!("tcp://{address}")),
             address: address.map(|address| address.ip().to_canonical().to_string()),
+            local: tcp::local_address(stream).map(|address| format!("tcp://{address}")),
+            descriptor: stream.as_raw_fd(),
         })
     }
 
@@ -116,7 +126,8 @@ impl Listener {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the peer's process is in no ipc filter"));
         }
         let address = credentials.map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}"));
-        Ok(Peer { endpoint: Some(self.endpoint.to_string()), address })
+        let endpoint = Some(self.endpoint.to_string());
+        Ok(Peer { local: endpoint.clone(), endpoint, address, descriptor: stream.as_raw_fd() })
     }
 
     /// Closes the address at once: it can be bound again when this returns. Answers whether it was open.

@@ -9,26 +9,28 @@
 //! ```
 
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use socket2::Socket;
-use zmtp::{Config, Connection, Event, Heartbeat, Limits, PeerInfo, SocketType};
+use zmtp::{Config, Connection, Event, Heartbeat, Limits, PeerInfo, SocketType, Version};
 
 use super::IoHandle;
 pub(crate) use super::connector::Dialer;
 use super::link::{Link, Loss, Protocol, Reader};
 use super::listener::Listener;
 use super::receive::hand_over;
-use crate::monitor::EventKind;
+use crate::metadata::Metadata;
+use crate::monitor::{self, EventKind};
 use crate::options::Options;
 use crate::pipe::outbox::Format;
 use crate::pipe::{PeerFacts, PipeId};
 use crate::socket::core::SocketCore;
 use crate::sys::{Interest, net};
-use crate::transport::tcp;
+use crate::transport::{ipc, tcp};
 
 /// One peer's stream.
 pub(crate) struct Session {
@@ -66,6 +68,10 @@ pub(crate) struct Peer {
     pub(crate) endpoint: Option<String>,
     /// As an address alone.
     pub(crate) address: Option<String>,
+    /// This end of the stream, as an endpoint.
+    pub(crate) local: Option<String>,
+    /// The number of the stream's descriptor, to name it by.
+    pub(crate) descriptor: i32,
 }
 
 /// What a step of the handshake came to.
@@ -99,8 +105,24 @@ impl Session {
         }
     }
 
+    /// Tells of an event of the connection itself.
     pub(crate) fn emit(&self, kind: EventKind) {
-        self.core.lock().emit(&self.endpoint(), self.peer.endpoint.clone(), kind);
+        self.emit_with(kind, self.peer.descriptor as u64);
+    }
+
+    /// Tells of an event with a number to it.
+    pub(crate) fn emit_with(&self, kind: EventKind, value: u64) {
+        let event = monitor::Event::new(&self.endpoint(), kind);
+        let (peer, local) = (self.peer.endpoint.clone(), self.peer.local.clone());
+        self.core.lock().emit(monitor::Event { peer, local, value, ..event });
+    }
+
+    /// Tells that the system has connected `stream`.
+    pub(crate) fn connected(&mut self, stream: &Socket) {
+        self.peer.descriptor = stream.as_raw_fd();
+        let local = tcp::local_address(stream).map(|address| format!("tcp://{address}"));
+        self.peer.local = local.or_else(|| self.peer.endpoint.clone());
+        self.emit(EventKind::Connected);
     }
 
     /// The system has connected `stream`: the handshake begins, or without one the session is established.
@@ -110,7 +132,10 @@ impl Session {
             dialer.established();
             let remote = tcp::peer_address(&stream);
             self.peer.endpoint = Some(dialer.text.to_string());
-            self.peer.address = remote.map(|address| address.ip().to_canonical().to_string());
+            self.peer.address = match remote {
+                Some(address) => Some(address.ip().to_canonical().to_string()),
+                None => ipc::credentials(&stream).map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}")),
+            };
             if remote.is_some() && remote == tcp::local_address(&stream) {
                 return Err(Loss::Io(io::Error::new(ErrorKind::ConnectionRefused, "connected to itself")));
             }
@@ -183,9 +208,24 @@ impl Session {
     /// The handshake is over: messages may flow.
     pub(crate) fn greeted(&mut self, info: PeerInfo, io: &Arc<IoHandle>, token: u64) {
         let Phase::Greeting(stream, connection, _) = std::mem::replace(&mut self.phase, Phase::Over) else { return };
-        self.emit(EventKind::HandshakeSucceeded);
+        self.emit_with(EventKind::HandshakeSucceeded, 0);
         let format = Format::Zmtp(info.framing, info.version);
         self.establish(stream, Protocol::Zmtp(connection), format, Some(info), io, token);
+    }
+
+    /// What messages of this connection say of it. Older peers tell nothing, so neither do their messages.
+    fn metadata(&self, info: Option<&PeerInfo>) -> Option<Arc<Metadata>> {
+        if info.is_some_and(|info| info.version < Version::V3_0) {
+            return None;
+        }
+        let mut metadata = Metadata::new(Some(self.peer.descriptor));
+        if let Some(address) = &self.peer.address {
+            metadata.add("Peer-Address", address.as_bytes());
+        }
+        for (name, value) in info.iter().flat_map(|info| &info.metadata) {
+            metadata.add(name, value);
+        }
+        Some(Arc::new(metadata))
     }
 
     fn establish(
@@ -197,8 +237,15 @@ impl Session {
         io: &Arc<IoHandle>,
         token: u64,
     ) {
+        let metadata = self.metadata(info.as_ref());
         let (identity, socket_type) = info.map(|info| (info.routing_id, info.socket_type)).unwrap_or_default();
-        let facts = PeerFacts { identity, socket_type, endpoint: self.endpoint(), address: self.peer.address.clone() };
+        let facts = PeerFacts {
+            identity,
+            socket_type,
+            endpoint: self.endpoint(),
+            address: self.peer.address.clone(),
+            metadata,
+        };
         let mut state = self.core.lock();
         let (pipe, fresh) = match &self.origin {
             Origin::Connect(dialer) => match dialer.pipe {

@@ -1,10 +1,12 @@
 //! IoThread: the event loop that dials, accepts, keeps time, and reads and writes for those who do not themselves.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use slab::Slab;
 
 use super::duty::{self, TICK};
@@ -17,7 +19,7 @@ use super::timer::Timers;
 use super::transmit::{ROUNDS_IO, transmit};
 use super::{ALARM_TOKEN, Command, IoHandle, PATROL, SET_FLAG, Which};
 use crate::endpoint::Endpoint;
-use crate::monitor::EventKind;
+use crate::monitor::{Event, EventKind};
 use crate::socket::attach::LinkDown;
 use crate::socket::core::SocketCore;
 use crate::sys::{Interest, Ready, net};
@@ -233,7 +235,7 @@ impl IoThread {
     fn listen(&mut self, core: Arc<SocketCore>, listener: Arc<Listener>) {
         let token = self.insert(Item::Listener(core.clone(), listener.clone()));
         if let Err(error) = listener.watch(token) {
-            core.lock().emit(&listener.endpoint, None, EventKind::AcceptFailed(error.to_string()));
+            accept_failed(&core, &listener, &error);
         }
     }
 
@@ -244,7 +246,7 @@ impl IoThread {
                 Ok(Some((stream, peer))) => self.accepted(core, listener, stream, peer),
                 Err(error) => {
                     let refused = error.kind() == ErrorKind::PermissionDenied;
-                    core.lock().emit(&listener.endpoint, None, EventKind::AcceptFailed(error.to_string()));
+                    accept_failed(core, listener, &error);
                     if !refused {
                         // Out of descriptors, most likely: look again in a while rather than spin.
                         listener.pause(true);
@@ -274,7 +276,7 @@ impl IoThread {
     // ---- connecting ----
 
     fn connect(&mut self, core: Arc<SocketCore>, dialer: Box<Dialer>) {
-        let peer = Peer { endpoint: Some(dialer.text.to_string()), address: None };
+        let peer = Peer { endpoint: Some(dialer.text.to_string()), ..Peer::default() };
         let session = Session {
             core,
             origin: Origin::Connect(dialer),
@@ -330,11 +332,12 @@ impl IoThread {
         let timeout = dialer.options.connect_timeout.filter(|timeout| !timeout.is_zero());
         match dialer.dial_next() {
             Ok(dial) if dial.connected => {
-                session.emit(EventKind::Connected);
+                session.connected(&dial.stream);
                 self.begin(token, dial.stream);
             }
             Ok(dial) => {
-                session.emit(EventKind::ConnectDelayed);
+                session.peer.descriptor = dial.stream.as_raw_fd();
+                session.emit_with(EventKind::ConnectDelayed, Errno::INPROGRESS.raw_os_error() as u64);
                 if io.selector.add(&dial.stream, token, Interest::WRITE).is_err() {
                     return self.dial_failed(token, "the system refused to watch the attempt");
                 }
@@ -354,7 +357,7 @@ impl IoThread {
         let Phase::Dialing(stream) = std::mem::replace(&mut session.phase, Phase::Waiting) else { return };
         match error {
             None => {
-                session.emit(EventKind::Connected);
+                session.connected(&stream);
                 self.begin(token, stream);
             }
             Some(error) => {
@@ -388,7 +391,7 @@ impl IoThread {
         session.phase = Phase::Waiting;
         let due = Instant::now() + wait;
         session.deadline = Some(session.closing.flatten().map_or(due, |until| until.min(due)));
-        session.emit(EventKind::ConnectRetried(wait));
+        session.emit_with(EventKind::ConnectRetried(wait), wait.as_millis() as u64);
         self.arm(token);
     }
 
@@ -423,7 +426,7 @@ impl IoThread {
             let _ = self.handle.selector.remove(&stream);
         }
         let Some(session) = self.session(token) else { return };
-        session.emit(EventKind::HandshakeFailed(loss.to_string()));
+        session.emit_with(EventKind::HandshakeFailed(loss.to_string()), loss.errno());
         session.emit(EventKind::Disconnected(loss.to_string()));
         self.after_loss(token, &loss);
     }
@@ -601,6 +604,13 @@ impl IoThread {
             _ => {}
         }
     }
+}
+
+/// Tells that a peer could not be accepted.
+fn accept_failed(core: &Arc<SocketCore>, listener: &Listener, error: &io::Error) {
+    let value = error.raw_os_error().unwrap_or_else(|| Errno::PERM.raw_os_error()) as u64;
+    let event = listener.event(EventKind::AcceptFailed(error.to_string()));
+    core.lock().emit(Event { value, ..event });
 }
 
 /// Whether messages wait in the session's pipe.

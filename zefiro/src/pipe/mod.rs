@@ -22,6 +22,7 @@ use crate::counters::{Counters, DropReason};
 use crate::io::duty::LinkWatch;
 use crate::io::link::Link;
 use crate::message::Message;
+use crate::metadata::Metadata;
 use crate::socket::core::SocketCore;
 
 /// Names a pipe of one socket; never reused.
@@ -58,6 +59,8 @@ pub(crate) struct PeerFacts {
     pub(crate) endpoint: Arc<str>,
     /// The peer's own address, where the transport has one.
     pub(crate) address: Option<String>,
+    /// What its messages say of the connection.
+    pub(crate) metadata: Option<Arc<Metadata>>,
 }
 
 /// What lies behind a pipe.
@@ -123,6 +126,10 @@ pub(crate) struct Pipes {
     /// Bytes per pipe, outgoing; 0 for no limit.
     pub(crate) send_bytes: usize,
     pub(crate) counters: Counters,
+    /// Whose message the program was handed last.
+    last_received: Option<PipeId>,
+    /// The pipe named last, for programs that ask for the name of a peer they have just connected to.
+    last_named: Option<PipeId>,
     /// Messages in all inboxes.
     pub(crate) unread: usize,
     /// Whether any of the lists below has something.
@@ -149,6 +156,8 @@ impl Pipes {
             recv_mark,
             send_bytes,
             counters: Counters::default(),
+            last_received: None,
+            last_named: None,
             unread: 0,
             noted: false,
             dirty: Vec::new(),
@@ -244,7 +253,18 @@ impl Pipes {
     pub(crate) fn set_routing_id(&mut self, id: PipeId, routing_id: Frame) {
         if let Some(pipe) = self.get_mut(id) {
             pipe.routing_id = routing_id;
+            self.last_named = Some(id);
         }
+    }
+
+    /// The routing id given last.
+    pub(crate) fn newest_routing_id(&self) -> Frame {
+        self.last_named.map(|id| self.routing_id(id)).unwrap_or_default()
+    }
+
+    /// Of the connection that brought the message the program was handed last.
+    pub(crate) fn last_metadata(&self) -> Option<Arc<Metadata>> {
+        self.get(self.last_received?)?.facts.metadata.clone()
     }
 
     /// Notes whether a fair queue holds the pipe; answers whether that is news.
@@ -466,6 +486,7 @@ impl Pipes {
     #[inline]
     pub(crate) fn count_received(&mut self, id: PipeId, bytes: usize) {
         self.counters.received(bytes as u64);
+        self.last_received = Some(id);
         if let Some(pipe) = self.get_mut(id) {
             pipe.counters.received(bytes as u64);
         }
@@ -581,6 +602,11 @@ impl Pipe {
             Line::Duct(_, reader, _) => self.inbox_messages + reader.queued(),
             _ => self.inbox_messages,
         }
+    }
+
+    /// The name its pattern gave it; empty if it gave none.
+    pub(crate) fn routing_id(&self) -> &[u8] {
+        &self.routing_id
     }
 
     /// Whether a peer is there.

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use zmtp::SocketType;
 
 use super::endpoints::EndpointEntry;
+use super::parts::Parts;
 use crate::context::{ContextInner, Unsent};
 use crate::error::{Error, ErrorKind};
 use crate::io::duty::{Duty, Watch};
@@ -24,8 +25,7 @@ use crate::options::Options;
 use crate::pattern::{AnyPattern, pattern_of};
 use crate::pipe::outbox::{Batch, WriteState};
 use crate::pipe::{HELP_BYTES, Line, Notice, PURSE_COINS, Pipe, PipeId, Pipes, Purse};
-use crate::poll::Observer;
-use crate::sys::Alarm;
+use crate::sys::{Alarm, Beacon};
 use crate::wait::WaitList;
 
 /// What is shared of a socket.
@@ -48,14 +48,15 @@ pub(crate) struct State {
     pub(crate) watch: Watch,
     pub(crate) endpoints: Vec<EndpointEntry>,
     pub(crate) last_endpoint: Option<Arc<str>>,
-    /// Frames of a message whose last part the program has not sent, or read, yet.
-    pub(crate) parts_out: Vec<zmtp::Frame>,
-    pub(crate) parts_in: std::collections::VecDeque<zmtp::Frame>,
+    pub(crate) unfinished: Parts,
+    /// Lit when the socket should be looked at; there once a program has asked for its descriptor.
+    pub(crate) beacon: Option<Arc<Beacon>>,
     pub(crate) recv_waiters: WaitList,
     pub(crate) send_waiters: WaitList,
     /// Those who wait for peers or subscriptions to come.
     pub(crate) change_waiters: WaitList,
-    pub(crate) observers: Vec<Arc<Observer>>,
+    /// Those who are told of every change until they leave.
+    pub(crate) observers: WaitList,
     pub(crate) monitors: Vec<Weak<MonitorQueue>>,
     /// Listeners, sessions and unjoined inproc pipes: a closed socket is finished when none is left.
     pub(crate) busy: usize,
@@ -81,12 +82,12 @@ pub(crate) enum Phase {
 struct After {
     any: bool,
     wakes: Vec<Waker>,
-    observers: Vec<Arc<Observer>>,
     alarm: Option<Arc<Alarm>>,
     writes: Vec<(Arc<Link>, Batch)>,
     runs: Vec<Arc<Link>>,
     streams: Vec<Arc<Link>>,
     notices: Vec<Notice>,
+    events: Vec<Arc<MonitorQueue>>,
     commands: Vec<(Arc<crate::io::IoHandle>, Command)>,
     dropped: Vec<Pipe>,
     finished: bool,
@@ -116,12 +117,12 @@ impl SocketCore {
             watch: Watch::default(),
             endpoints: Vec::new(),
             last_endpoint: None,
-            parts_out: Vec::new(),
-            parts_in: std::collections::VecDeque::new(),
+            unfinished: Parts::default(),
+            beacon: None,
             recv_waiters: WaitList::default(),
             send_waiters: WaitList::default(),
             change_waiters: WaitList::default(),
-            observers: Vec::new(),
+            observers: WaitList::default(),
             monitors: Vec::new(),
             busy: 0,
             links: 0,
@@ -164,8 +165,7 @@ impl SocketCore {
         state.phase = Phase::Closed;
         state.wake_everybody();
         state.stop_monitors();
-        state.parts_in.clear();
-        state.parts_out.clear();
+        state.unfinished.clear();
         let entries = std::mem::take(&mut state.endpoints);
         for id in state.pipes.ids() {
             state.close_pipe_of_closed_socket(id);
@@ -249,14 +249,14 @@ impl After {
         for waker in self.wakes {
             waker.wake();
         }
-        for observer in self.observers {
-            observer.notify();
-        }
         for notice in self.notices {
             let (Notice::Readable(peer) | Notice::Writable(peer) | Notice::Ended(peer)) = &notice;
             if let Some(socket) = peer.socket.upgrade() {
                 socket.notified(notice);
             }
+        }
+        for queue in self.events {
+            queue.deliver();
         }
         let mut runs = self.runs.into_iter().peekable();
         while let Some(link) = runs.next() {
@@ -312,7 +312,8 @@ impl State {
         }
         while let Some(id) = self.pipes.duplicates.pop() {
             if let Some(facts) = self.pipes.get(id).map(|pipe| pipe.facts.clone()) {
-                self.emit(&facts.endpoint, facts.address, EventKind::DuplicateRoutingId);
+                let event = Event::new(&facts.endpoint, EventKind::DuplicateRoutingId);
+                self.emit(Event { peer: facts.address, ..event });
             }
         }
         while let Some(id) = self.pipes.drained.pop() {
@@ -513,7 +514,7 @@ impl State {
     pub(crate) fn notify_observers(&mut self) {
         if !self.observers.is_empty() {
             self.after.any = true;
-            self.after.observers.extend(self.observers.iter().cloned());
+            self.observers.clone_all(&mut self.after.wakes);
         }
     }
 
@@ -549,25 +550,40 @@ impl State {
     }
 
     /// Tells the monitors.
-    pub(crate) fn emit(&mut self, endpoint: &Arc<str>, peer: Option<String>, kind: EventKind) {
-        if self.monitors.is_empty() {
-            return;
-        }
-        let event = Event { endpoint: endpoint.to_string(), peer, kind };
-        self.monitors.retain(|monitor| match monitor.upgrade() {
-            Some(queue) => {
+    pub(crate) fn emit(&mut self, event: Event) {
+        for monitor in std::mem::take(&mut self.monitors) {
+            if let Some(queue) = monitor.upgrade() {
                 queue.push(event.clone());
-                true
+                self.monitors.push(monitor);
+                self.deliver(queue);
             }
-            None => false,
-        });
+        }
+    }
+
+    /// Events for a function are delivered once the lock is released.
+    fn deliver(&mut self, queue: Arc<MonitorQueue>) {
+        if queue.has_sink() {
+            self.after.any = true;
+            self.after.events.push(queue);
+        }
     }
 
     fn stop_monitors(&mut self) {
-        for monitor in self.monitors.drain(..) {
+        for monitor in std::mem::take(&mut self.monitors) {
             if let Some(queue) = monitor.upgrade() {
                 queue.stop();
+                self.deliver(queue);
             }
+        }
+    }
+
+    /// Ends one monitor.
+    pub(crate) fn stop_monitor(&mut self, queue: &Arc<MonitorQueue>) {
+        let before = self.monitors.len();
+        self.monitors.retain(|monitor| !monitor.upgrade().is_some_and(|other| Arc::ptr_eq(&other, queue)));
+        if self.monitors.len() < before {
+            queue.stop();
+            self.deliver(queue.clone());
         }
     }
 

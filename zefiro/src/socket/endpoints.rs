@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::listener::Listener;
 use crate::io::session::Dialer;
 use crate::io::{Command, IoHandle, Which};
-use crate::monitor::EventKind;
+use crate::monitor::{Event, EventKind};
 use crate::pipe::{PeerFacts, PipeId};
 use crate::transport::{inproc, ipc, tcp};
 
@@ -83,7 +83,9 @@ impl SocketCore {
 
     fn note_failed_bind<T>(self: &Arc<SocketCore>, text: &str, bound: Result<T>) -> Result<T> {
         if let Err(error) = &bound {
-            self.lock().emit(&text.into(), None, EventKind::BindFailed(error.to_string()));
+            let event = Event::new(&text.into(), EventKind::BindFailed(error.to_string()));
+            let value = error.io_error().and_then(std::io::Error::raw_os_error).unwrap_or_default();
+            self.lock().emit(Event { value: value as u64, ..event });
         }
         bound
     }
@@ -106,7 +108,7 @@ impl SocketCore {
         }
         state.busy += 1;
         state.last_endpoint = Some(listener.endpoint.clone());
-        state.emit(&listener.endpoint, None, EventKind::Listening);
+        state.emit(listener.event(EventKind::Listening));
         state.endpoints.push(EndpointEntry { key: listener.endpoint.clone(), kind: Kind::Bound(listener.clone()) });
         state.tell_io(listener.io.clone(), Command::Listen(self.clone(), listener));
     }
@@ -228,9 +230,10 @@ impl SocketCore {
         let linger = self.lock().options.linger;
         match entry.kind {
             Kind::Bound(listener) => {
+                let event = listener.event(EventKind::Closed("unbound".into()));
                 listener.close();
                 let mut state = self.lock();
-                state.emit(&entry.key, None, EventKind::Closed("unbound".into()));
+                state.emit(event);
                 state.tell_io(
                     listener.io.clone(),
                     Command::End(self.clone(), Which::Endpoint(entry.key.clone()), linger),

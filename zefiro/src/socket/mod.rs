@@ -6,6 +6,8 @@ pub(crate) mod endpoints;
 mod future;
 pub mod kind;
 mod ops;
+pub(crate) mod parts;
+mod raw;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -27,7 +29,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result, SendError};
 use crate::io::{Command, Which};
 use crate::message::Message;
-use crate::monitor::Monitor;
+use crate::monitor::{Event, Monitor, MonitorHandle};
 use crate::options::{Configure, Options};
 use crate::pipe::PipeId;
 
@@ -255,6 +257,20 @@ impl<K: Kind> Socket<K> {
         monitor
     }
 
+    /// Has the socket's connection events from now on delivered to a function, in order, by the threads that cause
+    /// them; it must not block. The events end when the handle is dropped or the socket is closed, with
+    /// [`Stopped`](crate::EventKind::Stopped).
+    pub fn monitor_with(&self, sink: impl FnMut(Event) + Send + 'static) -> MonitorHandle {
+        let handle = MonitorHandle::new(&self.core, Box::new(sink));
+        let mut state = self.core.lock();
+        state.monitors.push(Arc::downgrade(handle.queue()));
+        if state.check_open("monitor").is_err() {
+            state.stop_monitor(handle.queue());
+        }
+        drop(state);
+        handle
+    }
+
     /// The peers connected now.
     pub fn peers(&self) -> Vec<Peer> {
         let state = self.core.lock();
@@ -391,7 +407,8 @@ impl<K: Sends> Socket<K> {
     /// # Errors
     /// As [`send`](Socket::send).
     pub fn send_part(&self, part: impl Into<Frame>, more: bool, wait: Wait) -> Result<(), SendError> {
-        self.core.send_part(part.into(), more, wait)
+        let mut part = part.into();
+        self.core.send_part(&mut part, more, wait).map_err(|error| SendError::new(error, Message::from(part)))
     }
 }
 
@@ -450,7 +467,9 @@ impl<K: Receives> Socket<K> {
     /// # Errors
     /// As [`recv`](Socket::recv).
     pub fn recv_part(&self, wait: Wait) -> Result<(Frame, bool)> {
-        self.core.recv_part(wait)
+        let mut part = Frame::new();
+        let more = self.core.recv_part(&mut part, wait)?;
+        Ok((part, more))
     }
 
     /// The messages as they come, as a stream; ends when the socket is closed.

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use zmtp::Frame;
-
 use super::core::{Locked, SocketCore, State};
 use crate::context::Unsent;
 use crate::counters::Counters;
@@ -13,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result, SendError};
 use crate::io::duty::{lead, look};
 use crate::message::Message;
 use crate::pattern::Refusal;
-use crate::wait::current_parker;
+use crate::wait::{Parker, current_parker};
 
 /// How long a call may wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,17 +22,29 @@ pub enum Wait {
     AsConfigured,
     /// At most so long.
     AtMost(Duration),
+    /// As configured, but a signal that is handled meanwhile ends the call with
+    /// [`Interrupted`](ErrorKind::Interrupted), where the system tells (Linux); as C programs expect it.
+    UntilSignal,
 }
 
 impl Wait {
     /// When it ends; `None`: never.
-    fn deadline(self, configured: Option<Duration>) -> Option<Instant> {
+    pub(super) fn deadline(self, configured: Option<Duration>) -> Option<Instant> {
         let time = match self {
             Wait::No => return None,
-            Wait::AsConfigured => configured?,
+            Wait::AsConfigured | Wait::UntilSignal => configured?,
             Wait::AtMost(time) => time,
         };
         Instant::now().checked_add(time)
+    }
+
+    /// Sleeps until woken or the deadline; answers whether a signal ended it that is to end the call.
+    pub(crate) fn sleep(self, parker: &Parker, deadline: Option<Instant>) -> bool {
+        if self == Wait::UntilSignal {
+            return parker.park_until_signal(deadline);
+        }
+        parker.park(deadline);
+        false
     }
 }
 
@@ -54,7 +64,12 @@ impl SocketCore {
     }
 
     #[cold]
-    fn send_waiting(self: &Arc<SocketCore>, state: Locked<'_>, message: &mut Message, wait: Wait) -> Result<()> {
+    pub(super) fn send_waiting(
+        self: &Arc<SocketCore>,
+        state: Locked<'_>,
+        message: &mut Message,
+        wait: Wait,
+    ) -> Result<()> {
         let mut state = state;
         let deadline = wait.deadline(state.options.send_timeout);
         let (parker, waker) = current_parker();
@@ -76,9 +91,12 @@ impl SocketCore {
             }
             let key = state.send_waiters.add(None, &waker);
             drop(state);
-            parker.park(deadline);
+            let interrupted = wait.sleep(&parker, deadline);
             state = self.lock();
             state.send_waiters.remove(key);
+            if interrupted {
+                return Err(Error::new(ErrorKind::Interrupted, SEND));
+            }
         }
     }
 
@@ -93,7 +111,7 @@ impl SocketCore {
     }
 
     #[cold]
-    fn recv_waiting(self: &Arc<SocketCore>, state: Locked<'_>, out: &mut Message, wait: Wait) -> Result<()> {
+    pub(super) fn recv_waiting(self: &Arc<SocketCore>, state: Locked<'_>, out: &mut Message, wait: Wait) -> Result<()> {
         if wait == Wait::No {
             return self.recv_after_a_look(state, out).map_err(|kind| Error::new(kind, RECV));
         }
@@ -107,28 +125,43 @@ impl SocketCore {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(Error::new(ErrorKind::TimedOut, RECV));
             }
-            state = self.wait_to_recv(state, deadline);
+            let interrupted;
+            (state, interrupted) = self.wait_to_recv(state, wait, deadline);
+            if interrupted && wait == Wait::UntilSignal {
+                // What came together with the signal is not left to it.
+                return match try_recv(&mut state, out) {
+                    Err(ErrorKind::WouldBlock) => Err(Error::new(ErrorKind::Interrupted, RECV)),
+                    result => result.map_err(|kind| Error::new(kind, RECV)),
+                };
+            }
         }
     }
 
-    /// Waits until there may be something to receive: as the leader if that is free, else as a follower.
-    fn wait_to_recv<'a>(self: &'a Arc<SocketCore>, state: Locked<'a>, deadline: Option<Instant>) -> Locked<'a> {
+    /// Waits until there may be something to receive: as the leader if that is free, else as a follower. Answers also
+    /// whether a signal ended it.
+    fn wait_to_recv<'a>(
+        self: &'a Arc<SocketCore>,
+        state: Locked<'a>,
+        wait: Wait,
+        deadline: Option<Instant>,
+    ) -> (Locked<'a>, bool) {
         let mut state = state;
         if state.can_lead() {
             state = match lead(self, state, deadline) {
-                Ok(state) => return state,
+                Ok(led) => return led,
                 Err(state) => state,
             };
         }
         let (parker, waker) = current_parker();
         let key = state.recv_waiters.add(None, &waker);
         drop(state);
-        if !parker.linger_awake() {
-            parker.park(deadline);
-        }
+        let interrupted = !parker.linger_awake() && wait.sleep(&parker, deadline);
         let mut state = self.lock();
-        state.recv_waiters.remove(key);
-        state
+        if !state.recv_waiters.remove(key) && interrupted {
+            // Told of a message that another must take now.
+            state.pass_on_recv();
+        }
+        (state, interrupted)
     }
 
     /// Nothing is queued: reads what the links have, if nobody else watches them, and looks again.
@@ -210,79 +243,13 @@ impl SocketCore {
         self.lock().send_waiters.remove(key);
     }
 
-    /// Sends one part; the message goes out, whole, with its last part. Whether there is room, or a peer, is asked
-    /// with the first.
-    pub(crate) fn send_part(self: &Arc<SocketCore>, frame: Frame, more: bool, wait: Wait) -> Result<(), SendError> {
-        let mut state = self.lock();
-        if let Err(error) = state.check_open(SEND) {
-            return Err(SendError::new(error, Message::from(frame)));
-        }
-        if state.parts_out.is_empty() && !more {
-            drop(state);
-            let mut message = Message::from(frame);
-            return self.send(&mut message, wait).map_err(|error| SendError::new(error, message));
-        }
-        if state.parts_out.is_empty() {
-            let deadline = wait.deadline(state.options.send_timeout);
-            loop {
-                let (pattern, pipes, options) = state.parts();
-                match pattern.admits(pipes, options, &frame) {
-                    Ok(()) => break,
-                    Err(Refusal::WouldBlock) if wait != Wait::No => {
-                        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                            return Err(SendError::new(Error::new(ErrorKind::TimedOut, SEND), Message::from(frame)));
-                        }
-                        let (parker, waker) = current_parker();
-                        state.send_waiters.add(None, &waker);
-                        drop(state);
-                        parker.park(deadline);
-                        state = self.lock();
-                        if let Err(error) = state.check_open(SEND) {
-                            return Err(SendError::new(error, Message::from(frame)));
-                        }
-                    }
-                    Err(refusal) => {
-                        return Err(SendError::new(Error::new(kind_of(refusal), SEND), Message::from(frame)));
-                    }
-                }
-            }
-        }
-        state.parts_out.push(frame);
-        if more {
-            return Ok(());
-        }
-        let mut message = Message::from(std::mem::take(&mut state.parts_out));
-        drop(state);
-        self.send(&mut message, Wait::AsConfigured).map_err(|error| SendError::new(error, message))
-    }
-
-    /// Receives one part, and says whether more of the same message follow; those are there already.
-    pub(crate) fn recv_part(self: &Arc<SocketCore>, wait: Wait) -> Result<(Frame, bool)> {
-        {
-            let mut state = self.lock();
-            state.check_open(RECV)?;
-            if let Some(frame) = state.parts_in.pop_front() {
-                return Ok((frame, !state.parts_in.is_empty()));
-            }
-        }
-        let mut message = Message::new();
-        self.recv(&mut message, wait)?;
-        let mut frames = message.into_frames();
-        let first = frames.next().unwrap_or_default();
-        let mut state = self.lock();
-        state.parts_in.extend(frames);
-        Ok((first, !state.parts_in.is_empty()))
-    }
-
     /// Whether a receive, and a send, would go through now.
     pub(crate) fn readiness(self: &Arc<SocketCore>) -> (bool, bool) {
         let mut state = self.lock();
         let (pattern, pipes, options) = state.parts();
         let mut readable = pattern.can_recv(pipes, options);
-        let writable = pattern.can_send(pipes, options);
-        if !readable && !state.parts_in.is_empty() {
-            readable = true;
-        }
+        let mut writable = pattern.can_send(pipes, options);
+        state.unfinished.adjust(self.socket_type, &mut readable, &mut writable);
         if !readable && !state.io_watches() && !state.watch.leader {
             drop(state);
             look(self);
@@ -346,7 +313,7 @@ impl SocketCore {
 
 impl State {
     /// Whoever was told of a message has not taken it: the next one is told.
-    fn pass_on_recv(&mut self) {
+    pub(super) fn pass_on_recv(&mut self) {
         if !self.recv_waiters.is_empty() {
             self.notify_recv(false);
         }
@@ -354,7 +321,7 @@ impl State {
 }
 
 #[inline]
-fn try_send(state: &mut Locked<'_>, message: &mut Message) -> Result<(), ErrorKind> {
+pub(super) fn try_send(state: &mut Locked<'_>, message: &mut Message) -> Result<(), ErrorKind> {
     if let Err(error) = state.check_open(SEND) {
         return Err(error.kind());
     }
@@ -363,7 +330,7 @@ fn try_send(state: &mut Locked<'_>, message: &mut Message) -> Result<(), ErrorKi
 }
 
 #[inline]
-fn try_recv(state: &mut Locked<'_>, out: &mut Message) -> Result<(), ErrorKind> {
+pub(super) fn try_recv(state: &mut Locked<'_>, out: &mut Message) -> Result<(), ErrorKind> {
     if let Err(error) = state.check_open(RECV) {
         return Err(error.kind());
     }

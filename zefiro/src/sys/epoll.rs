@@ -102,5 +102,34 @@ impl Alarm {
     }
 }
 
+/// A descriptor that is readable while it is lit: an eventfd.
+pub(crate) struct Beacon {
+    fd: OwnedFd,
+}
+
+impl Beacon {
+    /// A beacon, not lit.
+    pub(crate) fn new() -> io::Result<Beacon> {
+        Ok(Beacon { fd: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
+    }
+
+    /// Lights it; whoever waits for an edge sees one each time.
+    pub(crate) fn light(&self) {
+        // Full after 2^64 times, and then it is lit anyway.
+        while let Err(rustix::io::Errno::INTR) = rustix::io::write(&self.fd, &1u64.to_ne_bytes()) {}
+    }
+
+    /// Puts it out.
+    pub(crate) fn put_out(&self) {
+        while let Err(rustix::io::Errno::INTR) = rustix::io::read(&self.fd, &mut [0u8; 8]) {}
+    }
+}
+
+impl AsFd for Beacon {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 64;

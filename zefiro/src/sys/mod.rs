@@ -1,8 +1,8 @@
 //! Every system call, and nothing else: what differs between operating systems ends here.
 //!
 //! [`Selector`] tells which descriptors are ready: epoll on Linux, `poll` elsewhere (and on Linux when built with
-//! `--cfg zefiro_portable`, so that the fallback stays tested). [`net`] reads and writes streams without signals and
-//! without blocking.
+//! `--cfg zefiro_portable`, so that the fallback stays tested). [`Sleeper`] puts a thread to sleep: on a futex, or by the
+//! standard library. [`net`] reads and writes streams without signals and without blocking.
 
 pub(crate) mod net;
 
@@ -13,7 +13,30 @@ mod selector;
 #[path = "portable.rs"]
 mod selector;
 
-pub(crate) use selector::{Alarm, Selector};
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(zefiro_portable)))]
+#[path = "futex.rs"]
+mod sleeper;
+#[cfg(not(all(any(target_os = "linux", target_os = "android"), not(zefiro_portable))))]
+#[path = "park.rs"]
+mod sleeper;
+
+pub(crate) use selector::{Alarm, Beacon, Selector};
+pub(crate) use sleeper::Sleeper;
+
+/// Why a thread's sleep has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Slept {
+    /// Another thread ended it.
+    Roused,
+    /// The deadline is there.
+    TimeIsOver,
+    /// The thread has handled a signal.
+    #[cfg_attr(
+        not(all(any(target_os = "linux", target_os = "android"), not(zefiro_portable))),
+        allow(dead_code, reason = "only Linux tells")
+    )]
+    Interrupted,
+}
 
 /// What to be told of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -153,3 +153,37 @@ impl Alarm {
         self.bell.interrupt();
     }
 }
+
+/// A descriptor that is readable while it is lit: one end of a pair of sockets.
+pub(crate) struct Beacon {
+    reader: UnixStream,
+    writer: UnixStream,
+}
+
+impl Beacon {
+    /// A beacon, not lit.
+    pub(crate) fn new() -> io::Result<Beacon> {
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
+        Ok(Beacon { reader, writer })
+    }
+
+    /// Lights it; whoever waits for an edge sees one each time.
+    pub(crate) fn light(&self) {
+        // Full, it is lit anyway.
+        while let Err(rustix::io::Errno::INTR) = rustix::io::write(&self.writer, &[1]) {}
+    }
+
+    /// Puts it out.
+    pub(crate) fn put_out(&self) {
+        let mut sink = [0u8; 64];
+        while let Ok(1..) | Err(rustix::io::Errno::INTR) = rustix::io::read(&self.reader, &mut sink) {}
+    }
+}
+
+impl AsFd for Beacon {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+}

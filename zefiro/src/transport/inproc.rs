@@ -109,6 +109,7 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
             socket_type: Some(connector.socket_type),
             endpoint: endpoint.clone(),
             address: None,
+            metadata: None,
         };
         let peer = PeerRef { socket: Arc::downgrade(connector), pipe };
         binder_pipe = state.pipes.insert(Line::Duct(to_connector, from_connector, peer), facts, binder_conflate);

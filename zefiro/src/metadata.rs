@@ -1,0 +1,55 @@
+//! Metadata: what is known of the connection a message came by.
+
+use std::fmt;
+
+/// Properties of a connection: the peer's address, and what it told in the handshake (`zmq_msg_gets(3)`).
+///
+/// | name | value |
+/// |---|---|
+/// | `Peer-Address` | the peer's IP address; of an ipc peer `localhost:uid:gid:pid` |
+/// | `Socket-Type` | the peer's socket type, as `DEALER` |
+/// | `Identity` | the routing id the peer announced; also found as `Routing-Id` |
+/// | `User-Id` | who the peer is, as its authentication said |
+/// | `X-…` | what the peer's application added |
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Metadata {
+    properties: Vec<(String, Vec<u8>)>,
+    descriptor: Option<i32>,
+}
+
+impl Metadata {
+    pub(crate) fn new(descriptor: Option<i32>) -> Metadata {
+        Metadata { properties: Vec::new(), descriptor }
+    }
+
+    /// Adds a property; of two with one name the first stays.
+    pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
+        if !self.properties.iter().any(|(other, _)| other == name) {
+            self.properties.push((name.to_string(), value.to_vec()));
+        }
+    }
+
+    /// The value of a property; names compare byte for byte. Asked for `Identity`, `Routing-Id` will do.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        let find = |name: &str| self.properties.iter().find(|(other, _)| other == name);
+        let found = find(name).or_else(|| (name == "Identity").then(|| find("Routing-Id")).flatten());
+        found.map(|(_, value)| value.as_slice())
+    }
+
+    /// All properties, in the order they became known.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.properties.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    /// The number of the connection's descriptor, for what it is worth: it may be closed, or another's, by now.
+    pub fn descriptor(&self) -> Option<i32> {
+        self.descriptor
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        f.debug_map().entries(self.iter().map(|(name, value)| (name, text(value)))).finish()
+    }
+}

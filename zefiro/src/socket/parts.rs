@@ -1,0 +1,209 @@
+//! Parts: a message sent or received one part at a time, as C programs do (`zmq_msg_send(3)`, `zmq_msg_recv(3)`).
+//!
+//! The parts of an outgoing message are collected here, and the pattern sees the whole message with its last part: a
+//! peer gets all of it or nothing. Whether there is a peer with room is asked with the first part.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use zmtp::{Frame, SocketType};
+
+use super::core::{Locked, SocketCore};
+use super::ops::{RECV, SEND, Wait, kind_of, try_recv, try_send};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
+use crate::metadata::Metadata;
+use crate::pattern::Refusal;
+use crate::wait::current_parker;
+
+/// The messages the program is in the middle of.
+#[derive(Default)]
+pub(crate) struct Parts {
+    /// Sent so far, of a message whose last part has yet to come.
+    out: Vec<Frame>,
+    /// The message that is being sent will be dropped: its first part did not announce more.
+    doomed: bool,
+    /// Received, not read yet.
+    unread: VecDeque<Frame>,
+    /// Of the message read last.
+    metadata: Option<Arc<Metadata>>,
+}
+
+impl Parts {
+    /// Forgets them: the socket is closed.
+    pub(crate) fn clear(&mut self) {
+        *self = Parts::default();
+    }
+
+    /// Whether more parts of the message read last are there.
+    pub(crate) fn more(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// What being in the middle of a message means for what the socket would do now.
+    pub(crate) fn adjust(&self, socket_type: SocketType, readable: &mut bool, writable: &mut bool) {
+        if self.more() {
+            *readable = true;
+            // The reply, or the next request, is due when this one has been read.
+            *writable &= !takes_turns(socket_type);
+        }
+        *writable |= !self.out.is_empty();
+    }
+}
+
+impl SocketCore {
+    /// Sends one part and leaves an empty one in its place; what is refused stays. `more` says that it is not the last.
+    pub(crate) fn send_part(self: &Arc<SocketCore>, part: &mut Frame, more: bool, wait: Wait) -> Result<()> {
+        let mut state = self.lock();
+        state.check_open(SEND)?;
+        if state.unfinished.more() && takes_turns(self.socket_type) {
+            if self.socket_type != SocketType::Req || !state.options.req_relaxed {
+                return Err(Error::new(ErrorKind::State, SEND));
+            }
+            state.unfinished.unread.clear();
+        }
+        if !state.unfinished.out.is_empty() {
+            // On STREAM, what follows the routing id is the data, whatever it says of itself.
+            let more = more && self.socket_type != SocketType::Stream;
+            return self.send_later_part(state, part, more, wait);
+        }
+        if !more && self.socket_type != SocketType::Stream {
+            let mut message = Message::from(std::mem::take(part));
+            let result = match try_send(&mut state, &mut message) {
+                Err(ErrorKind::WouldBlock) => self.send_waiting(state, &mut message, wait),
+                result => result.map_err(|kind| Error::new(kind, SEND)),
+            };
+            if result.is_err() {
+                std::mem::swap(part, message.parts_mut().0);
+            }
+            return result;
+        }
+        let mut state = self.wait_for_admission(state, part, wait)?;
+        state.unfinished.doomed = !more;
+        state.unfinished.out.push(std::mem::take(part));
+        Ok(())
+    }
+
+    /// Waits until a message that begins with `first` would be taken.
+    fn wait_for_admission<'a>(
+        self: &'a Arc<SocketCore>,
+        state: Locked<'a>,
+        first: &Frame,
+        wait: Wait,
+    ) -> Result<Locked<'a>> {
+        let mut state = state;
+        let mut deadline = None;
+        let (parker, waker) = current_parker();
+        loop {
+            if state.help() {
+                drop(state);
+                state = self.lock();
+            }
+            state.check_open(SEND)?;
+            let (pattern, pipes, options) = state.parts();
+            match pattern.admits(pipes, options, first) {
+                Ok(()) => return Ok(state),
+                Err(Refusal::WouldBlock) if wait != Wait::No => {}
+                Err(refusal) => return Err(Error::new(kind_of(refusal), SEND)),
+            }
+            let until = *deadline.get_or_insert_with(|| wait.deadline(state.options.send_timeout));
+            if until.is_some_and(|deadline| deadline <= std::time::Instant::now()) {
+                return Err(Error::new(ErrorKind::TimedOut, SEND));
+            }
+            let key = state.send_waiters.add(None, &waker);
+            drop(state);
+            let interrupted = wait.sleep(&parker, until);
+            state = self.lock();
+            state.send_waiters.remove(key);
+            if interrupted {
+                return Err(Error::new(ErrorKind::Interrupted, SEND));
+            }
+        }
+    }
+
+    fn send_later_part<'a>(
+        self: &'a Arc<SocketCore>,
+        mut state: Locked<'a>,
+        part: &mut Frame,
+        more: bool,
+        wait: Wait,
+    ) -> Result<()> {
+        let mut frames = std::mem::take(&mut state.unfinished.out);
+        frames.push(std::mem::take(part));
+        if more {
+            state.unfinished.out = frames;
+            return Ok(());
+        }
+        if std::mem::take(&mut state.unfinished.doomed) {
+            state.pipes.count_dropped(crate::counters::DropReason::Unroutable, 1);
+            return Ok(());
+        }
+        let mut message = Message::from(frames);
+        let result = match try_send(&mut state, &mut message) {
+            Err(ErrorKind::WouldBlock) => {
+                let waited = self.send_waiting(state, &mut message, wait);
+                state = self.lock();
+                waited
+            }
+            result => result.map_err(|kind| Error::new(kind, SEND)),
+        };
+        match result {
+            // The peer was there when the message began, and has gone since: what was sent to it is lost, as ever.
+            Err(error) if error.kind() == ErrorKind::Unroutable => {
+                state.pipes.count_dropped(crate::counters::DropReason::PeerGone, 1);
+                Ok(())
+            }
+            Err(error) => {
+                let mut frames: Vec<Frame> = message.into_frames().collect();
+                *part = frames.pop().unwrap_or_default();
+                state.unfinished.out = frames;
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Receives one part in place of `part`, and answers whether more of the same message follow; those are there.
+    pub(crate) fn recv_part(self: &Arc<SocketCore>, part: &mut Frame, wait: Wait) -> Result<bool> {
+        let mut state = self.lock();
+        state.check_open(RECV)?;
+        if let Some(next) = state.unfinished.unread.pop_front() {
+            *part = next;
+            return Ok(state.unfinished.more());
+        }
+        let mut message = Message::new();
+        let mut state = match try_recv(&mut state, &mut message) {
+            Ok(()) => state,
+            Err(ErrorKind::WouldBlock) => {
+                let waited = self.recv_waiting(state, &mut message, wait);
+                let mut state = self.lock();
+                if waited.as_ref().is_err_and(Error::is_would_block) {
+                    state.put_beacon_out();
+                }
+                waited?;
+                state
+            }
+            Err(kind) => return Err(Error::new(kind, RECV)),
+        };
+        let (first, rest) = message.parts_mut();
+        std::mem::swap(part, first);
+        let metadata = state.pipes.last_metadata();
+        state.unfinished.metadata = metadata;
+        let more = !rest.is_empty();
+        if more {
+            state.unfinished.unread.extend(rest.drain(..));
+        }
+        state.light_beacon_for_more();
+        Ok(more)
+    }
+
+    /// The metadata of the message read last.
+    pub(crate) fn last_metadata(self: &Arc<SocketCore>) -> Option<Arc<Metadata>> {
+        self.lock().unfinished.metadata.clone()
+    }
+}
+
+/// On these types sending and receiving take turns.
+fn takes_turns(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Req | SocketType::Rep)
+}

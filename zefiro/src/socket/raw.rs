@@ -1,0 +1,262 @@
+//! The socket as C programs see it: options by number, events, and a descriptor to wait on (`zmq_getsockopt(3)`).
+
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use zmtp::{Frame, SocketType};
+
+use super::core::{SocketCore, State};
+use super::kind::Any;
+use super::{Socket, Wait};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::Metadata;
+use crate::options::{Options, RawError};
+use crate::sys::Beacon;
+
+/// Lights a socket's beacon whenever the socket has changed.
+struct Lighter(Arc<Beacon>);
+
+impl Wake for Lighter {
+    fn wake(self: Arc<Self>) {
+        self.0.light();
+    }
+}
+
+impl State {
+    /// Nothing was there to receive: until something comes, the descriptor need not be looked at.
+    pub(super) fn put_beacon_out(&mut self) {
+        if let Some(beacon) = self.beacon.clone() {
+            self.watch_by_io();
+            let (pattern, pipes, options) = self.parts();
+            if !pattern.can_recv(pipes, options) {
+                beacon.put_out();
+            }
+        }
+    }
+
+    /// A message was taken, and more is there: a program that waits for the descriptor before each message sees that.
+    pub(super) fn light_beacon_for_more(&mut self) {
+        if let Some(beacon) = self.beacon.clone() {
+            let (pattern, pipes, options) = self.parts();
+            if pattern.can_recv(pipes, options) || self.unfinished.more() {
+                beacon.light();
+            }
+        }
+    }
+}
+
+/// For the C library, whose calls these are.
+impl Socket<Any> {
+    /// As [`send_part`](Socket::send_part); the part is taken, or stays if it is refused.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send).
+    #[inline]
+    pub fn send_part_from(&self, part: &mut Frame, more: bool, wait: Wait) -> Result<()> {
+        self.core.send_part(part, more, wait)
+    }
+
+    /// As [`recv_part`](Socket::recv_part), in place of `part`.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    #[inline]
+    pub fn recv_part_into(&self, part: &mut Frame, wait: Wait) -> Result<bool> {
+        self.core.recv_part(part, wait)
+    }
+
+    /// What is known of the connection that brought the part received last.
+    pub fn last_metadata(&self) -> Option<Arc<Metadata>> {
+        self.core.last_metadata()
+    }
+
+    /// Sets an option by its C number from C's bytes, with libzmq's lengths and ranges; `None` is a null pointer.
+    ///
+    /// # Errors
+    /// [`InvalidOption`](ErrorKind::InvalidOption), or the socket is closed.
+    pub fn set_raw_option(&self, number: i32, value: Option<&[u8]>) -> Result<()> {
+        self.core.set_raw_option(number, value)
+    }
+
+    /// Reads an option by its C number into C's buffer; answers the value's length.
+    ///
+    /// # Errors
+    /// [`InvalidOption`](ErrorKind::InvalidOption): no such option, or the buffer has the wrong size.
+    pub fn raw_option(&self, number: i32, buffer: &mut [u8]) -> Result<usize> {
+        self.core.raw_option(number, buffer)
+    }
+
+    /// Whether something could be received, and sent, now.
+    ///
+    /// # Errors
+    /// The socket is closed, or its context shut down.
+    pub fn readiness(&self) -> Result<(bool, bool)> {
+        self.core.lock().check_open("poll")?;
+        Ok(self.core.readiness())
+    }
+
+    /// Has `waker` called whenever the socket has changed, until [`forget`](Socket::forget). Answers its place.
+    ///
+    /// # Errors
+    /// The socket is closed, or its context shut down.
+    pub fn observe(&self, waker: Waker) -> Result<u64> {
+        self.core.observe("poll", waker)
+    }
+
+    /// Ends an [observation](Socket::observe).
+    pub fn forget(&self, place: u64) {
+        self.core.lock().observers.remove(place);
+    }
+
+    /// Whether the peer of that routing id could be sent to now.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported): not a ROUTER. [`Unroutable`](ErrorKind::Unroutable): no such peer.
+    pub fn peer_has_room(&self, routing_id: &[u8]) -> Result<bool> {
+        self.core.peer_has_room(routing_id)
+    }
+}
+
+impl SocketCore {
+    /// Has `waker` called at each change from now on, and the links watched by the I/O thread. Answers the place to
+    /// leave the list by.
+    pub(crate) fn observe(self: &Arc<SocketCore>, operation: &'static str, waker: Waker) -> Result<u64> {
+        let mut state = self.lock();
+        state.check_open(operation)?;
+        let place = state.observers.add(None, &waker);
+        state.watch_by_io();
+        Ok(place)
+    }
+
+    /// Sets an option by its C number from C's bytes (`None`: a null pointer).
+    fn set_raw_option(self: &Arc<SocketCore>, number: i32, value: Option<&[u8]>) -> Result<()> {
+        let invalid = || Error::with_text(ErrorKind::InvalidOption, SET, number.to_string(), "no value for the option");
+        let mut state = self.lock();
+        state.check_open(SET)?;
+        if matches!(number, SUBSCRIBE | UNSUBSCRIBE) {
+            if !matches!(self.socket_type, SocketType::Sub | SocketType::XPub | SocketType::Pub) {
+                return Err(invalid());
+            }
+            let topic = value.unwrap_or_default();
+            let (pattern, pipes, options) = state.parts();
+            let result = match number {
+                SUBSCRIBE => pattern.subscribe(pipes, options, topic),
+                _ => pattern.unsubscribe(pipes, options, topic),
+            };
+            return result.map_err(|_| invalid());
+        }
+        let mut options = Options::clone(&state.options);
+        match options.set_raw(self.socket_type, number, value) {
+            Ok(()) => state.adopt_options(options),
+            Err(RawError::Invalid) => return Err(invalid()),
+        }
+        Ok(())
+    }
+
+    /// Reads an option by its C number into C's buffer; answers the value's length.
+    fn raw_option(self: &Arc<SocketCore>, number: i32, buffer: &mut [u8]) -> Result<usize> {
+        let invalid = || Error::with_text(ErrorKind::InvalidOption, GET, number.to_string(), "no such option to read");
+        self.lock().check_open(GET)?;
+        let value = match number {
+            EVENTS => self.events(),
+            FD => self.descriptor()?,
+            TYPE if buffer.len() != size_of::<i32>() => return Err(invalid()),
+            TYPE => self.socket_type as i32,
+            THREAD_SAFE => 0,
+            RCVMORE => i32::from(self.lock().unfinished.more()),
+            TOPICS_COUNT if has_topics(self.socket_type) => {
+                i32::try_from(self.lock().pattern.topics()).unwrap_or(i32::MAX)
+            }
+            TOPICS_COUNT => return Err(invalid()),
+            LAST_ENDPOINT => {
+                let mut text = self.lock().last_endpoint.as_deref().unwrap_or_default().as_bytes().to_vec();
+                text.push(0);
+                return copy(&text, buffer).ok_or_else(invalid);
+            }
+            ROUTING_ID if self.socket_type == SocketType::Stream => {
+                let id = self.lock().pipes.newest_routing_id();
+                return copy(&id, buffer).ok_or_else(invalid);
+            }
+            _ => {
+                let options = self.lock().options.clone();
+                return options.read_raw(number, buffer).map_err(|RawError::Invalid| invalid());
+            }
+        };
+        copy_number(value, buffer).ok_or_else(invalid)
+    }
+
+    /// Readiness as `ZMQ_POLLIN` and `ZMQ_POLLOUT`.
+    fn events(self: &Arc<SocketCore>) -> i32 {
+        {
+            let mut state = self.lock();
+            if let Some(beacon) = state.beacon.clone() {
+                // First put out, then look: what comes in between lights it again.
+                beacon.put_out();
+                state.watch_by_io();
+            }
+        }
+        let (readable, writable) = self.readiness();
+        i32::from(readable) * POLLIN + i32::from(writable) * POLLOUT
+    }
+
+    /// A descriptor that is readable when the socket should be looked at; made when first asked for.
+    fn descriptor(self: &Arc<SocketCore>) -> Result<RawFd> {
+        let mut state = self.lock();
+        if state.beacon.is_none() {
+            let beacon = Arc::new(Beacon::new().map_err(|error| Error::with_io(GET, "", error))?);
+            beacon.light();
+            state.observers.add(None, &Arc::new(Lighter(beacon.clone())).into());
+            state.beacon = Some(beacon);
+            state.watch_by_io();
+        }
+        use std::os::fd::AsFd;
+        state.beacon.as_ref().map(|beacon| beacon.as_fd().as_raw_fd()).ok_or_else(|| Error::new(ErrorKind::Io, GET))
+    }
+
+    /// Whether the peer of that routing id could be sent to now (`zmq_socket_get_peer_state`).
+    fn peer_has_room(self: &Arc<SocketCore>, routing_id: &[u8]) -> Result<bool> {
+        const OPERATION: &str = "get peer state";
+        if !matches!(self.socket_type, SocketType::Router | SocketType::Rep) {
+            return Err(Error::new(ErrorKind::Unsupported, OPERATION));
+        }
+        let mut state = self.lock();
+        let found = state.pipes.iter().find(|(_, pipe)| pipe.routing_id() == routing_id).map(|(id, _)| id);
+        let id = found.ok_or_else(|| Error::new(ErrorKind::Unroutable, OPERATION))?;
+        Ok(state.pipes.has_room(id))
+    }
+}
+
+fn has_topics(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Pub | SocketType::XPub | SocketType::Sub | SocketType::XSub)
+}
+
+/// A number goes into four bytes of what may be more.
+fn copy_number(value: i32, buffer: &mut [u8]) -> Option<usize> {
+    *buffer.first_chunk_mut::<4>()? = value.to_ne_bytes();
+    Some(4)
+}
+
+fn copy(value: &[u8], buffer: &mut [u8]) -> Option<usize> {
+    let (filled, rest) = buffer.split_at_mut_checked(value.len())?;
+    filled.copy_from_slice(value);
+    rest.fill(0);
+    Some(value.len())
+}
+
+const SET: &str = "set option";
+const GET: &str = "get option";
+
+const ROUTING_ID: i32 = 5;
+const SUBSCRIBE: i32 = 6;
+const UNSUBSCRIBE: i32 = 7;
+const RCVMORE: i32 = 13;
+const FD: i32 = 14;
+const EVENTS: i32 = 15;
+const TYPE: i32 = 16;
+const LAST_ENDPOINT: i32 = 32;
+const THREAD_SAFE: i32 = 81;
+const TOPICS_COUNT: i32 = 116;
+
+const POLLIN: i32 = 1;
+const POLLOUT: i32 = 2;
