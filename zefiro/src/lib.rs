@@ -72,7 +72,7 @@ pub use proxy::{Proxy, ProxyStatistics, proxy};
 pub use socket::{Builder, Peer, PeerId, RecvFuture, SendFuture, Socket, Wait, kind};
 #[cfg(feature = "stream")]
 pub use socket::{RecvStream, SendSink};
-pub use zmtp::{Frame, SocketType};
+pub use zmtp::{Frame, Memory, SocketType};
 
 macro_rules! socket_names {
     ($($(#[doc = $doc:literal])* $name:ident = $kind:ident;)*) => {

@@ -1,5 +1,6 @@
 //! Metadata: what is known of the connection a message came by.
 
+use std::ffi::CStr;
 use std::fmt;
 
 /// Properties of a connection: the peer's address, and what it told in the handshake (`zmq_msg_gets(3)`).
@@ -13,24 +14,38 @@ use std::fmt;
 /// | `X-…` | what the peer's application added |
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Metadata {
+    /// Each value with a zero at its end, for C.
     properties: Vec<(String, Vec<u8>)>,
     descriptor: Option<i32>,
 }
 
 impl Metadata {
     pub(crate) fn new(descriptor: Option<i32>) -> Metadata {
-        Metadata { properties: Vec::new(), descriptor }
+        let mut metadata = Metadata { properties: Vec::new(), descriptor };
+        if let Some(descriptor) = descriptor {
+            metadata.add(DESCRIPTOR, descriptor.to_string().as_bytes());
+        }
+        metadata
     }
 
     /// Adds a property; of two with one name the first stays.
     pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
         if !self.properties.iter().any(|(other, _)| other == name) {
-            self.properties.push((name.to_string(), value.to_vec()));
+            self.properties.push((name.to_string(), [value, &[0]].concat()));
         }
     }
 
     /// The value of a property; names compare byte for byte. Asked for `Identity`, `Routing-Id` will do.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.find(name).map(without_end)
+    }
+
+    /// The value of a property as C reads it: up to its first zero.
+    pub fn c_str(&self, name: &str) -> Option<&CStr> {
+        CStr::from_bytes_until_nul(self.find(name)?).ok()
+    }
+
+    fn find(&self, name: &str) -> Option<&[u8]> {
         let find = |name: &str| self.properties.iter().find(|(other, _)| other == name);
         let found = find(name).or_else(|| (name == "Identity").then(|| find("Routing-Id")).flatten());
         found.map(|(_, value)| value.as_slice())
@@ -38,13 +53,20 @@ impl Metadata {
 
     /// All properties, in the order they became known.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.properties.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+        self.properties.iter().map(|(name, value)| (name.as_str(), without_end(value)))
     }
 
     /// The number of the connection's descriptor, for what it is worth: it may be closed, or another's, by now.
     pub fn descriptor(&self) -> Option<i32> {
         self.descriptor
     }
+}
+
+/// The name libzmq keeps the descriptor's number under.
+const DESCRIPTOR: &str = "__fd";
+
+fn without_end(value: &[u8]) -> &[u8] {
+    value.split_last().map_or(value, |(_, value)| value)
 }
 
 impl fmt::Debug for Metadata {

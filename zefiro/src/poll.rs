@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Wake;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ use crate::sys::{Alarm, Selector};
 pub struct Poller {
     shared: Arc<Shared>,
     entries: Mutex<BTreeMap<u64, Entry>>,
+    /// Descriptors among the entries.
+    descriptors: AtomicUsize,
 }
 
 /// What to be told of.
@@ -55,6 +58,8 @@ pub struct Ready {
     pub readable: bool,
     /// A message could be sent, or the descriptor written.
     pub writable: bool,
+    /// The socket was closed, or its context shut down: any call will say so. Told whatever the interest.
+    pub closed: bool,
 }
 
 enum Entry {
@@ -114,7 +119,7 @@ impl Poller {
             Ok(Shared { selector, alarm, noted: Mutex::new(VecDeque::new()) })
         };
         let shared = make().map_err(|error| Error::with_io("poll", "", error))?;
-        Ok(Poller { shared: Arc::new(shared), entries: Mutex::new(BTreeMap::new()) })
+        Ok(Poller { shared: Arc::new(shared), entries: Mutex::new(BTreeMap::new()), descriptors: AtomicUsize::new(0) })
     }
 
     /// Begins to watch a socket, under a key of the program's choice.
@@ -143,6 +148,7 @@ impl Poller {
         let fd = fd.as_fd().try_clone_to_owned().map_err(|error| Error::with_io("poll", "", error))?;
         self.shared.selector.add(&fd, key, watched).map_err(|error| Error::with_io("poll", "", error))?;
         entries.insert(key, Entry::Descriptor(fd));
+        self.descriptors.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -177,7 +183,10 @@ impl Poller {
                     core.lock().observers.remove(place);
                 }
             }
-            Some(Entry::Descriptor(fd)) => drop(self.shared.selector.remove(&fd)),
+            Some(Entry::Descriptor(fd)) => {
+                self.descriptors.fetch_sub(1, Ordering::Relaxed);
+                drop(self.shared.selector.remove(&fd));
+            }
             None => return Err(unknown_key()),
         }
         Ok(())
@@ -189,15 +198,36 @@ impl Poller {
     /// # Errors
     /// The system refuses to wait.
     pub fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> Result<usize> {
+        self.wait_as(ready, timeout, false)
+    }
+
+    /// As [`wait`](Poller::wait), but a signal that is handled meanwhile ends it, as C programs expect.
+    ///
+    /// # Errors
+    /// As there, or [`Interrupted`](ErrorKind::Interrupted).
+    pub fn wait_until_signal(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> Result<usize> {
+        self.wait_as(ready, timeout, true)
+    }
+
+    fn wait_as(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>, until_signal: bool) -> Result<usize> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         ready.clear();
         loop {
             self.look_at_noted(ready);
+            if !ready.is_empty() && self.descriptors.load(Ordering::Relaxed) == 0 {
+                return Ok(ready.len());
+            }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let wait = if ready.is_empty() { left } else { Some(Duration::ZERO) };
             let mut events = Vec::new();
             match self.shared.selector.wait(&mut events, wait) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+                    if until_signal && ready.is_empty() {
+                        self.look_at_noted(ready);
+                        let interrupted = || Error::new(ErrorKind::Interrupted, "poll");
+                        return if ready.is_empty() { Err(interrupted()) } else { Ok(ready.len()) };
+                    }
+                }
                 Err(error) => return Err(Error::with_io("poll", "", error)),
                 Ok(()) => {}
             }
@@ -206,6 +236,7 @@ impl Poller {
                 key: event.token,
                 readable: event.read,
                 writable: event.write,
+                closed: false,
             }));
             if !ready.is_empty() || left.is_some_and(|left| left.is_zero()) {
                 return Ok(ready.len());
@@ -227,8 +258,9 @@ impl Poller {
                 key,
                 readable: (readable || closed) && interest.readable,
                 writable: (writable || closed) && interest.writable,
+                closed,
             };
-            if now.readable || now.writable {
+            if now.readable || now.writable || closed {
                 ready.push(now);
                 // Level-triggered: to be looked at again the next time, without waking anybody.
                 if !std::mem::replace(&mut *observer.noted.lock(), true) {

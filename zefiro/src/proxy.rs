@@ -27,6 +27,7 @@ pub struct Proxy {
     capture: Option<Socket<Any>>,
     control: Option<Socket<Any>>,
     statistics: ProxyStatistics,
+    wait: Wait,
 }
 
 /// A proxy's live counters; clones show the same.
@@ -94,7 +95,15 @@ impl Proxy {
             capture: None,
             control: None,
             statistics: ProxyStatistics::default(),
+            wait: Wait::AsConfigured,
         }
+    }
+
+    /// A signal that is handled while the proxy waits ends it with [`Interrupted`](ErrorKind::Interrupted), as C
+    /// programs expect.
+    pub fn until_signal(mut self) -> Proxy {
+        self.wait = Wait::UntilSignal;
+        self
     }
 
     /// Sends a copy of every message to this socket as well.
@@ -130,7 +139,10 @@ impl Proxy {
         let mut ready = Vec::new();
         let mut flow = Flow::default();
         loop {
-            poller.wait(&mut ready, None)?;
+            match self.wait {
+                Wait::UntilSignal => poller.wait_until_signal(&mut ready, None)?,
+                _ => poller.wait(&mut ready, None)?,
+            };
             let before = flow;
             for event in &ready {
                 match event.key {
@@ -173,7 +185,7 @@ impl Proxy {
             if let Some(capture) = &self.capture {
                 capture.send(message.clone())?;
             }
-            to.core().send(&mut message, Wait::AsConfigured)?;
+            to.core().send(&mut message, self.wait)?;
         }
         Ok(false)
     }

@@ -143,6 +143,27 @@ impl Frame {
         }
     }
 
+    /// A part of `memory`, which it takes over: copied if it is small. Nothing, if the range reaches beyond it.
+    pub fn from_memory(memory: Memory, range: Range<usize>) -> Frame {
+        let Some(bytes) = memory.as_slice().get(range.clone()) else { return Frame::new() };
+        if bytes.len() <= Frame::INLINE_MAX {
+            return Frame::copy_from_slice(bytes);
+        }
+        let mut frame = Frame::new();
+        frame.len = range.len();
+        frame.point(memory, range.start);
+        frame
+    }
+
+    /// The payload as a part of shared memory; what is inside the frame is copied there.
+    pub fn into_memory(mut self) -> (Memory, Range<usize>) {
+        let (start, len) = (self.start(), self.len);
+        match self.shared.take() {
+            Some(memory) => (memory, start..start + len),
+            None => (Memory::from(self.inline.get(..len).unwrap_or_default().to_vec()), 0..len),
+        }
+    }
+
     fn whole(memory: Memory) -> Frame {
         let mut frame = Frame::new();
         frame.len = memory.as_slice().len();
@@ -428,6 +449,11 @@ mod tests {
         assert_eq!((frame.len(), frame.as_ptr()), (400, memory.as_slice()[100..].as_ptr()));
         let bytes = frame.clone().into_bytes();
         assert_eq!(bytes.as_ptr(), frame.as_ptr());
+        let (again, range) = frame.clone().into_memory();
+        assert_eq!((again.as_slice().as_ptr(), range.clone()), (memory.as_slice().as_ptr(), 100..500));
+        assert_eq!(Frame::from_memory(again, range), frame);
+        let (own, range) = Frame::from("inside").into_memory();
+        assert_eq!(Frame::from_memory(own, range), "inside");
     }
 
     #[test]

@@ -263,8 +263,8 @@ impl Pipes {
     }
 
     /// Of the connection that brought the message the program was handed last.
-    pub(crate) fn last_metadata(&self) -> Option<Arc<Metadata>> {
-        self.get(self.last_received?)?.facts.metadata.clone()
+    pub(crate) fn last_metadata(&self) -> Option<&Arc<Metadata>> {
+        self.get(self.last_received?)?.facts.metadata.as_ref()
     }
 
     /// Notes whether a fair queue holds the pipe; answers whether that is news.

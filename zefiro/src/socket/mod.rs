@@ -468,7 +468,7 @@ impl<K: Receives> Socket<K> {
     /// As [`recv`](Socket::recv).
     pub fn recv_part(&self, wait: Wait) -> Result<(Frame, bool)> {
         let mut part = Frame::new();
-        let more = self.core.recv_part(&mut part, wait)?;
+        let more = self.core.recv_part(&mut part, None, wait)?;
         Ok((part, more))
     }
 

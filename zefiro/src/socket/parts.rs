@@ -25,7 +25,7 @@ pub(crate) struct Parts {
     doomed: bool,
     /// Received, not read yet.
     unread: VecDeque<Frame>,
-    /// Of the message read last.
+    /// Of the message they belong to.
     metadata: Option<Arc<Metadata>>,
 }
 
@@ -164,11 +164,20 @@ impl SocketCore {
     }
 
     /// Receives one part in place of `part`, and answers whether more of the same message follow; those are there.
-    pub(crate) fn recv_part(self: &Arc<SocketCore>, part: &mut Frame, wait: Wait) -> Result<bool> {
+    /// Who wants to know of the connection it came by passes a place for that.
+    pub(crate) fn recv_part(
+        self: &Arc<SocketCore>,
+        part: &mut Frame,
+        metadata: Option<&mut Option<Arc<Metadata>>>,
+        wait: Wait,
+    ) -> Result<bool> {
         let mut state = self.lock();
         state.check_open(RECV)?;
         if let Some(next) = state.unfinished.unread.pop_front() {
             *part = next;
+            if let Some(metadata) = metadata {
+                metadata.clone_from(&state.unfinished.metadata);
+            }
             return Ok(state.unfinished.more());
         }
         let mut message = Message::new();
@@ -187,19 +196,16 @@ impl SocketCore {
         };
         let (first, rest) = message.parts_mut();
         std::mem::swap(part, first);
-        let metadata = state.pipes.last_metadata();
-        state.unfinished.metadata = metadata;
         let more = !rest.is_empty();
         if more {
+            state.unfinished.metadata = state.pipes.last_metadata().cloned();
             state.unfinished.unread.extend(rest.drain(..));
+        }
+        if let Some(metadata) = metadata {
+            *metadata = state.pipes.last_metadata().cloned();
         }
         state.light_beacon_for_more();
         Ok(more)
-    }
-
-    /// The metadata of the message read last.
-    pub(crate) fn last_metadata(self: &Arc<SocketCore>) -> Option<Arc<Metadata>> {
-        self.lock().unfinished.metadata.clone()
     }
 }
 

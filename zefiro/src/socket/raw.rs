@@ -1,5 +1,6 @@
 //! The socket as C programs see it: options by number, events, and a descriptor to wait on (`zmq_getsockopt(3)`).
 
+use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -9,6 +10,7 @@ use zmtp::{Frame, SocketType};
 use super::core::{SocketCore, State};
 use super::kind::Any;
 use super::{Socket, Wait};
+use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 use crate::options::{Options, RawError};
@@ -48,6 +50,15 @@ impl State {
 
 /// For the C library, whose calls these are.
 impl Socket<Any> {
+    /// A socket with libzmq's defaults, and those the context's options set.
+    ///
+    /// # Errors
+    /// The context is [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets).
+    pub fn open_as_libzmq(context: &Context, socket_type: SocketType) -> Result<Socket<Any>> {
+        let core = context.inner().open_socket(socket_type, |_| {})?;
+        Ok(Socket { core, kind: PhantomData })
+    }
+
     /// As [`send_part`](Socket::send_part); the part is taken, or stays if it is refused.
     ///
     /// # Errors
@@ -57,18 +68,19 @@ impl Socket<Any> {
         self.core.send_part(part, more, wait)
     }
 
-    /// As [`recv_part`](Socket::recv_part), in place of `part`.
+    /// As [`recv_part`](Socket::recv_part), in place of `part`; and, if there is a place for it, with what is known of
+    /// the connection it came by.
     ///
     /// # Errors
     /// As [`recv`](Socket::recv).
     #[inline]
-    pub fn recv_part_into(&self, part: &mut Frame, wait: Wait) -> Result<bool> {
-        self.core.recv_part(part, wait)
-    }
-
-    /// What is known of the connection that brought the part received last.
-    pub fn last_metadata(&self) -> Option<Arc<Metadata>> {
-        self.core.last_metadata()
+    pub fn recv_part_into(
+        &self,
+        part: &mut Frame,
+        metadata: Option<&mut Option<Arc<Metadata>>>,
+        wait: Wait,
+    ) -> Result<bool> {
+        self.core.recv_part(part, metadata, wait)
     }
 
     /// Sets an option by its C number from C's bytes, with libzmq's lengths and ranges; `None` is a null pointer.

@@ -1,0 +1,122 @@
+//! Failure: from the engine's errors to errno, and the guard around every exported function.
+
+use std::cell::RefCell;
+use std::ffi::{CString, c_char, c_int};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use zefiro::{Error, ErrorKind};
+
+/// What a function of C's answers when it fails: an errno.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Failure(pub(crate) c_int);
+
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+pub(crate) const EFSM: c_int = HAUSNUMERO + 51;
+pub(crate) const ENOCOMPATPROTO: c_int = HAUSNUMERO + 52;
+pub(crate) const ETERM: c_int = HAUSNUMERO + 53;
+pub(crate) const EMTHREAD: c_int = HAUSNUMERO + 54;
+
+/// Where libzmq's own numbers begin.
+const HAUSNUMERO: c_int = 156_384_712;
+
+/// What a failed call returns.
+pub(crate) trait Failed {
+    const FAILED: Self;
+}
+
+impl Failed for c_int {
+    const FAILED: c_int = -1;
+}
+
+impl Failed for i64 {
+    const FAILED: i64 = -1;
+}
+
+impl Failed for u32 {
+    const FAILED: u32 = 0;
+}
+
+impl<T> Failed for *mut T {
+    const FAILED: *mut T = ptr::null_mut();
+}
+
+impl<T> Failed for *const T {
+    const FAILED: *const T = ptr::null();
+}
+
+/// Runs the body of an exported function: a failure goes into errno, a panic ends here.
+#[inline]
+pub(crate) fn guard<T: Failed>(body: impl FnOnce() -> Outcome<T>) -> T {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(value)) => value,
+        Ok(Err(Failure(errno))) => {
+            set_errno(errno);
+            T::FAILED
+        }
+        Err(_) => {
+            note("an internal error was caught; please report it");
+            set_errno(libc::EFAULT);
+            T::FAILED
+        }
+    }
+}
+
+pub(crate) fn errno() -> c_int {
+    std::io::Error::last_os_error().raw_os_error().unwrap_or_default()
+}
+
+pub(crate) fn set_errno(errno: c_int) {
+    // SAFETY: the C library answers the address of this thread's errno, which is valid while the thread lives.
+    unsafe { *errno_address() = errno };
+}
+
+#[cfg(any(target_os = "netbsd", target_os = "openbsd", target_os = "android"))]
+use libc::__errno as errno_address;
+#[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "redox"))]
+use libc::__errno_location as errno_address;
+#[cfg(any(target_os = "macos", target_os = "ios", target_os = "freebsd"))]
+use libc::__error as errno_address;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        if !error.is_would_block() {
+            note(&error.to_string());
+        }
+        Failure(match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => libc::EAGAIN,
+            ErrorKind::Terminated => ETERM,
+            ErrorKind::Closed => libc::ENOTSOCK,
+            ErrorKind::State => EFSM,
+            ErrorKind::Unsupported => libc::ENOTSUP,
+            ErrorKind::Unroutable => libc::EHOSTUNREACH,
+            ErrorKind::UnsupportedTransport => libc::EPROTONOSUPPORT,
+            ErrorKind::UnknownEndpoint => libc::ENOENT,
+            ErrorKind::UnknownHost => libc::ENODEV,
+            ErrorKind::AddressInUse => libc::EADDRINUSE,
+            ErrorKind::AddressNotAvailable => libc::EADDRNOTAVAIL,
+            ErrorKind::TooManySockets => libc::EMFILE,
+            ErrorKind::NoIoThread => EMTHREAD,
+            ErrorKind::Interrupted => libc::EINTR,
+            ErrorKind::Io => error.io_error().and_then(std::io::Error::raw_os_error).unwrap_or(libc::EIO),
+            // Endpoints, options and messages that are not valid.
+            _ => libc::EINVAL,
+        })
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<Option<CString>> = const { RefCell::new(None) };
+}
+
+/// Keeps the text of this thread's last error.
+fn note(text: &str) {
+    let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
+    let _ = LAST.try_with(|last| *last.borrow_mut() = Some(text));
+}
+
+/// The text of this thread's last error, empty if there was none; valid until the next one.
+pub(crate) fn last_text() -> *const c_char {
+    LAST.try_with(|last| last.borrow().as_ref().map(|text| text.as_ptr())).ok().flatten().unwrap_or(c"".as_ptr())
+}

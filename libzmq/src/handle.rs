@@ -1,0 +1,277 @@
+//! Handles: the pointers C holds for contexts, sockets, pollers and timers.
+//!
+//! A handle points to a slot of a table that is never freed, so any pointer can be checked without reading memory that
+//! is not ours, and one used after its end is refused. A slot that was given up is used again only after thousands of
+//! others.
+
+use std::cell::{Cell, UnsafeCell};
+use std::collections::VecDeque;
+use std::ffi::{c_int, c_void};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::context::ContextHandle;
+use crate::failure::{ETERM, Failure, Outcome};
+use crate::poller::PollerHandle;
+use crate::socket::SocketHandle;
+use crate::timers::TimersHandle;
+
+/// What a handle stands for.
+pub(crate) enum Object {
+    Context(Arc<ContextHandle>),
+    Socket(Arc<SocketHandle>),
+    Poller(Arc<PollerHandle>),
+    Timers(Arc<TimersHandle>),
+}
+
+/// A place in the table. The tag says whether it is in use, by what kind, and for the how-manieth time.
+#[repr(align(32))]
+struct Slot {
+    tag: AtomicU32,
+    /// Of the process that made the handle: a child has its parent's memory, but not its threads.
+    process: AtomicU32,
+    /// Boxed so that an empty slot is all zeros.
+    object: Mutex<Option<Box<Object>>>,
+}
+
+/// In the zeroed part of the library's image: pages are there once they are used.
+static SLOTS: [Slot; SLOTS_MAX] =
+    [const { Slot { tag: AtomicU32::new(0), process: AtomicU32::new(0), object: Mutex::new(None) } }; SLOTS_MAX];
+
+/// Handles in the process at a time.
+const SLOTS_MAX: usize = 1 << 18;
+
+/// A slot is used again when so many others were given up after it.
+const SLOTS_RESTING: usize = 4096;
+
+struct Free {
+    fresh: usize,
+    resting: VecDeque<usize>,
+}
+
+static FREE: Mutex<Free> = Mutex::new(Free { fresh: 0, resting: VecDeque::new() });
+
+/// Goes on with each fork, in the child.
+static PROCESS: AtomicU32 = AtomicU32::new(1);
+
+const KIND_MASK: u32 = 7;
+const TURN: u32 = 8;
+
+impl Object {
+    fn kind(&self) -> Kind {
+        match self {
+            Object::Context(_) => Kind::Context,
+            Object::Socket(_) => Kind::Socket,
+            Object::Poller(_) => Kind::Poller,
+            Object::Timers(_) => Kind::Timers,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Kind {
+    Context = 1,
+    Socket = 2,
+    Poller = 3,
+    Timers = 4,
+}
+
+impl Kind {
+    /// For a pointer that is no live handle of this kind.
+    fn error(self) -> Failure {
+        Failure(if self == Kind::Socket { libc::ENOTSOCK } else { libc::EFAULT })
+    }
+}
+
+/// A new handle.
+pub(crate) fn open(object: Object) -> Outcome<*mut c_void> {
+    let index = {
+        let mut free = FREE.lock();
+        if free.fresh < SLOTS_MAX && free.resting.len() < SLOTS_RESTING {
+            free.fresh += 1;
+            free.fresh - 1
+        } else {
+            free.resting.pop_front().ok_or(Failure(libc::EMFILE))?
+        }
+    };
+    let slot = &SLOTS[index];
+    let kind = object.kind();
+    *slot.object.lock() = Some(Box::new(object));
+    slot.process.store(PROCESS.load(Ordering::Relaxed), Ordering::Relaxed);
+    let turn = slot.tag.load(Ordering::Relaxed) & !KIND_MASK;
+    // Release: whoever sees the tag sees the object.
+    slot.tag.store(turn | kind as u32, Ordering::Release);
+    Ok(std::ptr::from_ref(slot).cast_mut().cast())
+}
+
+/// Gives a handle up and answers what it stood for; of several threads that try, one succeeds. `None` for one that was
+/// inherited by fork: what it stands for belongs to the parent and is left alone.
+pub(crate) fn close(handle: *mut c_void, kind: Kind) -> Outcome<Option<Object>> {
+    let (slot, tag) = find(handle, kind)?;
+    let next = (tag & !KIND_MASK).wrapping_add(TURN);
+    if slot.tag.compare_exchange(tag, next, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        return Err(kind.error());
+    }
+    if inherited(slot) {
+        return Ok(None);
+    }
+    let object = slot.object.lock().take();
+    FREE.lock().resting.push_back(index_of(slot));
+    Ok(object.map(|object| *object))
+}
+
+/// Whether the handle was made before this process was forked off.
+pub(crate) fn is_inherited(handle: *mut c_void, kind: Kind) -> Outcome<bool> {
+    find(handle, kind).map(|(slot, _)| inherited(slot))
+}
+
+fn inherited(slot: &Slot) -> bool {
+    slot.process.load(Ordering::Relaxed) != PROCESS.load(Ordering::Relaxed)
+}
+
+/// What tells this use of a socket's handle from others before and after.
+pub(crate) fn socket_tag(handle: *mut c_void) -> Outcome<u32> {
+    let (slot, tag) = find(handle, Kind::Socket)?;
+    if inherited(slot) { Err(Failure(ETERM)) } else { Ok(tag) }
+}
+
+/// The slot and its tag, if it is live and of this kind.
+#[inline]
+fn find(handle: *mut c_void, kind: Kind) -> Outcome<(&'static Slot, u32)> {
+    let offset = (handle as usize).wrapping_sub(SLOTS.as_ptr() as usize);
+    let slot = SLOTS.get(offset / size_of::<Slot>()).filter(|_| offset.is_multiple_of(size_of::<Slot>()));
+    let slot = slot.ok_or(kind.error())?;
+    // Acquire: what was stored before the tag is there.
+    let tag = slot.tag.load(Ordering::Acquire);
+    if tag & KIND_MASK != kind as u32 {
+        return Err(kind.error());
+    }
+    Ok((slot, tag))
+}
+
+fn index_of(slot: &Slot) -> usize {
+    (std::ptr::from_ref(slot) as usize - SLOTS.as_ptr() as usize) / size_of::<Slot>()
+}
+
+macro_rules! getter {
+    ($name:ident, $kind:ident, $handle:ty) => {
+        /// What the handle stands for.
+        pub(crate) fn $name(handle: *mut c_void) -> Outcome<Arc<$handle>> {
+            let (slot, _) = find(handle, Kind::$kind)?;
+            if inherited(slot) {
+                return Err(Failure(ETERM));
+            }
+            match slot.object.lock().as_deref() {
+                Some(Object::$kind(object)) => Ok(object.clone()),
+                _ => Err(Kind::$kind.error()),
+            }
+        }
+    };
+}
+
+getter!(context, Context, ContextHandle);
+getter!(socket, Socket, SocketHandle);
+getter!(poller, Poller, PollerHandle);
+getter!(timers, Timers, TimersHandle);
+
+/// Sockets this thread used last: then a call needs neither a lock nor a count.
+struct Recent {
+    places: [UnsafeCell<Option<Place>>; PLACES],
+    /// Calls in progress that use a place.
+    depth: Cell<u32>,
+}
+
+struct Place {
+    slot: usize,
+    tag: u32,
+    socket: Arc<SocketHandle>,
+}
+
+const PLACES: usize = 4;
+
+thread_local! {
+    static RECENT: Recent = const {
+        Recent { places: [const { UnsafeCell::new(None) }; PLACES], depth: Cell::new(0) }
+    };
+}
+
+/// Notes a call in progress for as long as it lives.
+struct InUse<'a>(&'a Cell<u32>);
+
+impl<'a> InUse<'a> {
+    fn new(depth: &'a Cell<u32>) -> InUse<'a> {
+        depth.set(depth.get() + 1);
+        InUse(depth)
+    }
+}
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// Calls `body` with the socket the handle stands for.
+#[inline]
+pub(crate) fn with_socket<R>(handle: *mut c_void, body: impl FnOnce(&SocketHandle) -> Outcome<R>) -> Outcome<R> {
+    let (slot, tag) = find(handle, Kind::Socket)?;
+    if inherited(slot) {
+        return Err(Failure(ETERM));
+    }
+    let index = index_of(slot);
+    let mut body = Some(body);
+    let known = RECENT.try_with(|recent| {
+        let place = recent.places[index % PLACES].get();
+        // SAFETY: only this thread touches its places. None is changed while one is in use: `depth` is not zero then,
+        // also when the body calls back into the library.
+        let current = unsafe { &*place };
+        let fits = current.as_ref().is_some_and(|place| place.slot == index && place.tag == tag);
+        if !fits {
+            if recent.depth.get() > 0 {
+                return None;
+            }
+            let socket = socket(handle).ok()?;
+            // The old one is dropped outside, since that may call back into the library.
+            // SAFETY: as above; `current` is not used any more.
+            let old = unsafe { (*place).replace(Place { slot: index, tag, socket }) };
+            drop(old);
+        }
+        let _in_use = InUse::new(&recent.depth);
+        // SAFETY: as above.
+        let socket = unsafe { (*place).as_ref() }?;
+        let body = body.take()?;
+        Some(body(&socket.socket))
+    });
+    match (known, body) {
+        (Ok(Some(result)), _) => result,
+        (_, Some(body)) => body(&*socket(handle)?),
+        (_, None) => Err(Failure(libc::EFAULT)),
+    }
+}
+
+/// Has forks noticed, from now on.
+pub(crate) fn watch_for_forks() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handlers are functions of this library that touch its own statics only; the table of free slots
+        // is locked while the process is copied, so that the child finds it whole.
+        let _: c_int = unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
+    });
+}
+
+extern "C" fn before_fork() {
+    std::mem::forget(FREE.lock());
+}
+
+extern "C" fn after_fork() {
+    // SAFETY: `before_fork` has locked it, in this thread, and forgotten the guard.
+    unsafe { FREE.force_unlock() };
+}
+
+extern "C" fn in_child() {
+    PROCESS.fetch_add(1, Ordering::Relaxed);
+    after_fork();
+}

@@ -1,0 +1,36 @@
+//! ZeroMQ's C API, as `libzmq.so.5` exports it, on Zefiro.
+//!
+//! A thin layer: each function checks its handles and arguments, calls the engine, and turns the outcome into libzmq's
+//! return value and errno. No call aborts or unwinds into C. What each function does is in libzmq's manual pages.
+//!
+//! | file | functions |
+//! |---|---|
+//! | `context.rs` | `zmq_ctx_*`, `zmq_init`, `zmq_term` |
+//! | `socket.rs` | `zmq_socket`, `zmq_close`, options, `zmq_bind` … `zmq_disconnect` |
+//! | `transfer.rs` | `zmq_send*`, `zmq_recv*`, `zmq_msg_send`, `zmq_msg_recv` |
+//! | `message.rs` | `zmq_msg_*` |
+//! | `poll.rs`, `poller.rs` | `zmq_poll`, `zmq_ppoll`; `zmq_poller_*` |
+//! | `monitor.rs`, `proxy.rs` | `zmq_socket_monitor*`; `zmq_proxy*`, `zmq_device` |
+//! | `timers.rs`, `utility.rs` | `zmq_timers_*`; counters, stopwatch, threads, version, `zmq_has` |
+//! | `keys.rs` | `zmq_z85_*`, `zmq_curve_*` |
+//! | `extension.rs` | `zefiro_*`, declared in `zefiro.h` |
+//!
+//! `handle.rs` knows which pointers are ours, `failure.rs` what goes into errno.
+
+#![allow(clippy::missing_safety_doc, reason = "the manual pages say what C must pass")]
+#![allow(missing_docs, reason = "as above")]
+
+mod context;
+mod extension;
+mod failure;
+mod handle;
+mod keys;
+mod message;
+mod monitor;
+mod poll;
+mod poller;
+mod proxy;
+mod socket;
+mod timers;
+mod transfer;
+mod utility;

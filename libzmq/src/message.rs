@@ -1,0 +1,514 @@
+//! Messages: `zmq_msg_t`, 64 bytes that C may move about bitwise.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
+use std::ops::Range;
+use std::ptr;
+use std::slice;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use zefiro::{Frame, Memory, Metadata};
+
+use crate::failure::{Failure, Outcome, guard};
+
+/// What C's `zmq_msg_t` holds. All zeros is not a message.
+#[repr(C)]
+pub(crate) struct Message {
+    body: Body,
+    /// Of the connection a received message came by; counted.
+    metadata: *const Metadata,
+    /// Of a RADIO message; from malloc, ends with a zero.
+    group: *mut c_char,
+    routing_id: u32,
+    flags: u8,
+    kind: u8,
+    /// Bytes used of an inline body.
+    inline_len: u8,
+}
+
+/// As `kind` says.
+#[repr(C)]
+union Body {
+    inline: [u8; INLINE_MAX],
+    shared: ManuallyDrop<Shared>,
+    constant: Constant,
+}
+
+/// A part of counted memory.
+#[repr(C)]
+struct Shared {
+    memory: Memory,
+    data: *mut u8,
+    len: usize,
+}
+
+/// Memory that lasts as long as anybody may look at it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Constant {
+    data: *mut u8,
+    len: usize,
+}
+
+pub(crate) type FreeFn = unsafe extern "C" fn(data: *mut c_void, hint: *mut c_void);
+
+/// A buffer of the program's, to be given back by calling its function, once.
+struct Lent {
+    data: *mut c_void,
+    len: usize,
+    free: FreeFn,
+    hint: *mut c_void,
+}
+
+// SAFETY: C hands the buffer over together with a function that any thread may call (zmq_msg_init_data(3)).
+unsafe impl Send for Lent {}
+// SAFETY: nobody writes to it while it is shared.
+unsafe impl Sync for Lent {}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        if self.data.is_null() {
+            return &[];
+        }
+        // SAFETY: the program has handed over so many bytes.
+        unsafe { slice::from_raw_parts(self.data.cast(), self.len) }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: the program gave this function for that, and it is called here alone.
+        unsafe { (self.free)(self.data, self.hint) };
+    }
+}
+
+const INLINE_MAX: usize = 33;
+
+// Numbers libzmq's messages have too, so that a dump of one looks familiar.
+const INLINE: u8 = 101;
+const SHARED: u8 = 102;
+const CONSTANT: u8 = 104;
+
+const FLAG_MORE: u8 = 1;
+/// The content is also another message's.
+const FLAG_SHARED: u8 = 128;
+
+const _: () = assert!(size_of::<Message>() <= 64 && align_of::<Message>() <= 8);
+
+impl Message {
+    fn empty() -> Message {
+        Message {
+            body: Body { inline: [0; INLINE_MAX] },
+            metadata: ptr::null(),
+            group: ptr::null_mut(),
+            routing_id: 0,
+            flags: 0,
+            kind: INLINE,
+            inline_len: 0,
+        }
+    }
+
+    fn copy_of(bytes: &[u8]) -> Message {
+        let mut message = Message::with_size(bytes.len());
+        message.bytes_mut().copy_from_slice(bytes);
+        message
+    }
+
+    /// With room for so many bytes, which are anything.
+    fn with_size(size: usize) -> Message {
+        let mut message = Message::empty();
+        if size <= INLINE_MAX {
+            message.inline_len = size as u8;
+            return message;
+        }
+        let mut bytes = vec![0u8; size];
+        let data = bytes.as_mut_ptr();
+        message.set_shared(Shared { memory: Memory::from(bytes), data, len: size });
+        message
+    }
+
+    fn set_shared(&mut self, shared: Shared) {
+        self.body.shared = ManuallyDrop::new(shared);
+        self.kind = SHARED;
+    }
+
+    fn is_valid(&self) -> bool {
+        matches!(self.kind, INLINE | SHARED | CONSTANT)
+    }
+
+    fn parts(&mut self) -> (*mut u8, usize) {
+        // SAFETY: `kind` says which of them it is.
+        unsafe {
+            match self.kind {
+                INLINE => (self.body.inline.as_mut_ptr(), usize::from(self.inline_len)),
+                SHARED => (self.body.shared.data, self.body.shared.len),
+                CONSTANT => (self.body.constant.data, self.body.constant.len),
+                _ => (ptr::null_mut(), 0),
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        // SAFETY: `kind` says which of them it is.
+        unsafe {
+            match self.kind {
+                INLINE => usize::from(self.inline_len),
+                SHARED => self.body.shared.len,
+                CONSTANT => self.body.constant.len,
+                _ => 0,
+            }
+        }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        let (data, len) = self.parts();
+        if data.is_null() {
+            return &mut [];
+        }
+        // SAFETY: the content is so long and, while this borrow lasts, this message's.
+        unsafe { slice::from_raw_parts_mut(data, len) }
+    }
+
+    /// The content as a frame; large content is shared with it.
+    pub(crate) fn as_frame(&mut self) -> Frame {
+        // SAFETY: `kind` says which of them it is.
+        unsafe {
+            match self.kind {
+                SHARED => {
+                    let shared = &self.body.shared;
+                    let start = shared.data as usize - shared.memory.as_slice().as_ptr() as usize;
+                    Frame::from_memory(shared.memory.clone(), start..start + shared.len)
+                }
+                // SAFETY: C has promised that it stays as it is for ever.
+                CONSTANT if self.body.constant.len > 0 => {
+                    Frame::from_static(slice::from_raw_parts(self.body.constant.data, self.body.constant.len))
+                }
+                _ => Frame::copy_from_slice(self.bytes_mut()),
+            }
+        }
+    }
+
+    /// A received part.
+    pub(crate) fn from_frame(frame: Frame, more: bool, metadata: Option<Arc<Metadata>>) -> Message {
+        let mut message = if frame.len() <= INLINE_MAX {
+            Message::copy_of(&frame)
+        } else {
+            let (memory, Range { start, end }) = frame.into_memory();
+            let data = memory.as_slice().as_ptr().wrapping_add(start).cast_mut();
+            let mut message = Message::empty();
+            message.set_shared(Shared { memory, data, len: end - start });
+            message
+        };
+        message.flags = if more { FLAG_MORE } else { 0 };
+        message.metadata = metadata.map_or(ptr::null(), Arc::into_raw);
+        message
+    }
+
+    /// Gives up what it holds; it is not a message any more.
+    fn close(&mut self) {
+        if self.kind == SHARED {
+            // SAFETY: the kind says so, and with it changed below this happens once.
+            unsafe { ManuallyDrop::drop(&mut self.body.shared) };
+        }
+        self.kind = 0;
+        self.forget_metadata();
+        // SAFETY: it is null or from malloc.
+        unsafe { libc::free(self.group.cast()) };
+        self.group = ptr::null_mut();
+    }
+
+    fn forget_metadata(&mut self) {
+        if !self.metadata.is_null() {
+            // SAFETY: it came from `Arc::into_raw` and is given up here.
+            drop(unsafe { Arc::from_raw(self.metadata) });
+            self.metadata = ptr::null();
+        }
+    }
+
+    fn metadata(&self) -> Option<&Metadata> {
+        // SAFETY: it is null or counted for this message.
+        unsafe { self.metadata.as_ref() }
+    }
+
+    /// A message with the same content.
+    fn duplicate(&mut self) -> Message {
+        let mut copy = match self.kind {
+            SHARED => {
+                self.flags |= FLAG_SHARED;
+                let mut copy = Message::empty();
+                // SAFETY: the kind says so.
+                let shared = unsafe { &self.body.shared };
+                copy.set_shared(Shared { memory: shared.memory.clone(), data: shared.data, len: shared.len });
+                copy
+            }
+            CONSTANT => {
+                let mut copy = Message::empty();
+                // SAFETY: the kind says so.
+                copy.body.constant = unsafe { self.body.constant };
+                copy.kind = CONSTANT;
+                copy
+            }
+            _ => Message::copy_of(self.bytes_mut()),
+        };
+        copy.flags = self.flags;
+        copy.routing_id = self.routing_id;
+        copy.metadata = self.metadata;
+        if !self.metadata.is_null() {
+            // SAFETY: it came from `Arc::into_raw` and is counted for this message.
+            unsafe { Arc::increment_strong_count(self.metadata) };
+        }
+        if !self.group.is_null() {
+            // SAFETY: it is a string from malloc.
+            copy.group = unsafe { libc::strdup(self.group) };
+        }
+        copy
+    }
+}
+
+/// The message at an address of C's, if it is one.
+///
+/// # Safety
+/// The address is null, or that of 64 bytes which nobody else looks at meanwhile.
+pub(crate) unsafe fn message_at<'a>(message: *mut Message) -> Outcome<&'a mut Message> {
+    // SAFETY: the caller's.
+    unsafe { message.as_mut() }.filter(|message| message.is_valid()).ok_or(Failure(libc::EFAULT))
+}
+
+/// Puts a message where none is.
+///
+/// # Safety
+/// The address is null, or that of 64 bytes which nobody else looks at meanwhile.
+unsafe fn put(place: *mut Message, message: Message) -> Outcome<c_int> {
+    if place.is_null() {
+        return Err(Failure(libc::EFAULT));
+    }
+    // SAFETY: the caller's. What was there is not a message, so nothing is lost.
+    unsafe { place.write(message) };
+    Ok(0)
+}
+
+/// Puts a message in place of another, which is closed.
+pub(crate) fn replace(place: &mut Message, message: Message) {
+    place.close();
+    *place = message;
+}
+
+/// A sent message becomes an empty one.
+pub(crate) fn sent(message: &mut Message) {
+    replace(message, Message::empty());
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_init(message: *mut Message) -> c_int {
+    // SAFETY: C passes the address of a zmq_msg_t.
+    guard(|| unsafe { put(message, Message::empty()) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_init_size(message: *mut Message, size: usize) -> c_int {
+    guard(|| {
+        if !can_allocate(size) {
+            return Err(Failure(libc::ENOMEM));
+        }
+        // SAFETY: C passes the address of a zmq_msg_t.
+        unsafe { put(message, Message::with_size(size)) }
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_init_buffer(message: *mut Message, data: *const c_void, size: usize) -> c_int {
+    guard(|| {
+        if !can_allocate(size) {
+            return Err(Failure(libc::ENOMEM));
+        }
+        // SAFETY: C passes so many bytes, and the address of a zmq_msg_t.
+        unsafe {
+            let bytes = crate::socket::bytes_at(data, size).unwrap_or_default();
+            put(message, Message::copy_of(bytes))
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_init_data(
+    message: *mut Message,
+    data: *mut c_void,
+    size: usize,
+    free: Option<FreeFn>,
+    hint: *mut c_void,
+) -> c_int {
+    guard(|| {
+        if data.is_null() && size > 0 {
+            return Err(Failure(libc::EFAULT));
+        }
+        let mut made = Message::empty();
+        match free {
+            Some(free) => {
+                let memory = Memory::from(Bytes::from_owner(Lent { data, len: size, free, hint }));
+                made.set_shared(Shared { memory, data: data.cast(), len: size });
+            }
+            None => {
+                made.body.constant = Constant { data: data.cast(), len: size };
+                made.kind = CONSTANT;
+            }
+        }
+        // SAFETY: C passes the address of a zmq_msg_t.
+        unsafe { put(message, made) }
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_close(message: *mut Message) -> c_int {
+    guard(|| {
+        // SAFETY: C passes the address of a zmq_msg_t.
+        unsafe { message_at(message) }?.close();
+        Ok(0)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_move(target: *mut Message, source: *mut Message) -> c_int {
+    guard(|| {
+        // SAFETY: C passes the addresses of two zmq_msg_t; of one, nothing is to be done.
+        unsafe {
+            message_at(source)?;
+            message_at(target)?;
+            if target != source {
+                let moved = source.replace(Message::empty());
+                replace(&mut *target, moved);
+            }
+        }
+        Ok(0)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_copy(target: *mut Message, source: *mut Message) -> c_int {
+    guard(|| {
+        // SAFETY: C passes the addresses of two zmq_msg_t; of one, nothing is to be done.
+        unsafe {
+            message_at(target)?;
+            let copy = message_at(source)?.duplicate();
+            if target == source {
+                let mut copy = copy;
+                copy.close();
+            } else {
+                replace(&mut *target, copy);
+            }
+        }
+        Ok(0)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_data(message: *mut Message) -> *mut c_void {
+    guard(|| {
+        // SAFETY: C passes the address of a zmq_msg_t.
+        let (data, _) = unsafe { message_at(message) }?.parts();
+        Ok(data.cast())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_size(message: *const Message) -> usize {
+    // SAFETY: C passes the address of a zmq_msg_t.
+    unsafe { message.as_ref() }.map_or(0, Message::len)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_more(message: *const Message) -> c_int {
+    // SAFETY: C passes the address of a zmq_msg_t; one that is closed keeps its flags.
+    unsafe { message.as_ref() }.map_or(0, |message| c_int::from(message.flags & FLAG_MORE))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_get(message: *const Message, property: c_int) -> c_int {
+    guard(|| {
+        // SAFETY: C passes the address of a zmq_msg_t.
+        let message = unsafe { message.as_ref() }.ok_or(Failure(libc::EFAULT))?;
+        match property {
+            PROPERTY_MORE => Ok(c_int::from(message.flags & FLAG_MORE)),
+            PROPERTY_SRCFD => message.metadata().and_then(Metadata::descriptor).ok_or(Failure(libc::EINVAL)),
+            PROPERTY_SHARED => Ok(c_int::from(message.kind == CONSTANT || message.flags & FLAG_SHARED != 0)),
+            _ => Err(Failure(libc::EINVAL)),
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_msg_set(_message: *mut Message, _property: c_int, _value: c_int) -> c_int {
+    guard(|| Err(Failure(libc::EINVAL)))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_gets(message: *const Message, property: *const c_char) -> *const c_char {
+    guard(|| {
+        // SAFETY: C passes the address of a zmq_msg_t, and a string.
+        let (message, name) = unsafe { (message.as_ref(), crate::socket::text_at(property)?) };
+        let metadata = message.and_then(Message::metadata).ok_or(Failure(libc::EINVAL))?;
+        metadata.c_str(name).map(CStr::as_ptr).ok_or(Failure(libc::EINVAL))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_set_routing_id(message: *mut Message, routing_id: u32) -> c_int {
+    guard(|| {
+        if routing_id == 0 {
+            return Err(Failure(libc::EINVAL));
+        }
+        // SAFETY: C passes the address of a zmq_msg_t.
+        unsafe { message_at(message) }?.routing_id = routing_id;
+        Ok(0)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_routing_id(message: *mut Message) -> u32 {
+    // SAFETY: C passes the address of a zmq_msg_t.
+    unsafe { message.as_ref() }.map_or(0, |message| message.routing_id)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_set_group(message: *mut Message, group: *const c_char) -> c_int {
+    guard(|| {
+        if group.is_null() {
+            return Err(Failure(libc::EINVAL));
+        }
+        // SAFETY: C passes the address of a zmq_msg_t, and a string. The old group is from malloc, or null.
+        unsafe {
+            let message = message_at(message)?;
+            libc::free(message.group.cast());
+            message.group = libc::strndup(group, GROUP_MAX);
+        }
+        Ok(0)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_group(message: *mut Message) -> *const c_char {
+    // SAFETY: C passes the address of a zmq_msg_t.
+    match unsafe { message.as_ref() } {
+        Some(message) if !message.group.is_null() => message.group,
+        _ => c"".as_ptr(),
+    }
+}
+
+/// Whether memory of this size could be had at all: asking for more would end the process.
+fn can_allocate(size: usize) -> bool {
+    if size <= CERTAIN_BYTES {
+        return true;
+    }
+    let mut probe = Vec::<u8>::new();
+    size < isize::MAX as usize - 64 && probe.try_reserve_exact(size).is_ok()
+}
+
+/// Sizes up to this are not worth asking about.
+const CERTAIN_BYTES: usize = 1 << 20;
+
+/// Longest group, in bytes.
+const GROUP_MAX: usize = 255;
+
+const PROPERTY_MORE: c_int = 1;
+const PROPERTY_SRCFD: c_int = 2;
+const PROPERTY_SHARED: c_int = 3;

@@ -1,0 +1,165 @@
+//! `zmq_socket_monitor*`: events as messages on an inproc socket.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use zefiro::{AnySocket, Event, EventKind, Frame, MonitorHandle, SocketType, Wait};
+
+use crate::failure::{Failure, Outcome, guard};
+use crate::handle::with_socket;
+use crate::socket::{SocketHandle, text_at};
+
+/// A socket's monitor; dropping it ends it, with the event that says so.
+pub(crate) struct CMonitor {
+    _handle: MonitorHandle,
+    events: u64,
+    sender: AnySocket,
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_socket_monitor(socket: *mut c_void, endpoint: *const c_char, events: c_int) -> c_int {
+    // SAFETY: as there. A negative mask has bits that no version has.
+    unsafe { zmq_socket_monitor_versioned(socket, endpoint, events as u64, 1, SocketType::Pair as c_int) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_socket_monitor_versioned(
+    socket: *mut c_void,
+    endpoint: *const c_char,
+    events: u64,
+    version: c_int,
+    socket_type: c_int,
+) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            socket.socket.raw_option(TYPE, &mut [0; 4])?;
+            if endpoint.is_null() {
+                drop(socket.monitor.lock().take());
+                return Ok(0);
+            }
+            if version == 1 && events >> 16 != 0 {
+                return Err(Failure(libc::EINVAL));
+            }
+            // SAFETY: C passes a string.
+            let endpoint = unsafe { text_at(endpoint) }?;
+            start(socket, endpoint, events, version, socket_type)?;
+            Ok(0)
+        })
+    })
+}
+
+fn start(socket: &SocketHandle, endpoint: &str, events: u64, version: c_int, socket_type: c_int) -> Outcome<()> {
+    let (transport, address) = endpoint.split_once("://").ok_or(Failure(libc::EINVAL))?;
+    if transport.is_empty() || address.is_empty() {
+        return Err(Failure(libc::EINVAL));
+    }
+    if transport != "inproc" {
+        return Err(Failure(libc::EPROTONOSUPPORT));
+    }
+    let allowed = [SocketType::Pair, SocketType::Pub, SocketType::Push];
+    let known = allowed.into_iter().find(|known| *known as c_int == socket_type);
+    let socket_type = known.ok_or(Failure(libc::EINVAL))?;
+    let mut monitor = socket.monitor.lock();
+    drop(monitor.take());
+    let sender = AnySocket::open_as_libzmq(&socket.context, socket_type)?;
+    sender.set_raw_option(LINGER, Some(&0i32.to_ne_bytes()))?;
+    if let Err(error) = sender.bind(endpoint) {
+        sender.close();
+        return Err(error.into());
+    }
+    let out = sender.clone();
+    let handle = socket.socket.monitor_with(move |event| {
+        let number = number_of(&event.kind);
+        if number & events != 0 {
+            match version {
+                1 => send_version_1(&out, number, &event),
+                2 => send_version_2(&out, number, &event),
+                _ => {}
+            }
+        }
+        if event.kind == EventKind::Stopped {
+            out.close();
+        }
+    });
+    *monitor = Some(CMonitor { _handle: handle, events, sender });
+    Ok(())
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_socket_monitor_pipes_stats(socket: *mut c_void) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            let monitor = socket.monitor.lock();
+            let monitor = monitor.as_ref().filter(|monitor| monitor.events & PIPES_STATS != 0);
+            let monitor = monitor.ok_or(Failure(libc::EINVAL))?;
+            let peers = socket.socket.peers();
+            if peers.is_empty() {
+                return Err(Failure(libc::EAGAIN));
+            }
+            for peer in peers {
+                let values = [peer.counters.queued_out, peer.counters.queued_in];
+                send_parts(&monitor.sender, PIPES_STATS, &values, &peer.endpoint, "");
+            }
+            Ok(0)
+        })
+    })
+}
+
+/// The bit of libzmq's that stands for it; 0 for what libzmq does not tell.
+fn number_of(kind: &EventKind) -> u64 {
+    match kind {
+        EventKind::Connected => 0x1,
+        EventKind::ConnectDelayed => 0x2,
+        EventKind::ConnectRetried(_) => 0x4,
+        EventKind::Listening => 0x8,
+        EventKind::BindFailed(_) => 0x10,
+        EventKind::Accepted => 0x20,
+        EventKind::AcceptFailed(_) => 0x40,
+        EventKind::Closed(_) => 0x80,
+        EventKind::Disconnected(_) => 0x200,
+        EventKind::Stopped => 0x400,
+        EventKind::HandshakeFailed(_) => 0x800,
+        EventKind::HandshakeSucceeded => 0x1000,
+        _ => 0,
+    }
+}
+
+/// Six bytes of number and value, then one address.
+fn send_version_1(out: &AnySocket, number: u64, event: &Event) {
+    let mut head = [0; 6];
+    head[..2].copy_from_slice(&(number as u16).to_ne_bytes());
+    head[2..].copy_from_slice(&(event.value as u32).to_ne_bytes());
+    // Nobody reads, or not fast enough: the event is dropped rather than anything held up.
+    if out.send_part_from(&mut Frame::from(&head), true, Wait::No).is_ok() {
+        let _ = out.send_part_from(&mut Frame::from(event.endpoint.as_str()), false, Wait::No);
+    }
+}
+
+/// Eight bytes each: the number, how many values, the values; then both addresses.
+fn send_version_2(out: &AnySocket, number: u64, event: &Event) {
+    let (mut local, mut remote) =
+        (event.local.as_deref().unwrap_or_default(), event.peer.as_deref().unwrap_or_default());
+    if let EventKind::Listening | EventKind::AcceptFailed(_) | EventKind::BindFailed(_) = event.kind {
+        (local, remote) = (event.endpoint.as_str(), "");
+    }
+    if let EventKind::Closed(_) = event.kind
+        && event.peer.is_none()
+    {
+        local = event.endpoint.as_str();
+    }
+    send_parts(out, number, &[event.value], local, remote);
+}
+
+fn send_parts(out: &AnySocket, number: u64, values: &[u64], local: &str, remote: &str) {
+    let numbers = [number, values.len() as u64].into_iter().chain(values.iter().copied());
+    let numbers = numbers.map(|number| Frame::from(&number.to_ne_bytes()));
+    for mut part in numbers.chain([Frame::from(local)]) {
+        if out.send_part_from(&mut part, true, Wait::No).is_err() {
+            return;
+        }
+    }
+    let _ = out.send_part_from(&mut Frame::from(remote), false, Wait::No);
+}
+
+const TYPE: c_int = 16;
+const LINGER: c_int = 17;
+const PIPES_STATS: u64 = 0x10000;

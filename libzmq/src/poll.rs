@@ -1,0 +1,336 @@
+//! `zmq_poll` and `zmq_ppoll`: waiting for sockets and descriptors of a list that comes with each call.
+//!
+//! A list of sockets alone is registered with a [`Poller`] that the thread keeps for the next call: most programs come
+//! again with the same list, and then only what has changed is looked at. A list with descriptors goes to the system's
+//! `poll`, together with a descriptor that the sockets light.
+
+use std::cell::RefCell;
+use std::ffi::{c_int, c_long, c_short, c_void};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+use libc::{pollfd, sigset_t};
+use zefiro::{Interest, Poller, Ready};
+
+use crate::failure::{Failure, Outcome, errno, guard};
+use crate::handle;
+use crate::socket::SocketHandle;
+
+pub(crate) const POLLIN: c_short = 1;
+pub(crate) const POLLOUT: c_short = 2;
+pub(crate) const POLLERR: c_short = 4;
+pub(crate) const POLLPRI: c_short = 8;
+
+/// `zmq_pollitem_t`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PollItem {
+    socket: *mut c_void,
+    fd: c_int,
+    events: c_short,
+    revents: c_short,
+}
+
+/// Something to wait for, and what has come of it.
+pub(crate) struct Watched {
+    /// A socket, or else a descriptor.
+    pub(crate) socket: Option<Arc<SocketHandle>>,
+    pub(crate) fd: c_int,
+    pub(crate) events: c_short,
+    pub(crate) revents: c_short,
+}
+
+/// A list the thread has waited for before.
+struct Known {
+    items: Vec<KnownItem>,
+    poller: Poller,
+    ready: Vec<Ready>,
+}
+
+#[derive(PartialEq, Eq)]
+struct KnownItem {
+    socket: *mut c_void,
+    tag: u32,
+    events: c_short,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+    static SIGNAL: RefCell<Option<Arc<Signal>>> = const { RefCell::new(None) };
+}
+
+/// Lists a thread keeps.
+const KNOWN_MAX: usize = 4;
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_poll(items: *mut PollItem, count: c_int, timeout: c_long) -> c_int {
+    guard(|| {
+        // SAFETY: C passes so many items.
+        let items = unsafe { items_at(items, count) }?;
+        if !items.is_empty() && items.iter().all(|item| !item.socket.is_null()) {
+            return poll_sockets(items, timeout_of(timeout));
+        }
+        poll_all(items, timeout_of(timeout), std::ptr::null())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_ppoll(
+    items: *mut PollItem,
+    count: c_int,
+    timeout: c_long,
+    mask: *const sigset_t,
+) -> c_int {
+    guard(|| {
+        // SAFETY: C passes so many items.
+        let items = unsafe { items_at(items, count) }?;
+        poll_all(items, timeout_of(timeout), mask)
+    })
+}
+
+unsafe fn items_at<'a>(items: *mut PollItem, count: c_int) -> Outcome<&'a mut [PollItem]> {
+    let count = usize::try_from(count).map_err(|_| Failure(libc::EINVAL))?;
+    if count == 0 {
+        return Ok(&mut []);
+    }
+    if items.is_null() {
+        return Err(Failure(libc::EFAULT));
+    }
+    // SAFETY: the caller's.
+    Ok(unsafe { slice::from_raw_parts_mut(items, count) })
+}
+
+/// Milliseconds of C's; `None`: for ever.
+pub(crate) fn timeout_of(timeout: c_long) -> Option<Duration> {
+    u64::try_from(timeout).ok().map(Duration::from_millis)
+}
+
+fn poll_sockets(items: &mut [PollItem], timeout: Option<Duration>) -> Outcome<c_int> {
+    // Taken out, so that what is called back in between finds the place free.
+    let mut known = KNOWN.try_with(|known| std::mem::take(&mut *known.borrow_mut())).unwrap_or_default();
+    let result = find_known(&mut known, items).and_then(|list| poll_known(list, items, timeout));
+    let _ = KNOWN.try_with(|place| place.replace(known));
+    result
+}
+
+/// The list these items make, registered; it comes to stand first.
+fn find_known<'a>(known: &'a mut Vec<Known>, items: &[PollItem]) -> Outcome<&'a mut Known> {
+    for index in 0..known.len() {
+        if known[index].items.len() != items.len() {
+            continue;
+        }
+        let mut same = true;
+        for (old, new) in known[index].items.iter().zip(items) {
+            let tag = handle::socket_tag(new.socket)?;
+            if old.socket != new.socket || old.tag != tag || old.events != new.events {
+                same = false;
+                break;
+            }
+        }
+        if same {
+            known.swap(0, index);
+            return Ok(&mut known[0]);
+        }
+    }
+    let mut list = Known { items: Vec::with_capacity(items.len()), poller: Poller::new()?, ready: Vec::new() };
+    for (key, item) in items.iter().enumerate() {
+        let tag = handle::socket_tag(item.socket)?;
+        let socket = handle::socket(item.socket)?;
+        list.poller.add(&socket.socket, interest_of(item.events), key as u64)?;
+        list.items.push(KnownItem { socket: item.socket, tag, events: item.events });
+    }
+    known.truncate(KNOWN_MAX - 1);
+    known.insert(0, list);
+    Ok(&mut known[0])
+}
+
+fn poll_known(list: &mut Known, items: &mut [PollItem], timeout: Option<Duration>) -> Outcome<c_int> {
+    list.poller.wait_until_signal(&mut list.ready, timeout)?;
+    for item in items.iter_mut() {
+        item.revents = 0;
+    }
+    let mut count = 0;
+    for ready in &list.ready {
+        let Some(item) = usize::try_from(ready.key).ok().and_then(|key| items.get_mut(key)) else { continue };
+        if ready.closed {
+            // Says which it is.
+            handle::with_socket(item.socket, |socket| Ok(socket.socket.readiness()?))?;
+            return Err(Failure(libc::ENOTSOCK));
+        }
+        item.revents = (i16::from(ready.readable) * POLLIN) | (i16::from(ready.writable) * POLLOUT);
+        count += c_int::from(item.revents != 0);
+    }
+    Ok(count)
+}
+
+pub(crate) fn interest_of(events: c_short) -> Interest {
+    match (events & POLLIN != 0, events & POLLOUT != 0) {
+        (true, true) => Interest::BOTH,
+        (true, false) => Interest::READABLE,
+        (false, true) => Interest::WRITABLE,
+        (false, false) => Interest::NONE,
+    }
+}
+
+fn poll_all(items: &mut [PollItem], timeout: Option<Duration>, mask: *const sigset_t) -> Outcome<c_int> {
+    let mut watched = Vec::with_capacity(items.len());
+    for item in items.iter() {
+        let socket = if item.socket.is_null() { None } else { Some(handle::socket(item.socket)?) };
+        watched.push(Watched { socket, fd: item.fd, events: item.events, revents: 0 });
+    }
+    let ready = wait(&mut watched, timeout, mask)?;
+    for (item, watched) in items.iter_mut().zip(watched) {
+        item.revents = watched.revents;
+    }
+    Ok(c_int::try_from(ready).unwrap_or(c_int::MAX))
+}
+
+/// A descriptor that is readable once a socket has changed, for one thread.
+struct Signal {
+    fd: OwnedFd,
+    lit: AtomicBool,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        if !self.lit.swap(true, Ordering::AcqRel) {
+            let one = 1u64.to_ne_bytes();
+            // SAFETY: the descriptor is an eventfd of ours, the buffer eight bytes.
+            unsafe { libc::write(self.fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+        }
+    }
+}
+
+impl Signal {
+    fn of_this_thread() -> Outcome<Arc<Signal>> {
+        let make = || {
+            // SAFETY: a plain system call.
+            let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+            if fd < 0 {
+                return Err(Failure(errno()));
+            }
+            // SAFETY: it was just made and is nobody else's.
+            Ok(Arc::new(Signal { fd: unsafe { OwnedFd::from_raw_fd(fd) }, lit: AtomicBool::new(false) }))
+        };
+        let kept = SIGNAL.try_with(|place| place.borrow().clone()).ok().flatten();
+        let Some(signal) = kept else {
+            let signal = make()?;
+            let _ = SIGNAL.try_with(|place| place.replace(Some(signal.clone())));
+            return Ok(signal);
+        };
+        Ok(signal)
+    }
+
+    fn put_out(&self) {
+        if self.lit.swap(false, Ordering::AcqRel) {
+            let mut count = [0u8; 8];
+            // SAFETY: the descriptor is an eventfd of ours, the buffer eight bytes.
+            unsafe { libc::read(self.fd.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+        }
+    }
+}
+
+/// Stands in sockets' lists until it is dropped.
+struct Observations<'a>(Vec<(&'a SocketHandle, u64)>);
+
+impl Drop for Observations<'_> {
+    fn drop(&mut self) {
+        for (socket, place) in &self.0 {
+            socket.socket.forget(*place);
+        }
+    }
+}
+
+/// Waits until something is ready, and answers how much: `revents` say what.
+pub(crate) fn wait(items: &mut [Watched], timeout: Option<Duration>, mask: *const sigset_t) -> Outcome<usize> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut fds: Vec<pollfd> = items.iter().filter(|item| item.socket.is_none()).map(descriptor_of).collect();
+    let look = |items: &mut [Watched]| -> Outcome<usize> {
+        let mut ready = 0;
+        for item in items.iter_mut() {
+            if let Some(socket) = &item.socket {
+                let (readable, writable) = socket.socket.readiness()?;
+                item.revents = ((i16::from(readable) * POLLIN) | (i16::from(writable) * POLLOUT)) & item.events;
+                ready += usize::from(item.revents != 0);
+            }
+        }
+        Ok(ready)
+    };
+    let ready = look(items)?;
+    if ready > 0 || timeout == Some(Duration::ZERO) {
+        return Ok(ready + look_at_descriptors(items, &mut fds, Some(Duration::ZERO), mask)?);
+    }
+    let signal = Signal::of_this_thread()?;
+    let sockets: Vec<Arc<SocketHandle>> = items.iter().filter_map(|item| item.socket.clone()).collect();
+    let mut observations = Observations(Vec::with_capacity(sockets.len()));
+    for socket in &sockets {
+        observations.0.push((socket, socket.socket.observe(Waker::from(signal.clone()))?));
+    }
+    fds.push(pollfd { fd: signal.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
+    loop {
+        signal.put_out();
+        let ready = look(items)?;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = if ready > 0 { Some(Duration::ZERO) } else { left };
+        let ready = ready + look_at_descriptors(items, &mut fds, left, mask)?;
+        if ready > 0 {
+            // What the sockets have become meanwhile belongs to the answer.
+            return Ok(ready);
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(0);
+        }
+    }
+}
+
+fn descriptor_of(item: &Watched) -> pollfd {
+    let mut events = 0;
+    for (ours, theirs) in [(POLLIN, libc::POLLIN), (POLLOUT, libc::POLLOUT), (POLLPRI, libc::POLLPRI)] {
+        if item.events & ours != 0 {
+            events |= theirs;
+        }
+    }
+    pollfd { fd: item.fd, events, revents: 0 }
+}
+
+/// Waits for the descriptors, and answers how many of the items are ready; what stands behind theirs is not counted.
+fn look_at_descriptors(
+    items: &mut [Watched],
+    fds: &mut [pollfd],
+    timeout: Option<Duration>,
+    mask: *const sigset_t,
+) -> Outcome<usize> {
+    if fds.is_empty() && timeout == Some(Duration::ZERO) {
+        return Ok(0);
+    }
+    let limit = timeout.map(|timeout| libc::timespec {
+        tv_sec: timeout.as_secs().min(i64::MAX as u64 / 4) as libc::time_t,
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the descriptors are a slice of ours, the limit and the mask null or valid for the call.
+    if unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, limit, mask) } < 0 {
+        return Err(Failure(errno()));
+    }
+    let mut ready = 0;
+    for (item, fd) in items.iter_mut().filter(|item| item.socket.is_none()).zip(fds.iter()) {
+        item.revents = 0;
+        let flags = [
+            (POLLIN, libc::POLLIN),
+            (POLLOUT, libc::POLLOUT),
+            (POLLPRI, libc::POLLPRI),
+            (POLLERR, libc::POLLERR | libc::POLLHUP | libc::POLLNVAL),
+        ];
+        for (ours, theirs) in flags {
+            if fd.revents & theirs != 0 {
+                item.revents |= ours;
+            }
+        }
+        ready += usize::from(item.revents != 0);
+    }
+    Ok(ready)
+}

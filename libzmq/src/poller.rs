@@ -1,0 +1,243 @@
+//! `zmq_poller_*`: a list of sockets and descriptors that stays registered.
+
+use std::ffi::{c_int, c_long, c_short, c_void};
+use std::ptr;
+use std::slice;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::failure::{Failure, Outcome, guard};
+use crate::handle::{self, Kind, Object};
+use crate::poll::{POLLERR, POLLIN, POLLOUT, POLLPRI, Watched, timeout_of, wait};
+use crate::socket::SocketHandle;
+
+/// What a poller's handle stands for.
+#[derive(Default)]
+pub(crate) struct PollerHandle {
+    entries: Mutex<Vec<Entry>>,
+}
+
+struct Entry {
+    /// As C knows it; null for a descriptor.
+    handle: *mut c_void,
+    socket: Option<Arc<SocketHandle>>,
+    fd: c_int,
+    user_data: *mut c_void,
+    events: c_short,
+}
+
+// SAFETY: the pointers are only ever given back to C, never read.
+unsafe impl Send for Entry {}
+
+/// `zmq_poller_event_t`.
+#[repr(C)]
+pub struct PollerEvent {
+    socket: *mut c_void,
+    fd: c_int,
+    user_data: *mut c_void,
+    events: c_short,
+}
+
+impl PollerEvent {
+    const NONE: PollerEvent = PollerEvent { socket: ptr::null_mut(), fd: -1, user_data: ptr::null_mut(), events: 0 };
+}
+
+const ALL: c_short = POLLIN | POLLOUT | POLLERR | POLLPRI;
+
+fn check_events(events: c_short) -> Outcome<()> {
+    if events & !ALL != 0 { Err(Failure(libc::EINVAL)) } else { Ok(()) }
+}
+
+fn check_fd(fd: c_int) -> Outcome<()> {
+    if fd == -1 { Err(Failure(libc::EBADF)) } else { Ok(()) }
+}
+
+impl PollerHandle {
+    fn add(&self, entry: Entry) -> Outcome<c_int> {
+        let mut entries = self.entries.lock();
+        if entries.iter().any(|other| other.handle == entry.handle && other.fd == entry.fd) {
+            return Err(Failure(libc::EINVAL));
+        }
+        check_events(entry.events)?;
+        entries.push(entry);
+        Ok(0)
+    }
+
+    fn modify(&self, handle: *mut c_void, fd: c_int, events: c_short) -> Outcome<c_int> {
+        let mut entries = self.entries.lock();
+        let entry = entries.iter_mut().find(|entry| entry.handle == handle && entry.fd == fd);
+        let entry = entry.ok_or(Failure(libc::EINVAL))?;
+        check_events(events)?;
+        entry.events = events;
+        Ok(0)
+    }
+
+    fn remove(&self, handle: *mut c_void, fd: c_int) -> Outcome<c_int> {
+        let mut entries = self.entries.lock();
+        let index = entries.iter().position(|entry| entry.handle == handle && entry.fd == fd);
+        entries.remove(index.ok_or(Failure(libc::EINVAL))?);
+        Ok(0)
+    }
+
+    /// Waits, and fills as many events as there are, up to the room for them.
+    fn wait(&self, events: &mut [PollerEvent], timeout: c_long) -> Outcome<usize> {
+        let (mut items, names): (Vec<Watched>, Vec<_>) = self
+            .entries
+            .lock()
+            .iter()
+            .map(|entry| {
+                let watched = Watched { socket: entry.socket.clone(), fd: entry.fd, events: entry.events, revents: 0 };
+                (watched, (entry.handle, entry.user_data))
+            })
+            .unzip();
+        if timeout < 0 && items.iter().all(|item| item.events == 0) {
+            return Err(Failure(libc::EFAULT));
+        }
+        // A descriptor that nothing is asked of does not wake, not even by an error.
+        for item in items.iter_mut().filter(|item| item.socket.is_none() && item.events == 0) {
+            item.fd = -1;
+        }
+        if wait(&mut items, timeout_of(timeout), ptr::null())? == 0 {
+            return Err(Failure(libc::EAGAIN));
+        }
+        let ready = items.iter().zip(&names).filter(|(item, _)| item.revents != 0);
+        let mut filled = 0;
+        for (event, (item, (handle, user_data))) in events.iter_mut().zip(ready) {
+            *event = PollerEvent {
+                socket: *handle,
+                fd: if item.socket.is_some() { -1 } else { item.fd },
+                user_data: *user_data,
+                events: item.revents,
+            };
+            filled += 1;
+        }
+        Ok(filled)
+    }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_poller_new() -> *mut c_void {
+    guard(|| handle::open(Object::Poller(Arc::default())))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_poller_destroy(poller: *mut *mut c_void) -> c_int {
+    guard(|| {
+        // SAFETY: C passes where it keeps the handle, or null.
+        let place = unsafe { poller.as_mut() }.ok_or(Failure(libc::EFAULT))?;
+        handle::close(*place, Kind::Poller)?;
+        *place = ptr::null_mut();
+        Ok(0)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_poller_size(poller: *mut c_void) -> c_int {
+    guard(|| Ok(c_int::try_from(handle::poller(poller)?.entries.lock().len()).unwrap_or(c_int::MAX)))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_poller_add(
+    poller: *mut c_void,
+    socket: *mut c_void,
+    user_data: *mut c_void,
+    events: c_short,
+) -> c_int {
+    guard(|| {
+        let poller = handle::poller(poller)?;
+        let live = handle::socket(socket)?;
+        check_events(events)?;
+        poller.add(Entry { handle: socket, socket: Some(live), fd: -1, user_data, events })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_poller_modify(poller: *mut c_void, socket: *mut c_void, events: c_short) -> c_int {
+    guard(|| {
+        let poller = handle::poller(poller)?;
+        handle::socket(socket)?;
+        check_events(events)?;
+        poller.modify(socket, -1, events)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_poller_remove(poller: *mut c_void, socket: *mut c_void) -> c_int {
+    guard(|| {
+        let poller = handle::poller(poller)?;
+        handle::socket(socket)?;
+        poller.remove(socket, -1)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_poller_add_fd(poller: *mut c_void, fd: c_int, user_data: *mut c_void, events: c_short) -> c_int {
+    guard(|| {
+        let poller = handle::poller(poller)?;
+        check_fd(fd)?;
+        check_events(events)?;
+        poller.add(Entry { handle: ptr::null_mut(), socket: None, fd, user_data, events })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_poller_modify_fd(poller: *mut c_void, fd: c_int, events: c_short) -> c_int {
+    guard(|| {
+        let poller = handle::poller(poller)?;
+        check_fd(fd)?;
+        check_events(events)?;
+        poller.modify(ptr::null_mut(), fd, events)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_poller_remove_fd(poller: *mut c_void, fd: c_int) -> c_int {
+    guard(|| {
+        let poller = handle::poller(poller)?;
+        check_fd(fd)?;
+        poller.remove(ptr::null_mut(), fd)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_poller_wait(poller: *mut c_void, event: *mut PollerEvent, timeout: c_long) -> c_int {
+    guard(|| {
+        let poller = handle::poller(poller)?;
+        // SAFETY: C passes room for one, or null.
+        let event = unsafe { event.as_mut() }.ok_or(Failure(libc::EFAULT))?;
+        *event = PollerEvent::NONE;
+        poller.wait(slice::from_mut(event), timeout)?;
+        Ok(0)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_poller_wait_all(
+    poller: *mut c_void,
+    events: *mut PollerEvent,
+    count: c_int,
+    timeout: c_long,
+) -> c_int {
+    guard(|| {
+        let poller = handle::poller(poller)?;
+        if events.is_null() {
+            return Err(Failure(libc::EFAULT));
+        }
+        let count = usize::try_from(count).map_err(|_| Failure(libc::EINVAL))?;
+        // SAFETY: C passes room for so many.
+        let events = unsafe { slice::from_raw_parts_mut(events, count) };
+        events.iter_mut().for_each(|event| *event = PollerEvent::NONE);
+        let filled = poller.wait(events, timeout)?;
+        Ok(c_int::try_from(filled).unwrap_or(c_int::MAX))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_poller_fd(poller: *mut c_void, _fd: *mut c_int) -> c_int {
+    guard(|| {
+        handle::poller(poller)?;
+        // Only thread-safe sockets have one in libzmq, and there are none in this build.
+        Err(Failure(libc::EINVAL))
+    })
+}

@@ -1,0 +1,216 @@
+//! Sockets: making and closing them, options, endpoints.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::slice;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use zefiro::{AnySocket, SocketType};
+
+use crate::failure::{Failure, Outcome, guard};
+use crate::handle::{self, Kind, Object, with_socket};
+use crate::monitor::CMonitor;
+
+/// What a socket's handle stands for.
+pub(crate) struct SocketHandle {
+    pub(crate) socket: AnySocket,
+    pub(crate) context: zefiro::Context,
+    pub(crate) monitor: Mutex<Option<CMonitor>>,
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_socket(context: *mut c_void, socket_type: c_int) -> *mut c_void {
+    guard(|| {
+        let context = handle::context(context)?.context.clone();
+        let known = SocketType::ALL.into_iter().find(|known| *known as c_int == socket_type);
+        let socket_type = known.ok_or(Failure(libc::EINVAL))?;
+        let socket = AnySocket::open_as_libzmq(&context, socket_type)?;
+        let object = Object::Socket(Arc::new(SocketHandle { socket, context, monitor: Mutex::new(None) }));
+        handle::open(object)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_close(socket: *mut c_void) -> c_int {
+    guard(|| {
+        if let Some(Object::Socket(closed)) = handle::close(socket, Kind::Socket)? {
+            drop(closed.monitor.lock().take());
+            closed.socket.close();
+        }
+        Ok(0)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_setsockopt(socket: *mut c_void, option: c_int, value: *const c_void, len: usize) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes a value of this length, or null.
+            let value = unsafe { bytes_at(value, len) };
+            socket.socket.set_raw_option(option, value)?;
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_getsockopt(
+    socket: *mut c_void,
+    option: c_int,
+    value: *mut c_void,
+    len: *mut usize,
+) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes a buffer and where its length is.
+            let buffer = unsafe { buffer_at(value, len) }?;
+            let used = socket.socket.raw_option(option, buffer)?;
+            if !KEYS.contains(&option) {
+                // SAFETY: `buffer_at` has read the length from there.
+                unsafe { *len = used };
+            }
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes a string, or null.
+            let endpoint = unsafe { text_at(endpoint) }?;
+            check_ipc_length(endpoint)?;
+            socket.socket.bind(endpoint)?;
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes a string, or null.
+            let endpoint = unsafe { text_at(endpoint) }?;
+            check_ipc_length(endpoint)?;
+            socket.socket.connect(endpoint)?;
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_unbind(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes a string, or null.
+            socket.socket.unbind(unsafe { text_at(endpoint) }?)?;
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_disconnect(socket: *mut c_void, endpoint: *const c_char) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes a string, or null.
+            socket.socket.disconnect(unsafe { text_at(endpoint) }?)?;
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_join(socket: *mut c_void, _group: *const c_char) -> c_int {
+    // No DISH sockets in this build, as in libzmq on any other type.
+    guard(|| with_socket(socket, |_| Err(Failure(libc::ENOTSUP))))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_leave(socket: *mut c_void, _group: *const c_char) -> c_int {
+    guard(|| with_socket(socket, |_| Err(Failure(libc::ENOTSUP))))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_connect_peer(socket: *mut c_void, _endpoint: *const c_char) -> u32 {
+    // No PEER sockets in this build, as in libzmq on any other type.
+    guard(|| with_socket(socket, |_| Err::<u32, _>(Failure(libc::ENOTSUP))))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_disconnect_peer(socket: *mut c_void, _routing_id: u32) -> c_int {
+    guard(|| with_socket(socket, |_| Err(Failure(libc::ENOTSUP))))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_socket_get_peer_state(
+    socket: *mut c_void,
+    routing_id: *const c_void,
+    len: usize,
+) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes an id of this length, or null.
+            let id = unsafe { bytes_at(routing_id, len) }.unwrap_or_default();
+            Ok(if socket.socket.peer_has_room(id)? { crate::poll::POLLOUT.into() } else { 0 })
+        })
+    })
+}
+
+/// The engine binds longer paths by a detour; programs written for libzmq know that they cannot be.
+fn check_ipc_length(endpoint: &str) -> Outcome<()> {
+    let Some(address) = endpoint.strip_prefix("ipc://") else { return Ok(()) };
+    let bytes = Path::new(address).as_os_str().as_bytes().len();
+    if bytes > IPC_PATH_MAX { Err(Failure(libc::ENAMETOOLONG)) } else { Ok(()) }
+}
+
+/// The bytes at an address of C's; `None` for null.
+///
+/// # Safety
+/// There are so many, and they do not change meanwhile; or the address is null.
+pub(crate) unsafe fn bytes_at<'a>(address: *const c_void, len: usize) -> Option<&'a [u8]> {
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's.
+    Some(unsafe { slice::from_raw_parts(address.cast(), len) })
+}
+
+/// The buffer at an address of C's, its length read from another.
+///
+/// # Safety
+/// The buffer is as long as it says and nobody else's, or an address is null.
+pub(crate) unsafe fn buffer_at<'a>(address: *mut c_void, len: *mut usize) -> Outcome<&'a mut [u8]> {
+    if len.is_null() {
+        return Err(Failure(libc::EFAULT));
+    }
+    // SAFETY: the caller's.
+    let len = unsafe { *len };
+    if address.is_null() {
+        return if len == 0 { Ok(&mut []) } else { Err(Failure(libc::EFAULT)) };
+    }
+    // SAFETY: the caller's.
+    Ok(unsafe { slice::from_raw_parts_mut(address.cast(), len) })
+}
+
+/// The string at an address of C's.
+///
+/// # Safety
+/// It ends with a zero and does not change meanwhile, or the address is null.
+pub(crate) unsafe fn text_at<'a>(address: *const c_char) -> Outcome<&'a str> {
+    if address.is_null() {
+        return Err(Failure(libc::EINVAL));
+    }
+    // SAFETY: the caller's.
+    unsafe { CStr::from_ptr(address) }.to_str().map_err(|_| Failure(libc::EINVAL))
+}
+
+/// Bytes of a path that fit a Unix socket's address.
+const IPC_PATH_MAX: usize = 107;
+
+/// CURVE's keys: reading one leaves the length as it is.
+const KEYS: [c_int; 3] = [48, 49, 50];

@@ -1,0 +1,186 @@
+//! Sending and receiving.
+
+use std::ffi::{c_int, c_void};
+use std::slice;
+
+use libc::iovec;
+use zefiro::{Frame, Wait};
+
+use crate::failure::{Failure, Outcome, guard};
+use crate::handle::with_socket;
+use crate::message::{self, Message, message_at};
+use crate::socket::{SocketHandle, bytes_at};
+
+const DONTWAIT: c_int = 1;
+const SNDMORE: c_int = 2;
+
+/// How a call with these flags waits.
+fn wait_of(flags: c_int) -> Wait {
+    if flags & DONTWAIT != 0 { Wait::No } else { Wait::UntilSignal }
+}
+
+/// A size as C's int.
+fn capped(len: usize) -> c_int {
+    c_int::try_from(len).unwrap_or(c_int::MAX)
+}
+
+#[inline]
+fn send_frame(socket: &SocketHandle, frame: &mut Frame, flags: c_int) -> Outcome<()> {
+    Ok(socket.socket.send_part_from(frame, flags & SNDMORE != 0, wait_of(flags))?)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_send(socket: *mut c_void, data: *const c_void, len: usize, flags: c_int) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes so many bytes.
+            let bytes = unsafe { bytes_or_none(data, len) }?;
+            send_frame(socket, &mut Frame::copy_from_slice(bytes), flags)?;
+            Ok(capped(len))
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_send_const(socket: *mut c_void, data: *const c_void, len: usize, flags: c_int) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes so many bytes, which stay as they are for ever.
+            let bytes: &'static [u8] = unsafe { bytes_or_none(data, len) }?;
+            send_frame(socket, &mut Frame::from_static(bytes), flags)?;
+            Ok(capped(len))
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: usize, flags: c_int) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            if data.is_null() && len > 0 {
+                return Err(Failure(libc::EFAULT));
+            }
+            let mut frame = Frame::new();
+            socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
+            let bytes = frame.get(..len).unwrap_or(&frame);
+            if !bytes.is_empty() {
+                // SAFETY: C's buffer has room for `len` bytes, which is at least these.
+                unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), data.cast(), bytes.len()) };
+            }
+            Ok(capped(frame.len()))
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_send(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int {
+    guard(|| {
+        // SAFETY: C passes the address of a zmq_msg_t.
+        let message = unsafe { message_at(message) }?;
+        with_socket(socket, |socket| {
+            let mut frame = message.as_frame();
+            let len = frame.len();
+            send_frame(socket, &mut frame, flags)?;
+            message::sent(message);
+            Ok(capped(len))
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int {
+    guard(|| {
+        // SAFETY: C passes the address of a zmq_msg_t.
+        let message = unsafe { message_at(message) }?;
+        with_socket(socket, |socket| {
+            let mut frame = Frame::new();
+            let mut metadata = None;
+            let more = socket.socket.recv_part_into(&mut frame, Some(&mut metadata), wait_of(flags))?;
+            let len = frame.len();
+            message::replace(message, Message::from_frame(frame, more, metadata));
+            Ok(capped(len))
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_sendmsg(socket: *mut c_void, message: *mut Message, flags: c_int) -> c_int {
+    // SAFETY: as there.
+    unsafe { zmq_msg_send(message, socket, flags) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_recvmsg(socket: *mut c_void, message: *mut Message, flags: c_int) -> c_int {
+    // SAFETY: as there.
+    unsafe { zmq_msg_recv(message, socket, flags) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_sendiov(socket: *mut c_void, parts: *mut iovec, count: usize, flags: c_int) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            if parts.is_null() || count == 0 {
+                return Err(Failure(libc::EINVAL));
+            }
+            // SAFETY: C passes so many elements.
+            let parts = unsafe { slice::from_raw_parts(parts, count) };
+            let mut sent = 0;
+            for (index, part) in parts.iter().enumerate() {
+                let flags = if index + 1 == count { flags & !SNDMORE } else { flags };
+                // SAFETY: C passes so many bytes in each.
+                let bytes = unsafe { bytes_or_none(part.iov_base, part.iov_len) }?;
+                send_frame(socket, &mut Frame::copy_from_slice(bytes), flags)?;
+                sent = capped(bytes.len());
+            }
+            Ok(sent)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_recviov(socket: *mut c_void, parts: *mut iovec, count: *mut usize, flags: c_int) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes where the number of elements is, or null.
+            let room = unsafe { count.as_ref() }.copied().unwrap_or(0);
+            if parts.is_null() || room == 0 {
+                return Err(Failure(libc::EINVAL));
+            }
+            // SAFETY: it was read above, and is C's to be told the number of parts.
+            let count = unsafe { &mut *count };
+            *count = 0;
+            // SAFETY: C passes so many elements.
+            for place in unsafe { slice::from_raw_parts_mut(parts, room) } {
+                let mut frame = Frame::new();
+                let more = socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
+                // SAFETY: malloc answers null or room for so many bytes, which C frees; they are copied there.
+                unsafe {
+                    place.iov_base = libc::malloc(frame.len().max(1));
+                    if place.iov_base.is_null() {
+                        return Err(Failure(libc::ENOMEM));
+                    }
+                    std::ptr::copy_nonoverlapping(frame.as_ptr(), place.iov_base.cast(), frame.len());
+                }
+                place.iov_len = frame.len();
+                *count += 1;
+                if !more {
+                    break;
+                }
+            }
+            Ok(capped(*count))
+        })
+    })
+}
+
+/// The bytes at an address that may be null only if there are none.
+///
+/// # Safety
+/// As [`bytes_at`].
+unsafe fn bytes_or_none<'a>(data: *const c_void, len: usize) -> Outcome<&'a [u8]> {
+    // SAFETY: the caller's.
+    match unsafe { bytes_at(data, len) } {
+        Some(bytes) => Ok(bytes),
+        None if len == 0 => Ok(&[]),
+        None => Err(Failure(libc::EFAULT)),
+    }
+}
