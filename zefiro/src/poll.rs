@@ -5,7 +5,6 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::Wake;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -15,6 +14,7 @@ use crate::socket::Socket;
 use crate::socket::core::SocketCore;
 use crate::socket::kind::Kind;
 use crate::sys::{Alarm, Selector};
+use crate::wait::Observer;
 
 /// Waits for any of many sockets and descriptors.
 ///
@@ -63,12 +63,12 @@ pub struct Ready {
 }
 
 enum Entry {
-    Socket(Weak<SocketCore>, Arc<Observer>, u64, Interest),
+    Socket(Weak<SocketCore>, Arc<Note>, u64, Interest),
     Descriptor(OwnedFd),
 }
 
 /// Stands in a socket's list of those to be told of any change.
-struct Observer {
+struct Note {
     key: u64,
     shared: Weak<Shared>,
     /// Already in the list of what to look at.
@@ -92,17 +92,28 @@ impl Interest {
     pub const BOTH: Interest = Interest { readable: true, writable: true };
 }
 
-impl Wake for Observer {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+impl Observer for Note {
+    fn note(&self) -> bool {
+        let Some(shared) = self.shared.upgrade() else { return false };
+        let news = !std::mem::replace(&mut *self.noted.lock(), true);
+        if news {
+            shared.noted.lock().push_back(self.key);
+        }
+        news
     }
 
-    /// The socket has changed.
-    fn wake_by_ref(self: &Arc<Self>) {
-        let Some(shared) = self.shared.upgrade() else { return };
-        if !std::mem::replace(&mut *self.noted.lock(), true) {
-            shared.noted.lock().push_back(self.key);
+    fn rouse(&self) {
+        if let Some(shared) = self.shared.upgrade() {
             shared.alarm.ring();
+        }
+    }
+}
+
+impl Note {
+    /// To be looked at, whatever has changed.
+    fn take_note(&self) {
+        if self.note() {
+            self.rouse();
         }
     }
 }
@@ -129,10 +140,10 @@ impl Poller {
     pub fn add<K: Kind>(&self, socket: &Socket<K>, interest: Interest, key: u64) -> Result<()> {
         let mut entries = self.entries.lock();
         check_free(&entries, key)?;
-        let observer = Arc::new(Observer { key, shared: Arc::downgrade(&self.shared), noted: Mutex::new(false) });
+        let observer = Arc::new(Note { key, shared: Arc::downgrade(&self.shared), noted: Mutex::new(false) });
         let core = socket.core();
-        let place = core.observe("poll", observer.clone().into())?;
-        observer.wake_by_ref();
+        let place = core.observe("poll", observer.clone())?;
+        observer.take_note();
         entries.insert(key, Entry::Socket(Arc::downgrade(core), observer, place, interest));
         Ok(())
     }
@@ -160,7 +171,7 @@ impl Poller {
         match self.entries.lock().get_mut(&key) {
             Some(Entry::Socket(_, observer, _, current)) => {
                 *current = interest;
-                observer.wake_by_ref();
+                observer.take_note();
             }
             Some(Entry::Descriptor(fd)) => {
                 let watched = crate::sys::Interest { read: interest.readable, write: interest.writable, once: false };
@@ -263,14 +274,12 @@ impl Poller {
             if now.readable || now.writable || closed {
                 ready.push(now);
                 // Level-triggered: to be looked at again the next time, without waking anybody.
-                if !std::mem::replace(&mut *observer.noted.lock(), true) {
-                    self.shared.noted.lock().push_back(key);
-                }
+                observer.note();
             } else {
                 core.lock().watch_by_io();
                 // Something may have come between the look and the watch.
                 if core.readiness().0 && interest.readable {
-                    observer.wake_by_ref();
+                    observer.take_note();
                 }
             }
         }

@@ -49,13 +49,56 @@ impl WaitList {
         wakes.extend(self.waiters.drain(..).map(|(_, waker)| waker));
     }
 
-    /// Clones all: they stay, to be woken again the next time.
-    pub(crate) fn clone_all(&self, wakes: &mut Vec<Waker>) {
-        wakes.extend(self.waiters.iter().map(|(_, waker)| waker.clone()));
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
+    }
+}
+
+/// One that is told of every change of a socket until it leaves.
+pub(crate) trait Observer: Send + Sync {
+    /// Notes the change, under the socket's lock: whoever can see the change can see the note. Answers whether there is
+    /// somebody to rouse.
+    fn note(&self) -> bool;
+
+    /// Rouses whoever waits, once the lock is released.
+    fn rouse(&self);
+}
+
+/// A waker sees nothing but that something has changed.
+impl Observer for Waker {
+    fn note(&self) -> bool {
+        true
+    }
+
+    fn rouse(&self) {
+        self.wake_by_ref();
+    }
+}
+
+/// Those who observe a socket. Guarded by its lock.
+#[derive(Default)]
+pub(crate) struct Observers {
+    list: Vec<(u64, Arc<dyn Observer>)>,
+    next_place: u64,
+}
+
+impl Observers {
+    /// Adds one, and answers its place.
+    pub(crate) fn add(&mut self, observer: Arc<dyn Observer>) -> u64 {
+        self.next_place += 1;
+        self.list.push((self.next_place, observer));
+        self.next_place
+    }
+
+    /// Removes one.
+    pub(crate) fn remove(&mut self, place: u64) {
+        self.list.retain(|(other, _)| *other != place);
+    }
+
+    /// Tells all, and adds those that are to be roused.
+    #[inline]
+    pub(crate) fn note(&self, rouse: &mut Vec<Arc<dyn Observer>>) {
+        rouse.extend(self.list.iter().filter(|(_, observer)| observer.note()).map(|(_, observer)| observer.clone()));
     }
 }
 

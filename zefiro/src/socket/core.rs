@@ -26,7 +26,7 @@ use crate::pattern::{AnyPattern, pattern_of};
 use crate::pipe::outbox::{Batch, WriteState};
 use crate::pipe::{HELP_BYTES, Line, Notice, PURSE_COINS, Pipe, PipeId, Pipes, Purse};
 use crate::sys::{Alarm, Beacon};
-use crate::wait::WaitList;
+use crate::wait::{Observer, Observers, WaitList};
 
 /// What is shared of a socket.
 pub(crate) struct SocketCore {
@@ -56,7 +56,7 @@ pub(crate) struct State {
     /// Those who wait for peers or subscriptions to come.
     pub(crate) change_waiters: WaitList,
     /// Those who are told of every change until they leave.
-    pub(crate) observers: WaitList,
+    pub(crate) observers: Observers,
     pub(crate) monitors: Vec<Weak<MonitorQueue>>,
     /// Listeners, sessions and unjoined inproc pipes: a closed socket is finished when none is left.
     pub(crate) busy: usize,
@@ -82,6 +82,7 @@ pub(crate) enum Phase {
 struct After {
     any: bool,
     wakes: Vec<Waker>,
+    observers: Vec<Arc<dyn Observer>>,
     alarm: Option<Arc<Alarm>>,
     writes: Vec<(Arc<Link>, Batch)>,
     runs: Vec<Arc<Link>>,
@@ -122,7 +123,7 @@ impl SocketCore {
             recv_waiters: WaitList::default(),
             send_waiters: WaitList::default(),
             change_waiters: WaitList::default(),
-            observers: WaitList::default(),
+            observers: Observers::default(),
             monitors: Vec::new(),
             busy: 0,
             links: 0,
@@ -248,6 +249,9 @@ impl After {
         }
         for waker in self.wakes {
             waker.wake();
+        }
+        for observer in self.observers {
+            observer.rouse();
         }
         for notice in self.notices {
             let (Notice::Readable(peer) | Notice::Writable(peer) | Notice::Ended(peer)) = &notice;
@@ -512,10 +516,8 @@ impl State {
     }
 
     pub(crate) fn notify_observers(&mut self) {
-        if !self.observers.is_empty() {
-            self.after.any = true;
-            self.observers.clone_all(&mut self.after.wakes);
-        }
+        self.observers.note(&mut self.after.observers);
+        self.after.any |= !self.after.observers.is_empty();
     }
 
     /// Those who wait for peers or subscriptions look again.

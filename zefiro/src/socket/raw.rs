@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::Waker;
 
 use zmtp::{Frame, SocketType};
 
@@ -15,12 +15,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 use crate::options::{Options, RawError};
 use crate::sys::Beacon;
+use crate::wait::Observer;
 
 /// Lights a socket's beacon whenever the socket has changed.
 struct Lighter(Arc<Beacon>);
 
-impl Wake for Lighter {
-    fn wake(self: Arc<Self>) {
+impl Observer for Lighter {
+    fn note(&self) -> bool {
+        true
+    }
+
+    fn rouse(&self) {
         self.0.light();
     }
 }
@@ -113,7 +118,7 @@ impl Socket<Any> {
     /// # Errors
     /// The socket is closed, or its context shut down.
     pub fn observe(&self, waker: Waker) -> Result<u64> {
-        self.core.observe("poll", waker)
+        self.core.observe("poll", Arc::new(waker))
     }
 
     /// Ends an [observation](Socket::observe).
@@ -131,12 +136,12 @@ impl Socket<Any> {
 }
 
 impl SocketCore {
-    /// Has `waker` called at each change from now on, and the links watched by the I/O thread. Answers the place to
-    /// leave the list by.
-    pub(crate) fn observe(self: &Arc<SocketCore>, operation: &'static str, waker: Waker) -> Result<u64> {
+    /// Has `observer` told of each change from now on, and the links watched by the I/O thread. Answers the place to
+    /// leave by.
+    pub(crate) fn observe(self: &Arc<SocketCore>, operation: &'static str, observer: Arc<dyn Observer>) -> Result<u64> {
         let mut state = self.lock();
         state.check_open(operation)?;
-        let place = state.observers.add(None, &waker);
+        let place = state.observers.add(observer);
         state.watch_by_io();
         Ok(place)
     }
@@ -218,7 +223,7 @@ impl SocketCore {
         if state.beacon.is_none() {
             let beacon = Arc::new(Beacon::new().map_err(|error| Error::with_io(GET, "", error))?);
             beacon.light();
-            state.observers.add(None, &Arc::new(Lighter(beacon.clone())).into());
+            state.observers.add(Arc::new(Lighter(beacon.clone())));
             state.beacon = Some(beacon);
             state.watch_by_io();
         }
