@@ -20,6 +20,8 @@ pub(crate) struct Req {
     /// The peer that was asked; none once it is gone: then anybody may answer.
     asked: Option<PipeId>,
     request_id: u32,
+    /// The first part of a request has come: what lay around then is dropped.
+    begun: bool,
     /// A reply found while looking whether there is one.
     reply: Option<Found>,
 }
@@ -39,7 +41,19 @@ impl Req {
             awaiting: false,
             asked: None,
             request_id: RandomState::new().build_hasher().finish() as u32,
+            begun: false,
             reply: None,
+        }
+    }
+
+    /// Replies to earlier requests that lie around are not for the next one.
+    fn drop_stale(&mut self, pipes: &mut Pipes) {
+        if self.reply.take().is_some() {
+            pipes.count_dropped(DropReason::Filtered, 1);
+        }
+        let mut stale = Message::new();
+        while self.queue.next(pipes, &mut stale).is_some() {
+            pipes.count_dropped(DropReason::Filtered, 1);
         }
     }
 
@@ -99,13 +113,8 @@ impl Pattern for Req {
             return Err(Refusal::State);
         }
         let Some(id) = self.balancer.pick(pipes) else { return Err(Refusal::WouldBlock) };
-        // Replies to earlier requests that lie around are not for this one.
-        if self.reply.take().is_some() {
-            pipes.count_dropped(DropReason::Filtered, 1);
-        }
-        let mut stale = Message::new();
-        while self.queue.next(pipes, &mut stale).is_some() {
-            pipes.count_dropped(DropReason::Filtered, 1);
+        if !std::mem::take(&mut self.begun) {
+            self.drop_stale(pipes);
         }
         if options.req_correlate {
             self.request_id = self.request_id.wrapping_add(1);
@@ -147,7 +156,10 @@ impl Pattern for Req {
         if self.awaiting && !options.req_relaxed {
             return Err(Refusal::State);
         }
-        self.balancer.pick(pipes).map(|_| ()).ok_or(Refusal::WouldBlock)
+        self.balancer.pick(pipes).ok_or(Refusal::WouldBlock)?;
+        self.drop_stale(pipes);
+        self.begun = true;
+        Ok(())
     }
 }
 

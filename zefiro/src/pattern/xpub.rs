@@ -53,7 +53,7 @@ impl XPub {
         }
     }
 
-    /// One whose program never reads. Requests count as read at once, upstream messages as dropped.
+    /// One whose program never reads: requests only take effect, upstream messages count as dropped.
     pub(super) fn silent() -> XPub {
         XPub { silent: true, ..XPub::new() }
     }
@@ -83,7 +83,8 @@ impl XPub {
     fn show(&mut self, pipes: &mut Pipes, options: &Options, message: Message, origin: Origin) {
         let mark = options.recv_high_water_mark;
         match origin {
-            Origin::Request(peer) if self.silent => self.last_peer = peer,
+            // Nobody reads it, so there is never a peer whose request was read last.
+            Origin::Request(_) if self.silent => {}
             Origin::Upstream if self.silent => pipes.count_dropped(DropReason::Filtered, 1),
             Origin::Upstream if mark > 0 && self.shown.len() >= mark => {
                 pipes.count_dropped(DropReason::HighWaterMark, 1);

@@ -257,6 +257,11 @@ impl Pipes {
         }
     }
 
+    /// Whether any peer was given a routing id so far.
+    pub(crate) fn has_named(&self) -> bool {
+        self.last_named.is_some()
+    }
+
     /// The routing id given last.
     pub(crate) fn newest_routing_id(&self) -> Frame {
         self.last_named.map(|id| self.routing_id(id)).unwrap_or_default()

@@ -25,6 +25,8 @@ pub(crate) struct Parts {
     doomed: bool,
     /// Received, not read yet.
     unread: VecDeque<Frame>,
+    /// Whether the part received last said that more follow.
+    last_more: bool,
     /// Of the message they belong to.
     metadata: Option<Arc<Metadata>>,
 }
@@ -40,6 +42,11 @@ impl Parts {
         !self.unread.is_empty()
     }
 
+    /// Whether the part received last said that more follow (`ZMQ_RCVMORE`).
+    pub(crate) fn last_more(&self) -> bool {
+        self.last_more
+    }
+
     /// What being in the middle of a message means for what the socket would do now.
     pub(crate) fn adjust(&self, socket_type: SocketType, readable: &mut bool, writable: &mut bool) {
         if self.more() {
@@ -47,7 +54,10 @@ impl Parts {
             // The reply, or the next request, is due when this one has been read.
             *writable &= !takes_turns(socket_type);
         }
-        *writable |= !self.out.is_empty();
+        if !self.out.is_empty() {
+            *writable = true;
+            *readable &= socket_type != SocketType::Req;
+        }
     }
 }
 
@@ -173,12 +183,16 @@ impl SocketCore {
     ) -> Result<bool> {
         let mut state = self.lock();
         state.check_open(RECV)?;
+        if self.socket_type == SocketType::Req && !state.unfinished.out.is_empty() {
+            return Err(Error::new(ErrorKind::State, RECV));
+        }
         if let Some(next) = state.unfinished.unread.pop_front() {
             *part = next;
             if let Some(metadata) = metadata {
                 metadata.clone_from(&state.unfinished.metadata);
             }
-            return Ok(state.unfinished.more());
+            state.unfinished.last_more = state.unfinished.more();
+            return Ok(state.unfinished.last_more);
         }
         let mut message = Message::new();
         let mut state = match try_recv(&mut state, &mut message) {
@@ -197,6 +211,7 @@ impl SocketCore {
         let (first, rest) = message.parts_mut();
         std::mem::swap(part, first);
         let more = !rest.is_empty();
+        state.unfinished.last_more = more;
         if more {
             state.unfinished.metadata = state.pipes.last_metadata().cloned();
             state.unfinished.unread.extend(rest.drain(..));

@@ -181,7 +181,7 @@ impl SocketCore {
             TYPE if buffer.len() != size_of::<i32>() => return Err(invalid()),
             TYPE => self.socket_type as i32,
             THREAD_SAFE => 0,
-            RCVMORE => i32::from(self.lock().unfinished.more()),
+            RCVMORE => i32::from(self.lock().unfinished.last_more()),
             TOPICS_COUNT if has_topics(self.socket_type) => {
                 i32::try_from(self.lock().pattern.topics()).unwrap_or(i32::MAX)
             }
@@ -191,7 +191,7 @@ impl SocketCore {
                 text.push(0);
                 return copy(&text, buffer).ok_or_else(invalid);
             }
-            ROUTING_ID if self.socket_type == SocketType::Stream => {
+            ROUTING_ID if self.socket_type == SocketType::Stream && self.lock().pipes.has_named() => {
                 let id = self.lock().pipes.newest_routing_id();
                 return copy(&id, buffer).ok_or_else(invalid);
             }

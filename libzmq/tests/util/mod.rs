@@ -1,0 +1,141 @@
+//! What the tests of the C library share: where the libraries are, and calling them by name.
+//!
+//! Each library is loaded in a process of its own, so that the two never meet.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use libloading::Library;
+
+/// No program in a test runs longer.
+pub const LONG: Duration = Duration::from_secs(120);
+
+/// Our library under the name programs look for, in a folder of its own for `LD_LIBRARY_PATH`. Built if need be.
+pub fn our_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let mut test = std::env::current_exe().unwrap();
+        test.pop();
+        if test.ends_with("deps") {
+            test.pop();
+        }
+        let release = test.ends_with("release");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "libzmq"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if release {
+            build.arg("--release");
+        }
+        build.arg("--target-dir").arg(test.parent().unwrap());
+        assert!(build.status().unwrap().success(), "the C library does not build");
+        let folder = test.join("libzmq-tests");
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["libzmq.so.5", "libzmq.so"] {
+            let link = folder.join(name);
+            let fresh = folder.join(format!("{name}.{}", std::process::id()));
+            let _ = std::fs::remove_file(&fresh);
+            std::os::unix::fs::symlink(test.join("libzmq.so"), &fresh).unwrap();
+            std::fs::rename(&fresh, &link).unwrap();
+        }
+        folder
+    })
+}
+
+/// Our library.
+pub fn ours() -> PathBuf {
+    our_folder().join("libzmq.so.5")
+}
+
+/// The system's libzmq, if there is one.
+pub fn theirs() -> Option<PathBuf> {
+    let output = Command::new("sh").args(["-c", "ldconfig -p | grep 'libzmq.so.5 '"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().next()?.split(" => ").nth(1).map(PathBuf::from)
+}
+
+/// Runs this test program again as a child that loads `library` and does `role`; answers what it prints.
+pub fn in_child(test: &str, role: &str, library: &Path) -> String {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env("ZEFIRO_TEST_ROLE", role)
+        .env("ZEFIRO_TEST_LIBRARY", library)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{role} with {}: {:?}\n{errors}\n{text}", library.display(), output.status);
+    text.lines().filter_map(|line| line.strip_prefix(MARK)).map(|line| format!("{line}\n")).collect()
+}
+
+/// What a child is to do, and with which library; `None` in the test itself.
+pub fn role() -> Option<(String, Zmq)> {
+    let role = std::env::var("ZEFIRO_TEST_ROLE").ok()?;
+    Some((role, Zmq::load(Path::new(&std::env::var_os("ZEFIRO_TEST_LIBRARY").unwrap()))))
+}
+
+/// Begins each line a child says to its parent.
+pub const MARK: &str = "@";
+
+/// A library, its functions found by name.
+pub struct Zmq {
+    library: Library,
+}
+
+macro_rules! functions {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        impl Zmq {
+            $(
+                pub fn $name(&self, $($argument: $type),*) -> $result {
+                    // SAFETY: the function is declared so in zmq.h, and the tests pass what it wants.
+                    unsafe {
+                        let function = self.library
+                            .get::<unsafe extern "C" fn($($type),*) -> $result>(stringify!($name).as_bytes());
+                        function.unwrap()($($argument),*)
+                    }
+                }
+            )*
+        }
+    };
+}
+
+use std::ffi::{c_char, c_int, c_long, c_void};
+
+pub type Handle = *mut c_void;
+
+functions! {
+    zmq_errno() -> c_int;
+    zmq_ctx_new() -> Handle;
+    zmq_ctx_term(context: Handle) -> c_int;
+    zmq_ctx_shutdown(context: Handle) -> c_int;
+    zmq_ctx_set(context: Handle, option: c_int, value: c_int) -> c_int;
+    zmq_ctx_get(context: Handle, option: c_int) -> c_int;
+    zmq_socket(context: Handle, socket_type: c_int) -> Handle;
+    zmq_close(socket: Handle) -> c_int;
+    zmq_setsockopt(socket: Handle, option: c_int, value: *const u8, len: usize) -> c_int;
+    zmq_getsockopt(socket: Handle, option: c_int, value: *mut u8, len: *mut usize) -> c_int;
+    zmq_bind(socket: Handle, endpoint: *const c_char) -> c_int;
+    zmq_connect(socket: Handle, endpoint: *const c_char) -> c_int;
+    zmq_unbind(socket: Handle, endpoint: *const c_char) -> c_int;
+    zmq_disconnect(socket: Handle, endpoint: *const c_char) -> c_int;
+    zmq_send(socket: Handle, data: *const u8, len: usize, flags: c_int) -> c_int;
+    zmq_recv(socket: Handle, data: *mut u8, len: usize, flags: c_int) -> c_int;
+    zmq_poll(items: *mut c_void, count: c_int, timeout: c_long) -> c_int;
+}
+
+impl Zmq {
+    pub fn load(path: &Path) -> Zmq {
+        // SAFETY: loading a libzmq runs nothing that would trouble the test.
+        Zmq { library: unsafe { Library::new(path) }.unwrap() }
+    }
+
+    /// A result as text, with the errno of a failure.
+    pub fn outcome(&self, result: c_int) -> String {
+        if result == -1 { format!("errno {}", self.zmq_errno()) } else { result.to_string() }
+    }
+}
