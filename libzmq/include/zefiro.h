@@ -1,11 +1,14 @@
-/* What Zefiro's libzmq.so.5 has beyond libzmq. A program that calls these needs Zefiro; to run on either, look them up
- * with dlsym().
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+
+/*
+ * What Zefiro's libzmq.so.5 offers beyond ZeroMQ's C interface.
  *
- * SPDX-License-Identifier: MIT OR Apache-2.0
+ * A program that calls one of these runs with Zefiro only: the system's libzmq does not have them. One that wants
+ * to run with both finds them with dlsym.
  */
 
-#ifndef ZEFIRO_H
-#define ZEFIRO_H
+#ifndef ZEFIRO_H_INCLUDED
+#define ZEFIRO_H_INCLUDED
 
 #include "zmq.h"
 
@@ -13,37 +16,44 @@
 extern "C" {
 #endif
 
-/* What a socket has done since it was made. For each direction: sent = delivered + dropped + queued. */
+/*
+ * What became of the messages of a socket: at any moment each one accepted for sending has been handed on, is queued
+ * or was dropped for one of the reasons. Later versions only add members at the end.
+ */
 typedef struct zefiro_counters_t
 {
-    uint64_t sent_messages; /* accepted for sending, once for each peer */
-    uint64_t sent_bytes;
-    uint64_t received_messages; /* handed to the program */
-    uint64_t received_bytes;
-    uint64_t queued_out; /* waiting now */
-    uint64_t queued_in;
-    /* Messages that reached nobody, by reason: */
-    uint64_t dropped_high_water_mark;
-    uint64_t dropped_unroutable;
-    uint64_t dropped_peer_gone;
-    uint64_t dropped_linger_expired;
-    uint64_t dropped_oversize;
-    uint64_t dropped_filtered;
-    uint64_t dropped_conflated;
+    uint64_t sent_messages;           /* accepted for sending, once for each peer they went to */
+    uint64_t sent_bytes;              /* their payload, without framing */
+    uint64_t received_messages;       /* handed to the program */
+    uint64_t received_bytes;          /* their payload */
+    uint64_t queued_out;              /* accepted and not yet handed to the system or the peer */
+    uint64_t queued_in;               /* arrived and not yet handed to the program */
+    uint64_t dropped_high_water_mark; /* the peer's queue was full, and the pattern drops then */
+    uint64_t dropped_unroutable;      /* no peer wanted it, or had the routing id */
+    uint64_t dropped_peer_gone;       /* queued or half sent when the peer left */
+    uint64_t dropped_linger_expired;  /* queued when ZMQ_LINGER ran out */
+    uint64_t dropped_oversize;        /* over ZMQ_MAXMSGSIZE */
+    uint64_t dropped_filtered;        /* arrived, but not subscribed to, or no reply to the request */
+    uint64_t dropped_conflated;       /* replaced by a newer one under ZMQ_CONFLATE */
 } zefiro_counters_t;
 
-/* Fills *out_, of size_ bytes as the program knows it. 0, or -1 with errno ENOTSOCK or EFAULT. */
-ZMQ_EXPORT int zefiro_socket_counters (void *socket_, zefiro_counters_t *out_, size_t size_);
+/*
+ * Fills `out` with the counters of `socket`: at most `size` bytes, so pass sizeof (zefiro_counters_t). Never blocks.
+ * Returns 0, or -1 with errno ENOTSOCK (not a socket, or closed) or EFAULT (`out` is NULL).
+ */
+ZMQ_EXPORT int zefiro_socket_counters (void *socket, zefiro_counters_t *out, size_t size);
 
-/* This thread's last error in words: the operation, the endpoint, the cause. Empty if there was none. Valid until the
- * thread's next failing call. */
+/*
+ * The text of the last error any ZeroMQ call had on this thread: operation, endpoint and cause. Empty if there was
+ * none. Valid until the next call on this thread; not to be freed.
+ */
 ZMQ_EXPORT const char *zefiro_last_error (void);
 
-/* Zefiro's own version; returns 0. */
-ZMQ_EXPORT int zefiro_version (int *major_, int *minor_, int *patch_);
+/* Stores Zefiro's own version, beside the ZeroMQ version of zmq_version; a NULL is left out. Returns 0. */
+ZMQ_EXPORT int zefiro_version (int *major, int *minor, int *patch);
 
 #ifdef __cplusplus
 }
 #endif
 
-#endif
+#endif /* ZEFIRO_H_INCLUDED */

@@ -1,17 +1,14 @@
-/* Old programs include this; everything is in zmq.h.
- *
- * SPDX-License-Identifier: MIT OR Apache-2.0
- */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
 
-#ifndef ZEFIRO_ZMQ_UTILS_H
-#define ZEFIRO_ZMQ_UTILS_H
+/* What this header once declared (the stopwatch, threads, Z85) has long been in zmq.h. */
 
-#if defined(__GNUC__) || defined(__clang__)
-#warning "zmq_utils.h is not needed any more: include zmq.h"
-#elif defined(_MSC_VER)
-#pragma message("zmq_utils.h is not needed any more: include zmq.h")
-#endif
+#ifndef ZMQ_UTILS_H_INCLUDED
+#define ZMQ_UTILS_H_INCLUDED
 
 #include "zmq.h"
 
+#if defined __GNUC__ || defined __clang__ || defined _MSC_VER
+#pragma message("zmq_utils.h is deprecated: everything it declared is in zmq.h")
 #endif
+
+#endif /* ZMQ_UTILS_H_INCLUDED */
