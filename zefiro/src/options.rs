@@ -335,9 +335,12 @@ option_table! {
     "ROUTER: a new peer takes over a routing id in use, instead of being ignored."
         "ZMQ_ROUTER_HANDOVER" 56 router_handover: bool = false; "flag", "0, 1", "at once";
         w Truth, on ROUTERS;
-    "ROUTER: talk plain bytes as STREAM does."
+    "ROUTER: talk plain bytes as STREAM does, and tell as STREAM does that a peer came or went."
         "ZMQ_ROUTER_RAW" 41 router_raw: bool = false; "flag", "0, 1", "later";
         w Truth, on ROUTERS;
+    "ROUTER: an empty message tells that a peer came (1), went (2), or both (3); over tcp and ipc."
+        "ZMQ_ROUTER_NOTIFY" 97 router_notify: u32 = 0; "flags", "0 to 3", "at once";
+        rw TwoBits, on ROUTERS, check |flags| *flags <= 3;
     "ROUTER, STREAM: the routing id of the peer of the next connect, usable at once; then cleared."
         "ZMQ_CONNECT_ROUTING_ID" 61 connect_routing_id: Option<Frame> = None; "bytes", "1 to 255 bytes", "the next connect";
         w NextId, on ADDRESSERS, check |id| id.as_ref().is_none_or(|id| (1..=255).contains(&id.len()));
@@ -420,9 +423,6 @@ option_table! {
     "When not to connect again: 1 refused, 2 handshake failed, 4 disconnected by this side, added up."
         "ZMQ_RECONNECT_STOP" 109 reconnect_stop: u32 = 0; "flags", "any", "never so far";
         rw Bits;
-    "ROUTER: an empty message tells that a peer came (1), went (2), or both (3)."
-        "ZMQ_ROUTER_NOTIFY" 97 router_notify: u32 = 0; "flags", "0 to 3", "never so far";
-        rw TwoBits, on ROUTERS, check |flags| *flags <= 3;
     "XPUB: as `xpub_manual`, and the next message goes to the subscriber last read from alone."
         "ZMQ_XPUB_MANUAL_LAST_VALUE" 98 xpub_manual_last_value: bool = false; "flag", "0, 1", "never so far";
         w Truth, on PUBLISHERS;

@@ -277,6 +277,11 @@ impl Pipes {
         self.get(id).is_some_and(|pipe| !pipe.closing && !pipe.ended)
     }
 
+    /// Whether a stream connection is behind the pipe.
+    pub(crate) fn is_stream(&self, id: PipeId) -> bool {
+        self.get(id).is_some_and(|pipe| pipe.link().is_some())
+    }
+
     /// Whether one more message fits. `false` also asks for [`Pattern::on_writable`] when one does again.
     ///
     /// [`Pattern::on_writable`]: crate::pattern::Pattern::on_writable
@@ -492,6 +497,11 @@ impl Pipes {
         }
     }
 
+    /// The program was handed something of this pipe that is no message of the peer's, and does not count.
+    pub(crate) fn note_received(&mut self, id: PipeId) {
+        self.last_received = Some(id);
+    }
+
     /// Messages that came and went nowhere.
     pub(crate) fn count_dropped(&mut self, reason: DropReason, messages: u64) {
         self.counters.drop(reason, messages);
@@ -612,6 +622,11 @@ impl Pipe {
     /// Whether a peer is there.
     pub(crate) fn is_connected(&self) -> bool {
         !self.ended && matches!(self.line, Line::Stream(..) | Line::Duct(..))
+    }
+
+    /// Whether its peer is another socket of this process.
+    pub(crate) fn is_duct(&self) -> bool {
+        matches!(self.line, Line::Duct(..))
     }
 
     /// Its counters, with what is queued now.
