@@ -92,6 +92,8 @@ pub(crate) struct Pipe {
     /// In the socket's list of outboxes that wait for a writer.
     pub(crate) awaits_writer: bool,
     conflate: bool,
+    /// What the peer, a socket of this process, receives when this side ends the pipe.
+    pub(crate) farewell: Option<Frame>,
     /// The name a ROUTER gave it, or a STREAM.
     routing_id: Frame,
     pub(crate) facts: PeerFacts,
@@ -198,6 +200,7 @@ impl Pipes {
             listed: false,
             awaits_writer: false,
             conflate,
+            farewell: None,
             routing_id: Frame::new(),
             facts,
             purse: Purse { coins: PURSE_COINS, last_idle: None },
@@ -494,6 +497,15 @@ impl Pipes {
         self.last_received = Some(id);
         if let Some(pipe) = self.get_mut(id) {
             pipe.counters.received(bytes as u64);
+        }
+    }
+
+    /// A message of so many bytes was queued for the peer by the engine itself.
+    pub(crate) fn count_sent(&mut self, id: PipeId, bytes: Option<usize>) {
+        let Some(bytes) = bytes else { return };
+        self.counters.sent(bytes as u64);
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.counters.sent(bytes as u64);
         }
     }
 

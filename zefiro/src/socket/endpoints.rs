@@ -6,6 +6,7 @@ use std::time::Duration;
 use zmtp::SocketType;
 
 use super::core::SocketCore;
+use super::salute;
 use crate::endpoint::{Endpoint, IpcEndpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::listener::Listener;
@@ -155,7 +156,7 @@ impl SocketCore {
             None
         } else {
             let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
-            Some(state.attach_pipe(facts))
+            Some(state.attach_pipe(facts, None))
         };
         state.busy += 1;
         state.last_endpoint = Some(key.clone());
@@ -169,7 +170,8 @@ impl SocketCore {
         let pipe = {
             let mut state = self.lock();
             let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
-            let pipe = state.attach_pipe(facts);
+            let hello = salute::hello_inproc(self.socket_type, &state.options).cloned();
+            let pipe = state.attach_pipe(facts, hello);
             state.last_endpoint = Some(key.clone());
             state.busy += 1;
             let kind = Kind::ConnectedName(name.to_string(), pipe);

@@ -8,6 +8,7 @@ pub mod kind;
 mod ops;
 pub(crate) mod parts;
 mod raw;
+pub(crate) mod salute;
 
 use std::fmt;
 use std::marker::PhantomData;
