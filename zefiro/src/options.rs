@@ -423,8 +423,8 @@ option_table! {
     "The password for the SOCKS5 proxy."
         "ZMQ_SOCKS_PASSWORD" 100 socks_password: String = String::new(); "text", "up to 255 bytes", "never so far";
         rw Credential, check |password| password.len() <= 255;
-    "A descriptor that listens already, for the next bind to use. Refused until it is built in."
-        "ZMQ_USE_FD" 89 use_fd: Option<i32> = None; "descriptor", "never", "never so far";
+    "A descriptor that listens already, for a C program's next bind. In Rust: [`Socket::bind_fd`](crate::Socket::bind_fd)."
+        "ZMQ_USE_FD" 89 use_fd: Option<i32> = None; "descriptor", "never", "the next bind";
         rw NaturalOrNone, check |fd| fd.is_none();
     "The kernel's priority of packets of tcp connections; 0: the system's default."
         "ZMQ_PRIORITY" 112 priority: u32 = 0; "priority", "0 and up", "never so far";
