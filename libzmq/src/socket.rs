@@ -1,6 +1,7 @@
 //! Sockets: making and closing them, options, endpoints.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::slice;
@@ -83,7 +84,12 @@ pub unsafe extern "C" fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) 
             // SAFETY: C passes a string, or null.
             let endpoint = unsafe { text_at(endpoint) }?;
             check_ipc_length(endpoint)?;
-            socket.socket.bind(endpoint)?;
+            let streams = endpoint.starts_with("tcp://") || endpoint.starts_with("ipc://");
+            match if streams { socket.socket.take_use_fd() } else { None } {
+                // SAFETY: C hands the descriptor over with the option, and the engine tells of it once.
+                Some(fd) => socket.socket.bind_fd(endpoint, unsafe { OwnedFd::from_raw_fd(fd) })?,
+                None => socket.socket.bind(endpoint)?,
+            };
             Ok(0)
         })
     })

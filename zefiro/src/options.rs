@@ -335,9 +335,12 @@ option_table! {
     "ROUTER: a new peer takes over a routing id in use, instead of being ignored."
         "ZMQ_ROUTER_HANDOVER" 56 router_handover: bool = false; "flag", "0, 1", "at once";
         w Truth, on ROUTERS;
-    "ROUTER: talk plain bytes as STREAM does."
+    "ROUTER: talk plain bytes as STREAM does, and tell as STREAM does that a peer came or went."
         "ZMQ_ROUTER_RAW" 41 router_raw: bool = false; "flag", "0, 1", "later";
         w Truth, on ROUTERS;
+    "ROUTER: an empty message tells that a peer came (1), went (2), or both (3); over tcp and ipc."
+        "ZMQ_ROUTER_NOTIFY" 97 router_notify: u32 = 0; "flags", "0 to 3", "at once";
+        rw TwoBits, on ROUTERS, check |flags| *flags <= 3;
     "ROUTER, STREAM: the routing id of the peer of the next connect, usable at once; then cleared."
         "ZMQ_CONNECT_ROUTING_ID" 61 connect_routing_id: Option<Frame> = None; "bytes", "1 to 255 bytes", "the next connect";
         w NextId, on ADDRESSERS, check |id| id.as_ref().is_none_or(|id| (1..=255).contains(&id.len()));
@@ -355,6 +358,9 @@ option_table! {
         w Truth, on PUBLISHERS;
     "XPUB: the program itself says which subscriptions requests lead to."
         "ZMQ_XPUB_MANUAL" 71 xpub_manual: bool = false; "flag", "0, 1", "at once";
+        w Truth, on PUBLISHERS;
+    "XPUB: beside `xpub_manual`: the next message after a request was read goes to the subscriber that made it alone."
+        "ZMQ_XPUB_MANUAL_LAST_VALUE" 98 xpub_manual_last_value: bool = false; "flag", "0, 1", "at once";
         w Truth, on PUBLISHERS;
     "XPUB, PUB: sending waits for full peers that want the message, instead of leaving them out."
         "ZMQ_XPUB_NODROP" 69 xpub_no_drop: bool = false; "flag", "0, 1", "at once";
@@ -377,6 +383,15 @@ option_table! {
     "STREAM: the most bytes of one received piece."
         "ZMQ_IN_BATCH_SIZE" 101 in_batch_size: usize = 8192; "bytes", "1 and up", "later";
         rw Positive, check |bytes| *bytes > 0;
+    "DEALER, ROUTER, REP, CLIENT, SERVER, PEER: a message every new peer is sent first, again after each reconnect."
+        "ZMQ_HELLO_MSG" 110 hello_message: Option<Frame> = None; "bytes", "any, or never", "later";
+        w BlobOrNone;
+    "ROUTER, REP, SERVER, PEER: a message the socket itself receives, as if from the peer, when one that came goes."
+        "ZMQ_DISCONNECT_MSG" 111 disconnect_message: Option<Frame> = None; "bytes", "any, or never", "later";
+        w BlobOrNone;
+    "DEALER, REQ, CLIENT, PEER: a message the socket itself receives, as if from the peer, when a connection it made is lost."
+        "ZMQ_HICCUP_MSG" 114 hiccup_message: Option<Frame> = None; "bytes", "any, or never", "later";
+        w BlobOrNone;
     "Properties of the application to tell every peer; names start with `X-`."
         "ZMQ_METADATA" 95 metadata: Vec<(String, Vec<u8>)> = Vec::new(); "X-name:value", "a list", "later";
         w Property, check |list| list.iter().all(|(name, value)| is_property(name, value));
@@ -408,8 +423,8 @@ option_table! {
     "The password for the SOCKS5 proxy."
         "ZMQ_SOCKS_PASSWORD" 100 socks_password: String = String::new(); "text", "up to 255 bytes", "never so far";
         rw Credential, check |password| password.len() <= 255;
-    "A descriptor that listens already, for the next bind to use. Refused until it is built in."
-        "ZMQ_USE_FD" 89 use_fd: Option<i32> = None; "descriptor", "never", "never so far";
+    "A descriptor that listens already, for a C program's next bind. In Rust: [`Socket::bind_fd`](crate::Socket::bind_fd)."
+        "ZMQ_USE_FD" 89 use_fd: Option<i32> = None; "descriptor", "never", "the next bind";
         rw NaturalOrNone, check |fd| fd.is_none();
     "The kernel's priority of packets of tcp connections; 0: the system's default."
         "ZMQ_PRIORITY" 112 priority: u32 = 0; "priority", "0 and up", "never so far";
@@ -420,21 +435,6 @@ option_table! {
     "When not to connect again: 1 refused, 2 handshake failed, 4 disconnected by this side, added up."
         "ZMQ_RECONNECT_STOP" 109 reconnect_stop: u32 = 0; "flags", "any", "never so far";
         rw Bits;
-    "ROUTER: an empty message tells that a peer came (1), went (2), or both (3)."
-        "ZMQ_ROUTER_NOTIFY" 97 router_notify: u32 = 0; "flags", "0 to 3", "never so far";
-        rw TwoBits, on ROUTERS, check |flags| *flags <= 3;
-    "XPUB: as `xpub_manual`, and the next message goes to the subscriber last read from alone."
-        "ZMQ_XPUB_MANUAL_LAST_VALUE" 98 xpub_manual_last_value: bool = false; "flag", "0, 1", "never so far";
-        w Truth, on PUBLISHERS;
-    "A message every new peer is sent first."
-        "ZMQ_HELLO_MSG" 110 hello_message: Option<Frame> = None; "bytes", "any, or never", "never so far";
-        w BlobOrNone;
-    "A message the socket itself receives when a peer that connected to it goes."
-        "ZMQ_DISCONNECT_MSG" 111 disconnect_message: Option<Frame> = None; "bytes", "any, or never", "never so far";
-        w BlobOrNone;
-    "A message the socket itself receives when a peer it connected to goes."
-        "ZMQ_HICCUP_MSG" 114 hiccup_message: Option<Frame> = None; "bytes", "any, or never", "never so far";
-        w BlobOrNone;
     "The send buffer of a connection in libzmq; Zefiro gathers what is queued."
         "ZMQ_OUT_BATCH_SIZE" 102 out_batch_size: usize = 8192; "bytes", "1 and up", "never so far";
         rw Positive, check |bytes| *bytes > 0;

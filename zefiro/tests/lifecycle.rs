@@ -402,3 +402,28 @@ fn sockets_of_any_type_refuse_what_they_cannot_do() {
     drop(first);
     Pull::builder().context(&few).build().unwrap();
 }
+
+#[test]
+fn a_descriptor_that_listens_already_can_be_bound() {
+    let context = Context::new();
+    let pull: Pull = socket(&context);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let endpoint = pull.bind_fd("tcp://*:1", listener).unwrap();
+    assert_eq!(endpoint.to_string(), format!("tcp://{address}"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let ipc = format!("ipc://{}", path.display());
+    assert_eq!(pull.bind_fd(&ipc, listener).unwrap().to_string(), ipc);
+    for endpoint in [&endpoint.to_string(), &ipc] {
+        let push: Push = socket(&context);
+        push.connect(endpoint).unwrap();
+        push.send("through it").unwrap();
+        assert_eq!(pull.recv().unwrap(), "through it");
+        pull.unbind(endpoint).unwrap();
+    }
+    assert!(path.exists(), "the file was not made by this socket");
+    let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    assert!(pull.bind_fd("tcp://*:1", silent).is_err());
+}

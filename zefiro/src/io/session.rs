@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use socket2::Socket;
-use zmtp::{Config, Connection, Event, Heartbeat, Limits, PeerInfo, SocketType, Version};
+use zmtp::{Config, Connection, Event, Frame, Heartbeat, Limits, PeerInfo, SocketType, Version};
 
 use super::IoHandle;
 pub(crate) use super::connector::Dialer;
@@ -29,6 +29,7 @@ use crate::options::Options;
 use crate::pipe::outbox::Format;
 use crate::pipe::{PeerFacts, PipeId};
 use crate::socket::core::SocketCore;
+use crate::socket::salute;
 use crate::sys::{Interest, net};
 use crate::transport::{ipc, tcp};
 
@@ -93,6 +94,15 @@ impl Session {
         match &self.origin {
             Origin::Connect(dialer) => dialer.options.clone(),
             Origin::Accept(listener) => listener.options.clone(),
+        }
+    }
+
+    /// What the socket receives when the established connection is lost.
+    pub(crate) fn parting(&self) -> Option<Frame> {
+        let socket_type = self.core.socket_type;
+        match &self.origin {
+            Origin::Connect(dialer) => salute::hiccup(socket_type, &dialer.options).cloned(),
+            Origin::Accept(listener) => salute::disconnected(socket_type, &listener.options).cloned(),
         }
     }
 
@@ -264,7 +274,8 @@ impl Session {
             token,
             lost: AtomicBool::new(false),
         });
-        state.link_up(&link, facts, format, fresh);
+        let options = self.options();
+        state.link_up(&link, facts, format, fresh, salute::hello(self.core.socket_type, &options));
         drop(state);
         self.deadline = match self.closing {
             Some(until) => until,

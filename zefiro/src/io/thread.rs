@@ -442,7 +442,8 @@ impl IoThread {
         let lasting = matches!(&session.origin, Origin::Connect(dialer) if dialer.pipe.is_some())
             && loss.is_retryable()
             && session.closing.is_none();
-        let down = session.core.lock().link_down(&link, lasting);
+        let parting = if matches!(loss, Loss::Asked) { None } else { session.parting() };
+        let down = session.core.lock().link_down(&link, lasting, parting.as_ref());
         if down == LinkDown::Busy {
             return self.handle.tell(Command::Lost(link, loss));
         }

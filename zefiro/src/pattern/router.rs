@@ -6,7 +6,8 @@ use super::{Pattern, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::{PipeId, Pipes};
+use crate::pipe::outbox::Format;
+use crate::pipe::{Line, PipeId, Pipes};
 use crate::routing::fair_queue::FairQueue;
 use crate::routing::routing_table::RoutingTable;
 
@@ -23,7 +24,7 @@ impl Router {
 
     /// Makes the peer addressable under the name it announced, or a new one.
     fn identify(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        let identity = pipes.identity(id);
+        let identity = if is_raw(pipes, options, id) { Frame::new() } else { pipes.identity(id) };
         let name = if identity.is_empty() { self.table.generate() } else { identity };
         if let Some(holder) = self.table.get(&name).filter(|holder| *holder != id) {
             if !options.router_handover {
@@ -45,6 +46,32 @@ impl Router {
         if pipes.has_message(id) {
             self.queue.readable(pipes, id);
         }
+    }
+
+    /// Tells the program with an empty part that a peer came or went, in its place among what the peer sent.
+    fn notify(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId, flag: u32) {
+        let wanted = if is_raw(pipes, options, id) { options.stream_notify } else { options.router_notify & flag != 0 };
+        if wanted && !pipes.routing_id(id).is_empty() {
+            pipes.deliver_message(id, Message::new());
+            self.queue.readable(pipes, id);
+        }
+    }
+
+    /// Sends pieces of data, each behind a name of its own. An empty piece closes the connection.
+    fn send_raw(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
+        if options.router_mandatory {
+            self.route(pipes, options, message.first()).map_err(|(refusal, _)| refusal)?;
+        }
+        let mut frames = std::mem::take(message).into_frames();
+        while let Some(name) = frames.next() {
+            match (self.route(pipes, options, &name), frames.next()) {
+                (Ok(id), Some(data)) if data.is_empty() => pipes.close(id),
+                (Ok(id), Some(data)) => pipes.write(id, &mut Message::from(data)),
+                (Ok(_), None) => pipes.count_dropped(DropReason::Unroutable, 1),
+                (Err((_, reason)), _) => pipes.count_dropped(reason, 1),
+            }
+        }
+        Ok(())
     }
 
     /// The pipe a message goes to; `Err` with what to tell the program if it goes nowhere.
@@ -71,6 +98,8 @@ impl Pattern for Router {
                 return pipes.report_duplicate(id);
             }
             self.table.insert(name, id);
+        } else if options.router_raw {
+            self.identify(pipes, options, id);
         }
     }
 
@@ -79,10 +108,21 @@ impl Pattern for Router {
         if pipes.routing_id(id).is_empty() {
             self.identify(pipes, options, id);
         }
+        if pipes.is_stream(id) {
+            self.notify(pipes, options, id, NOTIFY_CONNECT);
+        }
     }
 
-    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+    fn on_disconnected(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.notify(pipes, options, id, NOTIFY_DISCONNECT);
+    }
+
+    fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         self.table.remove(&pipes.routing_id(id), id);
+        // A connection that the program, or a newcomer of the same name, ended is no news.
+        if pipes.get(id).is_some_and(|pipe| pipe.connected && !pipe.closing && !pipe.is_duct()) {
+            self.notify(pipes, options, id, NOTIFY_DISCONNECT);
+        }
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
@@ -99,6 +139,9 @@ impl Pattern for Router {
             pipes.count_dropped(DropReason::Unroutable, 1);
             return Ok(());
         }
+        if options.router_raw {
+            return self.send_raw(pipes, options, message);
+        }
         match self.route(pipes, options, message.first()) {
             Ok(id) => {
                 message.pop_front();
@@ -110,9 +153,14 @@ impl Pattern for Router {
         Ok(())
     }
 
-    fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
+    fn recv(&mut self, pipes: &mut Pipes, options: &Options, out: &mut Message) -> Result<(), Refusal> {
         let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
-        pipes.count_received(id, out.byte_len());
+        let notifies = options.router_raw || options.router_notify > 0;
+        if notifies && out.byte_len() == 0 && out.frame_count() == 1 {
+            pipes.note_received(id);
+        } else {
+            pipes.count_received(id, out.byte_len());
+        }
         out.push_front(pipes.routing_id(id));
         Ok(())
     }
@@ -132,6 +180,19 @@ impl Pattern for Router {
         }
     }
 }
+
+/// Whether the peer speaks plain bytes, or is going to once it is connected.
+fn is_raw(pipes: &Pipes, options: &Options, id: PipeId) -> bool {
+    match pipes.get(id).map(|pipe| &pipe.line) {
+        Some(Line::Stream(_, outbox)) => outbox.format() == Format::Raw,
+        Some(Line::Duct(..)) => false,
+        _ => options.router_raw,
+    }
+}
+
+/// Flags of [`Options::router_notify`].
+const NOTIFY_CONNECT: u32 = 1;
+const NOTIFY_DISCONNECT: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -182,5 +243,37 @@ mod tests {
         bench.send(["ann", "to the third"]).unwrap();
         assert_eq!(bench.sent(third), ["to the third"]);
         assert!(!bench.pipes.is_open(first));
+    }
+
+    #[test]
+    fn plain_peers_get_a_name_tell_when_they_come_and_go_and_are_closed_by_empty_data() {
+        let mut bench = Bench::new(Router::new());
+        bench.options.router_raw = true;
+        let peer = bench.attach_as("whatever");
+        let name = bench.pipes.routing_id(peer);
+        assert_eq!((name.len(), name[0]), (5, 0));
+        bench.arrive(peer, "data");
+        assert_eq!(bench.recv().unwrap(), Message::from(vec![name.clone(), Frame::from("data")]));
+        let data = |text: &str| vec![name.clone(), Frame::from(text)];
+        bench.send(Message::from([data("one"), data("two"), vec![Frame::from("nobody")]].concat())).unwrap();
+        assert_eq!(bench.sent(peer), ["one", "two"]);
+        assert_eq!(bench.pipes.counters.dropped.unroutable, 1);
+        bench.pattern.on_disconnected(&mut bench.pipes, &bench.options, peer);
+        assert_eq!(bench.recv().unwrap(), Message::from(vec![name.clone(), Frame::new()]));
+        bench.send(Message::from(data(""))).unwrap();
+        assert!(!bench.pipes.is_open(peer));
+    }
+
+    #[test]
+    fn those_who_want_it_are_told_that_a_peer_went() {
+        let mut bench = Bench::new(Router::new());
+        bench.options.router_notify = NOTIFY_DISCONNECT;
+        let peer = bench.attach_as("ann");
+        bench.arrive(peer, "last words");
+        bench.pipes.get_mut(peer).unwrap().connected = true;
+        bench.end(peer);
+        assert_eq!(bench.recv().unwrap(), ["ann", "last words"]);
+        assert_eq!(bench.recv().unwrap(), ["ann", ""]);
+        assert_eq!(bench.pipes.counters.received, 1);
     }
 }

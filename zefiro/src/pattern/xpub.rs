@@ -112,10 +112,13 @@ impl XPub {
         });
     }
 
-    /// The peers that want a message on `topic`.
-    fn find_targets(&mut self, options: &Options, topic: &[u8]) {
+    /// The peers that want a message on `topic`; of one `alone`, if that is given, whether it does.
+    fn find_targets(&mut self, options: &Options, topic: &[u8], alone: Option<PipeId>) {
         self.targets.clear();
         self.subscriptions.matches(topic, &mut self.targets);
+        if let Some(alone) = alone {
+            self.targets.retain(|target| *target == alone);
+        }
         if options.invert_matching {
             let mut matching = std::mem::take(&mut self.targets);
             matching.sort_unstable();
@@ -164,7 +167,8 @@ impl Pattern for XPub {
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
-        self.find_targets(options, message.first());
+        let alone = self.last_peer.take_if(|_| options.xpub_manual && options.xpub_manual_last_value);
+        self.find_targets(options, message.first(), alone);
         if options.xpub_no_drop {
             let mut full = false;
             for &id in &self.targets {
@@ -339,6 +343,22 @@ mod tests {
         bench.options.xpub_welcome_message = "welcome".into();
         let peer = bench.attach();
         assert_eq!(bench.sent(peer), ["welcome"]);
+    }
+
+    #[test]
+    fn the_last_value_goes_to_the_one_who_asked_alone() {
+        let mut bench = Bench::new(XPub::new());
+        (bench.options.xpub_manual, bench.options.xpub_manual_last_value) = (true, true);
+        let (one, other) = (bench.attach(), bench.attach());
+        for peer in [one, other] {
+            bench.arrive(peer, subscription(true, "a"));
+            bench.recv().unwrap();
+            bench.pattern.subscribe(&mut bench.pipes, &bench.options, b"a").unwrap();
+        }
+        bench.send("a, as it is").unwrap();
+        bench.send("a, changed").unwrap();
+        assert_eq!(bench.sent(one), ["a, changed"]);
+        assert_eq!(bench.sent(other), ["a, as it is", "a, changed"]);
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub(crate) struct Pipe {
     /// In the socket's list of outboxes that wait for a writer.
     pub(crate) awaits_writer: bool,
     conflate: bool,
+    /// What the peer, a socket of this process, receives when this side ends the pipe.
+    pub(crate) farewell: Option<Frame>,
     /// The name a ROUTER gave it, or a STREAM.
     routing_id: Frame,
     pub(crate) facts: PeerFacts,
@@ -198,6 +200,7 @@ impl Pipes {
             listed: false,
             awaits_writer: false,
             conflate,
+            farewell: None,
             routing_id: Frame::new(),
             facts,
             purse: Purse { coins: PURSE_COINS, last_idle: None },
@@ -280,6 +283,11 @@ impl Pipes {
     /// Whether the pipe can be written to at all, full or not.
     pub(crate) fn is_open(&self, id: PipeId) -> bool {
         self.get(id).is_some_and(|pipe| !pipe.closing && !pipe.ended)
+    }
+
+    /// Whether a stream connection is behind the pipe.
+    pub(crate) fn is_stream(&self, id: PipeId) -> bool {
+        self.get(id).is_some_and(|pipe| pipe.link().is_some())
     }
 
     /// Whether one more message fits. `false` also asks for [`Pattern::on_writable`] when one does again.
@@ -497,6 +505,20 @@ impl Pipes {
         }
     }
 
+    /// A message of so many bytes was queued for the peer by the engine itself.
+    pub(crate) fn count_sent(&mut self, id: PipeId, bytes: Option<usize>) {
+        let Some(bytes) = bytes else { return };
+        self.counters.sent(bytes as u64);
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.counters.sent(bytes as u64);
+        }
+    }
+
+    /// The program was handed something of this pipe that is no message of the peer's, and does not count.
+    pub(crate) fn note_received(&mut self, id: PipeId) {
+        self.last_received = Some(id);
+    }
+
     /// Messages that came and went nowhere.
     pub(crate) fn count_dropped(&mut self, reason: DropReason, messages: u64) {
         self.counters.drop(reason, messages);
@@ -617,6 +639,11 @@ impl Pipe {
     /// Whether a peer is there.
     pub(crate) fn is_connected(&self) -> bool {
         !self.ended && matches!(self.line, Line::Stream(..) | Line::Duct(..))
+    }
+
+    /// Whether its peer is another socket of this process.
+    pub(crate) fn is_duct(&self) -> bool {
+        matches!(self.line, Line::Duct(..))
     }
 
     /// Its counters, with what is queued now.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use zmtp::{Run, SocketType};
+use zmtp::{Frame, Run, SocketType};
 
 use super::core::{Phase, State};
 use crate::counters::DropReason;
@@ -29,9 +29,13 @@ impl State {
         self.pipes.insert(Line::Backlog(VecDeque::new()), facts, conflate)
     }
 
-    /// Adds a pipe and tells the pattern, with the routing id it is to have if that was set beforehand.
-    pub(crate) fn attach_pipe(&mut self, facts: PeerFacts) -> PipeId {
+    /// Adds a pipe and tells the pattern, with the routing id it is to have if that was set beforehand; `hello` is written
+    /// first.
+    pub(crate) fn attach_pipe(&mut self, facts: PeerFacts, hello: Option<Frame>) -> PipeId {
         let id = self.add_pipe(facts);
+        if let Some(hello) = hello {
+            self.pipes.write(id, &mut Message::from(hello));
+        }
         if let Some(routing_id) = self.options.connect_routing_id.clone() {
             Arc::make_mut(&mut self.options).connect_routing_id = None;
             self.pipes.set_routing_id(id, routing_id);
@@ -61,8 +65,16 @@ impl State {
             )
     }
 
-    /// A connection is ready: what waited in the pipe goes to its outbox. `fresh`: the pattern has not met the pipe.
-    pub(crate) fn link_up(&mut self, link: &Arc<Link>, facts: PeerFacts, format: Format, fresh: bool) {
+    /// A connection is ready: `hello` goes first, then what waited in the pipe. `fresh`: the pattern has not met the
+    /// pipe.
+    pub(crate) fn link_up(
+        &mut self,
+        link: &Arc<Link>,
+        facts: PeerFacts,
+        format: Format,
+        fresh: bool,
+        hello: Option<&Frame>,
+    ) {
         let id = link.pipe;
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         pipe.facts = facts;
@@ -75,11 +87,15 @@ impl State {
             && let Some(pipe) = self.pipes.get_mut(id)
             && let Line::Stream(_, outbox) = &mut pipe.line
         {
+            if let Some(hello) = hello {
+                outbox.push(&mut pool, &[], &mut Message::from(hello.clone()));
+            }
             for mut message in queue {
                 outbox.push(&mut pool, &[], &mut message);
             }
         }
         self.pipes.pool = pool;
+        self.pipes.count_sent(id, hello.map(|hello| hello.len()));
         self.links += 1;
         self.connected += 1;
         self.pipes.note_dirty(id);
@@ -99,8 +115,9 @@ impl State {
         }
     }
 
-    /// A connection is lost. A `lasting` pipe keeps its queue for the next one; another ends.
-    pub(crate) fn link_down(&mut self, link: &Arc<Link>, lasting: bool) -> LinkDown {
+    /// A connection is lost. A `lasting` pipe keeps its queue for the next one; another ends. `parting` is received as the
+    /// peer's last message.
+    pub(crate) fn link_down(&mut self, link: &Arc<Link>, lasting: bool, parting: Option<&Frame>) -> LinkDown {
         let id = link.pipe;
         self.unwatch(link);
         let Some(pipe) = self.pipes.get_mut(id) else { return LinkDown::Done };
@@ -122,6 +139,9 @@ impl State {
         self.pipes.count_dropped(DropReason::PeerGone, dropped);
         self.links = self.links.saturating_sub(1);
         self.connected = self.connected.saturating_sub(1);
+        if let Some(parting) = parting {
+            self.deliver_message(id, Message::from(parting.clone()), false);
+        }
         if lasting {
             let (pattern, pipes, options) = self.parts();
             pattern.on_disconnected(pipes, options, id);
@@ -201,6 +221,7 @@ impl State {
 
     /// Ends a pipe to a socket of this process, from this side. The peer can still read what was sent.
     pub(crate) fn end_duct(&mut self, id: PipeId) {
+        self.write_farewell(id);
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         let Line::Duct(writer, reader, peer) = &mut pipe.line else { return };
         writer.close();
@@ -216,6 +237,18 @@ impl State {
         }
         self.remove_pipe(id);
         self.notify_change();
+    }
+
+    /// A pipe to a socket of this process is ending from this side: the peer receives what it wants to then.
+    fn write_farewell(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        let (Some(farewell), false) = (pipe.farewell.take(), pipe.ended) else { return };
+        if let Line::Duct(writer, _, peer) = &mut pipe.line
+            && writer.push(Message::from(farewell))
+        {
+            let notice = Notice::Readable(peer.clone());
+            self.pipes.note(notice);
+        }
     }
 
     /// Takes a pipe from the pattern at once, unread messages with it, while what is queued still goes out:
@@ -236,6 +269,7 @@ impl State {
 
     /// The socket was closed: unread messages go, what is queued stays for as long as linger says.
     pub(super) fn close_pipe_of_closed_socket(&mut self, id: PipeId) {
+        self.write_farewell(id);
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         pipe.closing = true;
         if let Line::Duct(writer, reader, peer) = &mut pipe.line {

@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) unfinished: Parts,
     /// Lit when the socket should be looked at; there once a program has asked for its descriptor.
     pub(crate) beacon: Option<Arc<Beacon>>,
+    /// The descriptor of [`Options::use_fd`] that a bind has taken.
+    pub(crate) used_fd: Option<i32>,
     pub(crate) recv_waiters: WaitList,
     pub(crate) send_waiters: WaitList,
     /// Those who wait for peers or subscriptions to come.
@@ -120,6 +122,7 @@ impl SocketCore {
             last_endpoint: None,
             unfinished: Parts::default(),
             beacon: None,
+            used_fd: None,
             recv_waiters: WaitList::default(),
             send_waiters: WaitList::default(),
             change_waiters: WaitList::default(),

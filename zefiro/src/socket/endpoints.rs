@@ -1,11 +1,13 @@
 //! Endpoints: bind and connect, and their ends.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use zmtp::SocketType;
 
 use super::core::SocketCore;
+use super::salute;
 use crate::endpoint::{Endpoint, IpcEndpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::listener::Listener;
@@ -79,6 +81,30 @@ impl SocketCore {
                 Ok(endpoint)
             }
         }
+    }
+
+    /// As [`bind`](SocketCore::bind), with a descriptor that listens already.
+    pub(crate) fn bind_fd(self: &Arc<SocketCore>, text: &str, descriptor: OwnedFd) -> Result<Endpoint> {
+        self.lock().check_open(BIND)?;
+        let endpoint = Endpoint::parse_bind(text)?;
+        let (io, options) = self.io_and_options(BIND, text)?;
+        let socket = socket2::Socket::from(descriptor);
+        let adopted = match rustix::net::sockopt::socket_acceptconn(&socket) {
+            Ok(true) => socket.set_nonblocking(true),
+            Ok(false) => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "the descriptor does not listen")),
+            Err(error) => Err(error.into()),
+        };
+        self.note_failed_bind(text, adopted.map_err(|error| Error::with_io(BIND, text, error)))?;
+        let (endpoint, traces) = match endpoint {
+            Endpoint::Tcp(_) => (tcp::local_address(&socket).map_or(endpoint, Endpoint::from), None),
+            Endpoint::Ipc(_) => (endpoint, Some(ipc::Traces::default())),
+            _ => {
+                let why = "the transport has no descriptors";
+                return Err(Error::with_text(ErrorKind::InvalidEndpoint, BIND, text, why));
+            }
+        };
+        self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, traces));
+        Ok(endpoint)
     }
 
     fn note_failed_bind<T>(self: &Arc<SocketCore>, text: &str, bound: Result<T>) -> Result<T> {
@@ -155,7 +181,7 @@ impl SocketCore {
             None
         } else {
             let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
-            Some(state.attach_pipe(facts))
+            Some(state.attach_pipe(facts, None))
         };
         state.busy += 1;
         state.last_endpoint = Some(key.clone());
@@ -169,7 +195,8 @@ impl SocketCore {
         let pipe = {
             let mut state = self.lock();
             let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
-            let pipe = state.attach_pipe(facts);
+            let hello = salute::hello_inproc(self.socket_type, &state.options).cloned();
+            let pipe = state.attach_pipe(facts, hello);
             state.last_endpoint = Some(key.clone());
             state.busy += 1;
             let kind = Kind::ConnectedName(name.to_string(), pipe);

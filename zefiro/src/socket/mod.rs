@@ -8,9 +8,11 @@ pub mod kind;
 mod ops;
 pub(crate) mod parts;
 mod raw;
+pub(crate) mod salute;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -188,6 +190,25 @@ impl<K: Kind> Socket<K> {
     /// refuses; the error says which endpoint and why.
     pub fn bind(&self, endpoint: &str) -> Result<Endpoint> {
         self.core.bind(endpoint)
+    }
+
+    /// As [`bind`](Socket::bind), with a descriptor that listens already, from a service manager or a parent process, say.
+    /// Of `endpoint` only the transport counts over tcp; over ipc it is the address to tell. The file of an ipc address
+    /// is left as it is.
+    ///
+    /// ```
+    /// # use zefiro::Pull;
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let pull = Pull::new();
+    /// let endpoint = pull.bind_fd("tcp://127.0.0.1:*", listener)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The endpoint is [not valid](ErrorKind::InvalidEndpoint) or of a transport without descriptors, or the descriptor
+    /// does not listen.
+    pub fn bind_fd(&self, endpoint: &str, descriptor: impl Into<OwnedFd>) -> Result<Endpoint> {
+        self.core.bind_fd(endpoint, descriptor.into())
     }
 
     /// Connects to an address, now or as soon as somebody is there; again whenever the connection is lost. Returns at

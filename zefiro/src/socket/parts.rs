@@ -73,8 +73,10 @@ impl SocketCore {
             state.unfinished.unread.clear();
         }
         if !state.unfinished.out.is_empty() {
-            // On STREAM, what follows the routing id is the data, whatever it says of itself.
-            let more = more && self.socket_type != SocketType::Stream;
+            // To plain peers, what follows the routing id is the data, whatever it says of itself.
+            let raw = self.socket_type == SocketType::Stream
+                || self.socket_type == SocketType::Router && state.options.router_raw;
+            let more = more && !raw;
             return self.send_later_part(state, part, more, wait);
         }
         if !more && self.socket_type != SocketType::Stream {

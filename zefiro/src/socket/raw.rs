@@ -104,6 +104,15 @@ impl Socket<Any> {
         self.core.raw_option(number, buffer)
     }
 
+    /// The descriptor that the program set for the next bind to use (`ZMQ_USE_FD`), once; the caller hands it to
+    /// [`bind_fd`](Socket::bind_fd).
+    pub fn take_use_fd(&self) -> Option<RawFd> {
+        let mut state = self.core.lock();
+        let descriptor = state.options.use_fd.filter(|descriptor| state.used_fd != Some(*descriptor))?;
+        state.used_fd = Some(descriptor);
+        Some(descriptor)
+    }
+
     /// Whether something could be received, and sent, now.
     ///
     /// # Errors
@@ -165,7 +174,12 @@ impl SocketCore {
         }
         let mut options = Options::clone(&state.options);
         match options.set_raw(self.socket_type, number, value) {
-            Ok(()) => state.adopt_options(options),
+            Ok(()) => {
+                if number == USE_FD {
+                    state.used_fd = None;
+                }
+                state.adopt_options(options);
+            }
             Err(RawError::Invalid) => return Err(invalid()),
         }
         Ok(())
@@ -265,6 +279,7 @@ const SET: &str = "set option";
 const GET: &str = "get option";
 
 const ROUTING_ID: i32 = 5;
+const USE_FD: i32 = 89;
 const SUBSCRIBE: i32 = 6;
 const UNSUBSCRIBE: i32 = 7;
 const RCVMORE: i32 = 13;

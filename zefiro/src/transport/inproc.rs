@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::pipe::duct::duct;
 use crate::pipe::{Line, PeerFacts, PeerRef, PipeId};
 use crate::socket::core::{Phase, SocketCore};
+use crate::socket::salute;
 
 /// The names of one context, and who waits for which.
 #[derive(Default)]
@@ -81,15 +82,23 @@ impl Names {
 /// Only one of the two locks is held at a time. The binder's pipe exists first; should it send before the connector's
 /// is in place, the connector looks for messages itself once it is.
 pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<SocketCore>, endpoint: &Arc<str>) {
-    let (connector_mark, connector_recv_mark, conflate, connector_identity) = {
+    let (connector_mark, connector_recv_mark, conflate, connector_identity, farewell_to_connector) = {
         let state = connector.lock();
         let options = &state.options;
-        (options.send_high_water_mark, options.recv_high_water_mark, state.conflates(), options.routing_id.clone())
+        let farewell = salute::disconnected(connector.socket_type, options).cloned();
+        (
+            options.send_high_water_mark,
+            options.recv_high_water_mark,
+            state.conflates(),
+            options.routing_id.clone(),
+            farewell,
+        )
     };
     let (to_binder, mut from_connector);
     let (to_connector, mut from_binder);
     let binder_identity;
     let binder_pipe;
+    let farewell_to_binder;
     {
         let mut state = binder.lock();
         if state.phase == Phase::Closed {
@@ -104,6 +113,7 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
         from_connector.set_mark(options.recv_high_water_mark, connector_mark);
         from_binder.set_mark(connector_recv_mark, options.send_high_water_mark);
         binder_identity = options.routing_id.clone();
+        farewell_to_binder = salute::disconnected(binder.socket_type, &options).cloned();
         let facts = PeerFacts {
             identity: connector_identity,
             socket_type: Some(connector.socket_type),
@@ -114,6 +124,12 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
         let peer = PeerRef { socket: Arc::downgrade(connector), pipe };
         binder_pipe = state.pipes.insert(Line::Duct(to_connector, from_connector, peer), facts, binder_conflate);
         state.connected += 1;
+        if let Some(pipe) = state.pipes.get_mut(binder_pipe) {
+            pipe.farewell = farewell_to_connector;
+        }
+        if let Some(hello) = salute::hello_inproc(binder.socket_type, &options) {
+            state.pipes.write(binder_pipe, &mut Message::from(hello.clone()));
+        }
         let (pattern, pipes, options) = state.parts();
         pattern.on_attached(pipes, options, binder_pipe);
         pattern.on_connected(pipes, options, binder_pipe);
@@ -126,6 +142,7 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
             own.facts.identity = binder_identity;
             own.facts.socket_type = Some(binder.socket_type);
             own.connected = true;
+            own.farewell = farewell_to_binder;
             let peer = PeerRef { socket: Arc::downgrade(binder), pipe: binder_pipe };
             match std::mem::replace(&mut own.line, Line::Duct(to_binder, from_binder, peer)) {
                 Line::Backlog(queue) => Some(queue),

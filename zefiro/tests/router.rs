@@ -1,0 +1,139 @@
+//! ROUTER beyond the usual: plain peers, notices, names given beforehand and names in use.
+
+mod util;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use util::{LONG, socket};
+use zefiro::{Configure, Context, Dealer, EventKind, Frame, Message, Router};
+
+fn address_of(endpoint: &zefiro::Endpoint) -> String {
+    endpoint.to_string().trim_start_matches("tcp://").to_string()
+}
+
+#[test]
+fn a_raw_router_talks_to_plain_tcp_peers() {
+    let context = Context::new();
+    let router = Router::builder().context(&context).router_raw(true).recv_timeout(LONG).build().unwrap();
+    let endpoint = router.bind("tcp://127.0.0.1:*").unwrap();
+    let mut peer = TcpStream::connect(address_of(&endpoint)).unwrap();
+    let came = router.recv().unwrap();
+    let name = came.first().clone();
+    assert_eq!((name.len(), name[0], came.last().len()), (5, 0, 0));
+    peer.write_all(b"question").unwrap();
+    assert_eq!(router.recv().unwrap(), Message::from(vec![name.clone(), Frame::from("question")]));
+    router.send(vec![name.clone(), Frame::from("answer")]).unwrap();
+    let mut answer = [0; 6];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"answer");
+    router.send(vec![name, Frame::new()]).unwrap();
+    assert_eq!(peer.read(&mut answer).unwrap(), 0);
+    let gone = TcpStream::connect(address_of(&endpoint)).unwrap();
+    let name = router.recv().unwrap().first().clone();
+    drop(gone);
+    assert_eq!(router.recv().unwrap(), Message::from(vec![name, Frame::new()]));
+}
+
+#[test]
+fn a_raw_router_connects_under_a_name_given_beforehand_and_keeps_it() {
+    let context = Context::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let router = Router::builder()
+        .context(&context)
+        .router_raw(true)
+        .recv_timeout(LONG)
+        .connect_routing_id(Frame::from("server"))
+        .build()
+        .unwrap();
+    router.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    router.send(["server", "x"]).unwrap();
+    for _ in 0..2 {
+        let (mut server, _) = listener.accept().unwrap();
+        assert_eq!(router.recv().unwrap(), ["server", ""]);
+        server.write_all(b"yes").unwrap();
+        assert_eq!(router.recv().unwrap(), ["server", "yes"]);
+        drop(server);
+        assert_eq!(router.recv().unwrap(), ["server", ""]);
+    }
+}
+
+#[test]
+fn notices_tell_of_peers_that_come_and_go_over_streams() {
+    for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
+        let context = Context::new();
+        let router = Router::builder().context(&context).router_notify(3u32).recv_timeout(LONG).build().unwrap();
+        let endpoint = router.bind(endpoint).unwrap().to_string();
+        let dealer = Dealer::builder().context(&context).routing_id("ann").build().unwrap();
+        dealer.connect(&endpoint).unwrap();
+        assert_eq!(router.recv().unwrap(), ["ann", ""]);
+        dealer.send("hello").unwrap();
+        assert_eq!(router.recv().unwrap(), ["ann", "hello"]);
+        dealer.close();
+        assert_eq!(router.recv().unwrap(), ["ann", ""]);
+    }
+}
+
+#[test]
+fn a_name_given_beforehand_is_usable_at_once_and_only_for_one_connect() {
+    let context = Context::new();
+    let dealer: Dealer = socket(&context);
+    let endpoint = dealer.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let router =
+        Router::builder().context(&context).router_mandatory(true).connect_routing_id(Frame::from("bob")).build();
+    let router = router.unwrap();
+    router.connect(&endpoint).unwrap();
+    router.send(["bob", "hi"]).unwrap();
+    assert_eq!(dealer.recv().unwrap(), "hi");
+    assert_eq!(router.options().connect_routing_id, None);
+}
+
+#[test]
+fn a_newcomer_with_a_name_in_use_is_ignored_for_good_and_that_is_told() {
+    let context = Context::new();
+    let router: Router = socket(&context);
+    let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let mut monitor = router.monitor();
+    let join = || {
+        let dealer = Dealer::builder().context(&context).routing_id("ann").build().unwrap();
+        dealer.connect(&endpoint).unwrap();
+        dealer
+    };
+    let holder = join();
+    holder.send("first").unwrap();
+    assert_eq!(router.recv().unwrap(), ["ann", "first"]);
+    let newcomer = join();
+    newcomer.send("unheard").unwrap();
+    while monitor.recv_timeout(LONG).unwrap().kind != EventKind::DuplicateRoutingId {}
+    holder.send("second").unwrap();
+    assert_eq!(router.recv().unwrap(), ["ann", "second"]);
+    holder.close();
+    while !matches!(monitor.recv_timeout(LONG).unwrap().kind, EventKind::Disconnected(_)) {}
+    newcomer.send("still unheard").unwrap();
+    // Who comes after the holder has gone gets the name, and the one ignored before stays so.
+    let third = join();
+    third.send("third").unwrap();
+    assert_eq!(router.recv().unwrap(), ["ann", "third"]);
+    assert!(router.try_recv().is_err());
+}
+
+#[test]
+fn a_name_handed_over_leads_to_the_newcomer() {
+    let context = Context::new();
+    let router = Router::builder().context(&context).router_handover(true).recv_timeout(LONG).build().unwrap();
+    let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let join = || {
+        let dealer = Dealer::builder().context(&context).routing_id("ann").recv_timeout(LONG);
+        let dealer = dealer.reconnect_interval(None).build().unwrap();
+        dealer.connect(&endpoint).unwrap();
+        dealer
+    };
+    let holder = join();
+    holder.send("first").unwrap();
+    assert_eq!(router.recv().unwrap(), ["ann", "first"]);
+    let newcomer = join();
+    newcomer.send("taken over").unwrap();
+    assert_eq!(router.recv().unwrap(), ["ann", "taken over"]);
+    router.send(["ann", "you?"]).unwrap();
+    assert_eq!(newcomer.recv().unwrap(), "you?");
+}
