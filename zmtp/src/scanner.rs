@@ -47,7 +47,7 @@ impl Scanner {
     /// The next thing in `buffer`; `None` when more bytes are needed.
     pub(crate) fn next(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<Found>, Error> {
         let start = self.whole;
-        let mut messages = 0;
+        let mut messages = self.skip_small(buffer, limits);
         loop {
             let rest = buffer.get(self.at..).unwrap_or_default();
             let Some(header) = self.framing.decode_header(rest)? else {
@@ -103,6 +103,30 @@ impl Scanner {
             return Ok(None);
         }
         Ok(Some(Found::Messages { start, end: self.whole, messages }))
+    }
+
+    /// Passes over messages of one short frame, the most usual ones, and answers how many they are.
+    #[inline]
+    fn skip_small(&mut self, buffer: &[u8], limits: &Limits) -> usize {
+        let unlimited = |limit: Option<u64>| limit.is_none_or(|limit| limit >= 255);
+        let plain = self.framing == Framing::V2 && !self.replies_only && self.frames == 0;
+        if !plain || !unlimited(limits.frame_bytes_max) || !unlimited(limits.message_bytes_max) {
+            return 0;
+        }
+        let mut messages = 0;
+        let mut at = self.at;
+        while let Some([0, len]) = buffer.get(at..).and_then(|rest| rest.first_chunk::<2>()) {
+            let end = at + 2 + usize::from(*len);
+            if end > buffer.len() {
+                break;
+            }
+            at = end;
+            messages += 1;
+        }
+        if messages > 0 {
+            (self.at, self.whole) = (at, at);
+        }
+        messages
     }
 
     /// A command inside a message was cut out of the buffer.

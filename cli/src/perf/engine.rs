@@ -1,11 +1,13 @@
 //! What is measured: one set of calls, made to Zefiro or to libzmq, so that both run the same workloads.
 
-use zefiro::{AnySocket, Configure, Context, SocketType};
+use zefiro::{AnySocket, Configure, Context, Message, SocketType, Wait};
 
 /// A messaging library under measurement. Workloads are compiled once for each, so that no call costs one more than
 /// the other.
 pub trait Engine: Send + Sync + Sized + 'static {
     type Socket: Send;
+    /// A message as it is received; used again for the next.
+    type Body: Default;
 
     fn new() -> anyhow::Result<Self>;
 
@@ -22,8 +24,11 @@ pub trait Engine: Send + Sync + Sized + 'static {
 
     fn send(socket: &Self::Socket, body: &[u8]) -> anyhow::Result<()>;
 
-    /// Receives the last part of the next message into `body`.
-    fn recv(socket: &Self::Socket, body: &mut Vec<u8>) -> anyhow::Result<()>;
+    /// Receives the next message in place of `body`.
+    fn recv(socket: &Self::Socket, body: &mut Self::Body) -> anyhow::Result<()>;
+
+    /// The bytes of its last part.
+    fn bytes(body: &Self::Body) -> &[u8];
 
     /// Receives a message and sends it back, all its parts; answers its last part's length.
     fn echo(socket: &Self::Socket) -> anyhow::Result<usize>;
@@ -45,6 +50,7 @@ pub struct Zefiro {
 
 impl Engine for Zefiro {
     type Socket = AnySocket;
+    type Body = Message;
 
     fn new() -> anyhow::Result<Zefiro> {
         Ok(Zefiro { context: Context::builder().max_sockets(1_000_000).build() })
@@ -78,11 +84,13 @@ impl Engine for Zefiro {
     }
 
     #[inline]
-    fn recv(socket: &AnySocket, body: &mut Vec<u8>) -> anyhow::Result<()> {
-        let message = socket.recv()?;
-        body.clear();
-        body.extend_from_slice(message.last());
-        Ok(())
+    fn recv(socket: &AnySocket, body: &mut Message) -> anyhow::Result<()> {
+        Ok(socket.recv_into(body, Wait::AsConfigured)?)
+    }
+
+    #[inline]
+    fn bytes(body: &Message) -> &[u8] {
+        body.last()
     }
 
     fn echo(socket: &AnySocket) -> anyhow::Result<usize> {

@@ -30,6 +30,34 @@ struct Context {
 #[repr(C, align(8))]
 struct Msg([u8; 64]);
 
+/// A message, initialised and closed as libzmq wants it.
+#[derive(Default)]
+pub struct Body {
+    /// Boxed, since it must not move while libzmq looks at it; none before the first.
+    message: Option<(Box<Msg>, Arc<Context>)>,
+}
+
+impl Body {
+    fn message(&mut self, context: &Arc<Context>) -> *mut Msg {
+        let make = || {
+            let mut message = Box::new(Msg([0; 64]));
+            // SAFETY: there are 64 bytes to initialise.
+            unsafe { (context.functions.zmq_msg_init)(&mut *message) };
+            (message, context.clone())
+        };
+        &mut *self.message.get_or_insert_with(make).0
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Some((message, context)) = &mut self.message {
+            // SAFETY: it is initialised, and not used again.
+            unsafe { (context.functions.zmq_msg_close)(&mut **message) };
+        }
+    }
+}
+
 macro_rules! functions {
     ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
         struct Functions {
@@ -117,6 +145,7 @@ impl Drop for Context {
 
 impl Engine for Libzmq {
     type Socket = Socket;
+    type Body = Body;
 
     fn new() -> anyhow::Result<Libzmq> {
         let path = std::env::var("ZEFIRO_PERF_LIBZMQ").unwrap_or_else(|_| "libzmq.so.5".into());
@@ -190,27 +219,27 @@ impl Engine for Libzmq {
     }
 
     #[inline]
-    fn recv(socket: &Socket, body: &mut Vec<u8>) -> anyhow::Result<()> {
+    fn recv(socket: &Socket, body: &mut Body) -> anyhow::Result<()> {
         let functions = socket.functions();
-        let mut msg = Msg([0; 64]);
+        let message = body.message(&socket.context);
         loop {
-            // SAFETY: the message is initialised, received into, read while it lives, and closed.
+            // SAFETY: the message is initialised, and stays where it is.
             unsafe {
-                (functions.zmq_msg_init)(&mut msg);
-                let result = (functions.zmq_msg_recv)(&mut msg, socket.raw, 0);
-                socket.check(result, "zmq_msg_recv")?;
-                let more = (functions.zmq_msg_more)(&msg) != 0;
-                if !more {
-                    let (data, size) = ((functions.zmq_msg_data)(&mut msg), (functions.zmq_msg_size)(&msg));
-                    body.clear();
-                    body.extend_from_slice(std::slice::from_raw_parts(data.cast(), size));
-                }
-                (functions.zmq_msg_close)(&mut msg);
-                if !more {
+                socket.check((functions.zmq_msg_recv)(message, socket.raw, 0), "zmq_msg_recv")?;
+                if (functions.zmq_msg_more)(message) == 0 {
                     return Ok(());
                 }
             }
         }
+    }
+
+    #[inline]
+    fn bytes(body: &Body) -> &[u8] {
+        let Some((message, context)) = &body.message else { return &[] };
+        let functions = &context.functions;
+        let message = std::ptr::from_ref::<Msg>(message).cast_mut();
+        // SAFETY: the message is initialised, and its content stays while it is borrowed.
+        unsafe { std::slice::from_raw_parts((functions.zmq_msg_data)(message).cast(), (functions.zmq_msg_size)(message)) }
     }
 
     fn echo(socket: &Socket) -> anyhow::Result<usize> {

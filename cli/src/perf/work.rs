@@ -111,7 +111,7 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
         Work::Fan => {
             let socket = engine.socket(SocketType::XPub, Setup { no_drop: true, verbose: true })?;
             bound(&E::bind(&socket, endpoint)?);
-            let mut body = Vec::new();
+            let mut body = E::Body::default();
             for _ in 0..plan.peers {
                 E::recv(&socket, &mut body)?;
             }
@@ -124,10 +124,10 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
         Work::Conn => {
             let socket = engine.socket(SocketType::Pull, Setup::default())?;
             bound(&E::bind(&socket, endpoint)?);
-            let (mut count, mut body, cpu) = (0, Vec::new(), cpu_seconds());
+            let (mut count, mut body, cpu) = (0, E::Body::default(), cpu_seconds());
             loop {
                 E::recv(&socket, &mut body)?;
-                if number_of(&body) == LAST {
+                if number_of(E::bytes(&body)) == LAST {
                     return Ok(Measured { count, cpu: cpu_seconds() - cpu, ..Measured::default() });
                 }
                 count += 1;
@@ -136,7 +136,7 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
         Work::Idle => {
             let socket = engine.socket(SocketType::Pull, Setup::default())?;
             bound(&E::bind(&socket, endpoint)?);
-            let mut body = Vec::new();
+            let mut body = E::Body::default();
             E::recv(&socket, &mut body)?;
             let before = resident_bytes();
             for _ in 0..plan.peers {
@@ -150,7 +150,7 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
         Work::Subs => {
             let socket = engine.socket(SocketType::XPub, Setup { no_drop: false, verbose: true })?;
             bound(&E::bind(&socket, endpoint)?);
-            let (mut body, before, start) = (Vec::new(), resident_bytes(), Instant::now());
+            let (mut body, before, start) = (E::Body::default(), resident_bytes(), Instant::now());
             for _ in 0..plan.peers {
                 E::recv(&socket, &mut body)?;
             }
@@ -211,7 +211,7 @@ pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Resu
             let socket = open(SocketType::Req)?;
             let measured = round_trips::<E>(&socket, plan)?;
             E::send(&socket, b"x")?;
-            E::recv(&socket, &mut Vec::new())?;
+            E::recv(&socket, &mut E::Body::default())?;
             measured
         }
         Work::Fan => {
@@ -238,7 +238,7 @@ pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Resu
             let seconds = start.elapsed().as_secs_f64();
             let socket = open(SocketType::Dealer)?;
             E::send(&socket, b"x")?;
-            E::recv(&socket, &mut Vec::new())?;
+            E::recv(&socket, &mut E::Body::default())?;
             Measured { count, seconds, ..Measured::default() }
         }
         Work::Conn => {
@@ -282,9 +282,9 @@ pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Resu
                 E::subscribe(&socket, &topic(number, b't'))?;
             }
             E::connect(&socket, endpoint)?;
-            let mut body = Vec::new();
+            let mut body = E::Body::default();
             E::recv(&socket, &mut body)?;
-            ensure!(body == topic(0, b't'), "a message came that was not subscribed to");
+            ensure!(E::bytes(&body) == topic(0, b't'), "a message came that was not subscribed to");
             Measured { count: plan.peers as u64, ..Measured::default() }
         }
     };
@@ -314,7 +314,7 @@ pub fn both<E: Engine>(work: Work, plan: &Plan) -> anyhow::Result<(Measured, Mea
     let mut driven = if work == Work::Lat {
         let measured = round_trips::<E>(&client, plan)?;
         E::send(&client, b"x")?;
-        E::recv(&client, &mut Vec::new())?;
+        E::recv(&client, &mut E::Body::default())?;
         measured
     } else {
         send_for::<E>(&client, plan)?
@@ -359,13 +359,13 @@ fn send_for<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Measur
 
 /// Receives until the last message of each of `senders`, and checks that none is missing.
 fn receive_all<E: Engine>(socket: &E::Socket, senders: usize, timed: bool) -> anyhow::Result<Measured> {
-    let mut body = Vec::new();
+    let mut body = E::Body::default();
     let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
     E::recv(socket, &mut body)?;
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let (mut count, mut ended) = (0u64, 0);
     loop {
-        let number = number_of(&body);
+        let number = number_of(E::bytes(&body));
         if number == LAST {
             ended += 1;
             if ended == senders {
@@ -375,7 +375,7 @@ fn receive_all<E: Engine>(socket: &E::Socket, senders: usize, timed: bool) -> an
             ensure!(senders > 1 || number == count, "message {number} came where {count} was due");
             count += 1;
             if timed {
-                let sent = body.get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+                let sent = E::bytes(&body).get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
                 histogram.saturating_record(monotonic_nanos().saturating_sub(sent));
             }
         }
@@ -392,14 +392,14 @@ fn receive_all<E: Engine>(socket: &E::Socket, senders: usize, timed: bool) -> an
 
 /// Round trips, one after the other or at a fixed rate; latency is half a round trip.
 fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Measured> {
-    let (mut body, mut answer) = (vec![0; plan.size.max(8)], Vec::new());
+    let (mut body, mut answer) = (vec![0; plan.size.max(8)], E::Body::default());
     let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
     let warm_up = if plan.pause_nanos > 0 || plan.rate > 0 { 10 } else { 500 };
     let mut turn = |number: u64| -> anyhow::Result<()> {
         body[..8].copy_from_slice(&number.to_le_bytes());
         E::send(socket, &body)?;
         E::recv(socket, &mut answer)?;
-        ensure!(answer == body, "the answer is not what was asked");
+        ensure!(E::bytes(&answer) == body, "the answer is not what was asked");
         Ok(())
     };
     for number in 0..warm_up {
@@ -432,7 +432,7 @@ fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Mea
 
 /// A dealer that keeps [`WINDOW`] requests outstanding.
 fn window<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<u64> {
-    let (mut body, mut answer) = (vec![0; plan.size.max(8)], Vec::new());
+    let (mut body, mut answer) = (vec![0; plan.size.max(8)], E::Body::default());
     let (start, end) = (Instant::now(), Duration::from_millis(plan.millis));
     let (mut sent, mut received) = (0u64, 0u64);
     loop {
@@ -445,7 +445,7 @@ fn window<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<u64> {
             return Ok(received);
         }
         E::recv(socket, &mut answer)?;
-        ensure!(number_of(&answer) == received, "answers came out of order");
+        ensure!(number_of(E::bytes(&answer)) == received, "answers came out of order");
         received += 1;
     }
 }
