@@ -45,6 +45,7 @@ mod counters;
 mod endpoint;
 mod error;
 mod io;
+mod lock;
 mod message;
 mod metadata;
 mod monitor;

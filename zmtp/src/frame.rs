@@ -77,10 +77,10 @@ impl Frame {
     /// A frame with a copy of `bytes`.
     #[inline]
     pub fn copy_from_slice(bytes: &[u8]) -> Frame {
-        let mut frame = Frame::new();
         if bytes.len() > Frame::INLINE_MAX {
             return Frame::whole(Memory::from(bytes.to_vec()));
         }
+        let mut frame = Frame::new();
         copy_small(&mut frame.inline, bytes);
         frame.len = bytes.len();
         frame

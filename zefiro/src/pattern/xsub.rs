@@ -106,9 +106,7 @@ impl Pattern for XSub {
 
     #[inline]
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
-        let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
-        pipes.count_received(id, out.byte_len());
-        Ok(())
+        self.queue.next_counted(pipes, out).map(drop).ok_or(Refusal::WouldBlock)
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {

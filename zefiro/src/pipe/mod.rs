@@ -455,6 +455,17 @@ impl Pipes {
     /// Puts the next whole message in `out`; `false` if there is none.
     #[inline]
     pub(crate) fn read(&mut self, id: PipeId, out: &mut Message) -> bool {
+        self.read_as::<false>(id, out)
+    }
+
+    /// As [`read`](Pipes::read), for the program: the message is [counted](Pipes::count_received).
+    #[inline]
+    pub(crate) fn read_counted(&mut self, id: PipeId, out: &mut Message) -> bool {
+        self.read_as::<true>(id, out)
+    }
+
+    #[inline]
+    fn read_as<const COUNT: bool>(&mut self, id: PipeId, out: &mut Message) -> bool {
         let low_mark = self.recv_mark.div_ceil(2);
         let pipe = match self.slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation => pipe,
@@ -477,20 +488,26 @@ impl Pipes {
                 self.notices.push(Notice::Writable(peer.clone()));
             }
             *out = message;
-            return true;
+        } else {
+            if !pop_item(&mut pipe.inbox, out) {
+                return false;
+            }
+            pipe.inbox_messages -= 1;
+            self.unread = self.unread.saturating_sub(1);
+            if pipe.paused && pipe.inbox_messages < low_mark {
+                self.noted = true;
+                self.resumed.push(id);
+            }
+            if pipe.ended && pipe.inbox_messages == 0 {
+                self.noted = true;
+                self.drained.push(id);
+            }
         }
-        if !pop_item(&mut pipe.inbox, out) {
-            return false;
-        }
-        pipe.inbox_messages -= 1;
-        self.unread = self.unread.saturating_sub(1);
-        if pipe.paused && pipe.inbox_messages < low_mark {
-            self.noted = true;
-            self.resumed.push(id);
-        }
-        if pipe.ended && pipe.inbox_messages == 0 {
-            self.noted = true;
-            self.drained.push(id);
+        if COUNT {
+            let bytes = out.byte_len() as u64;
+            pipe.counters.received(bytes);
+            self.counters.received(bytes);
+            self.last_received = Some(id);
         }
         true
     }

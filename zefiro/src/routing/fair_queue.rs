@@ -22,9 +22,25 @@ impl FairQueue {
     /// Puts the next message in `out`, and answers where it came from.
     #[inline]
     pub(crate) fn next(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+        self.next_by(pipes, out, Pipes::read)
+    }
+
+    /// As [`next`](FairQueue::next), for the program: the message counts as received.
+    #[inline]
+    pub(crate) fn next_counted(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+        self.next_by(pipes, out, Pipes::read_counted)
+    }
+
+    #[inline]
+    fn next_by(
+        &mut self,
+        pipes: &mut Pipes,
+        out: &mut Message,
+        read: impl Fn(&mut Pipes, PipeId, &mut Message) -> bool,
+    ) -> Option<PipeId> {
         loop {
             let id = *self.ready.front()?;
-            if pipes.read(id, out) {
+            if read(pipes, id, out) {
                 if self.ready.len() > 1 {
                     self.ready.rotate_left(1);
                 }

@@ -9,7 +9,6 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
 use zmtp::SocketType;
 
 use super::endpoints::EndpointEntry;
@@ -20,6 +19,7 @@ use crate::io::duty::{Duty, Watch};
 use crate::io::link::Link;
 use crate::io::transmit::{ROUNDS_APPLICATION, transmit};
 use crate::io::{Command, Which};
+use crate::lock::{Lock, LockGuard};
 use crate::monitor::{Event, EventKind, MonitorQueue};
 use crate::options::Options;
 use crate::pattern::{AnyPattern, pattern_of};
@@ -35,7 +35,7 @@ pub(crate) struct SocketCore {
     pub(crate) context: Arc<ContextInner>,
     /// Handles the program holds; the last one closes.
     pub(crate) handles: AtomicUsize,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 /// What the socket's lock guards.
@@ -99,7 +99,7 @@ struct After {
 /// The socket's state, locked. What became due meanwhile is carried out when this is dropped.
 pub(crate) struct Locked<'a> {
     core: &'a Arc<SocketCore>,
-    guard: Option<MutexGuard<'a, State>>,
+    guard: Option<LockGuard<'a, State>>,
 }
 
 impl SocketCore {
@@ -139,7 +139,7 @@ impl SocketCore {
             socket_type,
             context,
             handles: AtomicUsize::new(1),
-            state: Mutex::new(make(me)),
+            state: Lock::new(make(me)),
         })
     }
 
