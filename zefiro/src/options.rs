@@ -323,6 +323,24 @@ option_table! {
     "The network device tcp connections are tied to."
         "ZMQ_BINDTODEVICE" 92 bind_to_device: Option<String> = None; "name", "1 to 16 bytes, or never", "later";
         rw Device, check |name| name.as_ref().is_none_or(|name| (1..=16).contains(&name.len()));
+    "The SOCKS5 proxy through which to connect over tcp; it looks names up. A source address may precede it, as `source;`."
+        "ZMQ_SOCKS_PROXY" 68 socks_proxy: Option<String> = None; "host:port", "host:port, or never", "later";
+        rw Proxy, check |proxy| proxy.as_ref().is_none_or(|proxy| is_host_and_port(proxy));
+    "The user for the SOCKS5 proxy; empty: none is shown."
+        "ZMQ_SOCKS_USERNAME" 99 socks_username: String = String::new(); "text", "up to 255 bytes", "later";
+        rw Credential, check |name| name.len() <= 255;
+    "The password for the SOCKS5 proxy."
+        "ZMQ_SOCKS_PASSWORD" 100 socks_password: String = String::new(); "text", "up to 255 bytes", "later";
+        rw Credential, check |password| password.len() <= 255;
+    "The kernel's priority of packets of tcp connections; 0: the system's default. Above 6 it takes a privilege."
+        "ZMQ_PRIORITY" 112 priority: u32 = 0; "priority", "0 and up", "later";
+        rw Natural;
+    "How long the kernel polls the device of a tcp connection that is read, if it allows it; 0: not at all."
+        "ZMQ_BUSY_POLL" 113 busy_poll: u32 = 0; "microseconds", "0 and up", "later";
+        w Loose;
+    "When not to connect again: 1 refused (tcp), 2 handshake failed, 4 refused after a disconnect (ipc), added up."
+        "ZMQ_RECONNECT_STOP" 109 reconnect_stop: u32 = 0; "flags", "any", "later";
+        rw Bits;
     "Keep only the newest message in each queue; for single-part messages on PUSH, PULL, PUB, SUB and DEALER."
         "ZMQ_CONFLATE" 54 conflate: bool = false; "flag", "0, 1", "later";
         rw Flag;
@@ -414,27 +432,9 @@ option_table! {
     "Fail handshakes for which there is no authenticator or no domain. Refused until authentication is built in."
         "ZMQ_ZAP_ENFORCE_DOMAIN" 93 zap_enforce_domain: bool = false; "flag", "0", "never so far";
         rw AnyTruth, check |on| !on;
-    "The SOCKS5 proxy, `host:port`, through which to connect over tcp. Refused until it is built in."
-        "ZMQ_SOCKS_PROXY" 68 socks_proxy: Option<String> = None; "host:port", "never", "never so far";
-        rw Proxy, check |proxy| proxy.is_none();
-    "The user for the SOCKS5 proxy; empty: none is asked for."
-        "ZMQ_SOCKS_USERNAME" 99 socks_username: String = String::new(); "text", "up to 255 bytes", "never so far";
-        rw Credential, check |name| name.len() <= 255;
-    "The password for the SOCKS5 proxy."
-        "ZMQ_SOCKS_PASSWORD" 100 socks_password: String = String::new(); "text", "up to 255 bytes", "never so far";
-        rw Credential, check |password| password.len() <= 255;
     "A descriptor that listens already, for a C program's next bind. In Rust: [`Socket::bind_fd`](crate::Socket::bind_fd)."
         "ZMQ_USE_FD" 89 use_fd: Option<i32> = None; "descriptor", "never", "the next bind";
         rw NaturalOrNone, check |fd| fd.is_none();
-    "The kernel's priority of packets of tcp connections; 0: the system's default."
-        "ZMQ_PRIORITY" 112 priority: u32 = 0; "priority", "0 and up", "never so far";
-        rw Natural;
-    "How long the kernel polls the device of a tcp connection that is read; 0: not at all."
-        "ZMQ_BUSY_POLL" 113 busy_poll: u32 = 0; "microseconds", "0 and up", "never so far";
-        w Loose;
-    "When not to connect again: 1 refused, 2 handshake failed, 4 disconnected by this side, added up."
-        "ZMQ_RECONNECT_STOP" 109 reconnect_stop: u32 = 0; "flags", "any", "never so far";
-        rw Bits;
     "The send buffer of a connection in libzmq; Zefiro gathers what is queued."
         "ZMQ_OUT_BATCH_SIZE" 102 out_batch_size: usize = 8192; "bytes", "1 and up", "never so far";
         rw Positive, check |bytes| *bytes > 0;
@@ -473,6 +473,11 @@ impl Options {
         }
         options
     }
+}
+
+/// Whether it is the address of a proxy.
+fn is_host_and_port(text: &str) -> bool {
+    crate::endpoint::Endpoint::parse_connect(&format!("tcp://{text}")).is_ok()
 }
 
 /// Whether a property may be announced to peers.
@@ -555,9 +560,7 @@ mod tests {
 
     #[test]
     fn security_that_is_not_built_in_is_not_pretended() {
-        for (name, value) in
-            [("plain_server", "1"), ("plain_username", "u"), ("zap_domain", "d"), ("socks_proxy", "h:1")]
-        {
+        for (name, value) in [("plain_server", "1"), ("plain_username", "u"), ("zap_domain", "d")] {
             assert!(Options::default().set_text(name, value).is_err(), "{name}");
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!             ┌──────────────── wait, try again ◄───────────────┐
 //!             ▼                                                 │
-//!   connect: Waiting ─► Resolving ─► Dialing ─┐                 │
+//!   connect: Waiting ─► Resolving ─► Dialing ─┐  (Proxying)     │
 //!                                             ├─► Greeting ─► Established
 //!   accept: ──────────────────────────────────┘    (ZMTP)       (Link)
 //! ```
@@ -19,7 +19,7 @@ use socket2::Socket;
 use zmtp::{Config, Connection, Event, Frame, Heartbeat, Limits, PeerInfo, SocketType, Version};
 
 use super::IoHandle;
-pub(crate) use super::connector::Dialer;
+pub(crate) use super::connector::{Dialer, Race};
 use super::link::{Link, Loss, Protocol, Reader};
 use super::listener::Listener;
 use super::receive::hand_over;
@@ -31,6 +31,7 @@ use crate::pipe::{PeerFacts, PipeId};
 use crate::socket::core::SocketCore;
 use crate::socket::salute;
 use crate::sys::{Interest, net};
+use crate::transport::socks::Socks;
 use crate::transport::{ipc, tcp};
 
 /// One peer's stream.
@@ -57,7 +58,10 @@ pub(crate) enum Phase {
     Over,
     Waiting,
     Resolving,
-    Dialing(Socket),
+    /// Attempts to connect, the first of which to succeed is taken.
+    Dialing(Race),
+    /// Connected to a proxy, which is being asked for a connection to the peer.
+    Proxying(Socket, Box<Socks>),
     Greeting(Socket, Box<Connection>, Vec<u8>),
     Established(Arc<Link>),
 }

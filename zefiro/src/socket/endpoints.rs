@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zmtp::SocketType;
 
-use super::core::SocketCore;
+use super::core::{SocketCore, State};
 use super::salute;
 use crate::endpoint::{Endpoint, IpcEndpoint};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,6 +50,17 @@ impl EndpointEntry {
                     state.not_busy();
                 }
             }
+        }
+    }
+}
+
+impl State {
+    /// One connect by this endpoint is over for good.
+    pub(crate) fn forget_connect(&mut self, endpoint: &Arc<str>) {
+        let found =
+            self.endpoints.iter().position(|entry| entry.key == *endpoint && matches!(entry.kind, Kind::Connected(_)));
+        if let Some(index) = found {
+            self.endpoints.remove(index);
         }
     }
 }
@@ -240,6 +251,7 @@ impl SocketCore {
                 "the socket does not use this endpoint",
             ));
         }
+        self.lock().disconnected_some |= operation == "disconnect";
         for entry in ended {
             self.end_entry(entry);
         }
