@@ -380,9 +380,9 @@ option_table! {
     "XPUB: beside `xpub_manual`: the next message after a request was read goes to the subscriber that made it alone."
         "ZMQ_XPUB_MANUAL_LAST_VALUE" 98 xpub_manual_last_value: bool = false; "flag", "0, 1", "at once";
         w Truth, on PUBLISHERS;
-    "XPUB, PUB: sending waits for full peers that want the message, instead of leaving them out."
+    "XPUB, PUB, RADIO: sending waits for full peers that want the message, instead of leaving them out."
         "ZMQ_XPUB_NODROP" 69 xpub_no_drop: bool = false; "flag", "0, 1", "at once";
-        w Truth, on PUBLISHERS;
+        w Truth, on DISTRIBUTORS;
     "XPUB, PUB: a message every new subscriber is sent first; empty: none."
         "ZMQ_XPUB_WELCOME_MSG" 72 xpub_welcome_message: Frame = Frame::new(); "bytes", "any", "at once";
         w Blob, on PUBLISHERS;
@@ -468,7 +468,7 @@ impl Options {
     /// The defaults of a socket type in a context.
     pub fn new(socket_type: SocketType, context: &ContextOptions) -> Options {
         let mut options = Options { ipv6: context.ipv6, ..Options::default() };
-        if matches!(socket_type, SocketType::Sub | SocketType::XSub) || !context.blocky {
+        if matches!(socket_type, SocketType::Sub | SocketType::XSub | SocketType::Dish) || !context.blocky {
             options.linger = Some(Duration::ZERO);
         }
         options
@@ -510,6 +510,7 @@ const ROUTERS: &[SocketType] = &[SocketType::Router, SocketType::Rep];
 const ADDRESSERS: &[SocketType] = &[SocketType::Router, SocketType::Rep, SocketType::Stream];
 const REQUESTERS: &[SocketType] = &[SocketType::Req];
 const PUBLISHERS: &[SocketType] = &[SocketType::XPub, SocketType::Pub];
+const DISTRIBUTORS: &[SocketType] = &[SocketType::XPub, SocketType::Pub, SocketType::Radio];
 const SUBSCRIBERS: &[SocketType] = &[SocketType::XSub];
 const FORWARDERS: &[SocketType] = &[SocketType::XPub, SocketType::Pub, SocketType::XSub];
 const STREAMS: &[SocketType] = &[SocketType::Stream];

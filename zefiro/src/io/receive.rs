@@ -11,7 +11,7 @@ use super::link::{Link, Loss, Protocol, Reader};
 use super::transmit::report_loss;
 use crate::counters::DropReason;
 use crate::message::Message;
-use crate::pipe::subscription_message;
+use crate::pipe::{group_message, subscription_message};
 use crate::socket::core::{Locked, SocketCore};
 use crate::sys::net;
 
@@ -138,6 +138,8 @@ pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut R
             Event::Cancel(topic) => {
                 state.deliver_message(link.pipe, subscription_message(false, &topic), leader);
             }
+            Event::Join(group) => state.deliver_message(link.pipe, group_message(true, &group), leader),
+            Event::Leave(group) => state.deliver_message(link.pipe, group_message(false, &group), leader),
             _ => {}
         }
     }

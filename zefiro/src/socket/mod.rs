@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod core;
+mod draft;
 pub(crate) mod endpoints;
 mod future;
 pub mod kind;

@@ -191,10 +191,11 @@ impl SocketCore {
         self.lock().check_open(GET)?;
         let value = match number {
             EVENTS => self.events(),
+            FD if is_thread_safe(self.socket_type) => return Err(invalid()),
             FD => self.descriptor()?,
             TYPE if buffer.len() != size_of::<i32>() => return Err(invalid()),
             TYPE => self.socket_type as i32,
-            THREAD_SAFE => 0,
+            THREAD_SAFE => i32::from(is_thread_safe(self.socket_type)),
             RCVMORE => i32::from(self.lock().unfinished.last_more()),
             TOPICS_COUNT if has_topics(self.socket_type) => {
                 i32::try_from(self.lock().pattern.topics()).unwrap_or(i32::MAX)
@@ -260,6 +261,12 @@ impl SocketCore {
 
 fn has_topics(socket_type: SocketType) -> bool {
     matches!(socket_type, SocketType::Pub | SocketType::XPub | SocketType::Sub | SocketType::XSub)
+}
+
+/// The types that C programs may use from several threads at once. Those of this library all can be; programs ask.
+fn is_thread_safe(socket_type: SocketType) -> bool {
+    use SocketType::*;
+    matches!(socket_type, Server | Client | Radio | Dish | Gather | Scatter | Peer | Channel)
 }
 
 /// A number goes into four bytes of what may be more.
