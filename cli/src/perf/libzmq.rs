@@ -239,7 +239,9 @@ impl Engine for Libzmq {
         let functions = &context.functions;
         let message = std::ptr::from_ref::<Msg>(message).cast_mut();
         // SAFETY: the message is initialised, and its content stays while it is borrowed.
-        unsafe { std::slice::from_raw_parts((functions.zmq_msg_data)(message).cast(), (functions.zmq_msg_size)(message)) }
+        unsafe {
+            std::slice::from_raw_parts((functions.zmq_msg_data)(message).cast(), (functions.zmq_msg_size)(message))
+        }
     }
 
     fn echo(socket: &Socket) -> anyhow::Result<usize> {

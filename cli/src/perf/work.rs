@@ -375,7 +375,8 @@ fn receive_all<E: Engine>(socket: &E::Socket, senders: usize, timed: bool) -> an
             ensure!(senders > 1 || number == count, "message {number} came where {count} was due");
             count += 1;
             if timed {
-                let sent = E::bytes(&body).get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+                let sent =
+                    E::bytes(&body).get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
                 histogram.saturating_record(monotonic_nanos().saturating_sub(sent));
             }
         }

@@ -12,6 +12,7 @@ use super::kind::Any;
 use super::{Socket, Wait};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::options::{Options, RawError};
 use crate::sys::Beacon;
@@ -86,6 +87,31 @@ impl Socket<Any> {
         wait: Wait,
     ) -> Result<bool> {
         self.core.recv_part(part, metadata, wait)
+    }
+
+    /// Sends a whole message, which stays if it is refused.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send).
+    pub fn send_message(&self, message: &mut Message, wait: Wait) -> Result<()> {
+        self.core.send(message, wait)
+    }
+
+    /// Receives a whole message, and what is known of the connection it came by.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    pub fn recv_message(
+        &self,
+        out: &mut Message,
+        metadata: Option<&mut Option<Arc<Metadata>>>,
+        wait: Wait,
+    ) -> Result<()> {
+        self.core.recv(out, wait)?;
+        if let Some(metadata) = metadata {
+            *metadata = self.core.lock().pipes.last_metadata().cloned();
+        }
+        Ok(())
     }
 
     /// Sets an option by its C number from C's bytes, with libzmq's lengths and ranges; `None` is a null pointer.
