@@ -287,6 +287,9 @@ option_table! {
     "Give a peer up this long after a ping without a sign of life; `None`: as long as the interval; zero: never."
         "ZMQ_HEARTBEAT_TIMEOUT" 77 heartbeat_timeout: Option<Duration> = None; "time", "0 and up, or never", "later";
         rw Silence;
+    "Notice within about so long that a peer's system is gone or cannot be reached; one that is only slow to read is kept. Where `heartbeat_interval` is set, that counts instead."
+        "ZEFIRO_LIVENESS" 0 liveness: Option<Duration> = None; "time", "1 s and up, or never", "later; on Linux";
+        none Own, check |time| time.is_none_or(|time| time >= Duration::from_secs(1));
     "Ask peers to give this side up after so long a silence; zero: do not ask."
         "ZMQ_HEARTBEAT_TTL" 76 heartbeat_ttl: Duration = Duration::ZERO; "time, in steps of 100 ms", "0 to 6553.5 s", "later";
         rw Ttl, check |ttl| *ttl <= Duration::from_millis(6_553_599);
@@ -465,13 +468,21 @@ pub fn option_table() -> &'static [OptionInfo] {
 }
 
 impl Options {
-    /// The defaults of a socket type in a context.
+    /// The defaults of a socket type in a context, as libzmq has them.
     pub fn new(socket_type: SocketType, context: &ContextOptions) -> Options {
         let mut options = Options { ipv6: context.ipv6, ..Options::default() };
         if matches!(socket_type, SocketType::Sub | SocketType::XSub | SocketType::Dish) || !context.blocky {
             options.linger = Some(Duration::ZERO);
         }
         options
+    }
+}
+
+impl Options {
+    /// What a [builder](crate::Builder) begins with: the defaults of the type, and a [`liveness`](Options::liveness) of 20
+    /// seconds. [`Options::new`] and [`Options::default`] are as libzmq has it: without.
+    pub fn recommended(socket_type: SocketType, context: &ContextOptions) -> Options {
+        Options { liveness: Some(Duration::from_secs(20)), ..Options::new(socket_type, context) }
     }
 }
 

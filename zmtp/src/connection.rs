@@ -232,6 +232,16 @@ impl Connection {
         }
     }
 
+    /// Whether the peer was silent for too long, and [`handle_timeout`](Connection::handle_timeout) would give it up.
+    pub fn is_peer_late(&self, now: Instant) -> bool {
+        matches!(self.phase, Phase::Traffic(_)) && self.clocks.is_late(now)
+    }
+
+    /// The peer is known to live by other means than by what it says.
+    pub fn peer_lives(&mut self) {
+        self.clocks.heard();
+    }
+
     /// What has happened, in order.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
@@ -368,7 +378,8 @@ impl Connection {
         let info = PeerInfo { version: self.settled.version, framing, socket_type, routing_id, metadata };
         self.events.push_back(Event::Ready(info));
         self.handshake_ends = None;
-        if self.settled.version >= Version::V3_0 {
+        let since = if self.config.heartbeat.only_current { Version::V3_1 } else { Version::V3_0 };
+        if self.settled.version >= since {
             self.clocks.start(&self.config.heartbeat, now);
         }
         self.phase = Phase::Traffic(Scanner::new(framing, self.config.socket_type == SocketType::Req));

@@ -311,10 +311,20 @@ fn config_of(socket_type: SocketType, options: &Options, as_server: bool) -> Con
     config.routing_id = options.routing_id.clone();
     config.metadata = options.metadata.clone();
     config.limits = limits;
-    config.heartbeat = Heartbeat {
-        interval: options.heartbeat_interval,
-        timeout: options.heartbeat_timeout.or(options.heartbeat_interval),
-        ttl: options.heartbeat_ttl,
+    config.heartbeat = match options.liveness.filter(|_| options.heartbeat_interval.is_none() && net::KNOWS_HOSTS) {
+        // Half the time between pings, half of it to hear of one.
+        Some(liveness) => Heartbeat {
+            interval: Some(liveness / 2),
+            timeout: Some(liveness / 2),
+            only_current: true,
+            ..Heartbeat::default()
+        },
+        None => Heartbeat {
+            interval: options.heartbeat_interval,
+            timeout: options.heartbeat_timeout.or(options.heartbeat_interval),
+            ttl: options.heartbeat_ttl,
+            only_current: false,
+        },
     };
     config.handshake_timeout = options.handshake_interval.filter(|interval| *interval > Duration::ZERO);
     config
