@@ -30,6 +30,7 @@ pub fn run(talk: &Talk) -> anyhow::Result<ExitCode> {
             }
             both_ways(&socket, socket_type, args)?
         }
+        other => bail!("there is no command to talk as {other}"),
     };
     // What was sent is to arrive, unless the program was told to hurry.
     let linger = args.timeout.unwrap_or(Duration::from_secs(30));

@@ -21,6 +21,7 @@
 #![allow(missing_docs, reason = "as above")]
 
 mod context;
+mod draft;
 mod extension;
 mod failure;
 mod handle;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zefiro::{Frame, Memory, Metadata};
 
+use crate::draft::Beside;
 use crate::failure::{Failure, Outcome, guard};
 
 /// What C's `zmq_msg_t` holds. All zeros is not a message.
@@ -203,6 +204,30 @@ impl Message {
         message.flags = if more { FLAG_MORE } else { 0 };
         message.metadata = metadata.map_or(ptr::null(), Arc::into_raw);
         message
+    }
+
+    /// What it carries beside its body.
+    pub(crate) fn beside(&self) -> Beside {
+        let group = if self.group.is_null() {
+            Frame::new()
+        } else {
+            // SAFETY: it is a string of this message's own.
+            Frame::from(unsafe { CStr::from_ptr(self.group) }.to_bytes())
+        };
+        Beside { routing_id: self.routing_id, group }
+    }
+
+    /// Changes what it carries beside its body.
+    pub(crate) fn set_beside(&mut self, beside: &Beside) {
+        self.routing_id = beside.routing_id;
+        // SAFETY: the old group is from malloc, or null; strndup copies at most the bytes there are.
+        unsafe {
+            libc::free(self.group.cast());
+            self.group = match beside.group.as_slice() {
+                [] => ptr::null_mut(),
+                group => libc::strndup(group.as_ptr().cast(), group.len()),
+            };
+        }
     }
 
     /// Gives up what it holds; it is not a message any more.

@@ -131,28 +131,6 @@ pub unsafe extern "C" fn zmq_disconnect(socket: *mut c_void, endpoint: *const c_
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_join(socket: *mut c_void, _group: *const c_char) -> c_int {
-    // No DISH sockets in this build, as in libzmq on any other type.
-    guard(|| with_socket(socket, |_| Err(Failure(libc::ENOTSUP))))
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_leave(socket: *mut c_void, _group: *const c_char) -> c_int {
-    guard(|| with_socket(socket, |_| Err(Failure(libc::ENOTSUP))))
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn zmq_connect_peer(socket: *mut c_void, _endpoint: *const c_char) -> u32 {
-    // No PEER sockets in this build, as in libzmq on any other type.
-    guard(|| with_socket(socket, |_| Err::<u32, _>(Failure(libc::ENOTSUP))))
-}
-
-#[unsafe(no_mangle)]
-pub extern "C" fn zmq_disconnect_peer(socket: *mut c_void, _routing_id: u32) -> c_int {
-    guard(|| with_socket(socket, |_| Err(Failure(libc::ENOTSUP))))
-}
-
-#[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_socket_get_peer_state(
     socket: *mut c_void,
     routing_id: *const c_void,
@@ -168,7 +146,7 @@ pub unsafe extern "C" fn zmq_socket_get_peer_state(
 }
 
 /// The engine binds longer paths by a detour; programs written for libzmq know that they cannot be.
-fn check_ipc_length(endpoint: &str) -> Outcome<()> {
+pub(crate) fn check_ipc_length(endpoint: &str) -> Outcome<()> {
     let Some(address) = endpoint.strip_prefix("ipc://") else { return Ok(()) };
     let bytes = Path::new(address).as_os_str().as_bytes().len();
     if bytes > IPC_PATH_MAX { Err(Failure(libc::ENAMETOOLONG)) } else { Ok(()) }

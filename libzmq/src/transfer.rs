@@ -6,6 +6,7 @@ use std::slice;
 use libc::iovec;
 use zefiro::{Frame, Wait};
 
+use crate::draft::{self, Beside, has_beside};
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::with_socket;
 use crate::message::{self, Message, message_at};
@@ -26,6 +27,9 @@ fn capped(len: usize) -> c_int {
 
 #[inline]
 fn send_frame(socket: &SocketHandle, frame: &mut Frame, flags: c_int) -> Outcome<()> {
+    if has_beside(socket) {
+        return draft::send(socket, frame, Beside::default(), flags & SNDMORE != 0, wait_of(flags));
+    }
     Ok(socket.socket.send_part_from(frame, flags & SNDMORE != 0, wait_of(flags))?)
 }
 
@@ -61,7 +65,11 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: u
                 return Err(Failure(libc::EFAULT));
             }
             let mut frame = Frame::new();
-            socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
+            if has_beside(socket) {
+                draft::recv(socket, &mut frame, None, wait_of(flags))?;
+            } else {
+                socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
+            }
             let bytes = frame.get(..len).unwrap_or(&frame);
             if !bytes.is_empty() {
                 // SAFETY: C's buffer has room for `len` bytes, which is at least these.
@@ -80,7 +88,11 @@ pub unsafe extern "C" fn zmq_msg_send(message: *mut Message, socket: *mut c_void
         with_socket(socket, |socket| {
             let mut frame = message.as_frame();
             let len = frame.len();
-            send_frame(socket, &mut frame, flags)?;
+            if has_beside(socket) {
+                draft::send(socket, &mut frame, message.beside(), flags & SNDMORE != 0, wait_of(flags))?;
+            } else {
+                send_frame(socket, &mut frame, flags)?;
+            }
             message::sent(message);
             Ok(capped(len))
         })
@@ -95,6 +107,13 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
         with_socket(socket, |socket| {
             let mut frame = Frame::new();
             let mut metadata = None;
+            if has_beside(socket) {
+                let beside = draft::recv(socket, &mut frame, Some(&mut metadata), wait_of(flags))?;
+                let len = frame.len();
+                message::replace(message, Message::from_frame(frame, false, metadata));
+                message.set_beside(&beside);
+                return Ok(capped(len));
+            }
             let more = socket.socket.recv_part_into(&mut frame, Some(&mut metadata), wait_of(flags))?;
             let len = frame.len();
             message::replace(message, Message::from_frame(frame, more, metadata));

@@ -81,6 +81,12 @@ impl Counters {
         self.received_bytes += bytes;
     }
 
+    /// Takes one back.
+    pub(crate) fn unreceived(&mut self, bytes: u64) {
+        self.received = self.received.saturating_sub(1);
+        self.received_bytes = self.received_bytes.saturating_sub(bytes);
+    }
+
     pub(crate) fn drop(&mut self, reason: DropReason, messages: u64) {
         let counter = match reason {
             DropReason::HighWaterMark => &mut self.dropped.high_water_mark,

@@ -108,4 +108,21 @@ socket_names! {
     XSub = XSub;
     /// Plain TCP peers: each message is a routing id and a piece of data.
     Stream = Stream;
+    /// Answers its clients by their [numbers](Message::peer_number); messages have a single part. A young type, which few
+    /// other implementations have, as are those below.
+    Server = Server;
+    /// Talks to servers, in turn; messages have a single part.
+    Client = Client;
+    /// Sends each message to those who joined its [group](Message::for_group), exactly.
+    Radio = Radio;
+    /// Receives the messages of the groups it joins.
+    Dish = Dish;
+    /// A [`Pull`] of single parts, from [`Scatter`].
+    Gather = Gather;
+    /// A [`Push`] of single parts, to [`Gather`].
+    Scatter = Scatter;
+    /// A [`Server`] and [`Client`] in one: connects to its like and has a number for each.
+    PeerSocket = Peer;
+    /// A [`Pair`] of single parts.
+    Channel = Channel;
 }

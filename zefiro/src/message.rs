@@ -59,6 +59,23 @@ impl Message {
         Some(std::mem::replace(&mut self.first, second))
     }
 
+    /// A message for the peer with that number, of a SERVER or PEER: the number in four bytes, the highest first, then
+    /// the body.
+    pub fn for_peer(number: u32, body: impl Into<Frame>) -> Message {
+        Message { first: Frame::from(&number.to_be_bytes()), rest: vec![body.into()] }
+    }
+
+    /// The number of the peer a SERVER or PEER has received the message from; `None` if it cannot be one.
+    pub fn peer_number(&self) -> Option<u32> {
+        Some(u32::from_be_bytes(self.first.as_slice().try_into().ok()?)).filter(|_| self.rest.len() == 1)
+    }
+
+    /// A message for all who joined the group, of a RADIO: the group, at most 255 bytes, then the body. A DISH receives
+    /// the same.
+    pub fn for_group(group: impl Into<Frame>, body: impl Into<Frame>) -> Message {
+        Message { first: group.into(), rest: vec![body.into()] }
+    }
+
     /// The frames in order.
     pub fn frames(&self) -> Frames<'_> {
         Frames { first: Some(&self.first), rest: self.rest.iter() }

@@ -287,6 +287,9 @@ option_table! {
     "Give a peer up this long after a ping without a sign of life; `None`: as long as the interval; zero: never."
         "ZMQ_HEARTBEAT_TIMEOUT" 77 heartbeat_timeout: Option<Duration> = None; "time", "0 and up, or never", "later";
         rw Silence;
+    "Notice within about so long that a peer's system is gone or cannot be reached; one that is only slow to read is kept. Where `heartbeat_interval` is set, that counts instead."
+        "ZEFIRO_LIVENESS" 0 liveness: Option<Duration> = None; "time", "1 s and up, or never", "later; on Linux";
+        none Own, check |time| time.is_none_or(|time| time >= Duration::from_secs(1));
     "Ask peers to give this side up after so long a silence; zero: do not ask."
         "ZMQ_HEARTBEAT_TTL" 76 heartbeat_ttl: Duration = Duration::ZERO; "time, in steps of 100 ms", "0 to 6553.5 s", "later";
         rw Ttl, check |ttl| *ttl <= Duration::from_millis(6_553_599);
@@ -323,6 +326,24 @@ option_table! {
     "The network device tcp connections are tied to."
         "ZMQ_BINDTODEVICE" 92 bind_to_device: Option<String> = None; "name", "1 to 16 bytes, or never", "later";
         rw Device, check |name| name.as_ref().is_none_or(|name| (1..=16).contains(&name.len()));
+    "The SOCKS5 proxy through which to connect over tcp; it looks names up. A source address may precede it, as `source;`."
+        "ZMQ_SOCKS_PROXY" 68 socks_proxy: Option<String> = None; "host:port", "host:port, or never", "later";
+        rw Proxy, check |proxy| proxy.as_ref().is_none_or(|proxy| is_host_and_port(proxy));
+    "The user for the SOCKS5 proxy; empty: none is shown."
+        "ZMQ_SOCKS_USERNAME" 99 socks_username: String = String::new(); "text", "up to 255 bytes", "later";
+        rw Credential, check |name| name.len() <= 255;
+    "The password for the SOCKS5 proxy."
+        "ZMQ_SOCKS_PASSWORD" 100 socks_password: String = String::new(); "text", "up to 255 bytes", "later";
+        rw Credential, check |password| password.len() <= 255;
+    "The kernel's priority of packets of tcp connections; 0: the system's default. Above 6 it takes a privilege."
+        "ZMQ_PRIORITY" 112 priority: u32 = 0; "priority", "0 and up", "later";
+        rw Natural;
+    "How long the kernel polls the device of a tcp connection that is read, if it allows it; 0: not at all."
+        "ZMQ_BUSY_POLL" 113 busy_poll: u32 = 0; "microseconds", "0 and up", "later";
+        w Loose;
+    "When not to connect again: 1 refused (tcp), 2 handshake failed, 4 refused after a disconnect (ipc), added up."
+        "ZMQ_RECONNECT_STOP" 109 reconnect_stop: u32 = 0; "flags", "any", "later";
+        rw Bits;
     "Keep only the newest message in each queue; for single-part messages on PUSH, PULL, PUB, SUB and DEALER."
         "ZMQ_CONFLATE" 54 conflate: bool = false; "flag", "0, 1", "later";
         rw Flag;
@@ -362,9 +383,9 @@ option_table! {
     "XPUB: beside `xpub_manual`: the next message after a request was read goes to the subscriber that made it alone."
         "ZMQ_XPUB_MANUAL_LAST_VALUE" 98 xpub_manual_last_value: bool = false; "flag", "0, 1", "at once";
         w Truth, on PUBLISHERS;
-    "XPUB, PUB: sending waits for full peers that want the message, instead of leaving them out."
+    "XPUB, PUB, RADIO: sending waits for full peers that want the message, instead of leaving them out."
         "ZMQ_XPUB_NODROP" 69 xpub_no_drop: bool = false; "flag", "0, 1", "at once";
-        w Truth, on PUBLISHERS;
+        w Truth, on DISTRIBUTORS;
     "XPUB, PUB: a message every new subscriber is sent first; empty: none."
         "ZMQ_XPUB_WELCOME_MSG" 72 xpub_welcome_message: Frame = Frame::new(); "bytes", "any", "at once";
         w Blob, on PUBLISHERS;
@@ -414,27 +435,9 @@ option_table! {
     "Fail handshakes for which there is no authenticator or no domain. Refused until authentication is built in."
         "ZMQ_ZAP_ENFORCE_DOMAIN" 93 zap_enforce_domain: bool = false; "flag", "0", "never so far";
         rw AnyTruth, check |on| !on;
-    "The SOCKS5 proxy, `host:port`, through which to connect over tcp. Refused until it is built in."
-        "ZMQ_SOCKS_PROXY" 68 socks_proxy: Option<String> = None; "host:port", "never", "never so far";
-        rw Proxy, check |proxy| proxy.is_none();
-    "The user for the SOCKS5 proxy; empty: none is asked for."
-        "ZMQ_SOCKS_USERNAME" 99 socks_username: String = String::new(); "text", "up to 255 bytes", "never so far";
-        rw Credential, check |name| name.len() <= 255;
-    "The password for the SOCKS5 proxy."
-        "ZMQ_SOCKS_PASSWORD" 100 socks_password: String = String::new(); "text", "up to 255 bytes", "never so far";
-        rw Credential, check |password| password.len() <= 255;
     "A descriptor that listens already, for a C program's next bind. In Rust: [`Socket::bind_fd`](crate::Socket::bind_fd)."
         "ZMQ_USE_FD" 89 use_fd: Option<i32> = None; "descriptor", "never", "the next bind";
         rw NaturalOrNone, check |fd| fd.is_none();
-    "The kernel's priority of packets of tcp connections; 0: the system's default."
-        "ZMQ_PRIORITY" 112 priority: u32 = 0; "priority", "0 and up", "never so far";
-        rw Natural;
-    "How long the kernel polls the device of a tcp connection that is read; 0: not at all."
-        "ZMQ_BUSY_POLL" 113 busy_poll: u32 = 0; "microseconds", "0 and up", "never so far";
-        w Loose;
-    "When not to connect again: 1 refused, 2 handshake failed, 4 disconnected by this side, added up."
-        "ZMQ_RECONNECT_STOP" 109 reconnect_stop: u32 = 0; "flags", "any", "never so far";
-        rw Bits;
     "The send buffer of a connection in libzmq; Zefiro gathers what is queued."
         "ZMQ_OUT_BATCH_SIZE" 102 out_batch_size: usize = 8192; "bytes", "1 and up", "never so far";
         rw Positive, check |bytes| *bytes > 0;
@@ -465,14 +468,27 @@ pub fn option_table() -> &'static [OptionInfo] {
 }
 
 impl Options {
-    /// The defaults of a socket type in a context.
+    /// The defaults of a socket type in a context, as libzmq has them.
     pub fn new(socket_type: SocketType, context: &ContextOptions) -> Options {
         let mut options = Options { ipv6: context.ipv6, ..Options::default() };
-        if matches!(socket_type, SocketType::Sub | SocketType::XSub) || !context.blocky {
+        if matches!(socket_type, SocketType::Sub | SocketType::XSub | SocketType::Dish) || !context.blocky {
             options.linger = Some(Duration::ZERO);
         }
         options
     }
+}
+
+impl Options {
+    /// What a [builder](crate::Builder) begins with: the defaults of the type, and a [`liveness`](Options::liveness) of 20
+    /// seconds. [`Options::new`] and [`Options::default`] are as libzmq has it: without.
+    pub fn recommended(socket_type: SocketType, context: &ContextOptions) -> Options {
+        Options { liveness: Some(Duration::from_secs(20)), ..Options::new(socket_type, context) }
+    }
+}
+
+/// Whether it is the address of a proxy.
+fn is_host_and_port(text: &str) -> bool {
+    crate::endpoint::Endpoint::parse_connect(&format!("tcp://{text}")).is_ok()
 }
 
 /// Whether a property may be announced to peers.
@@ -505,6 +521,7 @@ const ROUTERS: &[SocketType] = &[SocketType::Router, SocketType::Rep];
 const ADDRESSERS: &[SocketType] = &[SocketType::Router, SocketType::Rep, SocketType::Stream];
 const REQUESTERS: &[SocketType] = &[SocketType::Req];
 const PUBLISHERS: &[SocketType] = &[SocketType::XPub, SocketType::Pub];
+const DISTRIBUTORS: &[SocketType] = &[SocketType::XPub, SocketType::Pub, SocketType::Radio];
 const SUBSCRIBERS: &[SocketType] = &[SocketType::XSub];
 const FORWARDERS: &[SocketType] = &[SocketType::XPub, SocketType::Pub, SocketType::XSub];
 const STREAMS: &[SocketType] = &[SocketType::Stream];
@@ -555,9 +572,7 @@ mod tests {
 
     #[test]
     fn security_that_is_not_built_in_is_not_pretended() {
-        for (name, value) in
-            [("plain_server", "1"), ("plain_username", "u"), ("zap_domain", "d"), ("socks_proxy", "h:1")]
-        {
+        for (name, value) in [("plain_server", "1"), ("plain_username", "u"), ("zap_domain", "d")] {
             assert!(Options::default().set_text(name, value).is_err(), "{name}");
         }
     }

@@ -427,3 +427,31 @@ fn a_descriptor_that_listens_already_can_be_bound() {
     let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     assert!(pull.bind_fd("tcp://*:1", silent).is_err());
 }
+
+#[test]
+fn dead_peers_are_noticed_by_default_and_slow_ones_are_kept() {
+    let options = Push::new().options();
+    assert!(options.liveness.is_some() && options.heartbeat_interval.is_none());
+    assert_eq!(Push::builder().as_libzmq().build().unwrap().options().liveness, None);
+    let context = Context::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    let push = Push::builder().context(&context).liveness(Duration::from_secs(1)).build().unwrap();
+    let mut monitor = push.monitor();
+    push.connect(&endpoint).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    std::io::Write::write_all(&mut peer, &util::handshake("PULL")).unwrap();
+    push.wait_connected(1, LONG).unwrap();
+    // It is pinged again and again, answers nothing, and is kept: its system acknowledges.
+    let mut heard = Vec::new();
+    let pings = |heard: &[u8]| heard.windows(4).filter(|bytes| bytes == b"PING").count();
+    while pings(&heard) < 4 {
+        let mut bytes = [0; 1024];
+        let count = std::io::Read::read(&mut peer, &mut bytes).unwrap();
+        assert!(count > 0, "a peer that lives was given up");
+        heard.extend_from_slice(&bytes[..count]);
+    }
+    while let Some(event) = monitor.try_recv() {
+        assert!(!matches!(event.kind, EventKind::Disconnected(_)), "{event}");
+    }
+}

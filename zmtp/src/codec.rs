@@ -74,6 +74,13 @@ impl Framing {
         out.extend_from_slice(topic);
     }
 
+    /// Appends the command by which a peer joins a group, or leaves it.
+    pub fn encode_group(self, out: &mut Vec<u8>, join: bool, group: &[u8]) {
+        let name = if join { command::JOIN } else { command::LEAVE };
+        self.encode_header(out, 1 + name.len() + group.len(), false, true);
+        command::encode(out, name, group);
+    }
+
     /// Reads a frame's header; `None` if more bytes are needed.
     ///
     /// # Errors
@@ -212,6 +219,14 @@ mod tests {
         out.clear();
         Framing::V1.encode_subscription(&mut out, Version::V1_0, true, b"A");
         assert_eq!(out, b"\x03\x00\x01A");
+    }
+
+    #[test]
+    fn joining_and_leaving_are_commands() {
+        let mut out = Vec::new();
+        Framing::V2.encode_group(&mut out, true, b"tv");
+        Framing::V2.encode_group(&mut out, false, b"tv");
+        assert_eq!(out, b"\x04\x07\x04JOINtv\x04\x08\x05LEAVEtv");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) const READY: &[u8] = b"READY";
 pub(crate) const ERROR: &[u8] = b"ERROR";
 pub(crate) const SUBSCRIBE: &[u8] = b"SUBSCRIBE";
 pub(crate) const CANCEL: &[u8] = b"CANCEL";
+pub(crate) const JOIN: &[u8] = b"JOIN";
+pub(crate) const LEAVE: &[u8] = b"LEAVE";
 pub(crate) const PING: &[u8] = b"PING";
 pub(crate) const PONG: &[u8] = b"PONG";
 

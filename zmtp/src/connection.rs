@@ -73,6 +73,10 @@ pub enum Event {
     Subscribe(Frame),
     /// The peer ends a subscription, by command.
     Cancel(Frame),
+    /// The peer joins a group.
+    Join(Frame),
+    /// The peer leaves a group.
+    Leave(Frame),
 }
 
 /// What is known of the peer after the handshake.
@@ -228,6 +232,16 @@ impl Connection {
         }
     }
 
+    /// Whether the peer was silent for too long, and [`handle_timeout`](Connection::handle_timeout) would give it up.
+    pub fn is_peer_late(&self, now: Instant) -> bool {
+        matches!(self.phase, Phase::Traffic(_)) && self.clocks.is_late(now)
+    }
+
+    /// The peer is known to live by other means than by what it says.
+    pub fn peer_lives(&mut self) {
+        self.clocks.heard();
+    }
+
     /// What has happened, in order.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
@@ -364,7 +378,8 @@ impl Connection {
         let info = PeerInfo { version: self.settled.version, framing, socket_type, routing_id, metadata };
         self.events.push_back(Event::Ready(info));
         self.handshake_ends = None;
-        if self.settled.version >= Version::V3_0 {
+        let since = if self.config.heartbeat.only_current { Version::V3_1 } else { Version::V3_0 };
+        if self.settled.version >= since {
             self.clocks.start(&self.config.heartbeat, now);
         }
         self.phase = Phase::Traffic(Scanner::new(framing, self.config.socket_type == SocketType::Req));
@@ -409,6 +424,8 @@ impl Connection {
         match command.name {
             command::SUBSCRIBE => Some(Event::Subscribe(Frame::from(command.data))),
             command::CANCEL => Some(Event::Cancel(Frame::from(command.data))),
+            command::JOIN => group_of(command.data).map(Event::Join),
+            command::LEAVE => group_of(command.data).map(Event::Leave),
             command::PING if self.settled.version >= Version::V3_0 => {
                 let (ttl, context) = command.data.split_first_chunk::<2>()?;
                 let context = context.get(..PING_CONTEXT_MAX).unwrap_or(context);
@@ -469,6 +486,12 @@ impl Connection {
     }
 }
 
+/// A group's name, up to a zero byte; `None`: there is no such group.
+fn group_of(data: &[u8]) -> Option<Frame> {
+    let name = data.split(|byte| *byte == 0).next().unwrap_or_default();
+    (name.len() <= GROUP_BYTES_MAX).then(|| Frame::from(name))
+}
+
 fn push_commands(mechanism: &mut dyn Mechanism, out: &mut Vec<u8>) {
     while let Some(body) = mechanism.next_command() {
         Framing::V2.encode_header(out, body.len(), false, true);
@@ -483,6 +506,9 @@ const INPUT_BYTES_MAX: usize = 64 * 1024;
 /// Room for a header beside a large message, and the largest message room is made for in advance.
 const LARGE_MARGIN: usize = 32;
 const LARGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Longest name of a group.
+const GROUP_BYTES_MAX: usize = 255;
 
 /// Bytes of a PING's context that are given back.
 const PING_CONTEXT_MAX: usize = 16;

@@ -11,6 +11,8 @@ pub struct Heartbeat {
     pub timeout: Option<Duration>,
     /// Ask the peer to give this side up after this long; zero: do not ask. In steps of 100 ms, up to 6,553.5 s.
     pub ttl: Duration,
+    /// Ping only peers that speak ZMTP 3.1, not those of 3.0 whose authors may not have heard of it.
+    pub only_current: bool,
 }
 
 impl Heartbeat {
@@ -56,8 +58,13 @@ impl Clocks {
         }
     }
 
+    /// Whether the peer was silent for too long.
+    pub(crate) fn is_late(&self, now: Instant) -> bool {
+        [self.silence_ends, self.ttl_ends].into_iter().flatten().any(|end| end <= now)
+    }
+
     pub(crate) fn look(&mut self, heartbeat: &Heartbeat, now: Instant) -> Due {
-        if [self.silence_ends, self.ttl_ends].into_iter().flatten().any(|end| end <= now) {
+        if self.is_late(now) {
             return Due::PeerDead;
         }
         match (self.next_ping, heartbeat.interval) {

@@ -19,11 +19,19 @@ pub enum SocketType {
     XPub = 9,
     XSub = 10,
     Stream = 11,
+    Server = 12,
+    Client = 13,
+    Radio = 14,
+    Dish = 15,
+    Gather = 16,
+    Scatter = 17,
+    Peer = 19,
+    Channel = 20,
 }
 
 impl SocketType {
     /// All types.
-    pub const ALL: [SocketType; 12] = [
+    pub const ALL: [SocketType; 20] = [
         SocketType::Pair,
         SocketType::Pub,
         SocketType::Sub,
@@ -36,6 +44,14 @@ impl SocketType {
         SocketType::XPub,
         SocketType::XSub,
         SocketType::Stream,
+        SocketType::Server,
+        SocketType::Client,
+        SocketType::Radio,
+        SocketType::Dish,
+        SocketType::Gather,
+        SocketType::Scatter,
+        SocketType::Peer,
+        SocketType::Channel,
     ];
 
     /// The name on the wire.
@@ -53,6 +69,14 @@ impl SocketType {
             SocketType::XPub => "XPUB",
             SocketType::XSub => "XSUB",
             SocketType::Stream => "STREAM",
+            SocketType::Server => "SERVER",
+            SocketType::Client => "CLIENT",
+            SocketType::Radio => "RADIO",
+            SocketType::Dish => "DISH",
+            SocketType::Gather => "GATHER",
+            SocketType::Scatter => "SCATTER",
+            SocketType::Peer => "PEER",
+            SocketType::Channel => "CHANNEL",
         }
     }
 
@@ -75,6 +99,14 @@ impl SocketType {
             Pull => peer == Push,
             Push => peer == Pull,
             Stream => false,
+            Server => peer == Client,
+            Client => peer == Server,
+            Radio => peer == Dish,
+            Dish => peer == Radio,
+            Gather => peer == Scatter,
+            Scatter => peer == Gather,
+            Peer => peer == Peer,
+            Channel => peer == Channel,
         }
     }
 

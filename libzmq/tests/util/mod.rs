@@ -108,6 +108,10 @@ use std::ffi::{c_char, c_int, c_long, c_void};
 
 pub type Handle = *mut c_void;
 
+/// As large and as aligned as C's `zmq_msg_t`.
+#[repr(C, align(8))]
+pub struct Msg(pub [u8; 64]);
+
 functions! {
     zmq_errno() -> c_int;
     zmq_ctx_new() -> Handle;
@@ -125,6 +129,20 @@ functions! {
     zmq_disconnect(socket: Handle, endpoint: *const c_char) -> c_int;
     zmq_send(socket: Handle, data: *const u8, len: usize, flags: c_int) -> c_int;
     zmq_recv(socket: Handle, data: *mut u8, len: usize, flags: c_int) -> c_int;
+    zmq_join(socket: Handle, group: *const c_char) -> c_int;
+    zmq_leave(socket: Handle, group: *const c_char) -> c_int;
+    zmq_connect_peer(socket: Handle, endpoint: *const c_char) -> u32;
+    zmq_disconnect_peer(socket: Handle, routing_id: u32) -> c_int;
+    zmq_msg_init_buffer(message: *mut Msg, data: *const u8, len: usize) -> c_int;
+    zmq_msg_close(message: *mut Msg) -> c_int;
+    zmq_msg_data(message: *mut Msg) -> *const u8;
+    zmq_msg_size(message: *mut Msg) -> usize;
+    zmq_msg_send(message: *mut Msg, socket: Handle, flags: c_int) -> c_int;
+    zmq_msg_recv(message: *mut Msg, socket: Handle, flags: c_int) -> c_int;
+    zmq_msg_set_routing_id(message: *mut Msg, routing_id: u32) -> c_int;
+    zmq_msg_routing_id(message: *mut Msg) -> u32;
+    zmq_msg_set_group(message: *mut Msg, group: *const c_char) -> c_int;
+    zmq_msg_group(message: *mut Msg) -> *const c_char;
     zmq_poll(items: *mut c_void, count: c_int, timeout: c_long) -> c_int;
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use zmtp::{Event, Frame};
 
@@ -11,8 +11,9 @@ use super::link::{Link, Loss, Protocol, Reader};
 use super::transmit::report_loss;
 use crate::counters::DropReason;
 use crate::message::Message;
-use crate::pipe::subscription_message;
-use crate::socket::core::{Locked, SocketCore};
+use crate::pipe::outbox::WriteState;
+use crate::pipe::{Line, group_message, subscription_message};
+use crate::socket::core::{Locked, SocketCore, State};
 use crate::sys::net;
 
 /// Reads the link, unless another thread does already: at most `reads` times, until the kernel has no more, or until
@@ -53,13 +54,56 @@ pub(crate) fn check_timers(core: &Arc<SocketCore>, link: &Arc<Link>, now: Instan
     }
     let outcome = outcome.and_then(|_| {
         let Protocol::Zmtp(connection) = &mut reader.protocol else { return Ok(()) };
-        connection.handle_timeout(now).map_err(Loss::Protocol)
+        let standing = core.lock().standing_of(link);
+        if connection.is_peer_late(now) && standing.excuses_silence(link) {
+            connection.peer_lives();
+        }
+        let handled = connection.handle_timeout(now).map_err(Loss::Protocol);
+        if standing.blocked {
+            // A ping would only wait behind what is not read.
+            let _ = connection.take_output();
+        }
+        handled
     });
     if let Err(loss) = outcome {
         return lose(core, link, loss);
     }
     hand_over(core, link, &mut reader, false);
     arm_timer(link, &mut reader);
+}
+
+/// What a link's silence may be due to.
+struct Standing {
+    /// Nothing is read from it: the program is behind.
+    paused: bool,
+    /// The kernel takes no more for it: the peer is behind.
+    blocked: bool,
+    /// The word of the peer's system that it is there counts, when it was heard this long ago at most.
+    patience: Option<Duration>,
+}
+
+impl Standing {
+    fn excuses_silence(&self, link: &Link) -> bool {
+        match self.patience {
+            _ if self.paused => true,
+            Some(silence) => net::host_lives(&link.stream, silence),
+            None => self.blocked,
+        }
+    }
+}
+
+impl State {
+    fn standing_of(&self, link: &Arc<Link>) -> Standing {
+        let options = &self.options;
+        let pipe = self.pipes.get(link.pipe);
+        Standing {
+            paused: pipe.is_some_and(|pipe| pipe.paused),
+            blocked: pipe.is_some_and(
+                |pipe| matches!(&pipe.line, Line::Stream(_, outbox) if outbox.state() == WriteState::Blocked),
+            ),
+            patience: options.liveness.filter(|_| options.heartbeat_interval.is_none()).map(|liveness| liveness / 2),
+        }
+    }
 }
 
 /// The stream has ended, or is to end.
@@ -138,6 +182,8 @@ pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut R
             Event::Cancel(topic) => {
                 state.deliver_message(link.pipe, subscription_message(false, &topic), leader);
             }
+            Event::Join(group) => state.deliver_message(link.pipe, group_message(true, &group), leader),
+            Event::Leave(group) => state.deliver_message(link.pipe, group_message(false, &group), leader),
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!             ┌──────────────── wait, try again ◄───────────────┐
 //!             ▼                                                 │
-//!   connect: Waiting ─► Resolving ─► Dialing ─┐                 │
+//!   connect: Waiting ─► Resolving ─► Dialing ─┐  (Proxying)     │
 //!                                             ├─► Greeting ─► Established
 //!   accept: ──────────────────────────────────┘    (ZMTP)       (Link)
 //! ```
@@ -19,7 +19,7 @@ use socket2::Socket;
 use zmtp::{Config, Connection, Event, Frame, Heartbeat, Limits, PeerInfo, SocketType, Version};
 
 use super::IoHandle;
-pub(crate) use super::connector::Dialer;
+pub(crate) use super::connector::{Dialer, Race};
 use super::link::{Link, Loss, Protocol, Reader};
 use super::listener::Listener;
 use super::receive::hand_over;
@@ -31,6 +31,7 @@ use crate::pipe::{PeerFacts, PipeId};
 use crate::socket::core::SocketCore;
 use crate::socket::salute;
 use crate::sys::{Interest, net};
+use crate::transport::socks::Socks;
 use crate::transport::{ipc, tcp};
 
 /// One peer's stream.
@@ -57,7 +58,10 @@ pub(crate) enum Phase {
     Over,
     Waiting,
     Resolving,
-    Dialing(Socket),
+    /// Attempts to connect, the first of which to succeed is taken.
+    Dialing(Race),
+    /// Connected to a proxy, which is being asked for a connection to the peer.
+    Proxying(Socket, Box<Socks>),
     Greeting(Socket, Box<Connection>, Vec<u8>),
     Established(Arc<Link>),
 }
@@ -307,10 +311,20 @@ fn config_of(socket_type: SocketType, options: &Options, as_server: bool) -> Con
     config.routing_id = options.routing_id.clone();
     config.metadata = options.metadata.clone();
     config.limits = limits;
-    config.heartbeat = Heartbeat {
-        interval: options.heartbeat_interval,
-        timeout: options.heartbeat_timeout.or(options.heartbeat_interval),
-        ttl: options.heartbeat_ttl,
+    config.heartbeat = match options.liveness.filter(|_| options.heartbeat_interval.is_none() && net::KNOWS_HOSTS) {
+        // Half the time between pings, half of it to hear of one.
+        Some(liveness) => Heartbeat {
+            interval: Some(liveness / 2),
+            timeout: Some(liveness / 2),
+            only_current: true,
+            ..Heartbeat::default()
+        },
+        None => Heartbeat {
+            interval: options.heartbeat_interval,
+            timeout: options.heartbeat_timeout.or(options.heartbeat_interval),
+            ttl: options.heartbeat_ttl,
+            only_current: false,
+        },
     };
     config.handshake_timeout = options.handshake_interval.filter(|interval| *interval > Duration::ZERO);
     config

@@ -1,7 +1,8 @@
 //! IoThread: the event loop that dials, accepts, keeps time, and reads and writes for those who do not themselves.
 
+mod dialling;
+
 use std::io::{self, ErrorKind};
-use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -9,20 +10,20 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use slab::Slab;
 
+use super::connector::STOP_HANDSHAKE_FAILED;
 use super::duty::{self, TICK};
 use super::link::{Link, Loss};
 use super::listener::Listener;
 use super::receive::{READS_IO, check_timers, receive};
 use super::resolver::Resolver;
-use super::session::{Dialer, Greeted, Origin, Peer, Phase, Session};
+use super::session::{Greeted, Origin, Peer, Phase, Session};
 use super::timer::Timers;
 use super::transmit::{ROUNDS_IO, transmit};
 use super::{ALARM_TOKEN, Command, IoHandle, PATROL, SET_FLAG, Which};
-use crate::endpoint::Endpoint;
 use crate::monitor::{Event, EventKind};
 use crate::socket::attach::LinkDown;
 use crate::socket::core::SocketCore;
-use crate::sys::{Interest, Ready, net};
+use crate::sys::{Ready, net};
 
 /// The loop's own state; nobody else sees it.
 pub(crate) struct IoThread {
@@ -214,7 +215,8 @@ impl IoThread {
                 self.accept(&core, &listener, event.token);
             }
             Item::Session(session) => match &session.phase {
-                Phase::Dialing(_) => self.dialled(event.token),
+                Phase::Dialing(_) => self.dialled(event.token, false),
+                Phase::Proxying(..) => self.talk_to_proxy(event.token),
                 Phase::Greeting(..) => self.greet(event.token),
                 Phase::Established(link) => {
                     let (core, link) = (session.core.clone(), link.clone());
@@ -273,128 +275,6 @@ impl IoThread {
         self.begin(token, stream);
     }
 
-    // ---- connecting ----
-
-    fn connect(&mut self, core: Arc<SocketCore>, dialer: Box<Dialer>) {
-        let peer = Peer { endpoint: Some(dialer.text.to_string()), ..Peer::default() };
-        let session = Session {
-            core,
-            origin: Origin::Connect(dialer),
-            phase: Phase::Waiting,
-            peer,
-            closing: None,
-            deadline: None,
-        };
-        let token = self.insert(Item::Session(Box::new(session)));
-        self.attempt(token);
-    }
-
-    /// One attempt: look the name up, then dial.
-    fn attempt(&mut self, token: u64) {
-        let (io, resolver) = (self.handle.clone(), self.resolver.clone());
-        let Some(session) = self.session(token) else { return };
-        let Origin::Connect(dialer) = &mut session.origin else { return };
-        let ipv6 = dialer.options.ipv6;
-        match &dialer.endpoint {
-            Endpoint::Tcp(endpoint) => match endpoint.numeric_connect(ipv6) {
-                Some(addresses) => {
-                    dialer.addresses = addresses.into();
-                    self.dial(token);
-                }
-                None => {
-                    session.phase = Phase::Resolving;
-                    resolver.resolve(endpoint.clone(), ipv6, io, token);
-                }
-            },
-            _ => self.dial(token),
-        }
-    }
-
-    fn resolved(&mut self, token: u64, result: io::Result<Vec<std::net::SocketAddr>>) {
-        let Some(session) = self.session(token) else { return };
-        let Origin::Connect(dialer) = &mut session.origin else { return };
-        if !matches!(session.phase, Phase::Resolving) {
-            return;
-        }
-        match result {
-            Ok(addresses) => {
-                dialer.addresses = addresses.into();
-                self.dial(token);
-            }
-            Err(_) => self.retry(token),
-        }
-    }
-
-    fn dial(&mut self, token: u64) {
-        let io = self.handle.clone();
-        let Some(session) = self.session(token) else { return };
-        let Origin::Connect(dialer) = &mut session.origin else { return };
-        let timeout = dialer.options.connect_timeout.filter(|timeout| !timeout.is_zero());
-        match dialer.dial_next() {
-            Ok(dial) if dial.connected => {
-                session.connected(&dial.stream);
-                self.begin(token, dial.stream);
-            }
-            Ok(dial) => {
-                session.peer.descriptor = dial.stream.as_raw_fd();
-                session.emit_with(EventKind::ConnectDelayed, Errno::INPROGRESS.raw_os_error() as u64);
-                if io.selector.add(&dial.stream, token, Interest::WRITE).is_err() {
-                    return self.dial_failed(token, "the system refused to watch the attempt");
-                }
-                session.phase = Phase::Dialing(dial.stream);
-                session.deadline = timeout.map(|timeout| Instant::now() + timeout);
-                self.arm(token);
-            }
-            Err(error) => self.dial_failed(token, &error.to_string()),
-        }
-    }
-
-    /// An attempt has come to an end, one way or the other.
-    fn dialled(&mut self, token: u64) {
-        let Some(session) = self.session(token) else { return };
-        let Phase::Dialing(stream) = &session.phase else { return };
-        let error = stream.take_error().unwrap_or_else(Some);
-        let Phase::Dialing(stream) = std::mem::replace(&mut session.phase, Phase::Waiting) else { return };
-        match error {
-            None => {
-                session.connected(&stream);
-                self.begin(token, stream);
-            }
-            Some(error) => {
-                let _ = self.handle.selector.remove(&stream);
-                drop(stream);
-                self.dial_failed(token, &error.to_string());
-            }
-        }
-    }
-
-    fn dial_failed(&mut self, token: u64, why: &str) {
-        let Some(session) = self.session(token) else { return };
-        session.emit(EventKind::Closed(why.to_string()));
-        if let Origin::Connect(dialer) = &session.origin
-            && !dialer.addresses.is_empty()
-        {
-            return self.dial(token);
-        }
-        self.retry(token);
-    }
-
-    /// Waits before the next attempt, or gives up if there is to be none.
-    fn retry(&mut self, token: u64) {
-        let Some(session) = self.session(token) else { return };
-        let Origin::Connect(dialer) = &mut session.origin else { return };
-        let Some(wait) = dialer.next_wait() else {
-            session.phase = Phase::Over;
-            session.deadline = session.closing.flatten();
-            return self.end_if_idle(token);
-        };
-        session.phase = Phase::Waiting;
-        let due = Instant::now() + wait;
-        session.deadline = Some(session.closing.flatten().map_or(due, |until| until.min(due)));
-        session.emit_with(EventKind::ConnectRetried(wait), wait.as_millis() as u64);
-        self.arm(token);
-    }
-
     // ---- the handshake ----
 
     fn begin(&mut self, token: u64, stream: socket2::Socket) {
@@ -428,7 +308,8 @@ impl IoThread {
         let Some(session) = self.session(token) else { return };
         session.emit_with(EventKind::HandshakeFailed(loss.to_string()), loss.errno());
         session.emit(EventKind::Disconnected(loss.to_string()));
-        self.after_loss(token, &loss);
+        let stop = matches!(&session.origin, Origin::Connect(dialer) if dialer.stops(STOP_HANDSHAKE_FAILED));
+        if stop && session.closing.is_none() { self.over(token) } else { self.after_loss(token, &loss) }
     }
 
     // ---- the end of a stream ----
@@ -439,7 +320,7 @@ impl IoThread {
         if !matches!(&session.phase, Phase::Established(current) if Arc::ptr_eq(current, &link)) {
             return;
         }
-        let lasting = matches!(&session.origin, Origin::Connect(dialer) if dialer.pipe.is_some())
+        let lasting = matches!(&session.origin, Origin::Connect(dialer) if dialer.pipe.is_some() && dialer.reconnects())
             && loss.is_retryable()
             && session.closing.is_none();
         let parting = if matches!(loss, Loss::Asked) { None } else { session.parting() };
@@ -458,9 +339,19 @@ impl IoThread {
     fn after_loss(&mut self, token: u64, loss: &Loss) {
         let Some(session) = self.session(token) else { return };
         let again = matches!(session.origin, Origin::Connect(_)) && loss.is_retryable();
-        if again && (session.closing.is_none() || has_something_to_say(session)) {
+        if again && session.closing.is_none() {
+            let reconnects = matches!(&session.origin, Origin::Connect(dialer) if dialer.reconnects());
+            return if reconnects { self.retry(token) } else { self.forget_endpoint(token) };
+        }
+        if again && has_something_to_say(session) {
             return self.retry(token);
         }
+        self.over(token);
+    }
+
+    /// The session has come to its end: an accepted or closing one goes.
+    fn over(&mut self, token: u64) {
+        let Some(session) = self.session(token) else { return };
         session.phase = Phase::Over;
         if matches!(session.origin, Origin::Accept(_)) || session.closing.is_some() {
             self.finish(token);
@@ -468,6 +359,13 @@ impl IoThread {
             // A connect that is over for good keeps its endpoint, but not its pipe.
             session.core.lock().pipe_ended(pipe);
         }
+    }
+
+    /// A connect that is not to be repeated goes, and its endpoint with it.
+    fn forget_endpoint(&mut self, token: u64) {
+        let Some(session) = self.session(token) else { return };
+        session.core.lock().forget_connect(&session.endpoint());
+        self.finish(token);
     }
 
     fn flushed(&mut self, link: &Arc<Link>) {
@@ -548,7 +446,8 @@ impl IoThread {
         let Some(Item::Session(mut session)) = self.remove(token) else { return };
         let pipe = session.pipe();
         match std::mem::replace(&mut session.phase, Phase::Over) {
-            Phase::Dialing(stream) | Phase::Greeting(stream, ..) => {
+            Phase::Dialing(race) => race.abandon(&self.handle.selector),
+            Phase::Proxying(stream, _) | Phase::Greeting(stream, ..) => {
                 let _ = self.handle.selector.remove(&stream);
             }
             _ => {}
@@ -590,11 +489,8 @@ impl IoThread {
         session.deadline = None;
         match &mut session.phase {
             Phase::Waiting => self.attempt(token),
-            Phase::Dialing(stream) => {
-                let _ = self.handle.selector.remove(&*stream);
-                session.phase = Phase::Waiting;
-                self.dial_failed(token, "the attempt took too long");
-            }
+            Phase::Dialing(_) => self.dialling_late(token, now),
+            Phase::Proxying(..) => self.proxy_failed(token, &ErrorKind::TimedOut.into()),
             Phase::Greeting(_, connection, _) => match connection.handle_timeout(now) {
                 Ok(()) => {
                     session.deadline = connection.next_deadline();

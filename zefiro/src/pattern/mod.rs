@@ -5,13 +5,17 @@
 //! when a pipe has become readable or writable.
 
 mod dealer;
+mod dish;
 mod pair;
 mod r#pub;
 mod pull;
 mod push;
+mod radio;
 mod rep;
 mod req;
 mod router;
+mod server;
+mod single;
 mod stream;
 mod sub;
 #[cfg(test)]
@@ -89,6 +93,16 @@ pub(crate) trait Pattern: Send {
         Err(Refusal::Unsupported)
     }
 
+    /// DISH: joins a group.
+    fn join(&mut self, _pipes: &mut Pipes, _group: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
+    }
+
+    /// DISH: leaves a group.
+    fn leave(&mut self, _pipes: &mut Pipes, _group: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Unsupported)
+    }
+
     /// PUB, XPUB: how many peers would get a message on `topic`. SUB, XSUB, others: 0.
     fn subscribers(&self, _topic: &[u8]) -> usize {
         0
@@ -136,6 +150,8 @@ macro_rules! any_pattern {
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<(), Refusal>;
             subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
+            join(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;
+            leave(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;
         );
 
         impl AnyPattern {
@@ -189,4 +205,12 @@ any_pattern! {
     XPub(xpub::XPub) = xpub::XPub::new();
     XSub(xsub::XSub) = xsub::XSub::new();
     Stream(stream::Stream) = stream::Stream::new();
+    Server(server::Server) = server::Server::new();
+    Client(single::Single<dealer::Dealer>) = single::Single::default();
+    Radio(radio::Radio) = radio::Radio::default();
+    Dish(dish::Dish) = dish::Dish::default();
+    Gather(single::Single<pull::Pull>) = single::Single::default();
+    Scatter(single::Single<push::Push>) = single::Single::default();
+    Peer(server::Server) = server::Server::new();
+    Channel(single::Single<pair::Pair>) = single::Single::default();
 }

@@ -432,6 +432,32 @@ impl Pipes {
         }
     }
 
+    /// Tells a peer that a group is joined, or left, whatever the mark says; as
+    /// [`write_subscription`](Pipes::write_subscription) does it.
+    pub(crate) fn write_group(&mut self, id: PipeId, join: bool, group: &[u8]) {
+        if !self.is_open(id) {
+            return;
+        }
+        let Pipes { slots, pool, dirty, notices, noted, .. } = self;
+        let Some(pipe) = slots.get_mut(id.index as usize) else { return };
+        match &mut pipe.line {
+            Line::Backlog(_) => {}
+            Line::Stream(_, outbox) => {
+                outbox.push_group(pool, join, group);
+                if needs_writer(outbox) {
+                    *noted = true;
+                    dirty.push(id);
+                }
+            }
+            Line::Duct(writer, _, peer) => {
+                if writer.push(group_message(join, group)) {
+                    *noted = true;
+                    notices.push(Notice::Readable(peer.clone()));
+                }
+            }
+        }
+    }
+
     /// Whether a whole message can be read.
     #[inline]
     pub(crate) fn has_message(&mut self, id: PipeId) -> bool {
@@ -534,6 +560,15 @@ impl Pipes {
     /// The program was handed something of this pipe that is no message of the peer's, and does not count.
     pub(crate) fn note_received(&mut self, id: PipeId) {
         self.last_received = Some(id);
+    }
+
+    /// The message handed over last, of so many bytes, was not for the program: it counts as dropped instead.
+    pub(crate) fn refuse_received(&mut self, bytes: usize) {
+        self.counters.unreceived(bytes as u64);
+        if let Some(pipe) = self.last_received.and_then(|id| self.get_mut(id)) {
+            pipe.counters.unreceived(bytes as u64);
+        }
+        self.counters.drop(DropReason::Filtered, 1);
     }
 
     /// Messages that came and went nowhere.
@@ -744,6 +779,24 @@ pub(crate) fn subscription_message(subscribe: bool, topic: &[u8]) -> Message {
     body.extend_from_slice(topic);
     Message::from(Frame::from(body.as_slice()))
 }
+
+/// That a group is joined, or left, as a message within the process; on the wire it is a command.
+pub(crate) fn group_message(join: bool, group: &[u8]) -> Message {
+    Message::from([if join { JOIN } else { LEAVE }, group])
+}
+
+/// The group that a message made by [`group_message`] names, and whether it is joined.
+pub(crate) fn group_request(message: &Message) -> Option<(bool, Frame)> {
+    match message.first().as_slice() {
+        _ if message.frame_count() != 2 => None,
+        JOIN => Some((true, message.last().clone())),
+        LEAVE => Some((false, message.last().clone())),
+        _ => None,
+    }
+}
+
+const JOIN: &[u8] = b"JOIN";
+const LEAVE: &[u8] = b"LEAVE";
 
 /// Direct writes a pipe's senders may do in a row without hearing from the peer or pausing.
 pub(crate) const PURSE_COINS: u8 = 4;

@@ -172,6 +172,16 @@ impl Outbox {
         self.messages += 1;
     }
 
+    /// Adds that a group is joined, or left.
+    pub(crate) fn push_group(&mut self, pool: &mut Pool, join: bool, group: &[u8]) {
+        let Format::Zmtp(framing, _) = self.format else { return };
+        self.prepare(pool, self.open.len());
+        let before = self.open.len();
+        framing.encode_group(&mut self.open, join, group);
+        self.bytes += self.open.len() - before;
+        self.messages += 1;
+    }
+
     /// Drops the messages not yet taken and answers how many: a conflating socket keeps the newest only.
     pub(crate) fn clear_messages(&mut self) -> usize {
         self.segments.clear();

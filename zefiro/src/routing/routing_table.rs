@@ -32,6 +32,17 @@ impl RoutingTable {
         }
     }
 
+    /// A new number that is not 0, as four bytes with the highest first.
+    pub(crate) fn generate_number(&mut self) -> Frame {
+        loop {
+            self.next = self.next.wrapping_add(1);
+            let id = Frame::from(&self.next.to_be_bytes());
+            if self.next != 0 && !self.pipes.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
     pub(crate) fn get(&self, id: &[u8]) -> Option<PipeId> {
         self.pipes.get(id).copied()
     }

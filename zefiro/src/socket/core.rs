@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) unfinished: Parts,
     /// Lit when the socket should be looked at; there once a program has asked for its descriptor.
     pub(crate) beacon: Option<Arc<Beacon>>,
+    /// The program has disconnected an endpoint.
+    pub(crate) disconnected_some: bool,
     /// The descriptor of [`Options::use_fd`] that a bind has taken.
     pub(crate) used_fd: Option<i32>,
     pub(crate) recv_waiters: WaitList,
@@ -122,6 +124,7 @@ impl SocketCore {
             last_endpoint: None,
             unfinished: Parts::default(),
             beacon: None,
+            disconnected_some: false,
             used_fd: None,
             recv_waiters: WaitList::default(),
             send_waiters: WaitList::default(),

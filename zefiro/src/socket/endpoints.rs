@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zmtp::SocketType;
 
-use super::core::SocketCore;
+use super::core::{SocketCore, State};
 use super::salute;
 use crate::endpoint::{Endpoint, IpcEndpoint};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,6 +50,17 @@ impl EndpointEntry {
                     state.not_busy();
                 }
             }
+        }
+    }
+}
+
+impl State {
+    /// One connect by this endpoint is over for good.
+    pub(crate) fn forget_connect(&mut self, endpoint: &Arc<str>) {
+        let found =
+            self.endpoints.iter().position(|entry| entry.key == *endpoint && matches!(entry.kind, Kind::Connected(_)));
+        if let Some(index) = found {
+            self.endpoints.remove(index);
         }
     }
 }
@@ -159,11 +170,16 @@ impl SocketCore {
 
     /// Connects, now or as soon as the peer is there.
     pub(crate) fn connect(self: &Arc<SocketCore>, text: &str) -> Result<()> {
+        self.connect_pipe(text).map(|_| ())
+    }
+
+    /// As [`connect`](SocketCore::connect); answers the new pipe if there is one already.
+    pub(crate) fn connect_pipe(self: &Arc<SocketCore>, text: &str) -> Result<Option<PipeId>> {
         self.lock().check_open(CONNECT)?;
         let endpoint = Endpoint::parse_connect(text)?;
         let key: Arc<str> = text.into();
         if let Endpoint::Inproc(name) = &endpoint {
-            return self.connect_name(&key, name);
+            return self.connect_name(&key, name).map(Some);
         }
         if let Endpoint::Ipc(IpcEndpoint::Path(path)) = &endpoint
             && path.as_os_str().is_empty()
@@ -175,7 +191,7 @@ impl SocketCore {
         state.check_open(CONNECT)?;
         let once = matches!(self.socket_type, SocketType::Dealer | SocketType::Sub | SocketType::Pub | SocketType::Req);
         if once && state.endpoints.iter().any(|entry| entry.key == key && matches!(entry.kind, Kind::Connected(_))) {
-            return Ok(());
+            return Ok(None);
         }
         let pipe = if options.immediate {
             None
@@ -188,10 +204,10 @@ impl SocketCore {
         state.endpoints.push(EndpointEntry { key: key.clone(), kind: Kind::Connected(io.clone()) });
         let dialer = Box::new(Dialer::new(key, endpoint, options, pipe));
         state.tell_io(io, Command::Connect(self.clone(), dialer));
-        Ok(())
+        Ok(pipe)
     }
 
-    fn connect_name(self: &Arc<SocketCore>, key: &Arc<str>, name: &str) -> Result<()> {
+    fn connect_name(self: &Arc<SocketCore>, key: &Arc<str>, name: &str) -> Result<PipeId> {
         let pipe = {
             let mut state = self.lock();
             let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
@@ -208,7 +224,7 @@ impl SocketCore {
             inproc::join(self, pipe, &binder, key);
             self.lock().not_busy();
         }
-        Ok(())
+        Ok(pipe)
     }
 
     /// Unbinds or disconnects: `operation` only names the error.
@@ -240,6 +256,7 @@ impl SocketCore {
                 "the socket does not use this endpoint",
             ));
         }
+        self.lock().disconnected_some |= operation == "disconnect";
         for entry in ended {
             self.end_entry(entry);
         }

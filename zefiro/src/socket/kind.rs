@@ -27,6 +27,18 @@ pub trait Subscribes: Kind {}
 #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not publish")]
 pub trait Publishes: Kind {}
 
+/// A kind that joins groups.
+#[diagnostic::on_unimplemented(message = "a `{Self}` socket has no groups to join")]
+pub trait Joins: Kind {}
+
+/// A kind that numbers its peers.
+#[diagnostic::on_unimplemented(message = "a `{Self}` socket does not number its peers")]
+pub trait NumbersPeers: Kind {}
+
+/// A kind that connects to peers it has a number for.
+#[diagnostic::on_unimplemented(message = "a `{Self}` socket has no numbers for those it connects to")]
+pub trait ConnectsPeers: Kind {}
+
 /// A socket of a type known only at run time; what it cannot do fails with
 /// [`Unsupported`](crate::ErrorKind::Unsupported).
 #[derive(Debug)]
@@ -38,6 +50,9 @@ impl Sends for Any {}
 impl Receives for Any {}
 impl Subscribes for Any {}
 impl Publishes for Any {}
+impl Joins for Any {}
+impl NumbersPeers for Any {}
+impl ConnectsPeers for Any {}
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $kind:ident: $($ability:ident)*;)*) => {
@@ -81,6 +96,22 @@ kinds! {
     XSub: Sends Receives Subscribes;
     /// Plain TCP.
     Stream: Sends Receives;
+    /// Single parts, from clients by number and to them.
+    Server: Sends Receives NumbersPeers;
+    /// Single parts, to servers in turn and from them.
+    Client: Sends Receives;
+    /// Single parts, to all who joined their group.
+    Radio: Sends Publishes;
+    /// Single parts of the groups joined.
+    Dish: Receives Joins;
+    /// Single parts from the peers in turn.
+    Gather: Receives;
+    /// Single parts to the peers in turn.
+    Scatter: Sends;
+    /// Single parts, from and to equal peers by number.
+    Peer: Sends Receives NumbersPeers ConnectsPeers;
+    /// One peer, single parts both ways.
+    Channel: Sends Receives;
 }
 
 mod sealed {

@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod core;
+mod draft;
 pub(crate) mod endpoints;
 mod future;
 pub mod kind;
@@ -139,7 +140,7 @@ impl Socket<kind::Any> {
 
 impl<K> Builder<K> {
     fn of(socket_type: SocketType) -> Builder<K> {
-        let options = Options::new(socket_type, &Default::default());
+        let options = Options::recommended(socket_type, &Default::default());
         Builder { context: None, socket_type, options, kind: PhantomData }
     }
 
@@ -147,6 +148,13 @@ impl<K> Builder<K> {
     pub fn context(mut self, context: &Context) -> Builder<K> {
         self.options = Options { ipv6: context.options().ipv6, ..self.options };
         self.context = Some(context.clone());
+        self
+    }
+
+    /// Begins with libzmq's defaults instead of the [recommended](Options::recommended) ones: peers are not pinged.
+    pub fn as_libzmq(mut self) -> Builder<K> {
+        let defaults = Options::new(self.socket_type, &Default::default());
+        self.options = Options { ipv6: self.options.ipv6, ..defaults };
         self
     }
 

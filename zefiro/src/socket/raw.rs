@@ -12,6 +12,7 @@ use super::kind::Any;
 use super::{Socket, Wait};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::options::{Options, RawError};
 use crate::sys::Beacon;
@@ -86,6 +87,31 @@ impl Socket<Any> {
         wait: Wait,
     ) -> Result<bool> {
         self.core.recv_part(part, metadata, wait)
+    }
+
+    /// Sends a whole message, which stays if it is refused.
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send).
+    pub fn send_message(&self, message: &mut Message, wait: Wait) -> Result<()> {
+        self.core.send(message, wait)
+    }
+
+    /// Receives a whole message, and what is known of the connection it came by.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    pub fn recv_message(
+        &self,
+        out: &mut Message,
+        metadata: Option<&mut Option<Arc<Metadata>>>,
+        wait: Wait,
+    ) -> Result<()> {
+        self.core.recv(out, wait)?;
+        if let Some(metadata) = metadata {
+            *metadata = self.core.lock().pipes.last_metadata().cloned();
+        }
+        Ok(())
     }
 
     /// Sets an option by its C number from C's bytes, with libzmq's lengths and ranges; `None` is a null pointer.
@@ -191,10 +217,11 @@ impl SocketCore {
         self.lock().check_open(GET)?;
         let value = match number {
             EVENTS => self.events(),
+            FD if is_thread_safe(self.socket_type) => return Err(invalid()),
             FD => self.descriptor()?,
             TYPE if buffer.len() != size_of::<i32>() => return Err(invalid()),
             TYPE => self.socket_type as i32,
-            THREAD_SAFE => 0,
+            THREAD_SAFE => i32::from(is_thread_safe(self.socket_type)),
             RCVMORE => i32::from(self.lock().unfinished.last_more()),
             TOPICS_COUNT if has_topics(self.socket_type) => {
                 i32::try_from(self.lock().pattern.topics()).unwrap_or(i32::MAX)
@@ -260,6 +287,12 @@ impl SocketCore {
 
 fn has_topics(socket_type: SocketType) -> bool {
     matches!(socket_type, SocketType::Pub | SocketType::XPub | SocketType::Sub | SocketType::XSub)
+}
+
+/// The types that C programs may use from several threads at once. Those of this library all can be; programs ask.
+fn is_thread_safe(socket_type: SocketType) -> bool {
+    use SocketType::*;
+    matches!(socket_type, Server | Client | Radio | Dish | Gather | Scatter | Peer | Channel)
 }
 
 /// A number goes into four bytes of what may be more.

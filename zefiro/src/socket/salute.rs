@@ -9,7 +9,7 @@ use crate::options::Options;
 /// The first message for each new peer of such a socket.
 pub(crate) fn hello(socket_type: SocketType, options: &Options) -> Option<&Frame> {
     use SocketType::*;
-    options.hello_message.as_ref().filter(|_| matches!(socket_type, Dealer | Router | Rep))
+    options.hello_message.as_ref().filter(|_| matches!(socket_type, Dealer | Router | Rep | Client | Server | Peer))
 }
 
 /// As [`hello`], between sockets of one process.
@@ -23,11 +23,11 @@ pub(crate) fn hello_inproc(socket_type: SocketType, options: &Options) -> Option
 /// What such a socket receives when a peer that came to it goes.
 pub(crate) fn disconnected(socket_type: SocketType, options: &Options) -> Option<&Frame> {
     use SocketType::*;
-    options.disconnect_message.as_ref().filter(|_| matches!(socket_type, Router | Rep))
+    options.disconnect_message.as_ref().filter(|_| matches!(socket_type, Router | Rep | Server | Peer))
 }
 
 /// What such a socket receives when it loses a peer it went to.
 pub(crate) fn hiccup(socket_type: SocketType, options: &Options) -> Option<&Frame> {
     use SocketType::*;
-    options.hiccup_message.as_ref().filter(|_| matches!(socket_type, Dealer | Req))
+    options.hiccup_message.as_ref().filter(|_| matches!(socket_type, Dealer | Req | Client | Peer))
 }

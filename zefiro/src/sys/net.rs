@@ -56,3 +56,60 @@ pub(crate) fn interface_index(name: &str) -> Option<u32> {
     let interfaces = if_addrs::get_if_addrs().ok()?;
     interfaces.into_iter().find(|interface| interface.name == name).and_then(|interface| interface.index)
 }
+
+/// Whether [`host_lives`] knows.
+pub(crate) const KNOWS_HOSTS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Whether the system at the other end of a tcp connection has acknowledged something within `silence`, or all that it
+/// could be sent: then it is there, whatever its program does. Of other streams, whose end is always told, it is.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn host_lives(stream: impl AsFd, silence: std::time::Duration) -> bool {
+    tcp_info(stream).is_none_or(|info| {
+        let heard = std::time::Duration::from_millis(info.tcpi_last_ack_recv.into());
+        // Probes go out while the peer has no room, and again and again when nobody answers.
+        heard < silence || (info.tcpi_unacked == 0 && info.tcpi_probes < 2)
+    })
+}
+
+/// Nobody knows here.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn host_lives(_stream: impl AsFd, _silence: std::time::Duration) -> bool {
+    false
+}
+
+/// What the kernel knows of a tcp connection; `None`: it is none.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code, reason = "no crate in use wraps this call")]
+fn tcp_info(stream: impl AsFd) -> Option<libc::tcp_info> {
+    use std::os::fd::AsRawFd;
+    let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the descriptor is open while it is borrowed, and the kernel writes at most `len` bytes.
+    let result = unsafe {
+        let descriptor = stream.as_fd().as_raw_fd();
+        libc::getsockopt(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &mut len)
+    };
+    // SAFETY: of plain numbers, zeros are as good as any.
+    (result == 0).then(|| unsafe { info.assume_init() })
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_system_that_acknowledges_lives_whether_its_program_reads_or_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _unread = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        while write(&stream, &[0; 65536]).is_ok() {}
+        assert!(host_lives(&stream, Duration::ZERO) || host_lives(&stream, Duration::from_secs(5)));
+        let (one, _other) = UnixStream::pair().unwrap();
+        assert!(host_lives(&one, Duration::ZERO));
+    }
+}

@@ -3,6 +3,7 @@
 
 pub(crate) mod inproc;
 pub(crate) mod ipc;
+pub(crate) mod socks;
 pub(crate) mod tcp;
 
 use std::io;

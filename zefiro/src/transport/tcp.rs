@@ -85,6 +85,13 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
+        if options.priority > 0 {
+            socket.set_priority(options.priority)?;
+        }
+        if options.busy_poll > 0 {
+            // A hint, for which programs without privileges have no permission.
+            let _ = socket.set_busy_poll(options.busy_poll);
+        }
         if let Some(device) = &options.bind_to_device {
             socket.bind_device(Some(device.as_bytes()))?;
         }

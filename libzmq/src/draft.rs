@@ -1,0 +1,125 @@
+//! The younger socket types: what their messages carry beside the body, groups, and peers by number.
+//!
+//! The engine has the number, or the group, as a message's first frame; in C it is a field of `zmq_msg_t`.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::Arc;
+
+use zefiro::{Frame, Metadata, SocketType, Wait};
+
+use crate::failure::{Failure, Outcome, guard};
+use crate::handle::with_socket;
+use crate::socket::{SocketHandle, check_ipc_length, text_at};
+
+/// What a message carries beside its body.
+#[derive(Clone, Default)]
+pub(crate) struct Beside {
+    pub(crate) routing_id: u32,
+    pub(crate) group: Frame,
+}
+
+/// Whether messages of the socket carry something beside their body.
+#[inline]
+pub(crate) fn has_beside(socket: &SocketHandle) -> bool {
+    use SocketType::*;
+    matches!(socket.socket.socket_type(), Server | Peer | Radio | Dish)
+}
+
+/// Sends a body with what it carries.
+#[cold]
+pub(crate) fn send(socket: &SocketHandle, body: &mut Frame, beside: Beside, more: bool, wait: Wait) -> Outcome<()> {
+    let socket_type = socket.socket.socket_type();
+    if socket_type == SocketType::Dish {
+        return Err(Failure(libc::ENOTSUP));
+    }
+    if more {
+        return Err(Failure(libc::EINVAL));
+    }
+    let body = body.clone();
+    let mut message = match socket_type {
+        SocketType::Radio => zefiro::Message::for_group(beside.group, body),
+        _ => zefiro::Message::for_peer(beside.routing_id, body),
+    };
+    Ok(socket.socket.send_message(&mut message, wait)?)
+}
+
+/// Receives a body with what it carries.
+#[cold]
+pub(crate) fn recv(
+    socket: &SocketHandle,
+    body: &mut Frame,
+    metadata: Option<&mut Option<Arc<Metadata>>>,
+    wait: Wait,
+) -> Outcome<Beside> {
+    let mut message = zefiro::Message::new();
+    socket.socket.recv_message(&mut message, metadata, wait)?;
+    let mut beside = Beside::default();
+    match socket.socket.socket_type() {
+        SocketType::Dish => beside.group = message.first().clone(),
+        _ => beside.routing_id = message.peer_number().unwrap_or_default(),
+    }
+    *body = message.last().clone();
+    Ok(beside)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_join(socket: *mut c_void, group: *const c_char) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes a string, or null.
+            socket.socket.join(unsafe { group_at(group) }?)?;
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_leave(socket: *mut c_void, group: *const c_char) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            // SAFETY: C passes a string, or null.
+            socket.socket.leave(unsafe { group_at(group) }?)?;
+            Ok(0)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zmq_connect_peer(socket: *mut c_void, endpoint: *const c_char) -> u32 {
+    guard(|| {
+        with_socket(socket, |socket| {
+            if socket.socket.socket_type() != SocketType::Peer {
+                return Err(Failure(libc::ENOTSUP));
+            }
+            if socket.socket.options().immediate {
+                return Err(Failure(libc::EFAULT));
+            }
+            // SAFETY: C passes a string, or null.
+            let endpoint = unsafe { text_at(endpoint) }?;
+            check_ipc_length(endpoint)?;
+            Ok(socket.socket.connect_peer(endpoint)?)
+        })
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn zmq_disconnect_peer(socket: *mut c_void, routing_id: u32) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            socket.socket.disconnect_number(routing_id)?;
+            Ok(0)
+        })
+    })
+}
+
+/// The name of a group at an address of C's.
+///
+/// # Safety
+/// It ends with a zero and does not change meanwhile, or the address is null.
+unsafe fn group_at<'a>(address: *const c_char) -> Outcome<&'a [u8]> {
+    if address.is_null() {
+        return Err(Failure(libc::EINVAL));
+    }
+    // SAFETY: the caller's.
+    Ok(unsafe { CStr::from_ptr(address) }.to_bytes())
+}

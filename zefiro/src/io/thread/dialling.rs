@@ -1,0 +1,275 @@
+//! Dialling: from a connect to an established stream, or to the next attempt.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::io::Errno;
+use socket2::Socket;
+
+use super::super::connector::{Dialer, HEAD_START, Race, STOP_AFTER_DISCONNECT, STOP_REFUSED};
+use super::super::session::{Origin, Peer, Phase, Session};
+use super::{IoThread, Item};
+use crate::endpoint::Endpoint;
+use crate::monitor::EventKind;
+use crate::socket::core::SocketCore;
+use crate::sys::{Interest, net};
+
+impl IoThread {
+    pub(super) fn connect(&mut self, core: Arc<SocketCore>, dialer: Box<Dialer>) {
+        let peer = Peer { endpoint: Some(dialer.text.to_string()), ..Peer::default() };
+        let session = Session {
+            core,
+            origin: Origin::Connect(dialer),
+            phase: Phase::Waiting,
+            peer,
+            closing: None,
+            deadline: None,
+        };
+        let token = self.insert(Item::Session(Box::new(session)));
+        self.attempt(token);
+    }
+
+    /// One attempt: look the name up, then dial.
+    pub(super) fn attempt(&mut self, token: u64) {
+        let (io, resolver) = (self.handle.clone(), self.resolver.clone());
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        let ipv6 = dialer.options.ipv6;
+        match dialer.target() {
+            Ok(Some(target)) => match target.numeric_connect(ipv6) {
+                Some(addresses) => {
+                    dialer.set_addresses(addresses);
+                    self.dial(token);
+                }
+                None => {
+                    session.phase = Phase::Resolving;
+                    resolver.resolve(target, ipv6, io, token);
+                }
+            },
+            Ok(None) => self.dial(token),
+            Err(error) => self.dial_failed(token, &error),
+        }
+    }
+
+    pub(super) fn resolved(&mut self, token: u64, result: io::Result<Vec<SocketAddr>>) {
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        if !matches!(session.phase, Phase::Resolving) {
+            return;
+        }
+        match result {
+            Ok(addresses) => {
+                dialer.set_addresses(addresses);
+                self.dial(token);
+            }
+            Err(_) => self.retry(token),
+        }
+    }
+
+    /// Dials the next address, beside those being dialled already.
+    fn dial(&mut self, token: u64) {
+        let io = self.handle.clone();
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        let now = Instant::now();
+        let direct = matches!(dialer.endpoint, Endpoint::Tcp(_)) && dialer.options.socks_proxy.is_none();
+        let timeout = dialer.options.connect_timeout.filter(|timeout| !timeout.is_zero() && direct);
+        let dialled = dialer.dial_next();
+        let next_start = if dialer.addresses.is_empty() { None } else { Some(now + HEAD_START) };
+        match dialled {
+            Ok(dial) if dial.connected => {
+                self.abandon_race(token);
+                self.dial_succeeded(token, dial.stream);
+            }
+            Ok(dial) => {
+                session.peer.descriptor = dial.stream.as_raw_fd();
+                session.emit_with(EventKind::ConnectDelayed, Errno::INPROGRESS.raw_os_error() as u64);
+                if let Err(error) = io.selector.add(&dial.stream, token, Interest::WRITE) {
+                    return self.dial_failed(token, &error);
+                }
+                if !matches!(session.phase, Phase::Dialing(_)) {
+                    session.phase = Phase::Dialing(Race::default());
+                }
+                if let Phase::Dialing(race) = &mut session.phase {
+                    race.add(dial.stream, timeout.map(|timeout| now + timeout));
+                    race.next_start = next_start;
+                    session.deadline = race.next_look();
+                }
+                self.arm(token);
+            }
+            Err(error) => self.dial_failed(token, &error),
+        }
+    }
+
+    /// An attempt of several has come to an end, one way or the other; or is `late`.
+    pub(super) fn dialled(&mut self, token: u64, late: bool) {
+        let io = self.handle.clone();
+        let Some(session) = self.session(token) else { return };
+        let Phase::Dialing(race) = &mut session.phase else { return };
+        let (failed, connected) = race.settle(Instant::now(), !late);
+        if let Some(stream) = connected {
+            self.abandon_race(token);
+            return self.dial_succeeded(token, stream);
+        }
+        let running = race.is_running();
+        for (index, (stream, error)) in failed.iter().enumerate() {
+            let _ = io.selector.remove(stream);
+            if running || index + 1 < failed.len() {
+                session.emit(EventKind::Closed(error.to_string()));
+            }
+        }
+        let Some((_, error)) = failed.last() else { return };
+        if !running {
+            return self.dial_failed(token, error);
+        }
+        // One fewer runs: the next address need not wait.
+        if matches!(&session.origin, Origin::Connect(dialer) if !dialer.addresses.is_empty()) {
+            self.dial(token);
+        }
+    }
+
+    /// An attempt has taken too long, or it is time to try the next address beside it.
+    pub(super) fn dialling_late(&mut self, token: u64, now: Instant) {
+        let Some(session) = self.session(token) else { return };
+        let Phase::Dialing(race) = &mut session.phase else { return };
+        if race.next_start.is_some_and(|next| next <= now) {
+            race.next_start = None;
+            return self.dial(token);
+        }
+        self.dialled(token, true);
+        let Some(session) = self.session(token) else { return };
+        if let Phase::Dialing(race) = &session.phase {
+            session.deadline = race.next_look();
+            self.arm(token);
+        }
+    }
+
+    fn abandon_race(&mut self, token: u64) {
+        let io = self.handle.clone();
+        let Some(session) = self.session(token) else { return };
+        if let Phase::Dialing(race) = std::mem::replace(&mut session.phase, Phase::Waiting) {
+            race.abandon(&io.selector);
+        }
+        session.deadline = session.closing.flatten();
+    }
+
+    fn dial_succeeded(&mut self, token: u64, stream: Socket) {
+        let io = self.handle.clone();
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        dialer.addresses.clear();
+        match dialer.socks() {
+            None => {
+                session.connected(&stream);
+                self.begin(token, stream);
+            }
+            Some(Err(error)) => {
+                let _ = io.selector.remove(&stream);
+                drop(stream);
+                self.dial_failed(token, &error);
+            }
+            Some(Ok(socks)) => {
+                let watched = io
+                    .selector
+                    .modify(&stream, token, Interest::READ)
+                    .or_else(|_| io.selector.add(&stream, token, Interest::READ));
+                // The proxy's handshake may take as long as the peer's.
+                let limit = dialer.options.handshake_interval.filter(|limit| !limit.is_zero());
+                session.deadline = limit.map(|limit| Instant::now() + limit);
+                session.phase = Phase::Proxying(stream, Box::new(socks));
+                self.arm(token);
+                match watched {
+                    Ok(()) => self.talk_to_proxy(token),
+                    Err(error) => self.proxy_failed(token, &error),
+                }
+            }
+        }
+    }
+
+    /// The proxy has answered, or is to be asked the first thing.
+    pub(super) fn talk_to_proxy(&mut self, token: u64) {
+        let Some(session) = self.session(token) else { return };
+        let Phase::Proxying(stream, socks) = &mut session.phase else { return };
+        let outcome = loop {
+            // A few bytes on a connection that carries nothing else: there is room for them.
+            while !socks.output().is_empty() {
+                match net::write(&*stream, socks.output()) {
+                    Ok(count) => drop(socks.output().drain(..count)),
+                    Err(error) => return self.proxy_failed(token, &error),
+                }
+            }
+            match net::read(&*stream, socks.input()) {
+                Ok(0) => break Err(ErrorKind::UnexpectedEof.into()),
+                Ok(_) => match socks.advance() {
+                    Ok(false) => {}
+                    outcome => break outcome,
+                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(false),
+                Err(error) => break Err(error),
+            }
+        };
+        match outcome {
+            Ok(false) => {}
+            Ok(true) => {
+                let Phase::Proxying(stream, _) = std::mem::replace(&mut session.phase, Phase::Waiting) else { return };
+                session.deadline = session.closing.flatten();
+                session.connected(&stream);
+                self.begin(token, stream);
+            }
+            Err(error) => self.proxy_failed(token, &error),
+        }
+    }
+
+    /// The connection to the proxy is of no use.
+    pub(super) fn proxy_failed(&mut self, token: u64, error: &io::Error) {
+        let io = self.handle.clone();
+        let Some(session) = self.session(token) else { return };
+        if let Phase::Proxying(stream, _) = std::mem::replace(&mut session.phase, Phase::Waiting) {
+            let _ = io.selector.remove(&stream);
+        }
+        session.emit(EventKind::Closed(error.to_string()));
+        self.retry(token);
+    }
+
+    /// The last attempt under way has failed: the next address, or the next attempt later, or none.
+    fn dial_failed(&mut self, token: u64, error: &io::Error) {
+        let Some(session) = self.session(token) else { return };
+        session.emit(EventKind::Closed(error.to_string()));
+        let Origin::Connect(dialer) = &session.origin else { return };
+        if !dialer.addresses.is_empty() {
+            return self.dial(token);
+        }
+        if matches!(&session.phase, Phase::Dialing(race) if race.is_running()) {
+            return;
+        }
+        let refused = matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound);
+        let stop = match &dialer.endpoint {
+            Endpoint::Tcp(_) => {
+                dialer.stops(STOP_REFUSED)
+                    && error.kind() == ErrorKind::ConnectionRefused
+                    && dialer.options.socks_proxy.is_none()
+            }
+            _ => dialer.stops(STOP_AFTER_DISCONNECT) && refused && session.core.lock().disconnected_some,
+        };
+        if stop && session.closing.is_none() { self.forget_endpoint(token) } else { self.retry(token) }
+    }
+
+    /// Waits before the next attempt, or gives up if there is to be none.
+    pub(super) fn retry(&mut self, token: u64) {
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        let Some(wait) = dialer.next_wait() else {
+            session.phase = Phase::Over;
+            session.deadline = session.closing.flatten();
+            return self.end_if_idle(token);
+        };
+        session.phase = Phase::Waiting;
+        let due = Instant::now() + wait;
+        session.deadline = Some(session.closing.flatten().map_or(due, |until| until.min(due)));
+        session.emit_with(EventKind::ConnectRetried(wait), wait.as_millis() as u64);
+        self.arm(token);
+    }
+}

@@ -1,0 +1,89 @@
+//! What only the younger socket types have: groups to join, and peers with numbers.
+
+use zmtp::SocketType;
+
+use super::core::SocketCore;
+use super::kind::{ConnectsPeers, Joins, NumbersPeers};
+use super::{Socket, ops};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::{Command, Which};
+use crate::pipe::PipeId;
+
+impl<K: Joins> Socket<K> {
+    /// Joins a group of at most 255 bytes: its messages are received from now on.
+    ///
+    /// # Errors
+    /// [`InvalidMessage`](ErrorKind::InvalidMessage): the name is too long, or the group joined already.
+    /// [`Unsupported`](ErrorKind::Unsupported): not a DISH.
+    pub fn join(&self, group: impl AsRef<[u8]>) -> Result<()> {
+        let mut state = self.core.lock();
+        let (pattern, pipes, _) = state.parts();
+        pattern.join(pipes, group.as_ref()).map_err(|refusal| Error::new(ops::kind_of(refusal), "join"))
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// [`InvalidMessage`](ErrorKind::InvalidMessage): the group was not joined.
+    /// [`Unsupported`](ErrorKind::Unsupported): not a DISH.
+    pub fn leave(&self, group: impl AsRef<[u8]>) -> Result<()> {
+        let mut state = self.core.lock();
+        let (pattern, pipes, _) = state.parts();
+        pattern.leave(pipes, group.as_ref()).map_err(|refusal| Error::new(ops::kind_of(refusal), "leave"))
+    }
+}
+
+impl<K: NumbersPeers> Socket<K> {
+    /// Ends the connection of the peer with a [number](crate::Message::peer_number), once its queue is sent.
+    ///
+    /// # Errors
+    /// [`Unroutable`](ErrorKind::Unroutable): no peer has the number. [`Unsupported`](ErrorKind::Unsupported): not a
+    /// SERVER or PEER.
+    pub fn disconnect_number(&self, number: u32) -> Result<()> {
+        const OPERATION: &str = "disconnect peer";
+        if !matches!(self.core.socket_type, SocketType::Server | SocketType::Peer) {
+            return Err(Error::new(ErrorKind::Unsupported, OPERATION));
+        }
+        let mut state = self.core.lock();
+        let wanted = number.to_be_bytes();
+        let found = state.pipes.iter().find(|(_, pipe)| pipe.routing_id() == wanted && !pipe.ended && !pipe.closing);
+        let Some((id, pipe)) = found else { return Err(Error::new(ErrorKind::Unroutable, OPERATION)) };
+        match pipe.link().cloned() {
+            Some(link) => {
+                let linger = state.options.linger;
+                state.tell_io(link.io.clone(), Command::End(self.core.clone(), Which::Pipe(id), linger));
+                state.disconnect_pipe(id);
+            }
+            None if pipe.is_duct() => state.end_duct(id),
+            None => state.pipes.close(id),
+        }
+        Ok(())
+    }
+}
+
+impl<K: ConnectsPeers> Socket<K> {
+    /// Connects, as [`connect`](Socket::connect) does, and answers the number of the new peer, which is usable at once.
+    ///
+    /// # Errors
+    /// Those of `connect`. [`InvalidOption`](ErrorKind::InvalidOption): the option `immediate` is set, with which there
+    /// is no peer yet. [`Unsupported`](ErrorKind::Unsupported): not a PEER.
+    pub fn connect_peer(&self, endpoint: &str) -> Result<u32> {
+        const OPERATION: &str = "connect peer";
+        if self.core.socket_type != SocketType::Peer {
+            return Err(Error::new(ErrorKind::Unsupported, OPERATION));
+        }
+        if self.core.lock().options.immediate {
+            let why = "with the option immediate there is no peer before it is connected";
+            return Err(Error::with_text(ErrorKind::InvalidOption, OPERATION, endpoint, why));
+        }
+        let pipe = self.core.connect_pipe(endpoint)?;
+        pipe.and_then(|pipe| self.core.number_of(pipe)).ok_or_else(|| Error::new(ErrorKind::Unroutable, OPERATION))
+    }
+}
+
+impl SocketCore {
+    fn number_of(self: &std::sync::Arc<SocketCore>, pipe: PipeId) -> Option<u32> {
+        let id = self.lock().pipes.routing_id(pipe);
+        Some(u32::from_be_bytes(id.as_slice().try_into().ok()?))
+    }
+}
