@@ -44,22 +44,20 @@ static const char *const ENDPOINTS[] = {
     "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:a", "tcp://127.0.0.1:-", "tcp://127.0.0.1:65536",
     "tcp://*", "tcp://*:*", "tcp://*:0", "tcp://127.0.0.1:*", "tcp://127.0.0.1:0", "tcp://:*", "tcp://lo:*",
     "tcp://nosuchinterface:*", "tcp://[127.0.0.1]:*", "tcp://[::1]:*", "tcp://::1:*", "tcp://[::]:*",
-    "tcp://localhost:*", "tcp://no host:5000", "tcp://127.0.0.1:5000/path", "tcp://_a:5000", "tcp://-a:5000",
+    "tcp://no host:5000", "tcp://127.0.0.1:5000/path", "tcp://_a:5000", "tcp://-a:5000",
     "tcp://a,b:5000", "tcp://$a:5000", "tcp://192.0.2.1:5000", "tcp://127.0.0.1 :5000", "tcp://127.0.0.1:*;x",
-    "tcp://127.0.0.1:*;127.0.0.1:*", "tcp://127.0.0.1:0;127.0.0.1:5000", "tcp://bad:port:a;127.0.0.1:5000",
+    "tcp://127.0.0.1:*;127.0.0.1:*",
     "tcp://999.1.1.1:*", "tcp://1.2.3.4.5:*", "ipc://", "ipc://@", "ipc://*",
     "ipc:///nosuchfolder/file", "inproc://", "inproc://a",
-    "udp://127.0.0.1:5000", "pgm://", "tipc://", "vmci://", "vsock://"};
+    "vmci://a"};
 
 static void all (void)
 {
     size_t i;
     say ("every kind of endpoint");
-    for (i = 0; i < sizeof ENDPOINTS / sizeof *ENDPOINTS; i++) {
-        if (strstr (ENDPOINTS[i], "pgm") || strstr (ENDPOINTS[i], "tipc") || strstr (ENDPOINTS[i], "vsock"))
-            continue; /* These depend on how the library was built. */
+    /* Which transports there are besides these depends on how the library was built. */
+    for (i = 0; i < sizeof ENDPOINTS / sizeof *ENDPOINTS; i++)
         try_one (ZMQ_DEALER, 0, ENDPOINTS[i]);
-    }
     try_one (ZMQ_DEALER, 1, "tcp://*:*");
     try_one (ZMQ_DEALER, 1, "tcp://127.0.0.1:*");
     try_one (ZMQ_DEALER, 1, "tcp://[::1]:*");
@@ -67,7 +65,6 @@ static void all (void)
     try_one (ZMQ_DEALER, 1, "tcp://[::1%nosuch]:*");
     try_one (ZMQ_DEALER, 1, "tcp://[::ffff:127.0.0.1]:*");
     try_one (ZMQ_PUB, 0, "tcp://127.0.0.1:*");
-    try_one (ZMQ_PUB, 0, "udp://127.0.0.1:5000");
 }
 
 static void long_names (void)

@@ -5,8 +5,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Command, Output, Stdio};
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use libloading::Library;
@@ -73,6 +73,23 @@ pub fn in_child(test: &str, role: &str, library: &Path) -> String {
     text.lines().filter_map(|line| line.strip_prefix(MARK)).map(|line| format!("{line}\n")).collect()
 }
 
+/// Runs a command to its end, which must come within [`LONG`].
+pub fn run_within(mut command: Command) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let id = child.id();
+    let (ended, end) = mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        if end.recv_timeout(LONG) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    watch.join().unwrap();
+    output
+}
+
 /// What a child is to do, and with which library; `None` in the test itself.
 pub fn role() -> Option<(String, Zmq)> {
     let role = std::env::var("ZEFIRO_TEST_ROLE").ok()?;
@@ -125,6 +142,7 @@ functions! {
     zmq_disconnect(socket: Handle, endpoint: *const c_char) -> c_int;
     zmq_send(socket: Handle, data: *const u8, len: usize, flags: c_int) -> c_int;
     zmq_recv(socket: Handle, data: *mut u8, len: usize, flags: c_int) -> c_int;
+    zmq_has(capability: *const c_char) -> c_int;
     zmq_poll(items: *mut c_void, count: c_int, timeout: c_long) -> c_int;
 }
 
