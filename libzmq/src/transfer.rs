@@ -114,7 +114,17 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
                 message.set_beside(&beside);
                 return Ok(capped(len));
             }
-            let more = socket.socket.recv_part_into(&mut frame, Some(&mut metadata), wait_of(flags))?;
+            let more = match socket.socket.recv_part_into(&mut frame, Some(&mut metadata), wait_of(flags)) {
+                Ok(more) => more,
+                Err(error) => {
+                    let failure = Failure::from(error);
+                    if matches!(failure.0, libc::EAGAIN | libc::EINTR) {
+                        // As in libzmq, who has looked for a message has let go of the last one.
+                        message::replace(message, Message::from_frame(Frame::new(), false, None));
+                    }
+                    return Err(failure);
+                }
+            };
             let len = frame.len();
             message::replace(message, Message::from_frame(frame, more, metadata));
             Ok(capped(len))

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::{ErrorKind, Result};
+use zmtp::SocketType;
+
+use crate::error::Result;
 use crate::message::Message;
 use crate::poll::{Interest, Poller};
 use crate::socket::kind::{Any, Kind};
@@ -156,7 +158,11 @@ impl Proxy {
                         flow.forward_blocked = self.carry(&self.frontend, &self.backend, 0)?;
                         flow.backward_blocked = self.carry(&self.backend, &self.frontend, 2)?;
                     }
-                    _ => {}
+                    // Nothing is carried, but an end is an end.
+                    _ => {
+                        self.frontend.readiness()?;
+                        self.backend.readiness()?;
+                    }
                 }
             }
             if flow != before {
@@ -169,10 +175,10 @@ impl Proxy {
     /// Carries what is there, for a turn. Answers whether the receiving side has no room.
     fn carry(&self, from: &Socket<Any>, to: &Socket<Any>, counts: usize) -> Result<bool> {
         for _ in 0..MESSAGES_PER_TURN {
-            if !from.is_readable() {
+            if !from.readiness()?.0 {
                 return Ok(false);
             }
-            if !to.is_writable() && !self.one_way() {
+            if !to.readiness()?.1 && !self.one_way() {
                 return Ok(true);
             }
             let mut message = match from.try_recv() {
@@ -203,26 +209,23 @@ impl Proxy {
             Err(error) => return Err(error),
         };
         let unchanged = if paused { Steer::Pause } else { Steer::Run };
-        let (steer, answer) = match command.as_bytes() {
-            b"PAUSE" => (Steer::Pause, Message::new()),
-            b"RESUME" => (Steer::Run, Message::new()),
-            b"TERMINATE" => (Steer::Terminate, Message::new()),
+        let steer = match command.as_bytes() {
+            b"PAUSE" => Steer::Pause,
+            b"RESUME" => Steer::Run,
+            b"TERMINATE" => Steer::Terminate,
             b"STATISTICS" => {
                 let of = |index: usize| self.statistics.counts[index].load(Ordering::Relaxed).to_ne_bytes();
                 let report = [0, 1, 2, 3, 2, 3, 0, 1].map(of);
                 control.send(report.iter().map(|count| count.as_slice()).collect::<Message>())?;
                 return Ok(unchanged);
             }
-            _ => (unchanged, Message::new()),
+            _ => unchanged,
         };
-        match control.try_send(answer) {
-            Err(error)
-                if !matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::State | ErrorKind::WouldBlock) =>
-            {
-                Err(error.into())
-            }
-            _ => Ok(steer),
+        // Only a REP must answer; who steers through another type does not wait for one.
+        if control.socket_type() == SocketType::Rep {
+            control.try_send(Message::new())?;
         }
+        Ok(steer)
     }
 }
 

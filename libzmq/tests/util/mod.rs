@@ -5,8 +5,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Command, Output, Stdio};
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use libloading::Library;
@@ -71,6 +71,23 @@ pub fn in_child(test: &str, role: &str, library: &Path) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{role} with {}: {:?}\n{errors}\n{text}", library.display(), output.status);
     text.lines().filter_map(|line| line.strip_prefix(MARK)).map(|line| format!("{line}\n")).collect()
+}
+
+/// Runs a command to its end, which must come within [`LONG`].
+pub fn run_within(mut command: Command) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let id = child.id();
+    let (ended, end) = mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        if end.recv_timeout(LONG) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    watch.join().unwrap();
+    output
 }
 
 /// What a child is to do, and with which library; `None` in the test itself.
@@ -143,6 +160,7 @@ functions! {
     zmq_msg_routing_id(message: *mut Msg) -> u32;
     zmq_msg_set_group(message: *mut Msg, group: *const c_char) -> c_int;
     zmq_msg_group(message: *mut Msg) -> *const c_char;
+    zmq_has(capability: *const c_char) -> c_int;
     zmq_poll(items: *mut c_void, count: c_int, timeout: c_long) -> c_int;
 }
 

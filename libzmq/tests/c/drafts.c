@@ -1,0 +1,205 @@
+/* The calls called draft, which the system's libzmq does not export. */
+#define ZMQ_BUILD_DRAFT_API
+#include "say.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#define FAILS(expression, number)                                                    \
+    do {                                                                             \
+        errno = 0;                                                                   \
+        NEED ((int) (expression) == -1);                                             \
+        NEED (zmq_errno () == (number));                                             \
+    } while (0)
+
+static void *context;
+
+static void pollers (void)
+{
+    void *one = open_socket (context, ZMQ_PAIR);
+    void *other = open_socket (context, ZMQ_PAIR);
+    void *poller = zmq_poller_new ();
+    zmq_poller_event_t event, events[4];
+    int ends[2], mark = 0;
+    zmq_fd_t fd;
+    NEED (poller != NULL);
+    NEED (pipe (ends) == 0);
+    NEED (zmq_bind (one, "inproc://pollers") == 0);
+    NEED (zmq_connect (other, "inproc://pollers") == 0);
+
+    NEED (zmq_poller_size (poller) == 0);
+    FAILS (zmq_poller_wait (poller, &event, -1), EFAULT);
+    FAILS (zmq_poller_wait (poller, &event, 0), EAGAIN);
+    FAILS (zmq_poller_wait (poller, NULL, 0), EFAULT);
+    FAILS (zmq_poller_wait_all (poller, events, -1, 0), EINVAL);
+    NEED (zmq_poller_add (poller, one, &mark, ZMQ_POLLIN) == 0);
+    FAILS (zmq_poller_add (poller, one, &mark, ZMQ_POLLIN), EINVAL);
+    FAILS (zmq_poller_add (poller, NULL, &mark, ZMQ_POLLIN), ENOTSOCK);
+    FAILS (zmq_poller_add (poller, other, &mark, 64), EINVAL);
+    FAILS (zmq_poller_modify (poller, other, ZMQ_POLLIN), EINVAL);
+    FAILS (zmq_poller_remove (poller, other), EINVAL);
+    NEED (zmq_poller_add_fd (poller, ends[0], ends, ZMQ_POLLIN) == 0);
+    FAILS (zmq_poller_add_fd (poller, ends[0], ends, ZMQ_POLLIN), EINVAL);
+    FAILS (zmq_poller_add_fd (poller, -1, NULL, ZMQ_POLLIN), EBADF);
+    FAILS (zmq_poller_modify_fd (poller, ends[1], ZMQ_POLLIN), EINVAL);
+    FAILS (zmq_poller_remove_fd (poller, ends[1]), EINVAL);
+    NEED (zmq_poller_size (poller) == 2);
+
+    FAILS (zmq_poller_wait (poller, &event, 20), EAGAIN);
+    NEED (event.socket == NULL && event.fd == -1 && event.user_data == NULL && event.events == 0);
+    NEED (zmq_send (other, "hello", 5, 0) == 5);
+    NEED (zmq_poller_wait (poller, &event, -1) == 0);
+    NEED (event.socket == one && event.user_data == &mark && event.events == ZMQ_POLLIN);
+    NEED (write (ends[1], "x", 1) == 1);
+    NEED (zmq_poller_wait_all (poller, events, 4, -1) == 2);
+    NEED (events[0].socket == one && events[1].socket == NULL && events[1].fd == ends[0]);
+    NEED (events[1].user_data == ends && events[2].socket == NULL && events[2].events == 0);
+    NEED (zmq_poller_modify (poller, one, ZMQ_POLLOUT) == 0);
+    NEED (zmq_poller_wait (poller, &event, -1) == 0 && event.events == ZMQ_POLLOUT);
+    NEED (zmq_poller_modify (poller, one, 0) == 0);
+    NEED (zmq_poller_modify_fd (poller, ends[0], 0) == 0);
+    FAILS (zmq_poller_wait (poller, &event, -1), EFAULT);
+    NEED (zmq_poller_remove (poller, one) == 0);
+    NEED (zmq_poller_remove_fd (poller, ends[0]) == 0);
+    NEED (zmq_poller_size (poller) == 0);
+    FAILS (zmq_poller_fd (poller, &fd), EINVAL);
+    NEED (zmq_poller_destroy (&poller) == 0);
+    NEED (poller == NULL);
+    FAILS (zmq_poller_destroy (&poller), EFAULT);
+    FAILS (zmq_poller_destroy (NULL), EFAULT);
+    FAILS (zmq_poller_size (NULL), EFAULT);
+    FAILS (zmq_poller_wait (NULL, &event, 0), EFAULT);
+    close (ends[0]);
+    close (ends[1]);
+    zmq_close (one);
+    zmq_close (other);
+}
+
+static void messages (void)
+{
+    zmq_msg_t message;
+    NEED (zmq_msg_init_buffer (&message, "copied", 6) == 0);
+    NEED (zmq_msg_size (&message) == 6 && memcmp (zmq_msg_data (&message), "copied", 6) == 0);
+    NEED (zmq_msg_routing_id (&message) == 0);
+    FAILS (zmq_msg_set_routing_id (&message, 0), EINVAL);
+    NEED (zmq_msg_set_routing_id (&message, 7) == 0);
+    NEED (zmq_msg_routing_id (&message) == 7);
+    NEED (strcmp (zmq_msg_group (&message), "") == 0);
+    NEED (zmq_msg_set_group (&message, "group") == 0);
+    NEED (strcmp (zmq_msg_group (&message), "group") == 0);
+    NEED (zmq_msg_set_group (&message, "a group with a name longer than fits in place") == 0);
+    NEED (strcmp (zmq_msg_group (&message), "a group with a name longer than fits in place") == 0);
+    NEED (zmq_msg_close (&message) == 0);
+}
+
+static void contexts (void)
+{
+    void *own = zmq_ctx_new ();
+    int value = 2;
+    size_t size = sizeof value;
+    char name[16] = "zef";
+    NEED (zmq_ctx_set_ext (own, ZMQ_IO_THREADS, &value, sizeof value) == 0);
+    value = 0;
+    NEED (zmq_ctx_get_ext (own, ZMQ_IO_THREADS, &value, &size) == 0 && value == 2);
+    NEED (zmq_ctx_set_ext (own, ZMQ_THREAD_NAME_PREFIX, name, 3) == 0);
+    FAILS (zmq_ctx_set_ext (own, ZMQ_IO_THREADS, &value, 2), EINVAL);
+    FAILS (zmq_ctx_set_ext (own, 999, &value, sizeof value), EINVAL);
+    FAILS (zmq_ctx_get_ext (own, 999, &value, &size), EINVAL);
+    FAILS (zmq_ctx_set_ext (NULL, ZMQ_IO_THREADS, &value, sizeof value), EFAULT);
+    FAILS (zmq_ctx_get_ext (NULL, ZMQ_IO_THREADS, &value, &size), EFAULT);
+    NEED (zmq_ctx_get (own, ZMQ_ZERO_COPY_RECV) == 1);
+    NEED (zmq_ctx_set (own, ZMQ_ZERO_COPY_RECV, 0) == 0);
+    NEED (zmq_ctx_term (own) == 0);
+}
+
+static void monitors (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *events = open_socket (context, ZMQ_PAIR);
+    char endpoint[256], got[256];
+    uint64_t number;
+    FAILS (zmq_socket_monitor_versioned (server, "inproc://m", ZMQ_EVENT_ALL_V2, 1, ZMQ_PAIR), EINVAL);
+    FAILS (zmq_socket_monitor_versioned (server, "inproc://m", ZMQ_EVENT_ALL_V2, 2, ZMQ_SUB), EINVAL);
+    FAILS (zmq_socket_monitor_pipes_stats (server), EINVAL);
+    NEED (zmq_socket_monitor_versioned (server, "inproc://m", ZMQ_EVENT_ALL_V2, 2, ZMQ_PAIR) == 0);
+    FAILS (zmq_socket_monitor_pipes_stats (server), EAGAIN);
+    NEED (zmq_connect (events, "inproc://m") == 0);
+    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
+    /* Event, number of values, the values, local and remote address. */
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == ZMQ_EVENT_LISTENING);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 1);
+    NEED (zmq_recv (events, &number, 8, 0) == 8);
+    NEED (zmq_recv (events, got, sizeof got, 0) == (int) strlen (endpoint) && memcmp (got, endpoint, strlen (endpoint)) == 0);
+    NEED (zmq_recv (events, got, sizeof got, 0) == 0);
+    NEED (get_int (events, ZMQ_RCVMORE) == 0);
+    NEED (zmq_connect (client, endpoint) == 0);
+    NEED (zmq_send (client, "hello", 5, 0) == 5);
+    NEED (ready (server, ZMQ_POLLIN, 5000));
+    NEED (zmq_socket_monitor_pipes_stats (server) == 0);
+    do {
+        NEED (zmq_recv (events, &number, 8, 0) == 8);
+        if (number == ZMQ_EVENT_PIPES_STATS)
+            break;
+        do
+            NEED (zmq_recv (events, got, sizeof got, 0) >= 0);
+        while (get_int (events, ZMQ_RCVMORE));
+    } while (1);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 2);
+    zmq_close (client);
+    zmq_close (server);
+    zmq_close (events);
+}
+
+static void waiting_with_signals (void)
+{
+#ifdef SIG_BLOCK
+    void *one = open_socket (context, ZMQ_PAIR);
+    zmq_pollitem_t item;
+    sigset_t mask;
+    sigemptyset (&mask);
+    item.socket = one;
+    item.events = ZMQ_POLLIN;
+    NEED (zmq_ppoll (&item, 1, 10, &mask) == 0);
+    NEED (zmq_ppoll (&item, 1, 0, NULL) == 0);
+    item.events = ZMQ_POLLOUT;
+    NEED (zmq_ppoll (&item, 1, 0, &mask) == 0);
+    zmq_close (one);
+#endif
+}
+
+static void peers (void)
+{
+    void *router = open_socket (context, ZMQ_ROUTER);
+    void *dealer = open_socket (context, ZMQ_DEALER);
+    NEED (zmq_setsockopt (dealer, ZMQ_ROUTING_ID, "ann", 3) == 0);
+    NEED (zmq_bind (router, "inproc://peers") == 0);
+    NEED (zmq_connect (dealer, "inproc://peers") == 0);
+    NEED (zmq_send (dealer, "hello", 5, 0) == 5);
+    NEED (ready (router, ZMQ_POLLIN, 5000));
+    NEED (zmq_socket_get_peer_state (router, "ann", 3) == ZMQ_POLLOUT);
+    FAILS (zmq_socket_get_peer_state (router, "bob", 3), EHOSTUNREACH);
+    FAILS (zmq_socket_get_peer_state (dealer, "ann", 3), ENOTSUP);
+    FAILS (zmq_socket_get_peer_state (NULL, "ann", 3), ENOTSOCK);
+    FAILS (zmq_join (dealer, "group"), ENOTSUP);
+    FAILS (zmq_leave (dealer, "group"), ENOTSUP);
+    FAILS (zmq_join (NULL, "group"), ENOTSOCK);
+    FAILS (zmq_leave (NULL, "group"), ENOTSOCK);
+    NEED (zmq_connect_peer (dealer, "inproc://peers") == 0 && zmq_errno () == ENOTSUP);
+    FAILS (zmq_disconnect_peer (dealer, 1), ENOTSUP);
+    zmq_close (router);
+    zmq_close (dealer);
+}
+
+int main (void)
+{
+    context = zmq_ctx_new ();
+    pollers ();
+    messages ();
+    contexts ();
+    monitors ();
+    waiting_with_signals ();
+    peers ();
+    NEED (zmq_ctx_term (context) == 0);
+    return 0;
+}

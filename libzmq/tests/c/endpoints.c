@@ -1,0 +1,194 @@
+/* Endpoints: good ones and bad ones, what they read back as, and giving them up. */
+#include "say.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+static void *context;
+
+static void last (void *socket)
+{
+    char text[256];
+    size_t size = sizeof text;
+    char *colon;
+    NEED (zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, text, &size) == 0);
+    NEED (size == strlen (text) + 1);
+    colon = strrchr (text, ':');
+    if (strncmp (text, "tcp", 3) == 0 && colon && atoi (colon + 1) > 1024)
+        strcpy (colon, ":PORT");
+    if (strncmp (text, "ipc:///tmp", 10) == 0 || strstr (text, "/tmp") || strncmp (text, "ipc://tmp", 9) == 0)
+        strcpy (text, "ipc, in a temporary folder");
+    printf ("last endpoint: %s\n", text);
+}
+
+static void try_one (int type, int six, const char *endpoint)
+{
+    void *socket = open_socket (context, type);
+    if (six)
+        set_int (socket, ZMQ_IPV6, 1);
+    printf ("%s%s: ", endpoint, six ? " with IPv6" : "");
+    CALL (zmq_bind (socket, endpoint));
+    last (socket);
+    zmq_close (socket);
+    socket = open_socket (context, type);
+    if (six)
+        set_int (socket, ZMQ_IPV6, 1);
+    printf ("%s%s: ", endpoint, six ? " with IPv6" : "");
+    CALL (zmq_connect (socket, endpoint));
+    last (socket);
+    zmq_close (socket);
+}
+
+static const char *const ENDPOINTS[] = {
+    "", "tcp", "tcp:", "tcp:/", "tcp://", "://", "://a", "a", "tcp//a", "TCP://127.0.0.1:5000", "none://a",
+    "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:a", "tcp://127.0.0.1:-", "tcp://127.0.0.1:65536",
+    "tcp://*", "tcp://*:*", "tcp://*:0", "tcp://127.0.0.1:*", "tcp://127.0.0.1:0", "tcp://:*", "tcp://lo:*",
+    "tcp://nosuchinterface:*", "tcp://[127.0.0.1]:*", "tcp://[::1]:*", "tcp://::1:*", "tcp://[::]:*",
+    "tcp://no host:5000", "tcp://127.0.0.1:5000/path", "tcp://_a:5000", "tcp://-a:5000",
+    "tcp://a,b:5000", "tcp://$a:5000", "tcp://192.0.2.1:5000", "tcp://127.0.0.1 :5000", "tcp://127.0.0.1:*;x",
+    "tcp://127.0.0.1:*;127.0.0.1:*",
+    "tcp://999.1.1.1:*", "tcp://1.2.3.4.5:*", "ipc://", "ipc://@", "ipc://*",
+    "ipc:///nosuchfolder/file", "inproc://", "inproc://a",
+    "vmci://a"};
+
+static void all (void)
+{
+    size_t i;
+    say ("every kind of endpoint");
+    /* Which transports there are besides these depends on how the library was built. */
+    for (i = 0; i < sizeof ENDPOINTS / sizeof *ENDPOINTS; i++)
+        try_one (ZMQ_DEALER, 0, ENDPOINTS[i]);
+    try_one (ZMQ_DEALER, 1, "tcp://*:*");
+    try_one (ZMQ_DEALER, 1, "tcp://127.0.0.1:*");
+    try_one (ZMQ_DEALER, 1, "tcp://[::1]:*");
+    try_one (ZMQ_DEALER, 1, "tcp://[::1%lo]:*");
+    try_one (ZMQ_DEALER, 1, "tcp://[::1%nosuch]:*");
+    try_one (ZMQ_DEALER, 1, "tcp://[::ffff:127.0.0.1]:*");
+    try_one (ZMQ_PUB, 0, "tcp://127.0.0.1:*");
+}
+
+static void long_names (void)
+{
+    char endpoint[200];
+    void *socket = open_socket (context, ZMQ_PAIR);
+    say ("the longest name of an abstract address");
+    sprintf (endpoint, "ipc://@%d-", (int) getpid ());
+    while (strlen (endpoint) < 6 + 107)
+        strcat (endpoint, "x");
+    printf ("%d\n", zmq_bind (socket, endpoint));
+    strcat (endpoint, "x");
+    printf ("%d %s\n", zmq_bind (socket, endpoint), error_name (zmq_errno ()));
+    printf ("%d %s\n", zmq_connect (socket, endpoint), error_name (zmq_errno ()));
+    zmq_close (socket);
+}
+
+static void giving_up (const char *wildcard)
+{
+    void *server = open_socket (context, ZMQ_DEALER);
+    void *client = open_socket (context, ZMQ_DEALER);
+    void *other = open_socket (context, ZMQ_DEALER);
+    char endpoint[256];
+    int i;
+    printf ("-- giving up %s\n", wildcard);
+    bind_anywhere (server, wildcard, endpoint);
+    CALL (zmq_connect (client, endpoint));
+    CALL (zmq_connect (client, endpoint));
+    CALL (zmq_disconnect (client, wildcard));
+    CALL (zmq_unbind (server, wildcard));
+    CALL (zmq_disconnect (server, "tcp://127.0.0.1:1"));
+    CALL (zmq_unbind (client, "tcp://127.0.0.1:1"));
+    CALL (zmq_disconnect (client, "nonsense"));
+    CALL (zmq_disconnect (client, "none://a"));
+    CALL (zmq_disconnect (client, endpoint));
+    CALL (zmq_disconnect (client, endpoint));
+    CALL (zmq_connect (client, endpoint));
+    send_text (client, "hello", 0);
+    receive (server, 0);
+    CALL (zmq_unbind (server, endpoint));
+    CALL (zmq_unbind (server, endpoint));
+    for (i = 0; i < 2000 && zmq_bind (other, endpoint) == -1; i++)
+        usleep (1000);
+    printf ("bound again: %s\n", i < 2000 ? "yes" : "no");
+    CALL (zmq_unbind (other, endpoint));
+    zmq_close (server);
+    zmq_close (client);
+    zmq_close (other);
+}
+
+static void taken (void)
+{
+    void *one = open_socket (context, ZMQ_REP);
+    void *other = open_socket (context, ZMQ_REP);
+    char endpoint[256];
+    say ("taken");
+    bind_anywhere (one, "tcp://127.0.0.1:*", endpoint);
+    printf ("%d %s\n", zmq_bind (other, endpoint), error_name (zmq_errno ()));
+    printf ("%d %s\n", zmq_bind (one, endpoint), error_name (zmq_errno ()));
+    last (other);
+    zmq_close (one);
+    zmq_close (other);
+}
+
+static void several (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    char one[256], other[256];
+    void *push = open_socket (context, ZMQ_PUSH);
+    say ("several endpoints");
+    bind_anywhere (server, "tcp://127.0.0.1:*", one);
+    bind_anywhere (server, "ipc://*", other);
+    CALL (zmq_bind (server, "inproc://several"));
+    CALL (zmq_connect (push, one));
+    send_text (push, "over tcp", 0);
+    receive (server, 0);
+    CALL (zmq_disconnect (push, one));
+    CALL (zmq_connect (push, other));
+    send_text (push, "over ipc", 0);
+    receive (server, 0);
+    CALL (zmq_disconnect (push, other));
+    CALL (zmq_connect (push, "inproc://several"));
+    send_text (push, "over inproc", 0);
+    receive (server, 0);
+    zmq_close (push);
+    zmq_close (server);
+}
+
+static void own_descriptor (void)
+{
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    int fd = socket (AF_INET, SOCK_STREAM, 0);
+    void *server = open_socket (context, ZMQ_PULL);
+    void *push = open_socket (context, ZMQ_PUSH);
+    char endpoint[64];
+    say ("a listening descriptor of the program's own");
+    memset (&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+    NEED (bind (fd, (struct sockaddr *) &address, sizeof address) == 0);
+    NEED (listen (fd, 10) == 0);
+    NEED (getsockname (fd, (struct sockaddr *) &address, &size) == 0);
+    set_int (server, ZMQ_USE_FD, fd);
+    sprintf (endpoint, "tcp://127.0.0.1:%d", ntohs (address.sin_port));
+    printf ("%d\n", zmq_bind (server, endpoint));
+    last (server);
+    NEED (zmq_connect (push, endpoint) == 0);
+    send_text (push, "hello", 0);
+    receive (server, 0);
+    zmq_close (push);
+    zmq_close (server);
+}
+
+int main (void)
+{
+    context = zmq_ctx_new ();
+    all ();
+    long_names ();
+    giving_up ("tcp://127.0.0.1:*");
+    giving_up ("ipc://*");
+    taken ();
+    several ();
+    own_descriptor ();
+    CALL (zmq_ctx_term (context));
+    return 0;
+}

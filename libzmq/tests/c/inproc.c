@@ -1,0 +1,133 @@
+/* inproc and PAIR: names, the order of binding and connecting, one partner only. */
+#include "say.h"
+
+static void *context;
+
+static void names (void)
+{
+    void *one = open_socket (context, ZMQ_PAIR);
+    void *other = open_socket (context, ZMQ_PAIR);
+    say ("names");
+    CALL (zmq_bind (one, "inproc://name"));
+    CALL (zmq_bind (other, "inproc://name"));
+    CALL (zmq_bind (one, "inproc://"));
+    CALL (zmq_connect (one, "inproc://"));
+    CALL (zmq_unbind (one, "inproc://name"));
+    CALL (zmq_unbind (one, "inproc://name"));
+    CALL (zmq_bind (other, "inproc://name"));
+    CALL (zmq_disconnect (one, "inproc://unknown"));
+    CALL (zmq_connect (one, "inproc://name"));
+    CALL (zmq_disconnect (one, "inproc://name"));
+    CALL (zmq_disconnect (one, "inproc://name"));
+    zmq_close (one);
+    zmq_close (other);
+}
+
+static void one_partner (void)
+{
+    void *server = open_socket (context, ZMQ_PAIR);
+    void *first = open_socket (context, ZMQ_PAIR);
+    void *second = open_socket (context, ZMQ_PAIR);
+    say ("one partner only");
+    NEED (zmq_bind (server, "inproc://partner") == 0);
+    NEED (zmq_connect (first, "inproc://partner") == 0);
+    CALL (zmq_connect (second, "inproc://partner"));
+    send_text (server, "to the first", 0);
+    receive (first, 0);
+    receive (second, ZMQ_DONTWAIT);
+    send_text (first, "from the first", 0);
+    receive (server, 0);
+    zmq_close (server);
+    zmq_close (first);
+    zmq_close (second);
+}
+
+static void waiting (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *client[3];
+    char text[8];
+    int i;
+    say ("several connect before the bind");
+    for (i = 0; i < 3; i++) {
+        client[i] = open_socket (context, ZMQ_PUSH);
+        CALL (zmq_connect (client[i], "inproc://waiting"));
+        sprintf (text, "%d", i);
+        send_text (client[i], text, 0);
+    }
+    CALL (zmq_bind (server, "inproc://waiting"));
+    for (i = 0; i < 3; i++)
+        receive (server, 0);
+    for (i = 0; i < 3; i++)
+        zmq_close (client[i]);
+    zmq_close (server);
+}
+
+static void closed_partner (void)
+{
+    void *server = open_socket (context, ZMQ_PAIR);
+    void *client = open_socket (context, ZMQ_PAIR);
+    say ("what was sent is read after the sender closed");
+    NEED (zmq_bind (server, "inproc://closed") == 0);
+    NEED (zmq_connect (client, "inproc://closed") == 0);
+    send_text (client, "one", 0);
+    send_text (client, "two", ZMQ_SNDMORE);
+    send_text (client, "parts", 0);
+    send_text (client, "half a message", ZMQ_SNDMORE);
+    zmq_close (client);
+    receive (server, 0);
+    receive (server, 0);
+    receive (server, ZMQ_DONTWAIT);
+    zmq_close (server);
+}
+
+static void any_types (void)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *sub = open_socket (context, ZMQ_PAIR);
+    say ("no check of types");
+    NEED (zmq_bind (push, "inproc://types") == 0);
+    CALL (zmq_connect (sub, "inproc://types"));
+    send_text (push, "anyway", ZMQ_DONTWAIT);
+    receive (sub, ZMQ_DONTWAIT);
+    zmq_close (push);
+    zmq_close (sub);
+}
+
+static void apart (void)
+{
+    void *other_context = zmq_ctx_new ();
+    void *one = open_socket (context, ZMQ_PAIR);
+    void *other = open_socket (other_context, ZMQ_PAIR);
+    say ("names belong to a context");
+    CALL (zmq_bind (one, "inproc://apart"));
+    CALL (zmq_bind (other, "inproc://apart"));
+    zmq_close (one);
+    zmq_close (other);
+    CALL (zmq_ctx_term (other_context));
+}
+
+static void never_bound (void)
+{
+    void *other_context = zmq_ctx_new ();
+    void *socket = zmq_socket (other_context, ZMQ_PUSH);
+    say ("never bound, lingering for ever: the context ends all the same");
+    CALL (zmq_connect (socket, "inproc://never"));
+    send_text (socket, "lost", 0);
+    CALL (zmq_close (socket));
+    CALL (zmq_ctx_term (other_context));
+}
+
+int main (void)
+{
+    context = zmq_ctx_new ();
+    names ();
+    one_partner ();
+    waiting ();
+    closed_partner ();
+    any_types ();
+    apart ();
+    never_bound ();
+    CALL (zmq_ctx_term (context));
+    return 0;
+}

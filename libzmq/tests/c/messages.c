@@ -1,0 +1,208 @@
+/* Messages: their life, copies, moves, properties, and messages that are none. */
+#include "say.h"
+
+static void sizes (void)
+{
+    const size_t sizes[] = {0, 1, 29, 30, 33, 34, 100, 8192, 100000};
+    size_t i;
+    say ("sizes");
+    for (i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        zmq_msg_t message;
+        size_t j;
+        NEED (zmq_msg_init_size (&message, sizes[i]) == 0);
+        for (j = 0; j < sizes[i]; j++)
+            ((unsigned char *) zmq_msg_data (&message))[j] = (unsigned char) j;
+        printf ("%d bytes: ", (int) zmq_msg_size (&message));
+        CALL (zmq_msg_close (&message));
+    }
+}
+
+static void show (const char *name, zmq_msg_t *message)
+{
+    printf ("%s: %d bytes, more %d, shared %d, ", name, (int) zmq_msg_size (message), zmq_msg_more (message),
+            zmq_msg_get (message, ZMQ_SHARED));
+    print_part ((const unsigned char *) zmq_msg_data (message), zmq_msg_size (message));
+    printf ("\n");
+}
+
+static void copies (size_t size)
+{
+    zmq_msg_t one, other, third;
+    printf ("-- copies and moves of %d bytes\n", (int) size);
+    zmq_msg_init_size (&one, size);
+    memset (zmq_msg_data (&one), 'x', size);
+    zmq_msg_init (&other);
+    zmq_msg_init (&third);
+    show ("before", &one);
+    CALL (zmq_msg_copy (&other, &one));
+    show ("from", &one);
+    show ("to", &other);
+    CALL (zmq_msg_copy (&third, &other));
+    show ("third", &third);
+    CALL (zmq_msg_close (&one));
+    show ("without the first", &other);
+    CALL (zmq_msg_move (&third, &other));
+    show ("moved to", &third);
+    show ("moved from", &other);
+    CALL (zmq_msg_move (&third, &third));
+    CALL (zmq_msg_close (&third));
+    CALL (zmq_msg_close (&other));
+}
+
+static void by_memcpy (void)
+{
+    zmq_msg_t here, there;
+    say ("a message is where its bytes are");
+    zmq_msg_init_size (&here, 200);
+    memset (zmq_msg_data (&here), 'y', 200);
+    memcpy (&there, &here, sizeof there);
+    memset (&here, 0xff, sizeof here);
+    printf ("%d bytes, %c\n", (int) zmq_msg_size (&there), ((char *) zmq_msg_data (&there))[199]);
+    CALL (zmq_msg_close (&there));
+}
+
+static void properties (void)
+{
+    zmq_msg_t message;
+    say ("properties");
+    zmq_msg_init (&message);
+    CALL (zmq_msg_get (&message, ZMQ_MORE));
+    CALL (zmq_msg_get (&message, ZMQ_SHARED));
+    CALL (zmq_msg_get (&message, ZMQ_SRCFD));
+    CALL (zmq_msg_get (&message, 4));
+    CALL (zmq_msg_get (&message, -1));
+    CALL (zmq_msg_set (&message, ZMQ_MORE, 1));
+    CALL (zmq_msg_set (&message, ZMQ_SHARED, 0));
+    CALL (zmq_msg_set (&message, 77, 0));
+    MAKE (zmq_msg_gets (&message, "Socket-Type"));
+    MAKE (zmq_msg_gets (&message, ""));
+    zmq_msg_close (&message);
+}
+
+static void metadata (void)
+{
+    void *context = zmq_ctx_new ();
+    void *server = open_socket (context, ZMQ_REP);
+    void *client = open_socket (context, ZMQ_REQ);
+    char endpoint[256];
+    zmq_msg_t message;
+    say ("metadata of a connection");
+    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_setsockopt (client, ZMQ_ROUTING_ID, "ann", 3) == 0);
+    NEED (zmq_connect (client, endpoint) == 0);
+    send_text (client, "hello", 0);
+    zmq_msg_init (&message);
+    CALL (zmq_msg_recv (&message, server, 0));
+    printf ("type %s\n", zmq_msg_gets (&message, "Socket-Type"));
+    printf ("id %s\n", zmq_msg_gets (&message, "Routing-Id"));
+    printf ("id %s\n", zmq_msg_gets (&message, "Identity"));
+    printf ("address %s\n", zmq_msg_gets (&message, "Peer-Address"));
+    MAKE (zmq_msg_gets (&message, "User-Id"));
+    MAKE (zmq_msg_gets (&message, "socket-type"));
+    printf ("a descriptor: %s\n", zmq_msg_get (&message, ZMQ_SRCFD) > 2 ? "yes" : "no");
+    zmq_msg_close (&message);
+    zmq_close (client);
+    zmq_close (server);
+    zmq_ctx_term (context);
+}
+
+static void flow (void)
+{
+    void *context = zmq_ctx_new ();
+    void *one = open_socket (context, ZMQ_PAIR);
+    void *other = open_socket (context, ZMQ_PAIR);
+    zmq_msg_t message;
+    char small[4];
+    int i;
+    NEED (zmq_bind (one, "inproc://flow") == 0);
+    NEED (zmq_connect (other, "inproc://flow") == 0);
+
+    say ("sending empties the message, receiving replaces it");
+    zmq_msg_init_size (&message, 5);
+    memcpy (zmq_msg_data (&message), "first", 5);
+    CALL (zmq_msg_send (&message, one, ZMQ_SNDMORE));
+    CALL (zmq_msg_size (&message));
+    zmq_msg_close (&message);
+    zmq_msg_init_size (&message, 6);
+    memcpy (zmq_msg_data (&message), "second", 6);
+    CALL (zmq_sendmsg (one, &message, 0));
+    zmq_msg_close (&message);
+    zmq_msg_init_size (&message, 500);
+    CALL (zmq_msg_recv (&message, other, 0));
+    show ("one", &message);
+    CALL (get_int (other, ZMQ_RCVMORE));
+    CALL (zmq_recvmsg (other, &message, 0));
+    show ("two", &message);
+    CALL (get_int (other, ZMQ_RCVMORE));
+    CALL (zmq_msg_recv (&message, other, ZMQ_DONTWAIT));
+    show ("none", &message);
+    zmq_msg_close (&message);
+
+    say ("a buffer too small cuts, and the true size is told");
+    CALL (zmq_send (one, "0123456789", 10, 0));
+    memset (small, '-', sizeof small);
+    CALL (zmq_recv (other, small, 3, 0));
+    print_part ((unsigned char *) small, 4);
+    printf ("\n");
+    CALL (zmq_send (one, NULL, 0, 0));
+    CALL (zmq_recv (other, NULL, 0, 0));
+    CALL (zmq_send_const (one, "constant", 8, 0));
+    receive (other, 0);
+
+    say ("a copy is sent, the original stays");
+    zmq_msg_init_size (&message, 1000);
+    memset (zmq_msg_data (&message), 'z', 1000);
+    for (i = 0; i < 3; i++) {
+        zmq_msg_t copy;
+        zmq_msg_init (&copy);
+        zmq_msg_copy (&copy, &message);
+        CALL (zmq_msg_send (&copy, one, 0));
+        zmq_msg_close (&copy);
+    }
+    zmq_msg_close (&message);
+    for (i = 0; i < 3; i++) {
+        zmq_msg_init (&message);
+        CALL (zmq_msg_recv (&message, other, 0));
+        NEED (((char *) zmq_msg_data (&message))[999] == 'z');
+        zmq_msg_close (&message);
+    }
+    zmq_close (one);
+    zmq_close (other);
+    zmq_ctx_term (context);
+}
+
+static void invalid (void)
+{
+    void *context = zmq_ctx_new ();
+    void *socket = open_socket (context, ZMQ_PAIR);
+    zmq_msg_t none, good;
+    say ("messages that are none");
+    memset (&none, 0, sizeof none);
+    zmq_msg_init (&good);
+    CALL (zmq_msg_close (&none));
+    CALL (zmq_msg_copy (&none, &good));
+    CALL (zmq_msg_copy (&good, &none));
+    CALL (zmq_msg_move (&none, &good));
+    CALL (zmq_msg_move (&good, &none));
+    CALL (zmq_msg_recv (&none, socket, ZMQ_DONTWAIT));
+    CALL (zmq_msg_close (&good));
+    CALL (zmq_msg_close (&good));
+    CALL (zmq_msg_init_size (&good, (size_t) -1));
+    zmq_close (socket);
+    zmq_ctx_term (context);
+}
+
+int main (void)
+{
+    sizes ();
+    copies (3);
+    copies (33);
+    copies (34);
+    copies (60);
+    by_memcpy ();
+    properties ();
+    metadata ();
+    flow ();
+    invalid ();
+    return 0;
+}

@@ -1,0 +1,187 @@
+/* Monitors: which events come, in which order, with which addresses. */
+#include "say.h"
+
+static void *context;
+
+static const char *event_name (int event)
+{
+    switch (event) {
+#define NAME(e) case ZMQ_EVENT_##e: return #e;
+        NAME (CONNECTED) NAME (CONNECT_DELAYED) NAME (CONNECT_RETRIED) NAME (LISTENING) NAME (BIND_FAILED)
+        NAME (ACCEPTED) NAME (ACCEPT_FAILED) NAME (CLOSED) NAME (CLOSE_FAILED) NAME (DISCONNECTED)
+        NAME (MONITOR_STOPPED) NAME (HANDSHAKE_FAILED_NO_DETAIL) NAME (HANDSHAKE_SUCCEEDED)
+        NAME (HANDSHAKE_FAILED_PROTOCOL) NAME (HANDSHAKE_FAILED_AUTH)
+#undef NAME
+        default: return "unknown";
+    }
+}
+
+/* Reads one event and prints it; says whether it was `until`. */
+static int next (const char *who, void *events, const char *endpoint, int until)
+{
+    unsigned char first[6];
+    char address[256];
+    uint16_t event;
+    uint32_t value;
+    int size = zmq_recv (events, first, sizeof first, 0);
+    if (size == -1) {
+        printf ("%s: %s\n", who, error_name (zmq_errno ()));
+        return 1;
+    }
+    NEED (size == 6);
+    NEED (get_int (events, ZMQ_RCVMORE) == 1);
+    memcpy (&event, first, sizeof event);
+    memcpy (&value, first + 2, sizeof value);
+    size = zmq_recv (events, address, sizeof address - 1, 0);
+    NEED (size >= 0);
+    NEED (get_int (events, ZMQ_RCVMORE) == 0);
+    address[size] = 0;
+    printf ("%s: %s, %s", who, event_name (event),
+            size == 0 ? "no address" : strcmp (address, endpoint) == 0 ? "the endpoint" : "another address");
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED
+        || event == ZMQ_EVENT_MONITOR_STOPPED)
+        printf (", value %u", value);
+    if (event == ZMQ_EVENT_CONNECT_DELAYED)
+        printf (", %s", error_name ((int) value));
+    printf ("\n");
+    fflush (stdout);
+    return event == until;
+}
+
+static void *monitor (void *socket, const char *name)
+{
+    void *events;
+    CALL (zmq_socket_monitor (socket, name, ZMQ_EVENT_ALL));
+    events = open_socket (context, ZMQ_PAIR);
+    NEED (zmq_connect (events, name) == 0);
+    return events;
+}
+
+static void life (const char *wildcard)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *client = open_socket (context, ZMQ_PUSH);
+    char endpoint[256];
+    void *of_server, *of_client;
+    printf ("-- a connection over %s\n", wildcard);
+    of_server = monitor (server, wildcard[0] == 't' ? "inproc://tcp-server" : "inproc://ipc-server");
+    of_client = monitor (client, wildcard[0] == 't' ? "inproc://tcp-client" : "inproc://ipc-client");
+    bind_anywhere (server, wildcard, endpoint);
+    next ("server", of_server, endpoint, 0);
+    NEED (zmq_connect (client, endpoint) == 0);
+    while (!next ("client", of_client, endpoint, ZMQ_EVENT_HANDSHAKE_SUCCEEDED))
+        ;
+    while (!next ("server", of_server, endpoint, ZMQ_EVENT_HANDSHAKE_SUCCEEDED))
+        ;
+    send_text (client, "hello", 0);
+    receive (server, 0);
+    NEED (zmq_close (client) == 0);
+    while (!next ("client", of_client, endpoint, ZMQ_EVENT_MONITOR_STOPPED))
+        ;
+    while (!next ("server", of_server, endpoint, ZMQ_EVENT_DISCONNECTED))
+        ;
+    NEED (zmq_unbind (server, endpoint) == 0);
+    while (!next ("server", of_server, endpoint, ZMQ_EVENT_CLOSED))
+        ;
+    CALL (zmq_socket_monitor (server, NULL, 0));
+    while (!next ("server", of_server, endpoint, ZMQ_EVENT_MONITOR_STOPPED))
+        ;
+    NEED (zmq_close (server) == 0);
+    zmq_close (of_server);
+    zmq_close (of_client);
+}
+
+static void refused (void)
+{
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *holder = open_socket (context, ZMQ_PULL);
+    void *events;
+    char endpoint[256];
+    int i;
+    say ("nobody listens");
+    bind_anywhere (holder, "tcp://127.0.0.1:*", endpoint);
+    zmq_unbind (holder, endpoint);
+    zmq_close (holder);
+    usleep (100000);
+    events = monitor (client, "inproc://refused");
+    NEED (zmq_connect (client, endpoint) == 0);
+    for (i = 0; i < 6; i++)
+        next ("client", events, endpoint, 0);
+    zmq_close (client);
+    zmq_close (events);
+}
+
+static void lost (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *events;
+    char endpoint[256];
+    say ("the other side goes");
+    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
+    events = monitor (client, "inproc://lost");
+    NEED (zmq_connect (client, endpoint) == 0);
+    while (!next ("client", events, endpoint, ZMQ_EVENT_HANDSHAKE_SUCCEEDED))
+        ;
+    zmq_close (server);
+    while (!next ("client", events, endpoint, ZMQ_EVENT_CONNECT_RETRIED))
+        ;
+    zmq_close (client);
+    zmq_close (events);
+}
+
+static void bad (void)
+{
+    void *one = open_socket (context, ZMQ_PAIR);
+    void *other = open_socket (context, ZMQ_PAIR);
+    void *events;
+    say ("no monitor");
+    CALL (zmq_socket_monitor (NULL, "inproc://x", ZMQ_EVENT_ALL));
+    CALL (zmq_socket_monitor (one, "tcp://127.0.0.1:5000", ZMQ_EVENT_ALL));
+    CALL (zmq_socket_monitor (one, "nonsense", ZMQ_EVENT_ALL));
+    CALL (zmq_socket_monitor (one, "inproc://x", -1));
+    CALL (zmq_socket_monitor (one, "inproc://x", 0x10000));
+    CALL (zmq_socket_monitor (one, NULL, ZMQ_EVENT_ALL));
+    CALL (zmq_socket_monitor (one, "inproc://x", ZMQ_EVENT_ALL));
+    CALL (zmq_socket_monitor (other, "inproc://x", ZMQ_EVENT_ALL));
+    say ("a new monitor stops the old one");
+    events = open_socket (context, ZMQ_PAIR);
+    NEED (zmq_connect (events, "inproc://x") == 0);
+    CALL (zmq_socket_monitor (one, "inproc://y", ZMQ_EVENT_ALL));
+    next ("old", events, "", 0);
+    zmq_close (one);
+    zmq_close (other);
+    zmq_close (events);
+}
+
+static void chosen (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *events;
+    char endpoint[256];
+    say ("only the events asked for");
+    CALL (zmq_socket_monitor (server, "inproc://chosen", ZMQ_EVENT_CLOSED));
+    events = open_socket (context, ZMQ_PAIR);
+    NEED (zmq_connect (events, "inproc://chosen") == 0);
+    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_unbind (server, endpoint) == 0);
+    next ("server", events, endpoint, 0);
+    CALL (zmq_socket_monitor (server, NULL, 0));
+    set_int (events, ZMQ_RCVTIMEO, 200);
+    next ("server", events, endpoint, 0);
+    zmq_close (server);
+    zmq_close (events);
+}
+
+int main (void)
+{
+    context = zmq_ctx_new ();
+    life ("tcp://127.0.0.1:*");
+    life ("ipc://*");
+    refused ();
+    lost ();
+    bad ();
+    chosen ();
+    CALL (zmq_ctx_term (context));
+    return 0;
+}

@@ -1,0 +1,195 @@
+/* PUSH and PULL: exact limits, turns on both sides, and parts that stay together. */
+#include "say.h"
+
+static void *context;
+
+static int push_until_full (void *push)
+{
+    int sent = 0;
+    while (sent < 100000 && zmq_send (push, "x", 1, ZMQ_DONTWAIT) == 1)
+        sent++;
+    return sent;
+}
+
+static void limit (int send_limit, int receive_limit)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *pull = open_socket (context, ZMQ_PULL);
+    char endpoint[64];
+    char byte;
+    int i;
+    sprintf (endpoint, "inproc://limit-%d-%d", send_limit, receive_limit);
+    set_int (push, ZMQ_SNDHWM, send_limit);
+    set_int (pull, ZMQ_RCVHWM, receive_limit);
+    NEED (zmq_bind (pull, endpoint) == 0);
+    NEED (zmq_connect (push, endpoint) == 0);
+    printf ("limits %d and %d: %d fit", send_limit, receive_limit, push_until_full (push));
+    for (i = 1; i < 50; i++) {
+        NEED (zmq_recv (pull, &byte, 1, ZMQ_DONTWAIT) == 1);
+        if (ready (push, ZMQ_POLLOUT, 0))
+            break;
+    }
+    printf (", room again after %d read: %d more\n", i, push_until_full (push));
+    zmq_close (push);
+    zmq_close (pull);
+}
+
+static void before_bind (void)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *pull = open_socket (context, ZMQ_PULL);
+    say ("connected before the bind");
+    set_int (push, ZMQ_SNDHWM, 4);
+    set_int (pull, ZMQ_RCVHWM, 3);
+    NEED (zmq_connect (push, "inproc://later") == 0);
+    printf ("%d fit\n", push_until_full (push));
+    NEED (zmq_bind (pull, "inproc://later") == 0);
+    printf ("%d more fit\n", push_until_full (push));
+    zmq_close (push);
+    zmq_close (pull);
+}
+
+static void dialling (void)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *immediate = open_socket (context, ZMQ_PUSH);
+    say ("no peer has answered yet");
+    set_int (push, ZMQ_SNDHWM, 5);
+    NEED (zmq_connect (push, "tcp://127.0.0.1:9") == 0);
+    printf ("%d fit\n", push_until_full (push));
+    set_int (immediate, ZMQ_IMMEDIATE, 1);
+    NEED (zmq_connect (immediate, "tcp://127.0.0.1:9") == 0);
+    printf ("%d fit\n", push_until_full (immediate));
+    zmq_close (push);
+    zmq_close (immediate);
+}
+
+static void in_turn (void)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *pull[3];
+    char endpoint[32];
+    char text[8];
+    int i, j;
+    say ("work is shared out in turn");
+    for (i = 0; i < 3; i++) {
+        pull[i] = open_socket (context, ZMQ_PULL);
+        sprintf (endpoint, "inproc://turn-%d", i);
+        NEED (zmq_bind (pull[i], endpoint) == 0);
+        NEED (zmq_connect (push, endpoint) == 0);
+    }
+    for (i = 0; i < 6; i++) {
+        sprintf (text, "%d", i);
+        zmq_send (push, text, 1, i % 2 ? 0 : ZMQ_SNDMORE);
+    }
+    for (i = 0; i < 6; i++) {
+        sprintf (text, "%d", i);
+        zmq_send (push, text, 1, 0);
+    }
+    for (i = 0; i < 3; i++)
+        for (j = 0; j < 3; j++)
+            receive (pull[i], ZMQ_DONTWAIT);
+    for (i = 0; i < 3; i++)
+        zmq_close (pull[i]);
+    zmq_close (push);
+}
+
+static void fair (void)
+{
+    void *pull = open_socket (context, ZMQ_PULL);
+    void *push[3];
+    int i, j;
+    say ("messages are taken in turn");
+    NEED (zmq_bind (pull, "inproc://fair") == 0);
+    for (i = 0; i < 3; i++) {
+        push[i] = open_socket (context, ZMQ_PUSH);
+        NEED (zmq_connect (push[i], "inproc://fair") == 0);
+    }
+    for (i = 0; i < 3; i++)
+        for (j = 0; j < 3; j++) {
+            char text[8];
+            sprintf (text, "%d-%d", i, j);
+            zmq_send (push[i], text, 3, ZMQ_SNDMORE);
+            zmq_send (push[i], "end", 3, 0);
+        }
+    for (i = 0; i < 10; i++)
+        receive (pull, ZMQ_DONTWAIT);
+    for (i = 0; i < 3; i++)
+        zmq_close (push[i]);
+    zmq_close (pull);
+}
+
+static void many (const char *endpoint)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *pull = open_socket (context, ZMQ_PULL);
+    char real[256];
+    unsigned i, size, wrong = 0;
+    static unsigned char data[70000], got[70000];
+    printf ("-- many over %s\n", endpoint);
+    set_int (push, ZMQ_SNDHWM, 0);
+    set_int (pull, ZMQ_RCVHWM, 0);
+    bind_anywhere (pull, endpoint, real);
+    NEED (zmq_connect (push, real) == 0);
+    for (i = 0; i < 3000; i++) {
+        size = (i * 7919u) % (i % 50 ? 300 : 70000);
+        memset (data, (int) (i & 0xff), size);
+        NEED (zmq_send (push, data, size, 0) == (int) size);
+    }
+    for (i = 0; i < 3000; i++) {
+        size = (i * 7919u) % (i % 50 ? 300 : 70000);
+        NEED (zmq_recv (pull, got, sizeof got, 0) == (int) size);
+        wrong += size && (got[0] != (i & 0xff) || got[size - 1] != (i & 0xff));
+    }
+    printf ("%u wrong\n", wrong);
+    zmq_close (push);
+    zmq_close (pull);
+}
+
+static void closed_before_read (const char *endpoint)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *pull = open_socket (context, ZMQ_PULL);
+    char real[256];
+    int i;
+    printf ("-- what lingers arrives over %s\n", endpoint);
+    bind_anywhere (pull, endpoint, real);
+    set_int (push, ZMQ_LINGER, -1);
+    NEED (zmq_connect (push, real) == 0);
+    for (i = 0; i < 3; i++)
+        send_text (push, "lingering", 0);
+    zmq_close (push);
+    for (i = 0; i < 3; i++)
+        receive (pull, 0);
+    zmq_close (pull);
+}
+
+int main (void)
+{
+    void *push, *pull;
+    context = zmq_ctx_new ();
+    say ("limits");
+    limit (1, 1);
+    limit (2, 3);
+    limit (10, 10);
+    limit (1000, 1000);
+    before_bind ();
+    dialling ();
+    in_turn ();
+    fair ();
+    many ("inproc://many");
+    many ("tcp://127.0.0.1:*");
+    many ("ipc://*");
+    closed_before_read ("inproc://closed");
+    closed_before_read ("tcp://127.0.0.1:*");
+    say ("the wrong way");
+    push = open_socket (context, ZMQ_PUSH);
+    pull = open_socket (context, ZMQ_PULL);
+    receive (push, ZMQ_DONTWAIT);
+    send_text (pull, "a", ZMQ_DONTWAIT);
+    printf ("events: %d %d\n", get_int (push, ZMQ_EVENTS), get_int (pull, ZMQ_EVENTS));
+    zmq_close (push);
+    zmq_close (pull);
+    CALL (zmq_ctx_term (context));
+    return 0;
+}

@@ -1,0 +1,278 @@
+/* PUB, SUB, XPUB, XSUB: subscriptions, what is passed up, and the options of both sides. */
+#include "say.h"
+
+static void *context;
+
+static void pair (int publisher, int subscriber, void **pub, void **sub, const char *endpoint)
+{
+    char real[256];
+    *pub = open_socket (context, publisher);
+    *sub = open_socket (context, subscriber);
+    bind_anywhere (*pub, endpoint, real);
+    NEED (zmq_connect (*sub, real) == 0);
+}
+
+static void subscribe (void *sub, const char *topic)
+{
+    NEED (zmq_setsockopt (sub, ZMQ_SUBSCRIBE, topic, strlen (topic)) == 0);
+}
+
+static void unsubscribe (void *sub, const char *topic)
+{
+    NEED (zmq_setsockopt (sub, ZMQ_UNSUBSCRIBE, topic, strlen (topic)) == 0);
+}
+
+static void passed_up (const char *endpoint)
+{
+    void *xpub, *sub;
+    printf ("-- what an XPUB is told over %s\n", endpoint);
+    pair (ZMQ_XPUB, ZMQ_SUB, &xpub, &sub, endpoint);
+    subscribe (sub, "a");
+    receive (xpub, 0);
+    subscribe (sub, "a");
+    subscribe (sub, "b");
+    receive (xpub, 0);
+    unsubscribe (sub, "a");
+    unsubscribe (sub, "b");
+    receive (xpub, 0);
+    unsubscribe (sub, "a");
+    receive (xpub, 0);
+    CALL (zmq_setsockopt (sub, ZMQ_UNSUBSCRIBE, "unknown", 7));
+    subscribe (sub, "");
+    receive (xpub, 0);
+    send_text (xpub, "anything", 0);
+    receive (sub, 0);
+    zmq_close (sub);
+    receive (xpub, 0);
+    zmq_close (xpub);
+}
+
+static void prefixes (const char *endpoint)
+{
+    void *xpub, *sub;
+    printf ("-- topics are prefixes over %s\n", endpoint);
+    pair (ZMQ_XPUB, ZMQ_SUB, &xpub, &sub, endpoint);
+    subscribe (sub, "abc");
+    receive (xpub, 0);
+    subscribe (sub, "x");
+    receive (xpub, 0);
+    send_text (xpub, "ab", 0);
+    send_text (xpub, "abc", 0);
+    send_text (xpub, "", 0);
+    send_text (xpub, "abcd", ZMQ_SNDMORE);
+    send_text (xpub, "no topic", 0);
+    send_text (xpub, "no", ZMQ_SNDMORE);
+    send_text (xpub, "abc", 0);
+    send_text (xpub, "x", 0);
+    receive (sub, 0);
+    receive (sub, 0);
+    receive (sub, 0);
+    receive (sub, ZMQ_DONTWAIT);
+    zmq_close (sub);
+    zmq_close (xpub);
+}
+
+static void wrong_way (void)
+{
+    void *pub = open_socket (context, ZMQ_PUB);
+    void *sub = open_socket (context, ZMQ_SUB);
+    say ("the wrong way");
+    CALL (zmq_setsockopt (pub, ZMQ_SUBSCRIBE, "a", 1));
+    CALL (zmq_setsockopt (sub, ZMQ_SUBSCRIBE, NULL, 0));
+    CALL (zmq_setsockopt (sub, ZMQ_UNSUBSCRIBE, "never", 5));
+    receive (pub, ZMQ_DONTWAIT);
+    send_text (sub, "a", ZMQ_DONTWAIT);
+    send_text (pub, "to nobody", ZMQ_DONTWAIT);
+    printf ("events: %d %d\n", get_int (pub, ZMQ_EVENTS), get_int (sub, ZMQ_EVENTS));
+    zmq_close (pub);
+    zmq_close (sub);
+}
+
+static void raw (void)
+{
+    void *xpub, *xsub;
+    say ("subscriptions as messages");
+    pair (ZMQ_XPUB, ZMQ_XSUB, &xpub, &xsub, "inproc://raw");
+    NEED (zmq_send (xsub, "\1a", 2, 0) == 2);
+    NEED (zmq_send (xsub, "\1a", 2, 0) == 2);
+    NEED (zmq_send (xsub, "\2plain", 6, 0) == 6);
+    NEED (zmq_send (xsub, "\0a", 2, 0) == 2);
+    NEED (zmq_send (xsub, "\0a", 2, 0) == 2);
+    NEED (zmq_send (xsub, "\1b", 2, 0) == 2);
+    receive (xpub, 0);
+    receive (xpub, 0);
+    receive (xpub, 0);
+    receive (xpub, 0);
+    receive (xpub, ZMQ_DONTWAIT);
+    send_text (xpub, "before", 0);
+    receive (xsub, 0);
+    send_text (xsub, "up", ZMQ_SNDMORE);
+    send_text (xsub, "the stream", 0);
+    receive (xpub, 0);
+    zmq_close (xpub);
+    zmq_close (xsub);
+}
+
+static void verbose (int option)
+{
+    void *xpub, *one, *other;
+    printf ("-- verbose %d\n", option);
+    pair (ZMQ_XPUB, ZMQ_SUB, &xpub, &one, option == ZMQ_XPUB_VERBOSE ? "inproc://v" : "inproc://vv");
+    other = open_socket (context, ZMQ_SUB);
+    NEED (zmq_connect (other, option == ZMQ_XPUB_VERBOSE ? "inproc://v" : "inproc://vv") == 0);
+    set_int (xpub, option, 1);
+    subscribe (one, "a");
+    subscribe (other, "a");
+    receive (xpub, 0);
+    receive (xpub, 0);
+    unsubscribe (one, "a");
+    receive (xpub, ZMQ_DONTWAIT);
+    unsubscribe (other, "a");
+    receive (xpub, 0);
+    receive (xpub, ZMQ_DONTWAIT);
+    zmq_close (xpub);
+    zmq_close (one);
+    zmq_close (other);
+}
+
+static void manual (void)
+{
+    void *xpub, *sub;
+    say ("manual subscriptions");
+    pair (ZMQ_XPUB, ZMQ_SUB, &xpub, &sub, "inproc://manual");
+    set_int (xpub, ZMQ_XPUB_MANUAL, 1);
+    subscribe (sub, "a");
+    receive (xpub, 0);
+    CALL (zmq_setsockopt (xpub, ZMQ_SUBSCRIBE, "b", 1));
+    send_text (xpub, "a1", 0);
+    send_text (xpub, "b1", 0);
+    receive (sub, ZMQ_DONTWAIT);
+    receive (sub, ZMQ_DONTWAIT);
+    unsubscribe (sub, "a");
+    receive (xpub, 0);
+    CALL (zmq_setsockopt (xpub, ZMQ_UNSUBSCRIBE, "b", 1));
+    send_text (xpub, "b2", 0);
+    receive (sub, ZMQ_DONTWAIT);
+    zmq_close (xpub);
+    zmq_close (sub);
+}
+
+static void welcome (const char *endpoint)
+{
+    void *xpub = open_socket (context, ZMQ_XPUB);
+    void *sub = open_socket (context, ZMQ_SUB);
+    char real[256];
+    printf ("-- a welcome over %s\n", endpoint);
+    CALL (zmq_setsockopt (xpub, ZMQ_XPUB_WELCOME_MSG, "welcome", 7));
+    bind_anywhere (xpub, endpoint, real);
+    subscribe (sub, "w");
+    NEED (zmq_connect (sub, real) == 0);
+    receive (xpub, 0);
+    receive (sub, 0);
+    zmq_close (xpub);
+    zmq_close (sub);
+}
+
+static void inverted (void)
+{
+    void *xpub, *sub;
+    say ("inverted");
+    pair (ZMQ_XPUB, ZMQ_SUB, &xpub, &sub, "inproc://inverted");
+    set_int (xpub, ZMQ_INVERT_MATCHING, 1);
+    set_int (sub, ZMQ_INVERT_MATCHING, 1);
+    subscribe (sub, "a");
+    receive (xpub, 0);
+    send_text (xpub, "abc", 0);
+    send_text (xpub, "bcd", 0);
+    receive (sub, 0);
+    receive (sub, ZMQ_DONTWAIT);
+    zmq_close (xpub);
+    zmq_close (sub);
+}
+
+static void full (int no_drop)
+{
+    void *xpub = open_socket (context, ZMQ_XPUB);
+    void *sub = open_socket (context, ZMQ_SUB);
+    int i, sent = 0, received = 0;
+    char byte;
+    const char *endpoint = no_drop ? "inproc://full-kept" : "inproc://full";
+    printf ("-- a full subscriber, %s\n", no_drop ? "nothing dropped" : "dropping");
+    set_int (xpub, ZMQ_SNDHWM, 3);
+    set_int (sub, ZMQ_RCVHWM, 2);
+    set_int (xpub, ZMQ_XPUB_NODROP, no_drop);
+    NEED (zmq_bind (xpub, endpoint) == 0);
+    NEED (zmq_connect (sub, endpoint) == 0);
+    subscribe (sub, "");
+    receive (xpub, 0);
+    for (i = 0; i < 10; i++)
+        sent += zmq_send (xpub, "x", 1, ZMQ_DONTWAIT) == 1;
+    while (zmq_recv (sub, &byte, 1, ZMQ_DONTWAIT) == 1)
+        received++;
+    printf ("sent %d, received %d\n", sent, received);
+    get_int (xpub, ZMQ_EVENTS);
+    send_text (xpub, "after", ZMQ_DONTWAIT);
+    receive (sub, ZMQ_DONTWAIT);
+    zmq_close (xpub);
+    zmq_close (sub);
+}
+
+static void conflated (void)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *pull = open_socket (context, ZMQ_PULL);
+    say ("only the newest");
+    set_int (pull, ZMQ_CONFLATE, 1);
+    set_int (push, ZMQ_CONFLATE, 1);
+    NEED (zmq_bind (pull, "inproc://conflated") == 0);
+    NEED (zmq_connect (push, "inproc://conflated") == 0);
+    send_text (push, "one", 0);
+    send_text (push, "two", 0);
+    send_text (push, "three", 0);
+    receive (pull, 0);
+    receive (pull, ZMQ_DONTWAIT);
+    zmq_close (push);
+    zmq_close (pull);
+}
+
+static void late (void)
+{
+    void *pub = open_socket (context, ZMQ_XPUB);
+    void *sub = open_socket (context, ZMQ_SUB);
+    char endpoint[256];
+    say ("the subscriber binds, subscriptions come later");
+    bind_anywhere (sub, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (pub, endpoint) == 0);
+    subscribe (sub, "news");
+    while (!ready (pub, ZMQ_POLLIN, 1))
+        get_int (sub, ZMQ_EVENTS);
+    receive (pub, 0);
+    send_text (pub, "newspaper", 0);
+    receive (sub, 0);
+    zmq_close (pub);
+    zmq_close (sub);
+}
+
+int main (void)
+{
+    context = zmq_ctx_new ();
+    passed_up ("inproc://up");
+    passed_up ("tcp://127.0.0.1:*");
+    passed_up ("ipc://*");
+    prefixes ("inproc://prefixes");
+    prefixes ("tcp://127.0.0.1:*");
+    wrong_way ();
+    raw ();
+    verbose (ZMQ_XPUB_VERBOSE);
+    verbose (ZMQ_XPUB_VERBOSER);
+    manual ();
+    welcome ("inproc://welcome");
+    welcome ("tcp://127.0.0.1:*");
+    inverted ();
+    full (0);
+    full (1);
+    conflated ();
+    late ();
+    CALL (zmq_ctx_term (context));
+    return 0;
+}

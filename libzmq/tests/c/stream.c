@@ -1,0 +1,127 @@
+/* STREAM: a program's own protocol over TCP. */
+#include "say.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+static void *context;
+
+static int dial (const char *endpoint)
+{
+    struct sockaddr_in address;
+    int fd = socket (AF_INET, SOCK_STREAM, 0);
+    memset (&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+    address.sin_port = htons ((uint16_t) atoi (strrchr (endpoint, ':') + 1));
+    NEED (connect (fd, (struct sockaddr *) &address, sizeof address) == 0);
+    return fd;
+}
+
+static void serve (void)
+{
+    void *stream = open_socket (context, ZMQ_STREAM);
+    char endpoint[256], got[64];
+    unsigned char id[256];
+    int fd, size;
+    ssize_t read_now;
+    say ("a server");
+    bind_anywhere (stream, "tcp://127.0.0.1:*", endpoint);
+    fd = dial (endpoint);
+    receive_after_id (stream, id, &size);
+    NEED (write (fd, "GET /", 5) == 5);
+    receive_after_id (stream, id, &size);
+    NEED (zmq_send (stream, id, (size_t) size, ZMQ_SNDMORE) == size);
+    send_text (stream, "200 OK", 0);
+    memset (got, 0, sizeof got);
+    for (size = 0; size < 6; size += (int) read_now)
+        NEED ((read_now = read (fd, got + size, sizeof got - 1 - (size_t) size)) > 0);
+    printf ("read \"%s\"\n", got);
+    close (fd);
+    receive_after_id (stream, id, &size);
+    send_text (stream, "nobody", ZMQ_SNDMORE);
+    CALL (zmq_close (stream));
+}
+
+static void hang_up (void)
+{
+    void *stream = open_socket (context, ZMQ_STREAM);
+    char endpoint[256], byte;
+    unsigned char id[256];
+    int fd, size;
+    say ("hanging up");
+    bind_anywhere (stream, "tcp://127.0.0.1:*", endpoint);
+    fd = dial (endpoint);
+    receive_after_id (stream, id, &size);
+    NEED (zmq_send (stream, id, (size_t) size, ZMQ_SNDMORE) == size);
+    CALL (zmq_send (stream, "", 0, 0));
+    while ((size = (int) recv (fd, &byte, 1, MSG_DONTWAIT)) == -1) {
+        get_int (stream, ZMQ_EVENTS);
+        usleep (1000);
+    }
+    printf ("read %d\n", size);
+    close (fd);
+    zmq_close (stream);
+}
+
+static void quiet (void)
+{
+    void *stream = open_socket (context, ZMQ_STREAM);
+    char endpoint[256];
+    unsigned char id[256];
+    int fd, size;
+    say ("no notes of coming and going");
+    set_int (stream, ZMQ_STREAM_NOTIFY, 0);
+    bind_anywhere (stream, "tcp://127.0.0.1:*", endpoint);
+    fd = dial (endpoint);
+    NEED (write (fd, "hello", 5) == 5);
+    receive_after_id (stream, id, &size);
+    close (fd);
+    set_int (stream, ZMQ_RCVTIMEO, 200);
+    receive (stream, 0);
+    zmq_close (stream);
+}
+
+static void two_streams (void)
+{
+    void *server = open_socket (context, ZMQ_STREAM);
+    void *client = open_socket (context, ZMQ_STREAM);
+    char endpoint[256];
+    unsigned char id[256], other[256];
+    int size, other_size;
+    say ("STREAM to STREAM");
+    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_setsockopt (client, ZMQ_CONNECT_ROUTING_ID, "srv", 3) == 0);
+    NEED (zmq_connect (client, endpoint) == 0);
+    receive (client, 0);
+    receive_after_id (server, id, &size);
+    send_text (client, "srv", ZMQ_SNDMORE);
+    send_text (client, "hello", 0);
+    receive_after_id (server, other, &other_size);
+    printf ("the same id: %d\n", size == other_size && memcmp (id, other, (size_t) size) == 0);
+    zmq_send (server, id, (size_t) size, ZMQ_SNDMORE);
+    send_text (server, "back", 0);
+    receive (client, 0);
+    zmq_close (client);
+    receive_after_id (server, other, &other_size);
+    zmq_close (server);
+}
+
+int main (void)
+{
+    void *stream;
+    context = zmq_ctx_new ();
+    serve ();
+    hang_up ();
+    quiet ();
+    two_streams ();
+    say ("errors");
+    stream = open_socket (context, ZMQ_STREAM);
+    send_text (stream, "unknown", ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    CALL (zmq_connect (stream, "inproc://a"));
+    receive (stream, ZMQ_DONTWAIT);
+    printf ("events: %d\n", get_int (stream, ZMQ_EVENTS));
+    zmq_close (stream);
+    CALL (zmq_ctx_term (context));
+    return 0;
+}

@@ -1,0 +1,152 @@
+//! The same C programs, one per family of calls, with the system's libzmq and with ours: they print the same.
+//!
+//! Each is compiled with our header, as C and as C++. Those in `programs_for_ours_only` use what the system's libzmq does not
+//! have, and say themselves whether all is well. Left out, with a note, where there is no compiler or no libzmq.
+
+mod util;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use util::{our_folder, run_within, theirs};
+
+/// Compilers, the standard they are told, and a name for what they make.
+const COMPILERS: [(&str, &str, &str); 2] = [("gcc", "-std=gnu99", "c"), ("g++", "-std=gnu++98", "cpp")];
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(format!("{name}.c"))
+}
+
+/// Compiles a program; `None` where there is no such compiler.
+fn compile(name: &str, (compiler, standard, kind): (&str, &str, &str)) -> Option<PathBuf> {
+    let language = if kind == "c" { "c" } else { "c++" };
+    let program = our_folder().join(format!("{name}-{kind}"));
+    let status = Command::new(compiler)
+        .args([standard, "-g", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-x", language])
+        .arg(source(name))
+        .args(["-x", "none", "-o"])
+        .arg(&program)
+        .arg(concat!("-I", env!("CARGO_MANIFEST_DIR"), "/include"))
+        .arg("-L")
+        .arg(our_folder())
+        .args(["-lzmq", "-lpthread"])
+        .status();
+    match status {
+        Ok(status) => assert!(status.success(), "{name} does not compile with {compiler}"),
+        Err(error) => {
+            println!("left out: {compiler}: {error}");
+            return None;
+        }
+    }
+    Some(program)
+}
+
+/// What a program prints, with the library in that folder; it must end well.
+fn output(program: &Path, library: &Path) -> String {
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", library).current_dir(our_folder());
+    let output = run_within(command);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{} with {}: {:?}\n{errors}\n{text}",
+        program.display(),
+        library.display(),
+        output.status
+    );
+    text
+}
+
+/// Whether our library can do this; a program that needs it is left out otherwise.
+fn has(needed: &str) -> bool {
+    needed.is_empty() || util::Zmq::load(&util::ours()).zmq_has(std::ffi::CString::new(needed).unwrap().as_ptr()) == 1
+}
+
+fn prints_the_same(name: &str, needed: &str) {
+    if !has(needed) {
+        return println!("left out: {needed} is not in this build");
+    }
+    let theirs = theirs();
+    let mut expected = None;
+    for compiler in COMPILERS {
+        let Some(program) = compile(name, compiler) else { continue };
+        if expected.is_none() {
+            expected = theirs.as_ref().map(|file| output(&program, file.parent().unwrap()));
+        }
+        let printed = output(&program, our_folder());
+        match &expected {
+            Some(expected) => compare(name, expected, &printed),
+            None => println!("no libzmq on this system to compare {name} with"),
+        }
+    }
+}
+
+fn compare(name: &str, expected: &str, printed: &str) {
+    let mut context = "";
+    let (expected, printed): (Vec<_>, Vec<_>) = (expected.lines().collect(), printed.lines().collect());
+    for (theirs, ours) in expected.iter().zip(&printed) {
+        if theirs.starts_with("-- ") {
+            context = theirs;
+        }
+        assert_eq!(theirs, ours, "{name}, {context}: libzmq left, zefiro right");
+    }
+    assert_eq!(expected.len(), printed.len(), "{name}: one of both says more");
+}
+
+macro_rules! programs {
+    ($($name:ident $(needs $needed:literal)?;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                prints_the_same(stringify!($name), concat!($($needed)?));
+            }
+        )*
+    };
+}
+
+macro_rules! programs_for_ours_only {
+    ($($name:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                for compiler in COMPILERS {
+                    if let Some(program) = compile(stringify!($name), compiler) {
+                        output(&program, our_folder());
+                    }
+                }
+            }
+        )*
+    };
+}
+
+programs_for_ours_only! {
+    drafts;
+    extension;
+    misuse;
+}
+
+programs! {
+    contexts;
+    messages;
+    zero_copy;
+    req_rep;
+    pub_sub;
+    pipeline;
+    router;
+    inproc;
+    stream;
+    endpoints;
+    poll;
+    monitor;
+    proxy;
+    timers;
+    utilities;
+    curve_keys needs "curve";
+    security needs "curve";
+    handles;
+    pieces;
+    signals;
+    threads;
+    fork;
+}
