@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::frame::{Frame, Memory};
 use crate::greeting::{Greeting, Settled, signature};
 use crate::heartbeat::{Clocks, Due, Heartbeat};
-use crate::mechanism::{Mechanism, MechanismConfig};
+use crate::mechanism::{Mechanism, MechanismConfig, Opener, Question, Sealer, Verdict};
 use crate::scanner::{Found, Scanner};
 use crate::socket_type::SocketType;
 
@@ -35,6 +35,9 @@ pub struct Config {
     pub handshake_timeout: Option<Duration>,
     /// The security mechanism.
     pub mechanism: MechanismConfig,
+    /// Whether to ask, with NULL or as a CURVE server, if a peer is welcome ([`Event::Authenticate`]). A PLAIN server
+    /// always asks.
+    pub authenticate: bool,
 }
 
 /// The most a peer may send.
@@ -65,6 +68,8 @@ pub enum Version {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// Whether a peer is welcome: nothing goes on before [`answer`](Connection::answer).
+    Authenticate(Question),
     /// The handshake is over; comes once, first.
     Ready(PeerInfo),
     /// Whole messages.
@@ -101,6 +106,10 @@ pub struct Connection {
     phase: Phase,
     settled: Settled,
     input: Vec<u8>,
+    /// With a cipher, what it made of the input.
+    opened: Vec<u8>,
+    opener: Option<Opener>,
+    sealer: Option<Sealer>,
     output: Vec<u8>,
     events: std::collections::VecDeque<Event>,
     clocks: Clocks,
@@ -134,6 +143,7 @@ impl Config {
             heartbeat: Heartbeat::default(),
             handshake_timeout: Some(Duration::from_secs(30)),
             mechanism: MechanismConfig::Null,
+            authenticate: false,
         }
     }
 }
@@ -160,6 +170,9 @@ impl Connection {
             phase: Phase::Greeting(Greeting::Signature),
             settled: Settled { version: Version::V3_1, unversioned: false },
             input: Vec::new(),
+            opened: Vec::new(),
+            opener: None,
+            sealer: None,
             output,
             events: std::collections::VecDeque::new(),
             clocks: Clocks::default(),
@@ -173,7 +186,7 @@ impl Connection {
         let len = self.input.len();
         let fresh = self.input_bytes.max(self.large_bytes);
         let need = match &self.phase {
-            Phase::Traffic(scanner) => scanner.need(),
+            Phase::Traffic(scanner) if self.opener.is_none() => scanner.need(),
             _ => 0,
         };
         // What a peer announces is only made room for as far as it has kept its word so far.
@@ -242,6 +255,29 @@ impl Connection {
         self.clocks.heard();
     }
 
+    /// The answer to [`Event::Authenticate`].
+    ///
+    /// # Errors
+    /// As [`handle_input`](Connection::handle_input): the handshake goes on with what the peer has sent meanwhile.
+    pub fn answer(&mut self, verdict: Verdict, now: Instant) -> Result<(), Error> {
+        if let Phase::Handshake(mechanism) = &mut self.phase {
+            mechanism.answer(verdict);
+            push_commands(&mut **mechanism, &mut self.output);
+        }
+        let result = self.advance(now);
+        if result.is_err() {
+            self.phase = Phase::Over;
+            self.input = Vec::new();
+        }
+        result
+    }
+
+    /// What frames for the peer are to be encrypted by once the handshake is over, if they are; given once. What
+    /// [`take_output`](Connection::take_output) gives after this call is to be encrypted, too.
+    pub fn take_sealer(&mut self) -> Option<Sealer> {
+        self.sealer.take()
+    }
+
     /// What has happened, in order.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
@@ -286,6 +322,9 @@ impl Connection {
         if self.input.is_empty() {
             self.input = Vec::new();
         }
+        if self.opened.is_empty() {
+            self.opened = Vec::new();
+        }
     }
 
     fn advance(&mut self, now: Instant) -> Result<(), Error> {
@@ -293,7 +332,7 @@ impl Connection {
             let Some(settled) = greeting.step(&self.config, &mut self.input, &mut self.output)? else { return Ok(()) };
             self.settled = settled;
             self.phase = if settled.version >= Version::V3_0 {
-                let mut mechanism = self.config.mechanism.start(&self.config);
+                let mut mechanism = self.config.mechanism.start(&self.config)?;
                 push_commands(&mut *mechanism, &mut self.output);
                 Phase::Handshake(mechanism)
             } else {
@@ -314,9 +353,53 @@ impl Connection {
             self.shake_hands(now)?;
         }
         if matches!(self.phase, Phase::Traffic(_)) {
+            if self.opener.is_some() {
+                return self.scan_encrypted(now);
+            }
             self.scan(now)?;
         }
         Ok(())
+    }
+
+    /// Decrypts what has come, then goes on with that.
+    fn scan_encrypted(&mut self, now: Instant) -> Result<(), Error> {
+        let mut opened = std::mem::take(&mut self.opened);
+        let result = self.open_input(&mut opened);
+        // What came whole before a fault is still good.
+        std::mem::swap(&mut self.input, &mut opened);
+        let scanned = self.scan(now);
+        std::mem::swap(&mut self.input, &mut opened);
+        self.opened = opened;
+        result.and(scanned)
+    }
+
+    fn open_input(&mut self, opened: &mut Vec<u8>) -> Result<(), Error> {
+        let Some(opener) = &mut self.opener else { return Ok(()) };
+        let limit = self.config.limits.frame_bytes_max.unwrap_or(u64::MAX);
+        let mut at = 0;
+        let result = loop {
+            let rest = self.input.get_mut(at..).unwrap_or_default();
+            let header = match Framing::V2.decode_header(rest) {
+                Ok(Some(header)) => header,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            };
+            if header.body > limit {
+                break Err(Error::Oversize { bytes: header.body, limit });
+            }
+            let body = usize::try_from(header.body).ok().and_then(|len| {
+                let end = header.len.checked_add(len)?;
+                rest.get_mut(header.len..end)
+            });
+            // Not all there; the buffer grows with what comes.
+            let Some(body) = body else { break Ok(()) };
+            at += header.len + body.len();
+            if let Err(error) = opener.open(body, opened) {
+                break Err(error);
+            }
+        };
+        self.input.drain(..at);
+        result
     }
 
     fn read_identity(&mut self, now: Instant) -> Result<(), Error> {
@@ -330,11 +413,14 @@ impl Connection {
     }
 
     fn shake_hands(&mut self, now: Instant) -> Result<(), Error> {
-        while let Some((body, _)) = self.take_small_frame()? {
+        loop {
             let Phase::Handshake(mechanism) = &mut self.phase else { return Ok(()) };
-            mechanism.handle_command(&body)?;
             push_commands(&mut **mechanism, &mut self.output);
+            if let Some(question) = mechanism.question() {
+                self.events.push_back(Event::Authenticate(question));
+            }
             if let Some(properties) = mechanism.take_properties() {
+                (self.sealer, self.opener) = mechanism.take_cipher().unzip();
                 let find =
                     |name: &str| properties.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
                 let socket_type = match find("Socket-Type") {
@@ -349,8 +435,10 @@ impl Connection {
                 self.ready(properties, socket_type, identity, now);
                 return Ok(());
             }
+            let Some((body, _)) = self.take_small_frame()? else { return Ok(()) };
+            let Phase::Handshake(mechanism) = &mut self.phase else { return Ok(()) };
+            mechanism.handle_command(&body)?;
         }
-        Ok(())
     }
 
     /// A frame of the handshake from the front of the input; `None` if it is not complete.
@@ -443,6 +531,11 @@ impl Connection {
     }
 
     fn push_command(&mut self, body: &[u8]) {
+        if let Some(sealer) = &mut self.sealer {
+            // There are not 2^64 frames to be numbered yet.
+            let _ = sealer.seal(&mut self.output, false, true, body);
+            return;
+        }
         self.settled.framing().encode_header(&mut self.output, body.len(), false, true);
         self.output.extend_from_slice(body);
     }

@@ -26,6 +26,18 @@ pub enum Error {
     MalformedCommand(&'static str),
     /// The peer sent a command that must not come now.
     UnexpectedCommand,
+    /// The peer sent something while nothing was due from it.
+    NothingExpected,
+    /// The peer's metadata, encrypted or behind a password, cannot be read.
+    InvalidMetadata,
+    /// What the peer sent does not decrypt: a wrong key, or somebody in between.
+    Cryptographic,
+    /// The peer vouches for another connection's key.
+    KeyExchange,
+    /// An encrypted frame came a second time, or out of order.
+    InvalidSequence,
+    /// The system gives no random bytes.
+    NoRandom,
     /// The peer offers another security mechanism.
     MechanismMismatch(String),
     /// The peer's ZMTP version has no security, which this socket asks for.
@@ -48,8 +60,28 @@ impl Error {
         match self {
             Error::MechanismMismatch(_) => Some(0x1100_0002),
             Error::UnexpectedCommand => Some(0x1000_0001),
-            Error::MalformedCommand("ERROR") => Some(0x1000_0015),
-            Error::MalformedCommand(_) => Some(0x1000_0011),
+            Error::NothingExpected => Some(0x1000_0000),
+            Error::InvalidSequence => Some(0x1000_0002),
+            Error::KeyExchange => Some(0x1000_0003),
+            Error::InvalidMetadata => Some(0x1000_0018),
+            Error::Cryptographic => Some(0x1100_0001),
+            Error::MalformedCommand(name) => Some(match *name {
+                "MESSAGE" => 0x1000_0012,
+                "HELLO" => 0x1000_0013,
+                "INITIATE" => 0x1000_0014,
+                "ERROR" => 0x1000_0015,
+                "READY" => 0x1000_0016,
+                "WELCOME" => 0x1000_0017,
+                _ => 0x1000_0011,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The status a peer has refused this side with, if it is one of ZAP's (RFC 27): 300, 400 or 500.
+    pub fn refused_status(&self) -> Option<u16> {
+        match self {
+            Error::Refused(reason) => reason.parse().ok().filter(|status| matches!(status, 300 | 400 | 500)),
             _ => None,
         }
     }
@@ -76,6 +108,12 @@ impl fmt::Display for Error {
             Error::MalformedMetadata => f.write_str("the peer's metadata cannot be read"),
             Error::MalformedCommand(name) => write!(f, "the peer's {name} command cannot be read"),
             Error::UnexpectedCommand => f.write_str("the peer sent a command that must not come now"),
+            Error::NothingExpected => f.write_str("the peer sent a command when none was due"),
+            Error::InvalidMetadata => f.write_str("the peer's metadata cannot be read"),
+            Error::Cryptographic => f.write_str("what the peer sent does not decrypt: is the key the right one?"),
+            Error::KeyExchange => f.write_str("the peer vouches for another connection's key"),
+            Error::InvalidSequence => f.write_str("an encrypted frame came twice or out of order"),
+            Error::NoRandom => f.write_str("the system gives no random bytes"),
             Error::MechanismMismatch(name) => write!(f, "the peer offers the security mechanism {name}, not ours"),
             Error::InsecureVersion => f.write_str("the peer's ZMTP version has no security, which is required"),
             Error::IncompatibleType(name) => write!(f, "the peer is a {name} socket, which this type cannot talk to"),

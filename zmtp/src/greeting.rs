@@ -98,7 +98,8 @@ fn unversioned(config: &Config, out: &mut Vec<u8>) -> Result<Settled, Error> {
 
 /// Peers before 3.0 know no security: only a socket that asks for none talks to them.
 fn insecure_allowed(config: &Config) -> Result<(), Error> {
-    if config.mechanism == crate::mechanism::MechanismConfig::Null { Ok(()) } else { Err(Error::InsecureVersion) }
+    let insecure = config.mechanism == crate::mechanism::MechanismConfig::Null && !config.authenticate;
+    if insecure { Ok(()) } else { Err(Error::InsecureVersion) }
 }
 
 /// Version, mechanism, as-server and filler.

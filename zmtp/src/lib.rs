@@ -40,7 +40,8 @@ pub use connection::{Config, Connection, Event, Limits, PeerInfo, Version};
 pub use error::Error;
 pub use frame::{Frame, Memory};
 pub use heartbeat::Heartbeat;
-pub use mechanism::MechanismConfig;
+pub use mechanism::curve::{CurveKey, CurveSecret, z85};
+pub use mechanism::{MechanismConfig, Opener, Question, Sealer, Verdict};
 pub use socket_type::SocketType;
 
 /// The parsers of peers' bytes, for fuzzing.

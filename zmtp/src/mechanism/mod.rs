@@ -1,13 +1,20 @@
-//! Mechanisms: a handshake of commands, after which both sides know each other's properties.
+//! Mechanisms: a handshake of commands, after which both sides know each other's properties, and perhaps a cipher for
+//! what follows.
 //!
-//! A mechanism that also guards the traffic will wrap frames at the same place; none of those is built in yet.
+//! A mechanism asks its driver whether the peer is welcome ([`Question`], RFC 27) and goes on when it has the
+//! [`Verdict`]: properties, and with them the way to traffic, come from a peer that was let in only.
 
+pub(crate) mod curve;
 mod null;
+mod plain;
 
 use bytes::Bytes;
 
+use self::curve::{CurveKey, CurveSecret};
 use crate::connection::Config;
 use crate::error::Error;
+
+pub use self::curve::cipher::{Opener, Sealer};
 
 /// Which mechanism to use, with what it needs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -16,6 +23,48 @@ pub enum MechanismConfig {
     /// No security (RFC 37, section 4).
     #[default]
     Null,
+    /// Asks clients for user and password (RFC 24).
+    PlainServer,
+    /// Says who it is.
+    PlainClient {
+        /// The user's name; up to 255 bytes.
+        username: String,
+        /// Up to 255 bytes.
+        password: String,
+    },
+    /// Authenticates and encrypts, for clients that know its public key (RFC 26).
+    CurveServer {
+        /// Its long-term secret key.
+        secret: CurveSecret,
+    },
+    /// Authenticates and encrypts.
+    CurveClient {
+        /// Its long-term public key.
+        public: CurveKey,
+        /// Its long-term secret key.
+        secret: CurveSecret,
+        /// The server's long-term public key.
+        server: CurveKey,
+    },
+}
+
+/// What a mechanism wants to know: whether a peer with these credentials is welcome.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Question {
+    /// The mechanism's name.
+    pub mechanism: &'static str,
+    /// PLAIN: user and password. CURVE: the client's long-term public key. NULL: nothing.
+    pub credentials: Vec<Vec<u8>>,
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The peer is welcome.
+    Welcome,
+    /// The peer is told to go, with this status: 400 or 500. With 300 it is told nothing.
+    Refused(u16),
 }
 
 impl MechanismConfig {
@@ -23,13 +72,23 @@ impl MechanismConfig {
     pub fn name(&self) -> &'static str {
         match self {
             MechanismConfig::Null => "NULL",
+            MechanismConfig::PlainServer | MechanismConfig::PlainClient { .. } => "PLAIN",
+            MechanismConfig::CurveServer { .. } | MechanismConfig::CurveClient { .. } => "CURVE",
         }
     }
 
-    pub(crate) fn start(&self, config: &Config) -> Box<dyn Mechanism> {
-        match self {
+    pub(crate) fn start(&self, config: &Config) -> Result<Box<dyn Mechanism>, Error> {
+        Ok(match self {
             MechanismConfig::Null => Box::new(null::Null::new(config)),
-        }
+            MechanismConfig::PlainServer => Box::new(plain::Server::new(config)),
+            MechanismConfig::PlainClient { username, password } => {
+                Box::new(plain::Client::new(config, username, password))
+            }
+            MechanismConfig::CurveServer { secret } => Box::new(curve::server::Server::new(config, secret)?),
+            MechanismConfig::CurveClient { public, secret, server } => {
+                Box::new(curve::client::Client::new(config, *public, secret, *server)?)
+            }
+        })
     }
 }
 
@@ -41,6 +100,44 @@ pub(crate) trait Mechanism: Send {
     /// The peer's command.
     fn handle_command(&mut self, body: &[u8]) -> Result<(), Error>;
 
+    /// Whether a peer is welcome; asked once, and nothing goes on before the answer.
+    fn question(&mut self) -> Option<Question> {
+        None
+    }
+
+    /// The answer.
+    fn answer(&mut self, _verdict: Verdict) {}
+
     /// The peer's properties, once the handshake is done on both sides; given once.
     fn take_properties(&mut self) -> Option<Vec<(String, Bytes)>>;
+
+    /// What traffic is encrypted by; given once, with the properties.
+    fn take_cipher(&mut self) -> Option<(Sealer, Opener)> {
+        None
+    }
+}
+
+/// An ERROR command: why the peer is told to go.
+fn error_body(name: &[u8], status: u16) -> Vec<u8> {
+    let reason = status.to_string();
+    let mut body = name.to_vec();
+    body.push(reason.len() as u8);
+    body.extend_from_slice(reason.as_bytes());
+    body
+}
+
+/// What an ERROR command of the peer's says.
+fn refusal(data: &[u8]) -> Error {
+    match data.split_first().and_then(|(len, rest)| rest.get(..usize::from(*len))) {
+        Some(reason) => Error::Refused(String::from_utf8_lossy(reason).into_owned()),
+        None => Error::MalformedCommand("ERROR"),
+    }
+}
+
+/// A command is more than a byte, and longer than its name's length says.
+fn check_structure(body: &[u8]) -> Result<(), Error> {
+    match body.first() {
+        Some(len) if body.len() > 1 && body.len() > usize::from(*len) => Ok(()),
+        _ => Err(Error::MalformedCommand("")),
+    }
 }

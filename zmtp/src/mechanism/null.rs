@@ -2,14 +2,19 @@
 
 use bytes::Bytes;
 
-use super::Mechanism;
+use super::{Mechanism, Question, Verdict, error_body, refusal};
 use crate::command::{self, Command};
 use crate::connection::Config;
 use crate::error::Error;
 use crate::metadata;
 
 pub(super) struct Null {
+    /// Not asked yet whether peers are welcome.
+    unasked: bool,
+    /// The answer to that, if it has to be asked.
+    verdict: Option<Verdict>,
     ready: Option<Vec<u8>>,
+    error: Option<Vec<u8>>,
     properties: Option<Vec<(String, Bytes)>>,
     received: bool,
 }
@@ -18,13 +23,23 @@ impl Null {
     pub(super) fn new(config: &Config) -> Null {
         let mut body = Vec::new();
         command::encode(&mut body, command::READY, &properties_of(config));
-        Null { ready: Some(body), properties: None, received: false }
+        Null {
+            unasked: config.authenticate,
+            verdict: (!config.authenticate).then_some(Verdict::Welcome),
+            ready: Some(body),
+            error: None,
+            properties: None,
+            received: false,
+        }
     }
 }
 
 impl Mechanism for Null {
     fn next_command(&mut self) -> Option<Vec<u8>> {
-        self.ready.take()
+        match self.verdict? {
+            Verdict::Welcome => self.ready.take(),
+            Verdict::Refused(_) => self.error.take(),
+        }
     }
 
     fn handle_command(&mut self, body: &[u8]) -> Result<(), Error> {
@@ -39,8 +54,19 @@ impl Mechanism for Null {
         }
     }
 
+    fn question(&mut self) -> Option<Question> {
+        std::mem::take(&mut self.unasked).then(|| Question { mechanism: "NULL", credentials: Vec::new() })
+    }
+
+    fn answer(&mut self, verdict: Verdict) {
+        self.verdict = Some(verdict);
+        if let Verdict::Refused(status @ (400 | 500)) = verdict {
+            self.error = Some(error_body(b"\x05ERROR", status));
+        }
+    }
+
     fn take_properties(&mut self) -> Option<Vec<(String, Bytes)>> {
-        if self.ready.is_some() {
+        if self.verdict != Some(Verdict::Welcome) || self.ready.is_some() {
             return None;
         }
         self.properties.take()
@@ -58,11 +84,4 @@ pub(super) fn properties_of(config: &Config) -> Vec<u8> {
         metadata::encode(&mut out, name, value);
     }
     out
-}
-
-fn refusal(data: &[u8]) -> Error {
-    match data.split_first().and_then(|(len, rest)| rest.get(..usize::from(*len))) {
-        Some(reason) => Error::Refused(String::from_utf8_lossy(reason).into_owned()),
-        None => Error::MalformedCommand("ERROR"),
-    }
 }

@@ -1,0 +1,109 @@
+//! The traffic of a CURVE connection: each frame in a box of its own, numbered so that none can be played twice.
+
+use std::sync::Arc;
+
+use crypto_box::aead::AeadInPlace;
+use crypto_box::{SalsaBox, Tag};
+
+use super::{MESSAGE, TAG_BYTES, nonce};
+use crate::codec::Framing;
+use crate::error::Error;
+
+/// Encrypts what goes to the peer.
+pub struct Sealer {
+    cipher: Arc<SalsaBox>,
+    prefix: &'static [u8; 16],
+    next: u64,
+}
+
+/// Decrypts what comes from the peer.
+pub struct Opener {
+    cipher: Arc<SalsaBox>,
+    prefix: &'static [u8; 16],
+    last: u64,
+}
+
+impl Sealer {
+    pub(super) fn new(cipher: Arc<SalsaBox>, prefix: &'static [u8; 16], next: u64) -> Sealer {
+        Sealer { cipher, prefix, next }
+    }
+
+    /// Appends one frame, encrypted.
+    ///
+    /// # Errors
+    /// After 2^64 frames.
+    pub fn seal(&mut self, out: &mut Vec<u8>, more: bool, command: bool, body: &[u8]) -> Result<(), Error> {
+        let number = self.next.to_be_bytes();
+        self.next = self.next.checked_add(1).ok_or(Error::Cryptographic)?;
+        Framing::V2.encode_header(out, OVERHEAD + body.len(), false, false);
+        out.extend_from_slice(MESSAGE);
+        out.extend_from_slice(&number);
+        let start = out.len();
+        out.extend_from_slice(&[0; TAG_BYTES]);
+        out.push(u8::from(more) * INNER_MORE | u8::from(command) * INNER_COMMAND);
+        out.extend_from_slice(body);
+        let boxed = out.get_mut(start..).ok_or(Error::Cryptographic)?;
+        let (place, text) = boxed.split_first_chunk_mut::<TAG_BYTES>().ok_or(Error::Cryptographic)?;
+        let nonce = nonce(self.prefix, &number);
+        let tag = self.cipher.encrypt_in_place_detached(&nonce.into(), &[], text).map_err(|_| Error::Cryptographic)?;
+        *place = tag.into();
+        Ok(())
+    }
+
+    /// Appends all frames of `plain`, encrypted. There must be whole frames, of ZMTP 2.0 and later, in it.
+    ///
+    /// # Errors
+    /// As [`seal`](Sealer::seal), or `plain` is something else.
+    pub fn seal_frames(&mut self, out: &mut Vec<u8>, mut plain: &[u8]) -> Result<(), Error> {
+        while !plain.is_empty() {
+            let header = Framing::V2.decode_header(plain)?.ok_or(Error::MalformedFrame)?;
+            let rest = plain.get(header.len..).unwrap_or_default();
+            let len = usize::try_from(header.body).map_err(|_| Error::MalformedFrame)?;
+            let (body, rest) = rest.split_at_checked(len).ok_or(Error::MalformedFrame)?;
+            self.seal(out, header.more, header.command, body)?;
+            plain = rest;
+        }
+        Ok(())
+    }
+}
+
+impl Opener {
+    pub(super) fn new(cipher: Arc<SalsaBox>, prefix: &'static [u8; 16], last: u64) -> Opener {
+        Opener { cipher, prefix, last }
+    }
+
+    /// Decrypts the body of a frame, in place, and appends what was in it, as a frame of ZMTP 2.0 and later.
+    ///
+    /// # Errors
+    /// It is not what this connection's peer has sent next.
+    pub fn open(&mut self, body: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        super::super::check_structure(body)?;
+        if body.first_chunk() != Some(MESSAGE) {
+            return Err(Error::UnexpectedCommand);
+        }
+        if body.len() < OVERHEAD {
+            return Err(Error::MalformedCommand("MESSAGE"));
+        }
+        let rest = body.get_mut(MESSAGE.len()..).unwrap_or_default();
+        let (number, rest) = rest.split_first_chunk_mut::<8>().ok_or(Error::MalformedCommand("MESSAGE"))?;
+        let (tag, text) = rest.split_first_chunk_mut::<TAG_BYTES>().ok_or(Error::MalformedCommand("MESSAGE"))?;
+        let counted = u64::from_be_bytes(*number);
+        if counted <= self.last {
+            return Err(Error::InvalidSequence);
+        }
+        let nonce = nonce(self.prefix, number);
+        let tag: &Tag = (&*tag).into();
+        self.cipher.decrypt_in_place_detached(&nonce.into(), &[], text, tag).map_err(|_| Error::Cryptographic)?;
+        self.last = counted;
+        let (flags, payload) = text.split_first().ok_or(Error::MalformedCommand("MESSAGE"))?;
+        Framing::V2.encode_header(out, payload.len(), flags & INNER_MORE != 0, flags & INNER_COMMAND != 0);
+        out.extend_from_slice(payload);
+        Ok(())
+    }
+}
+
+/// Name, number, tag and flags.
+pub(crate) const OVERHEAD: usize = MESSAGE.len() + 8 + TAG_BYTES + 1;
+
+const INNER_MORE: u8 = 1;
+const INNER_COMMAND: u8 = 2;
