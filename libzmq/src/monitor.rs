@@ -119,6 +119,8 @@ fn number_of(kind: &EventKind) -> u64 {
         EventKind::Stopped => 0x400,
         EventKind::HandshakeFailed(_) => 0x800,
         EventKind::HandshakeSucceeded => 0x1000,
+        EventKind::ProtocolFailed(_) => 0x2000,
+        EventKind::AuthenticationFailed(_) => 0x4000,
         _ => 0,
     }
 }

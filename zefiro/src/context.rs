@@ -290,6 +290,14 @@ impl ContextInner {
         Ok(core)
     }
 
+    /// A socket of the engine's own: not counted, and not waited for.
+    pub(crate) fn open_internal(self: &Arc<ContextInner>, socket_type: SocketType) -> Arc<SocketCore> {
+        let mut options = Options::new(socket_type, &self.options.lock().clone());
+        (options.send_high_water_mark, options.recv_high_water_mark) = (0, 0);
+        options.linger = Some(Duration::ZERO);
+        SocketCore::new(self.next_id.fetch_add(1, Ordering::Relaxed), socket_type, self.clone(), options)
+    }
+
     /// A closed socket has nothing left to do.
     pub(crate) fn socket_finished(&self, core: &SocketCore) {
         let mut wakes = Vec::new();

@@ -59,6 +59,7 @@ mod socket;
 mod sys;
 mod transport;
 mod wait;
+mod zap;
 
 pub use context::{Context, ContextBuilder, Unsent};
 pub use counters::{Counters, Dropped};
@@ -73,7 +74,7 @@ pub use proxy::{Proxy, ProxyStatistics, proxy};
 pub use socket::{Builder, Peer, PeerId, RecvFuture, SendFuture, Socket, Wait, kind};
 #[cfg(feature = "stream")]
 pub use socket::{RecvStream, SendSink};
-pub use zmtp::{Frame, Memory, SocketType};
+pub use zmtp::{CurveKey, CurveSecret, Frame, Memory, SocketType, z85};
 
 macro_rules! socket_names {
     ($($(#[doc = $doc:literal])* $name:ident = $kind:ident;)*) => {

@@ -68,6 +68,11 @@ pub enum EventKind {
     HandshakeSucceeded,
     /// The peer does not speak our protocol, or not in time.
     HandshakeFailed(String),
+    /// The peer broke the protocol during the handshake, or the authenticator did; the number says how
+    /// (`ZMQ_PROTOCOL_ERROR_…`).
+    ProtocolFailed(String),
+    /// The peer, or this side, is not who it has to be; the number is the status: 300, 400 or 500 (RFC 27).
+    AuthenticationFailed(String),
     /// The connection is lost.
     Disconnected(String),
     /// A listener was closed, or an attempt to connect given up.
@@ -274,6 +279,8 @@ impl fmt::Display for EventKind {
             EventKind::ConnectRetried(wait) => write!(f, "retrying in {} ms", wait.as_millis()),
             EventKind::HandshakeSucceeded => f.write_str("handshake succeeded"),
             EventKind::HandshakeFailed(why) => write!(f, "handshake failed: {why}"),
+            EventKind::ProtocolFailed(why) => write!(f, "handshake failed: {why}"),
+            EventKind::AuthenticationFailed(why) => write!(f, "authentication failed: {why}"),
             EventKind::Disconnected(why) => write!(f, "disconnected: {why}"),
             EventKind::Closed(why) => write!(f, "closed: {why}"),
             EventKind::DuplicateRoutingId => f.write_str("duplicate routing id, peer ignored"),

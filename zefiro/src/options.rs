@@ -5,21 +5,24 @@
 //! C they say more: a time without end is `None`, not -1.
 //!
 //! - `value`: values as text; `raw` and `codec`: options by number, values as C's bytes; `filter`: address ranges;
-//!   `context`: the context's table.
+//!   `context`: the context's table; `security`: the mechanism they ask for.
 
 mod codec;
 mod context;
 mod filter;
 mod raw;
+mod security;
 mod value;
 
 use std::time::Duration;
 
-use zmtp::{Frame, SocketType};
+use zmtp::{CurveKey, CurveSecret, Frame, SocketType};
 
 use self::codec::*;
 pub use self::context::ContextOptions;
 pub use self::filter::AddressFilter;
+use self::security::Key;
+pub(crate) use self::security::Security;
 use self::value::{TextValue, plain};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -420,21 +423,33 @@ option_table! {
     // Options the engine does not act on yet. Where ignoring one would open a socket its owner believes closed, or go
     // another way than asked for, `check` refuses all but the default: to be lifted with the feature.
 
-    "The user a PLAIN client shows; not empty makes the socket one. Refused until PLAIN is built in."
-        "ZMQ_PLAIN_USERNAME" 45 plain_username: String = String::new(); "text", "empty", "never so far";
-        rw Name, check |name| name.is_empty();
-    "The password a PLAIN client shows. Refused until PLAIN is built in."
-        "ZMQ_PLAIN_PASSWORD" 46 plain_password: String = String::new(); "text", "empty", "never so far";
-        rw Name, check |password| password.is_empty();
-    "Whether the socket asks its peers for a PLAIN user and password. Refused until PLAIN is built in."
-        "ZMQ_PLAIN_SERVER" 44 plain_server: bool = false; "flag", "0", "never so far";
-        rw Flag, check |on| !on;
-    "The domain for which peers are authenticated. Refused until authentication is built in."
-        "ZMQ_ZAP_DOMAIN" 55 zap_domain: String = String::new(); "text", "empty", "never so far";
-        rw Domain, check |domain| domain.is_empty();
-    "Fail handshakes for which there is no authenticator or no domain. Refused until authentication is built in."
-        "ZMQ_ZAP_ENFORCE_DOMAIN" 93 zap_enforce_domain: bool = false; "flag", "0", "never so far";
-        rw AnyTruth, check |on| !on;
+    "The user a PLAIN client shows; setting it makes the socket one."
+        "ZMQ_PLAIN_USERNAME" 45 plain_username: String = String::new(); "text", "up to 255 bytes", "later bind/connect";
+        rw Name, check |name| name.len() <= 255;
+    "The password a PLAIN client shows."
+        "ZMQ_PLAIN_PASSWORD" 46 plain_password: String = String::new(); "text", "up to 255 bytes", "later bind/connect";
+        rw Name, check |password| password.len() <= 255;
+    "Whether the socket asks its peers for a PLAIN user and password, and an authenticator (RFC 27) whether they are right."
+        "ZMQ_PLAIN_SERVER" 44 plain_server: bool = false; "flag", "0, 1", "later bind/connect";
+        rw Flag;
+    "Whether the socket is a CURVE server: its peers must know its public key, and everything is encrypted."
+        "ZMQ_CURVE_SERVER" 47 curve_server: bool = false; "flag", "0, 1", "later bind/connect";
+        rw Flag;
+    "The public key a CURVE client shows; by default that of its secret key."
+        "ZMQ_CURVE_PUBLICKEY" 48 curve_public_key: Option<CurveKey> = None; "key", "Z85 text of 40 characters", "later bind/connect";
+        rw Key;
+    "The socket's own secret key, of a CURVE client or server; never printed."
+        "ZMQ_CURVE_SECRETKEY" 49 curve_secret_key: Option<CurveSecret> = None; "key", "Z85 text of 40 characters", "later bind/connect";
+        rw Key;
+    "The public key of the CURVE server to connect to; setting it makes the socket a CURVE client."
+        "ZMQ_CURVE_SERVERKEY" 50 curve_server_key: Option<CurveKey> = None; "key", "Z85 text of 40 characters", "later bind/connect";
+        rw Key;
+    "The domain for which peers are authenticated (RFC 27). Not empty, it makes even NULL ask."
+        "ZMQ_ZAP_DOMAIN" 55 zap_domain: String = String::new(); "text", "up to 255 bytes", "later bind/connect";
+        rw Domain, check |domain| domain.len() <= 255;
+    "Fail handshakes for which there is no authenticator or no domain."
+        "ZMQ_ZAP_ENFORCE_DOMAIN" 93 zap_enforce_domain: bool = false; "flag", "0, 1", "later bind/connect";
+        rw AnyTruth;
     "A descriptor that listens already, for a C program's next bind. In Rust: [`Socket::bind_fd`](crate::Socket::bind_fd)."
         "ZMQ_USE_FD" 89 use_fd: Option<i32> = None; "descriptor", "never", "the next bind";
         rw NaturalOrNone, check |fd| fd.is_none();
@@ -571,10 +586,16 @@ mod tests {
     }
 
     #[test]
-    fn security_that_is_not_built_in_is_not_pretended() {
-        for (name, value) in [("plain_server", "1"), ("plain_username", "u"), ("zap_domain", "d")] {
-            assert!(Options::default().set_text(name, value).is_err(), "{name}");
-        }
+    fn keys_are_given_as_text_and_secrets_never_shown() {
+        let mut options = Options::default();
+        options.set_text("curve_server_key", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7").unwrap();
+        assert_eq!(options.security(), Security::CurveClient);
+        let secret = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6";
+        options.set_text("curve_secret_key", secret).unwrap();
+        assert!(!format!("{options:?}").contains(secret));
+        assert!(options.set_text("curve_secret_key", "short").is_err());
+        options.set_text("curve_server", "1").unwrap();
+        assert_eq!(options.security(), Security::CurveServer);
     }
 
     #[test]

@@ -255,6 +255,18 @@ impl Connection {
         self.clocks.heard();
     }
 
+    /// The next event, if it is a question about the peer.
+    pub fn take_question(&mut self) -> Option<Question> {
+        match self.events.pop_front() {
+            Some(Event::Authenticate(question)) => Some(question),
+            Some(event) => {
+                self.events.push_front(event);
+                None
+            }
+            None => None,
+        }
+    }
+
     /// The answer to [`Event::Authenticate`].
     ///
     /// # Errors

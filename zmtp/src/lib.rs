@@ -42,6 +42,7 @@ pub use frame::{Frame, Memory};
 pub use heartbeat::Heartbeat;
 pub use mechanism::curve::{CurveKey, CurveSecret, z85};
 pub use mechanism::{MechanismConfig, Opener, Question, Sealer, Verdict};
+pub use metadata::parse as parse_metadata;
 pub use socket_type::SocketType;
 
 /// The parsers of peers' bytes, for fuzzing.

@@ -13,7 +13,10 @@ pub(crate) fn encode(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 }
 
 /// Reads all properties, in order. As libzmq: the end may come right behind a name, a lone byte may not.
-pub(crate) fn parse(mut bytes: &[u8]) -> Result<Vec<(String, Bytes)>, Error> {
+///
+/// # Errors
+/// [`MalformedMetadata`](Error::MalformedMetadata).
+pub fn parse(mut bytes: &[u8]) -> Result<Vec<(String, Bytes)>, Error> {
     let mut properties = Vec::new();
     while bytes.len() > 1 {
         let (name_len, rest) = bytes.split_first().ok_or(Error::MalformedMetadata)?;

@@ -9,11 +9,12 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use rustix::io::Errno;
 use socket2::Socket;
-use zmtp::Connection;
+use zmtp::{Connection, Sealer};
 
 use super::IoHandle;
 use crate::pipe::PipeId;
 use crate::socket::core::SocketCore;
+use crate::zap::Fault;
 
 /// An established stream. Its output belongs to whoever moved its outbox to `Draining`; its input to whoever holds the
 /// lock of its reader. It is closed when the last of them lets go.
@@ -26,6 +27,9 @@ pub(crate) struct Link {
     pub(crate) io: Arc<IoHandle>,
     /// Its session there.
     pub(crate) token: u64,
+    /// What is written is encrypted by it, by whoever writes. Locked by one thread at a time anyway: that which owns the
+    /// batch.
+    pub(crate) sealer: Option<Mutex<Sealer>>,
     /// Somebody has seen its end; told to the I/O thread once.
     pub(crate) lost: AtomicBool,
 }
@@ -55,6 +59,10 @@ pub(crate) enum Loss {
     Io(io::Error),
     /// The peer broke the protocol, or fell silent.
     Protocol(zmtp::Error),
+    /// There is no authenticator to ask about the peer, and there has to be one.
+    NobodyToAsk,
+    /// The authenticator's answer cannot be read.
+    Answer(Fault),
     /// The program asked for it.
     Asked,
 }
@@ -65,7 +73,8 @@ impl Loss {
         let errno = match self {
             Loss::PeerClosed => Errno::PIPE,
             Loss::Io(error) => return error.raw_os_error().unwrap_or_default() as u64,
-            Loss::Protocol(_) => Errno::PROTO,
+            Loss::Protocol(_) | Loss::Answer(_) => Errno::PROTO,
+            Loss::NobodyToAsk => Errno::FAULT,
             Loss::Asked => return 0,
         };
         errno.raw_os_error() as u64
@@ -74,7 +83,8 @@ impl Loss {
     /// Whether a connecting socket should try again.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
-            Loss::PeerClosed | Loss::Io(_) => true,
+            Loss::PeerClosed | Loss::Io(_) | Loss::NobodyToAsk => true,
+            Loss::Answer(_) => false,
             Loss::Protocol(error) => error.retryable(),
             Loss::Asked => false,
         }
@@ -87,6 +97,8 @@ impl std::fmt::Display for Loss {
             Loss::PeerClosed => f.write_str("the peer closed the connection"),
             Loss::Io(error) => error.fmt(f),
             Loss::Protocol(error) => error.fmt(f),
+            Loss::NobodyToAsk => f.write_str("there is no authenticator to ask whether the peer is welcome"),
+            Loss::Answer(_) => f.write_str("the authenticator's answer cannot be read"),
             Loss::Asked => f.write_str("closed by this side"),
         }
     }

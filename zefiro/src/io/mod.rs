@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Timer(Arc<Link>, Instant),
     /// A name was resolved for a session.
     Resolved(u64, io::Result<Vec<SocketAddr>>),
+    /// The authenticator may have answered a session's question.
+    Authenticated(u64),
     /// End some sessions of a socket, after what they have to say is said or the linger time is over.
     End(Arc<SocketCore>, Which, Option<Duration>),
     /// Look after a socket whose receivers watch it themselves.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use socket2::Socket;
-use zmtp::{Config, Connection, Event, Frame, Heartbeat, Limits, PeerInfo, SocketType, Version};
+use zmtp::{Config, Connection, Event, Frame, Heartbeat, Limits, PeerInfo, SocketType, Verdict, Version};
 
 use super::IoHandle;
 pub(crate) use super::connector::{Dialer, Race};
@@ -33,6 +33,7 @@ use crate::socket::salute;
 use crate::sys::{Interest, net};
 use crate::transport::socks::Socks;
 use crate::transport::{ipc, tcp};
+use crate::zap::{Answer, Asked, Fault};
 
 /// One peer's stream.
 pub(crate) struct Session {
@@ -42,6 +43,12 @@ pub(crate) struct Session {
     pub(crate) peer: Peer,
     /// The program has ended it; it goes when its pipe is flushed, or at the time given.
     pub(crate) closing: Option<Option<Instant>>,
+    /// A question about the peer that the authenticator has not answered yet.
+    asked: Option<Asked>,
+    /// What the authenticator said of the peer.
+    admitted: Option<Answer>,
+    /// The peer was refused: nothing it says is of interest any more.
+    pub(crate) refused: bool,
     /// When the session wants to be looked at: the end of a wait, of an attempt, of the handshake, of lingering.
     pub(crate) deadline: Option<Instant>,
 }
@@ -82,10 +89,25 @@ pub(crate) struct Peer {
 /// What a step of the handshake came to.
 pub(crate) enum Greeted {
     NotYet,
-    Ready(PeerInfo),
+    Ready(Box<PeerInfo>),
 }
 
 impl Session {
+    /// A stream to come, or one that has come.
+    pub(crate) fn new(core: Arc<SocketCore>, origin: Origin, peer: Peer) -> Session {
+        Session {
+            core,
+            origin,
+            phase: Phase::Waiting,
+            peer,
+            closing: None,
+            asked: None,
+            admitted: None,
+            refused: false,
+            deadline: None,
+        }
+    }
+
     /// The endpoint that names it in monitor events and to unbind or disconnect.
     pub(crate) fn endpoint(&self) -> Arc<str> {
         match &self.origin {
@@ -163,14 +185,15 @@ impl Session {
             self.establish(stream, protocol, Format::Raw, None, io, token);
             return Ok(());
         }
+        (self.asked, self.admitted, self.refused) = (None, None, false);
         let config = Arc::new(config_of(self.core.socket_type, &options, matches!(self.origin, Origin::Accept(_))));
         let connection = Connection::new(config, now);
         self.deadline = connection.next_deadline();
         self.phase = Phase::Greeting(stream, Box::new(connection), Vec::new());
-        match self.greet(now)? {
+        match self.greet(io, token, now)? {
             Greeted::NotYet => Ok(()),
             Greeted::Ready(info) => {
-                self.greeted(info, io, token);
+                self.greeted(*info, io, token);
                 Ok(())
             }
         }
@@ -180,23 +203,37 @@ impl Session {
         self.core.socket_type == SocketType::Stream || self.options().router_raw
     }
 
-    /// One step of the handshake: reads what is there, writes what is due.
-    pub(crate) fn greet(&mut self, now: Instant) -> Result<Greeted, Loss> {
-        let Phase::Greeting(stream, connection, unwritten) = &mut self.phase else { return Ok(Greeted::NotYet) };
-        let mut outcome = Ok(());
+    /// One step of the handshake: reads what is there, asks about the peer if that is due, writes what is due.
+    pub(crate) fn greet(&mut self, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<Greeted, Loss> {
+        let read = self.read_greeting(now)?;
+        let asked = self.ask(io, token, now);
+        self.write_greeting()?;
+        read?;
+        asked?;
+        Ok(self.look_whether_greeted())
+    }
+
+    /// Reads what is there; the inner result is what the protocol made of it.
+    fn read_greeting(&mut self, now: Instant) -> Result<Result<(), Loss>, Loss> {
+        let Phase::Greeting(stream, connection, _) = &mut self.phase else { return Ok(Ok(())) };
         loop {
             match net::read(&*stream, connection.input()) {
                 Ok(0) => return Err(Loss::PeerClosed),
+                Ok(_) if self.refused => connection.input().clear(),
                 Ok(_) => {
-                    outcome = connection.handle_input(now).map_err(Loss::Protocol);
-                    if outcome.is_err() || connection.is_ready() {
-                        break;
+                    let handled = connection.handle_input(now).map_err(Loss::Protocol);
+                    if handled.is_err() || connection.is_ready() {
+                        return Ok(handled);
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Ok(())),
                 Err(error) => return Err(Loss::Io(error)),
             }
         }
+    }
+
+    fn write_greeting(&mut self) -> Result<(), Loss> {
+        let Phase::Greeting(stream, connection, unwritten) = &mut self.phase else { return Ok(()) };
         if let Some(output) = connection.take_output() {
             unwritten.extend_from_slice(&output);
         }
@@ -207,16 +244,69 @@ impl Session {
                 Err(error) => return Err(Loss::Io(error)),
             }
         }
-        outcome?;
+        Ok(())
+    }
+
+    fn look_whether_greeted(&mut self) -> Greeted {
+        let Phase::Greeting(_, connection, unwritten) = &mut self.phase else { return Greeted::NotYet };
         self.deadline = connection.next_deadline();
         // The handshake is a few hundred bytes: a fresh stream always has room for them, but be safe.
         if connection.is_ready()
             && unwritten.is_empty()
             && let Some(Event::Ready(info)) = connection.poll_event()
         {
-            return Ok(Greeted::Ready(info));
+            return Greeted::Ready(Box::new(info));
         }
-        Ok(Greeted::NotYet)
+        Greeted::NotYet
+    }
+
+    /// Puts the handshake's question to the authenticator, if it has one.
+    fn ask(&mut self, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<(), Loss> {
+        let options = self.options();
+        let Phase::Greeting(_, connection, _) = &mut self.phase else { return Ok(()) };
+        let Some(question) = connection.take_question() else { return Ok(()) };
+        let address = self.peer.address.as_deref().unwrap_or_default();
+        self.asked = Asked::new(&self.core, &options, question, address, io, token);
+        match self.asked {
+            Some(_) => Ok(()),
+            None if options.needs_authenticator() => Err(Loss::NobodyToAsk),
+            None => connection.answer(Verdict::Welcome, now).map_err(Loss::Protocol),
+        }
+    }
+
+    /// The authenticator may have answered: the handshake goes on, or the peer is told to go.
+    pub(crate) fn authenticated(&mut self, now: Instant) -> Result<Greeted, Loss> {
+        let Some(answer) = self.asked.as_ref().and_then(Asked::answer) else { return Ok(Greeted::NotYet) };
+        self.asked = None;
+        let answer = answer.map_err(Loss::Answer)?;
+        let verdict = if answer.status == 200 { Verdict::Welcome } else { Verdict::Refused(answer.status) };
+        if verdict != Verdict::Welcome {
+            let why = format!("{} {}", answer.status, answer.text);
+            self.emit_with(EventKind::AuthenticationFailed(why), answer.status.into());
+            self.refused = true;
+        }
+        self.admitted = Some(answer);
+        let Phase::Greeting(_, connection, _) = &mut self.phase else { return Ok(Greeted::NotYet) };
+        let answered = connection.answer(verdict, now).map_err(Loss::Protocol);
+        self.write_greeting()?;
+        answered?;
+        Ok(self.look_whether_greeted())
+    }
+
+    /// Tells why the handshake has failed, in the kind of event libzmq has for it.
+    pub(crate) fn emit_failure(&self, loss: &Loss) {
+        let why = loss.to_string();
+        match loss {
+            // That has been told.
+            _ if self.refused => {}
+            Loss::Answer(Fault(code)) => self.emit_with(EventKind::ProtocolFailed(why), u64::from(*code)),
+            Loss::Protocol(error) => match (error.refused_status(), error.protocol_code()) {
+                (Some(status), _) => self.emit_with(EventKind::AuthenticationFailed(why), status.into()),
+                (None, Some(code)) => self.emit_with(EventKind::ProtocolFailed(why), code.into()),
+                (None, None) => self.emit_with(EventKind::HandshakeFailed(why), loss.errno()),
+            },
+            _ => self.emit_with(EventKind::HandshakeFailed(why), loss.errno()),
+        }
     }
 
     /// The handshake is over: messages may flow.
@@ -235,6 +325,12 @@ impl Session {
         let mut metadata = Metadata::new(Some(self.peer.descriptor));
         if let Some(address) = &self.peer.address {
             metadata.add("Peer-Address", address.as_bytes());
+        }
+        if let Some(answer) = &self.admitted {
+            metadata.add("User-Id", &answer.user_id);
+            for (name, value) in &answer.metadata {
+                metadata.add(name, value);
+            }
         }
         for (name, value) in info.iter().flat_map(|info| &info.metadata) {
             metadata.add(name, value);
@@ -269,8 +365,13 @@ impl Session {
             Origin::Accept(_) => (state.add_pipe(facts.clone()), true),
         };
         let timer = self.deadline;
+        let (mut protocol, mut sealer) = (protocol, None);
+        if let Protocol::Zmtp(connection) = &mut protocol {
+            sealer = connection.take_sealer().map(Mutex::new);
+        }
         let link = Arc::new(Link {
             stream,
+            sealer,
             reader: Mutex::new(Reader { protocol, timer: None }),
             socket: Arc::downgrade(&self.core),
             pipe,
@@ -326,6 +427,8 @@ fn config_of(socket_type: SocketType, options: &Options, as_server: bool) -> Con
             only_current: false,
         },
     };
+    config.mechanism = options.mechanism();
+    config.authenticate = options.authenticates();
     config.handshake_timeout = options.handshake_interval.filter(|interval| *interval > Duration::ZERO);
     config
 }

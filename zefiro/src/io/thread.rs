@@ -153,6 +153,7 @@ impl IoThread {
             Command::Lost(link, loss) => self.lost(link, loss),
             Command::Flushed(link) => self.flushed(&link),
             Command::Timer(link, when) => self.timers.add(when, link.token),
+            Command::Authenticated(token) => self.authenticated(token),
             Command::Resolved(token, result) => self.resolved(token, result),
             Command::End(core, which, linger) => self.end(&core, &which, linger),
             Command::Supervise(core) => self.supervised.push(core),
@@ -262,14 +263,7 @@ impl IoThread {
 
     fn accepted(&mut self, core: &Arc<SocketCore>, listener: &Arc<Listener>, stream: socket2::Socket, peer: Peer) {
         core.lock().busy += 1;
-        let session = Session {
-            core: core.clone(),
-            origin: Origin::Accept(listener.clone()),
-            phase: Phase::Waiting,
-            peer,
-            closing: None,
-            deadline: None,
-        };
+        let session = Session::new(core.clone(), Origin::Accept(listener.clone()), peer);
         session.emit(EventKind::Accepted);
         let token = self.insert(Item::Session(Box::new(session)));
         self.begin(token, stream);
@@ -289,10 +283,24 @@ impl IoThread {
     fn greet(&mut self, token: u64) {
         let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
-        match session.greet(Instant::now()) {
+        let greeted = session.greet(&io, token, Instant::now());
+        self.go_on(token, greeted);
+    }
+
+    /// The authenticator may have answered.
+    fn authenticated(&mut self, token: u64) {
+        let Some(session) = self.session(token) else { return };
+        let greeted = session.authenticated(Instant::now());
+        self.go_on(token, greeted);
+    }
+
+    fn go_on(&mut self, token: u64, greeted: Result<Greeted, Loss>) {
+        let io = self.handle.clone();
+        match greeted {
             Ok(Greeted::NotYet) => self.arm(token),
             Ok(Greeted::Ready(info)) => {
-                session.greeted(info, &io, token);
+                let Some(session) = self.session(token) else { return };
+                session.greeted(*info, &io, token);
                 self.arm(token);
                 self.end_if_idle(token);
             }
@@ -306,7 +314,7 @@ impl IoThread {
             let _ = self.handle.selector.remove(&stream);
         }
         let Some(session) = self.session(token) else { return };
-        session.emit_with(EventKind::HandshakeFailed(loss.to_string()), loss.errno());
+        session.emit_failure(&loss);
         session.emit(EventKind::Disconnected(loss.to_string()));
         let stop = matches!(&session.origin, Origin::Connect(dialer) if dialer.stops(STOP_HANDSHAKE_FAILED));
         if stop && session.closing.is_none() { self.over(token) } else { self.after_loss(token, &loss) }

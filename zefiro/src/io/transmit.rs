@@ -17,7 +17,10 @@ use crate::sys::net;
 pub(crate) fn transmit(core: &Arc<SocketCore>, link: &Arc<Link>, mut batch: Batch, rounds: usize) {
     let mut rounds = rounds;
     loop {
-        let written = write_out(link, &mut batch);
+        let written = match seal(link, &mut batch) {
+            Ok(()) => write_out(link, &mut batch),
+            Err(error) => Written::Broken(Loss::Protocol(error)),
+        };
         let mut state = core.lock();
         match written {
             Written::All => match state.batch_written(link, batch, rounds > 1) {
@@ -45,6 +48,14 @@ pub(crate) fn transmit(core: &Arc<SocketCore>, link: &Arc<Link>, mut batch: Batc
 pub(crate) fn report_loss(link: &Arc<Link>, loss: Loss) {
     if !link.lost.swap(true, Ordering::AcqRel) {
         link.io.tell(Command::Lost(link.clone(), loss));
+    }
+}
+
+/// Encrypts the batch, if the connection is encrypted and the batch is not yet.
+fn seal(link: &Link, batch: &mut Batch) -> Result<(), zmtp::Error> {
+    match &link.sealer {
+        Some(sealer) => batch.seal(&mut sealer.lock()),
+        None => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@
 use zmtp::SocketType;
 
 use super::codec::{Codec, Flag, put};
-use super::{Options, RawError, option_table};
+use super::{Options, RawError, Security, option_table};
 
 impl Options {
     /// Sets an option by its C number from C's bytes, with what libzmq allows on a socket of this type; `None` is a
@@ -46,6 +46,10 @@ impl Options {
     pub fn read_raw(&self, number: i32, buffer: &mut [u8]) -> Result<usize, RawError> {
         let mut value = Vec::new();
         let is_number = self.encode_any(number, &mut value).ok_or(RawError::Invalid)?;
+        if KEYS.contains(&number) && buffer.len() == KEY_TEXT_BYTES {
+            let text = zmtp::z85::encode(&value).unwrap_or_default();
+            return copy_out(text.as_bytes(), false, buffer);
+        }
         copy_out(&value, is_number, buffer)
     }
 
@@ -59,14 +63,30 @@ impl Options {
                 };
             }
             PLAIN_SERVER if !self.plain_server => self.forget_plain(),
+            PLAIN_SERVER => self.forget_curve(),
             PLAIN_USERNAME | PLAIN_PASSWORD if value.is_none() => self.forget_plain(),
-            PLAIN_USERNAME | PLAIN_PASSWORD => self.plain_server = false,
+            PLAIN_USERNAME | PLAIN_PASSWORD => {
+                self.plain_server = false;
+                self.forget_curve();
+            }
+            CURVE_SERVER if !self.curve_server => self.forget_curve(),
+            CURVE_SERVER | CURVE_PUBLIC_KEY | CURVE_SECRET_KEY => self.forget_plain(),
+            CURVE_SERVER_KEY => {
+                self.curve_server = false;
+                self.forget_plain();
+            }
             XPUB_VERBOSE => self.xpub_verboser = false,
             XPUB_VERBOSER => self.xpub_verbose = self.xpub_verboser,
             XPUB_MANUAL_LAST_VALUE => self.xpub_manual = self.xpub_manual_last_value,
             _ => {}
         }
         Ok(())
+    }
+
+    /// The mechanism set last is the one that counts.
+    fn forget_curve(&mut self) {
+        self.curve_server = false;
+        (self.curve_public_key, self.curve_secret_key, self.curve_server_key) = (None, None, None);
     }
 
     /// The mechanism becomes NULL.
@@ -80,8 +100,12 @@ impl Options {
         match number {
             IPV4_ONLY => put(i32::from(!self.ipv6), out),
             MECHANISM => {
-                let plain = self.plain_server || !self.plain_username.is_empty() || !self.plain_password.is_empty();
-                put(i32::from(plain), out);
+                let number = match self.security() {
+                    Security::Null => 0,
+                    Security::PlainServer | Security::PlainClient => 1,
+                    Security::CurveServer | Security::CurveClient => 2,
+                };
+                put(number, out);
             }
             _ => return self.encode(number, out),
         }
@@ -100,6 +124,10 @@ pub(super) fn copy_out(value: &[u8], is_number: bool, buffer: &mut [u8]) -> Resu
     Ok(value.len())
 }
 
+/// These are read as 32 bytes, or as text with its zero.
+const KEYS: [i32; 3] = [CURVE_PUBLIC_KEY, CURVE_SECRET_KEY, CURVE_SERVER_KEY];
+const KEY_TEXT_BYTES: usize = 41;
+
 const IPV4_ONLY: i32 = 31;
 const ACCEPT_FILTER: i32 = 38;
 const XPUB_VERBOSE: i32 = 40;
@@ -107,6 +135,10 @@ const MECHANISM: i32 = 43;
 const PLAIN_SERVER: i32 = 44;
 const PLAIN_USERNAME: i32 = 45;
 const PLAIN_PASSWORD: i32 = 46;
+const CURVE_SERVER: i32 = 47;
+const CURVE_PUBLIC_KEY: i32 = 48;
+const CURVE_SECRET_KEY: i32 = 49;
+const CURVE_SERVER_KEY: i32 = 50;
 const XPUB_VERBOSER: i32 = 78;
 const XPUB_MANUAL_LAST_VALUE: i32 = 98;
 

@@ -12,7 +12,7 @@
 //!              (I/O thread, helper)└─► kernel full ──► Blocked
 //! ```
 
-use zmtp::{Frame, Framing, Version};
+use zmtp::{Frame, Framing, Header, Sealer, Version};
 
 use super::reclaim::reclaim;
 use crate::message::Message;
@@ -79,6 +79,8 @@ impl Segment {
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) segments: Vec<Segment>,
+    /// Of an encrypted batch, what it was before: should the connection be lost, that is what can go to the next one.
+    plain: Option<Vec<Segment>>,
     /// Bytes of all segments that the kernel has taken.
     pub(crate) written: usize,
     /// The first segment with bytes left, and how many of its bytes are gone.
@@ -232,7 +234,7 @@ impl Outbox {
     /// The batch was written whole; its buffers go back to the pool.
     pub(crate) fn finish(&mut self, pool: &mut Pool, mut batch: Batch) {
         self.in_flight = 0;
-        for segment in batch.segments.drain(..) {
+        for segment in batch.segments.drain(..).chain(batch.plain.take().into_iter().flatten()) {
             if let Segment::Bytes(buffer) = segment {
                 pool.put(buffer);
             }
@@ -246,7 +248,15 @@ impl Outbox {
     /// The connection is gone, and with it the batch kept by [`park`](Outbox::park): the whole messages of which the kernel has seen nothing, in order, and how many were
     /// lost because it had a part of them.
     pub(crate) fn reclaim(&mut self) -> (Vec<Message>, usize) {
-        let Batch { mut segments, written, .. } = std::mem::take(&mut self.spare);
+        let Batch { segments, plain, written, .. } = std::mem::take(&mut self.spare);
+        let (mut segments, written) = match plain {
+            // Frames of which the kernel has seen anything are gone.
+            Some(plain) => {
+                let written = frames_end(&plain, frames_begun(&segments, written));
+                (plain, written)
+            }
+            None => (segments, written),
+        };
         segments.append(&mut self.segments);
         segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
         self.control = Vec::new();
@@ -287,6 +297,26 @@ impl Outbox {
 }
 
 impl Batch {
+    /// Encrypts all frames, once.
+    pub(crate) fn seal(&mut self, sealer: &mut Sealer) -> Result<(), zmtp::Error> {
+        if self.plain.is_some() {
+            return Ok(());
+        }
+        let mut sealed = Vec::new();
+        let mut headed = None;
+        for segment in &self.segments {
+            match (segment, headed.take()) {
+                (Segment::Body(body), Some(Header { more, command, .. })) => {
+                    sealer.seal(&mut sealed, more, command, body)?;
+                }
+                (segment, None) => headed = seal_small(sealer, &mut sealed, segment.as_slice())?,
+                (Segment::Bytes(_), Some(_)) => return Err(zmtp::Error::MalformedFrame),
+            }
+        }
+        self.plain = Some(std::mem::replace(&mut self.segments, vec![Segment::Bytes(sealed)]));
+        Ok(())
+    }
+
     /// Whether the kernel has taken all of it.
     pub(crate) fn is_written(&self) -> bool {
         self.cursor == self.segments.len()
@@ -318,6 +348,51 @@ impl Batch {
             self.cursor += 1;
         }
     }
+}
+
+/// Encrypts the frames in `plain`; answers the header at its end, if the body it announces is a segment of its own.
+fn seal_small(sealer: &mut Sealer, out: &mut Vec<u8>, mut plain: &[u8]) -> Result<Option<Header>, zmtp::Error> {
+    while !plain.is_empty() {
+        let header = Framing::V2.decode_header(plain)?.ok_or(zmtp::Error::MalformedFrame)?;
+        let rest = plain.get(header.len..).unwrap_or_default();
+        let len = usize::try_from(header.body).map_err(|_| zmtp::Error::MalformedFrame)?;
+        let Some((body, rest)) = rest.split_at_checked(len) else { return Ok(Some(header)) };
+        sealer.seal(out, header.more, header.command, body)?;
+        plain = rest;
+    }
+    Ok(None)
+}
+
+/// The length of each frame in `segments`, header included.
+fn frame_lengths(segments: &[Segment]) -> impl Iterator<Item = usize> {
+    segments.iter().flat_map(|segment| {
+        let mut rest = match segment {
+            Segment::Bytes(bytes) => bytes.as_slice(),
+            Segment::Body(_) => &[],
+        };
+        std::iter::from_fn(move || {
+            let header = Framing::V2.decode_header(rest).ok()??;
+            let len = header.len + usize::try_from(header.body).ok()?;
+            rest = rest.get(len..).unwrap_or_default();
+            Some(len)
+        })
+    })
+}
+
+/// How many frames begin within the first `written` bytes.
+fn frames_begun(segments: &[Segment], written: usize) -> usize {
+    let mut start = 0;
+    let begun = |len: usize| {
+        let before = start;
+        start += len;
+        before < written
+    };
+    frame_lengths(segments).map(begun).take_while(|begun| *begun).count()
+}
+
+/// Where the first `frames` frames end.
+fn frames_end(segments: &[Segment], frames: usize) -> usize {
+    frame_lengths(segments).take(frames).sum()
 }
 
 /// A few empty buffers of a socket, kept for its next messages so that a stream allocates nothing.

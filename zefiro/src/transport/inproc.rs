@@ -27,6 +27,11 @@ impl Names {
         Some(self.waiting.remove(name).unwrap_or_default())
     }
 
+    /// The socket bound to a name.
+    pub(crate) fn owner(&self, name: &str) -> Option<Arc<SocketCore>> {
+        self.bound.get(name).and_then(Weak::upgrade)
+    }
+
     /// Gives a name back, if it is this socket's.
     pub(crate) fn unbind(&mut self, name: &str, core: &Arc<SocketCore>) {
         if self.bound.get(name).is_some_and(|owner| std::ptr::eq(owner.as_ptr(), Arc::as_ptr(core))) {

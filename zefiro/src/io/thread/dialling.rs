@@ -20,14 +20,7 @@ use crate::sys::{Interest, net};
 impl IoThread {
     pub(super) fn connect(&mut self, core: Arc<SocketCore>, dialer: Box<Dialer>) {
         let peer = Peer { endpoint: Some(dialer.text.to_string()), ..Peer::default() };
-        let session = Session {
-            core,
-            origin: Origin::Connect(dialer),
-            phase: Phase::Waiting,
-            peer,
-            closing: None,
-            deadline: None,
-        };
+        let session = Session::new(core, Origin::Connect(dialer), peer);
         let token = self.insert(Item::Session(Box::new(session)));
         self.attempt(token);
     }

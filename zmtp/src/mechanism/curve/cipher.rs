@@ -40,7 +40,7 @@ impl Sealer {
         out.extend_from_slice(&number);
         let start = out.len();
         out.extend_from_slice(&[0; TAG_BYTES]);
-        out.push(u8::from(more) * INNER_MORE | u8::from(command) * INNER_COMMAND);
+        out.push((u8::from(more) * INNER_MORE) | (u8::from(command) * INNER_COMMAND));
         out.extend_from_slice(body);
         let boxed = out.get_mut(start..).ok_or(Error::Cryptographic)?;
         let (place, text) = boxed.split_first_chunk_mut::<TAG_BYTES>().ok_or(Error::Cryptographic)?;

@@ -1,0 +1,126 @@
+//! What the security options come to: one mechanism, in one role.
+
+use zmtp::{CurveKey, CurveSecret, MechanismConfig};
+
+use super::Options;
+use super::codec::Codec;
+use super::value::TextValue;
+
+/// The security mechanism a socket's options ask for. CURVE goes before PLAIN, a server before a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Security {
+    Null,
+    PlainServer,
+    PlainClient,
+    CurveServer,
+    CurveClient,
+}
+
+impl Options {
+    /// What the options ask for.
+    pub(crate) fn security(&self) -> Security {
+        let keys = self.curve_public_key.is_some() || self.curve_secret_key.is_some();
+        if self.curve_server {
+            Security::CurveServer
+        } else if keys || self.curve_server_key.is_some() {
+            Security::CurveClient
+        } else if self.plain_server {
+            Security::PlainServer
+        } else if !self.plain_username.is_empty() || !self.plain_password.is_empty() {
+            Security::PlainClient
+        } else {
+            Security::Null
+        }
+    }
+
+    /// The mechanism, as the protocol wants it. A key that is missing is all zeros, and fits no peer.
+    pub(crate) fn mechanism(&self) -> MechanismConfig {
+        let secret = self.curve_secret_key.clone().unwrap_or_else(|| CurveSecret::new([0; 32]));
+        match self.security() {
+            Security::Null => MechanismConfig::Null,
+            Security::PlainServer => MechanismConfig::PlainServer,
+            Security::PlainClient => MechanismConfig::PlainClient {
+                username: self.plain_username.clone(),
+                password: self.plain_password.clone(),
+            },
+            Security::CurveServer => MechanismConfig::CurveServer { secret },
+            Security::CurveClient => MechanismConfig::CurveClient {
+                public: self.curve_public_key.unwrap_or_else(|| secret.public()),
+                secret,
+                server: self.curve_server_key.unwrap_or_default(),
+            },
+        }
+    }
+
+    /// Whether an authenticator is asked about peers (RFC 27), if there is one.
+    pub(crate) fn authenticates(&self) -> bool {
+        match self.security() {
+            Security::Null => !self.zap_domain.is_empty(),
+            Security::PlainServer => true,
+            Security::CurveServer => !self.zap_domain.is_empty() || !self.zap_enforce_domain,
+            Security::PlainClient | Security::CurveClient => false,
+        }
+    }
+
+    /// Whether peers are turned away when there is no authenticator.
+    pub(crate) fn needs_authenticator(&self) -> bool {
+        self.zap_enforce_domain || self.security() == Security::PlainServer
+    }
+}
+
+impl TextValue for CurveKey {
+    fn parse(text: &str) -> Option<CurveKey> {
+        CurveKey::from_z85(text)
+    }
+
+    fn print(&self) -> String {
+        self.to_z85()
+    }
+}
+
+impl TextValue for CurveSecret {
+    fn parse(text: &str) -> Option<CurveSecret> {
+        CurveSecret::from_z85(text)
+    }
+
+    /// Secrets are not printed.
+    fn print(&self) -> String {
+        "(a secret)".to_string()
+    }
+}
+
+/// A key: 32 bytes, or Z85 text with or without its zero.
+pub(super) struct Key;
+
+impl Codec<Option<CurveKey>> for Key {
+    fn decode(value: Option<&[u8]>, field: &mut Option<CurveKey>) -> Option<()> {
+        *field = Some(CurveKey::new(key_bytes(value?)?));
+        Some(())
+    }
+
+    fn encode(field: &Option<CurveKey>, out: &mut Vec<u8>) {
+        out.extend_from_slice(field.unwrap_or_default().as_bytes());
+    }
+}
+
+impl Codec<Option<CurveSecret>> for Key {
+    fn decode(value: Option<&[u8]>, field: &mut Option<CurveSecret>) -> Option<()> {
+        *field = Some(CurveSecret::new(key_bytes(value?)?));
+        Some(())
+    }
+
+    fn encode(field: &Option<CurveSecret>, out: &mut Vec<u8>) {
+        out.extend_from_slice(&field.as_ref().map_or([0; 32], CurveSecret::to_bytes));
+    }
+}
+
+fn key_bytes(value: &[u8]) -> Option<[u8; 32]> {
+    match value.len() {
+        32 => value.try_into().ok(),
+        40 | 41 => {
+            let text = value.split(|byte| *byte == 0).next()?;
+            zmtp::z85::decode(text)?.try_into().ok()
+        }
+        _ => None,
+    }
+}
