@@ -228,7 +228,7 @@ fn errors_name_the_endpoint_and_the_cause() {
         ("tcp://no-such-interface:5555", ErrorKind::UnknownHost),
         ("tcp://192.0.2.1:5555", ErrorKind::AddressNotAvailable),
         ("ipc:///no/such/directory/socket", ErrorKind::Io),
-        ("udp://127.0.0.1:5555", ErrorKind::UnsupportedTransport),
+        ("pgm://127.0.0.1:5555", ErrorKind::UnsupportedTransport),
         ("nonsense", ErrorKind::InvalidEndpoint),
     ];
     for (endpoint, kind) in cases {
