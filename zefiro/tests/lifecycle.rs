@@ -455,3 +455,18 @@ fn dead_peers_are_noticed_by_default_and_slow_ones_are_kept() {
         assert!(!matches!(event.kind, EventKind::Disconnected(_)), "{event}");
     }
 }
+
+#[test]
+fn what_cannot_be_an_endpoint_in_use_is_told_from_one_that_is_not() {
+    let push = Push::new();
+    for (endpoint, kind) in [
+        ("tcp://", ErrorKind::InvalidEndpoint),
+        ("://x", ErrorKind::InvalidEndpoint),
+        ("foo://x", ErrorKind::UnsupportedTransport),
+        ("udp://127.0.0.1:1", ErrorKind::IncompatibleTransport),
+        ("tcp://bad", ErrorKind::UnknownEndpoint),
+    ] {
+        assert_eq!(push.unbind(endpoint).unwrap_err().kind(), kind, "{endpoint}");
+        assert_eq!(push.disconnect(endpoint).unwrap_err().kind(), kind, "{endpoint}");
+    }
+}

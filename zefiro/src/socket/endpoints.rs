@@ -283,13 +283,16 @@ impl SocketCore {
     /// Unbinds or disconnects: `operation` only names the error.
     pub(crate) fn end_endpoint(self: &Arc<SocketCore>, operation: &'static str, text: &str) -> Result<()> {
         self.lock().check_open(operation)?;
-        if !text.contains("://") {
-            return Err(Error::with_text(
-                ErrorKind::InvalidEndpoint,
-                operation,
-                text,
-                "there is no transport before \"://\"",
-            ));
+        match text.split_once("://") {
+            None | Some(("", _) | (_, "")) => {
+                let why = "there is no transport before, or no address behind \"://\"";
+                return Err(Error::with_text(ErrorKind::InvalidEndpoint, operation, text, why));
+            }
+            Some(("udp", _)) if !suits_udp(self.socket_type) => return Err(incompatible(operation, text)),
+            Some(("tcp" | "ipc" | "inproc" | "udp", _)) => {}
+            Some(_) => {
+                return Err(Error::with_text(ErrorKind::UnsupportedTransport, operation, text, "it is not one of ours"));
+            }
         }
         let mut ended = self.take_entries(text);
         if ended.is_empty()
@@ -377,6 +380,10 @@ impl SocketCore {
 /// Whether it is an endpoint of udp; whether it is valid is asked after whether udp suits the socket.
 fn is_udp(text: &str) -> bool {
     text.strip_prefix("udp://").is_some_and(|address| !address.is_empty())
+}
+
+fn suits_udp(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Radio | SocketType::Dish | SocketType::Dgram)
 }
 
 fn incompatible(operation: &'static str, text: &str) -> Error {
