@@ -291,7 +291,12 @@ impl SocketCore {
             Some(("udp", _)) if !suits_udp(self.socket_type) => return Err(incompatible(operation, text)),
             Some(("tcp" | "ipc" | "inproc" | "udp", _)) => {}
             Some(_) => {
-                return Err(Error::with_text(ErrorKind::UnsupportedTransport, operation, text, "it is not one of ours"));
+                return Err(Error::with_text(
+                    ErrorKind::UnsupportedTransport,
+                    operation,
+                    text,
+                    "it is not one of ours",
+                ));
             }
         }
         let mut ended = self.take_entries(text);
