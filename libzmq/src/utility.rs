@@ -48,7 +48,7 @@ pub unsafe extern "C" fn zmq_has(capability: *const c_char) -> c_int {
 }
 
 /// What is built in.
-const CAPABILITIES: [&CStr; 1] = [c"ipc"];
+const CAPABILITIES: [&CStr; 2] = [c"ipc", c"draft"];
 
 // ---- atomic counters ----
 
