@@ -92,6 +92,7 @@ impl From<Error> for Failure {
             ErrorKind::Unsupported => libc::ENOTSUP,
             ErrorKind::Unroutable => libc::EHOSTUNREACH,
             ErrorKind::UnsupportedTransport => libc::EPROTONOSUPPORT,
+            ErrorKind::IncompatibleTransport => ENOCOMPATPROTO,
             ErrorKind::UnknownEndpoint => libc::ENOENT,
             ErrorKind::UnknownHost => libc::ENODEV,
             ErrorKind::AddressInUse => libc::EADDRINUSE,

@@ -189,8 +189,8 @@ fn poll_all(items: &mut [PollItem], timeout: Option<Duration>, mask: *const sigs
     Ok(c_int::try_from(ready).unwrap_or(c_int::MAX))
 }
 
-/// A descriptor that is readable once a socket has changed, for one thread.
-struct Signal {
+/// A descriptor that is readable once a socket has changed.
+pub(crate) struct Signal {
     fd: OwnedFd,
     lit: AtomicBool,
 }
@@ -206,26 +206,31 @@ impl Wake for Signal {
 }
 
 impl Signal {
+    pub(crate) fn new() -> Outcome<Arc<Signal>> {
+        // SAFETY: a plain system call.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(Failure(errno()));
+        }
+        // SAFETY: it was just made and is nobody else's.
+        Ok(Arc::new(Signal { fd: unsafe { OwnedFd::from_raw_fd(fd) }, lit: AtomicBool::new(false) }))
+    }
+
+    pub(crate) fn fd(&self) -> c_int {
+        self.fd.as_raw_fd()
+    }
+
     fn of_this_thread() -> Outcome<Arc<Signal>> {
-        let make = || {
-            // SAFETY: a plain system call.
-            let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-            if fd < 0 {
-                return Err(Failure(errno()));
-            }
-            // SAFETY: it was just made and is nobody else's.
-            Ok(Arc::new(Signal { fd: unsafe { OwnedFd::from_raw_fd(fd) }, lit: AtomicBool::new(false) }))
-        };
         let kept = SIGNAL.try_with(|place| place.borrow().clone()).ok().flatten();
         let Some(signal) = kept else {
-            let signal = make()?;
+            let signal = Signal::new()?;
             let _ = SIGNAL.try_with(|place| place.replace(Some(signal.clone())));
             return Ok(signal);
         };
         Ok(signal)
     }
 
-    fn put_out(&self) {
+    pub(crate) fn put_out(&self) {
         if self.lit.swap(false, Ordering::AcqRel) {
             let mut count = [0u8; 8];
             // SAFETY: the descriptor is an eventfd of ours, the buffer eight bytes.

@@ -4,18 +4,21 @@ use std::ffi::{c_int, c_long, c_short, c_void};
 use std::ptr;
 use std::slice;
 use std::sync::Arc;
+use std::task::{Wake, Waker};
 
 use parking_lot::Mutex;
 
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::{self, Kind, Object};
-use crate::poll::{POLLERR, POLLIN, POLLOUT, POLLPRI, Watched, timeout_of, wait};
+use crate::poll::{POLLERR, POLLIN, POLLOUT, POLLPRI, Signal, Watched, timeout_of, wait};
 use crate::socket::SocketHandle;
 
 /// What a poller's handle stands for.
 #[derive(Default)]
 pub(crate) struct PollerHandle {
     entries: Mutex<Vec<Entry>>,
+    /// Lit when one of its thread-safe sockets has changed; made with the first of them.
+    signal: Mutex<Option<Arc<Signal>>>,
 }
 
 struct Entry {
@@ -25,6 +28,16 @@ struct Entry {
     fd: c_int,
     user_data: *mut c_void,
     events: c_short,
+    _observation: Option<Observation>,
+}
+
+/// A place among those whom a socket tells of changes, until it is dropped.
+struct Observation(Arc<SocketHandle>, u64);
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        self.0.socket.forget(self.1);
+    }
 }
 
 // SAFETY: the pointers are only ever given back to C, never read.
@@ -80,6 +93,24 @@ impl PollerHandle {
         Ok(0)
     }
 
+    /// Has the socket light the signal, if it is of a type that has to.
+    fn observe(&self, socket: &Arc<SocketHandle>) -> Outcome<Option<Observation>> {
+        let mut safe = [0; 4];
+        socket.socket.raw_option(THREAD_SAFE, &mut safe)?;
+        if safe == [0; 4] {
+            return Ok(None);
+        }
+        let mut place = self.signal.lock();
+        let signal = match &*place {
+            Some(signal) => signal.clone(),
+            None => place.insert(Signal::new()?).clone(),
+        };
+        let place = socket.socket.observe(Waker::from(signal.clone()))?;
+        // It may be ready already.
+        signal.wake();
+        Ok(Some(Observation(socket.clone(), place)))
+    }
+
     /// Waits, and fills as many events as there are, up to the room for them.
     fn wait(&self, events: &mut [PollerEvent], timeout: c_long) -> Outcome<usize> {
         let (mut items, names): (Vec<Watched>, Vec<_>) = self
@@ -91,6 +122,10 @@ impl PollerHandle {
                 (watched, (entry.handle, entry.user_data))
             })
             .unzip();
+        // Before the look: what comes after it lights it again.
+        if let Some(signal) = &*self.signal.lock() {
+            signal.put_out();
+        }
         if timeout < 0 && items.iter().all(|item| item.events == 0) {
             return Err(Failure(libc::EFAULT));
         }
@@ -148,7 +183,9 @@ pub extern "C" fn zmq_poller_add(
         let poller = handle::poller(poller)?;
         let live = handle::socket(socket)?;
         check_events(events)?;
-        poller.add(Entry { handle: socket, socket: Some(live), fd: -1, user_data, events })
+        let observation = poller.observe(&live)?;
+        let live = Some(live);
+        poller.add(Entry { handle: socket, socket: live, fd: -1, user_data, events, _observation: observation })
     })
 }
 
@@ -177,7 +214,7 @@ pub extern "C" fn zmq_poller_add_fd(poller: *mut c_void, fd: c_int, user_data: *
         let poller = handle::poller(poller)?;
         check_fd(fd)?;
         check_events(events)?;
-        poller.add(Entry { handle: ptr::null_mut(), socket: None, fd, user_data, events })
+        poller.add(Entry { handle: ptr::null_mut(), socket: None, fd, user_data, events, _observation: None })
     })
 }
 
@@ -234,10 +271,14 @@ pub unsafe extern "C" fn zmq_poller_wait_all(
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn zmq_poller_fd(poller: *mut c_void, _fd: *mut c_int) -> c_int {
+pub unsafe extern "C" fn zmq_poller_fd(poller: *mut c_void, fd: *mut c_int) -> c_int {
     guard(|| {
-        handle::poller(poller)?;
-        // Only thread-safe sockets have one in libzmq, and there are none in this build.
-        Err(Failure(libc::EINVAL))
+        let poller = handle::poller(poller)?;
+        let signal = poller.signal.lock().clone().ok_or(Failure(libc::EINVAL))?;
+        // SAFETY: C passes a place for it, or null.
+        *unsafe { fd.as_mut() }.ok_or(Failure(libc::EFAULT))? = signal.fd();
+        Ok(0)
     })
 }
+
+const THREAD_SAFE: c_int = 81;

@@ -95,6 +95,38 @@ fn groups(zmq: &Zmq, context: Handle) {
     zmq.zmq_close(dish);
 }
 
+fn is_readable(fd: c_int) -> bool {
+    let mut item = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one item, which is there.
+    unsafe { libc::poll(&mut item, 1, 0) == 1 }
+}
+
+/// Room for a `zmq_poller_event_t`.
+#[repr(C)]
+struct Event(Handle, c_int, Handle, i16);
+
+fn pollers(zmq: &Zmq, context: Handle) {
+    let (server, client, endpoint) = pair(zmq, context, SERVER, CLIENT);
+    zmq.zmq_connect(client, endpoint.as_ptr());
+    let mut poller = zmq.zmq_poller_new();
+    let mut fd = -1;
+    refused(zmq, zmq.zmq_poller_fd(poller, &mut fd), libc::EINVAL);
+    assert_eq!(zmq.zmq_poller_add(poller, server, ptr::null_mut(), 1), 0);
+    assert_eq!(zmq.zmq_poller_fd(poller, &mut fd), 0);
+    let mut event = Event(ptr::null_mut(), 0, ptr::null_mut(), 0);
+    let mut wait = || zmq.zmq_poller_wait(poller, (&raw mut event).cast(), 0);
+    refused(zmq, wait(), libc::EAGAIN);
+    assert!(!is_readable(fd));
+    zmq.zmq_send(client, b"x".as_ptr(), 1, 0);
+    assert!(is_readable(fd));
+    assert_eq!(wait(), 0);
+    assert!(!is_readable(fd));
+    assert_eq!(event.3, 1);
+    assert_eq!(zmq.zmq_poller_destroy(&mut poller), 0);
+    zmq.zmq_close(server);
+    zmq.zmq_close(client);
+}
+
 #[test]
 fn c_programs_have_numbers_and_groups() {
     let Some((_, zmq)) = role() else {
@@ -110,6 +142,7 @@ fn c_programs_have_numbers_and_groups() {
     let context = zmq.zmq_ctx_new();
     numbers(&zmq, context);
     groups(&zmq, context);
+    pollers(&zmq, context);
     assert_eq!(zmq.zmq_ctx_term(context), 0);
     println!("\n{MARK}done");
 }

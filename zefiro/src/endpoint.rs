@@ -1,9 +1,13 @@
-//! Endpoint: reads and prints `tcp://`, `ipc://` and `inproc://` addresses, and resolves the names in them.
+//! Endpoint: reads and prints `tcp://`, `ipc://`, `inproc://` and `udp://` addresses, and resolves the names in them.
+
+mod udp;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::path::PathBuf;
 
+pub use self::udp::UdpEndpoint;
+pub(crate) use self::udp::{UdpInterface, UdpPlace};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where to bind or connect: a transport and an address.
@@ -18,6 +22,8 @@ pub enum Endpoint {
     Ipc(IpcEndpoint),
     /// `inproc://name`.
     Inproc(String),
+    /// `udp://host:port`.
+    Udp(UdpEndpoint),
 }
 
 /// A TCP address, by number or by name, perhaps with the address to connect from.
@@ -74,12 +80,13 @@ impl Endpoint {
         match transport {
             "tcp" => TcpEndpoint::parse(address, binding).map(Endpoint::Tcp).map_err(invalid),
             "ipc" => Ok(Endpoint::Ipc(IpcEndpoint::parse(address, binding).map_err(invalid)?)),
+            "udp" => UdpEndpoint::parse(address, binding).map(Endpoint::Udp).map_err(invalid),
             "inproc" => Ok(Endpoint::Inproc(address.to_string())),
             _ => Err(Error::with_text(
                 ErrorKind::UnsupportedTransport,
                 operation,
                 text,
-                format!("the transport {transport:?} is not one of tcp, ipc, inproc"),
+                format!("the transport {transport:?} is not one of tcp, ipc, inproc, udp"),
             )),
         }
     }
@@ -240,6 +247,7 @@ impl fmt::Display for Endpoint {
             Endpoint::Ipc(IpcEndpoint::Path(path)) => write!(f, "ipc://{}", path.display()),
             Endpoint::Ipc(IpcEndpoint::Abstract(name)) => write!(f, "ipc://@{}", String::from_utf8_lossy(name)),
             Endpoint::Ipc(IpcEndpoint::Wildcard) => f.write_str("ipc://*"),
+            Endpoint::Udp(udp) => write!(f, "udp://{udp}"),
             Endpoint::Inproc(name) => write!(f, "inproc://{name}"),
         }
     }
@@ -361,7 +369,7 @@ mod tests {
         for text in connects {
             assert_eq!(kind_of(Endpoint::parse_connect(text)), Some(InvalidEndpoint), "{text}");
         }
-        for text in ["TCP://127.0.0.1:1", "udp://127.0.0.1:1", "foo://bar"] {
+        for text in ["TCP://127.0.0.1:1", "pgm://127.0.0.1:1", "foo://bar"] {
             assert_eq!(kind_of(Endpoint::parse_bind(text)), Some(UnsupportedTransport), "{text}");
         }
         let error = Endpoint::parse_bind("tcp://127.0.0.1").unwrap_err();

@@ -41,6 +41,8 @@ pub enum ErrorKind {
     InvalidEndpoint,
     /// The endpoint's transport is not one of ours (`EPROTONOSUPPORT`).
     UnsupportedTransport,
+    /// The endpoint's transport does not suit the socket's type, such as udp on PUSH (`ENOCOMPATPROTO`).
+    IncompatibleTransport,
     /// The socket does not use that endpoint (`ENOENT`).
     UnknownEndpoint,
     /// A name or an interface could not be resolved (`ENODEV`).
@@ -145,6 +147,7 @@ impl ErrorKind {
             ErrorKind::Unroutable => "no peer has that routing id",
             ErrorKind::InvalidEndpoint => "the endpoint is not valid",
             ErrorKind::UnsupportedTransport => "the transport is not supported",
+            ErrorKind::IncompatibleTransport => "the transport does not suit this socket type",
             ErrorKind::UnknownEndpoint => "the socket does not use that endpoint",
             ErrorKind::UnknownHost => "the host or interface is not known",
             ErrorKind::AddressInUse => "the address is in use",

@@ -63,7 +63,7 @@ mod zap;
 
 pub use context::{Context, ContextBuilder, Unsent};
 pub use counters::{Counters, Dropped};
-pub use endpoint::{Endpoint, IpcEndpoint, TcpEndpoint};
+pub use endpoint::{Endpoint, IpcEndpoint, TcpEndpoint, UdpEndpoint};
 pub use error::{Error, ErrorKind, Result, SendError};
 pub use message::{Frames, IntoFrames, Message};
 pub use metadata::Metadata;
@@ -124,6 +124,8 @@ socket_names! {
     Scatter = Scatter;
     /// A [`Server`] and [`Client`] in one: connects to its like and has a number for each.
     PeerSocket = Peer;
+    /// Datagrams over udp: each message is an address, as `127.0.0.1:5555`, and a body.
+    Dgram = Dgram;
     /// A [`Pair`] of single parts.
     Channel = Channel;
 }

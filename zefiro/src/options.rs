@@ -464,13 +464,13 @@ option_table! {
         "time", "0 and up", "never so far";
         rw Span;
     "How many routers multicast data may pass."
-        "ZMQ_MULTICAST_HOPS" 25 multicast_hops: u32 = 1; "hops", "1 and up", "never so far";
+        "ZMQ_MULTICAST_HOPS" 25 multicast_hops: u32 = 1; "hops", "1 and up", "later; udp";
         rw Positive, check |hops| *hops > 0;
     "The largest packet of multicast."
         "ZMQ_MULTICAST_MAXTPDU" 84 multicast_packet_bytes: u32 = 1500; "bytes", "1 and up", "never so far";
         rw Positive, check |bytes| *bytes > 0;
     "Whether this host receives its own multicast data."
-        "ZMQ_MULTICAST_LOOP" 96 multicast_loop: bool = true; "flag", "0, 1", "never so far";
+        "ZMQ_MULTICAST_LOOP" 96 multicast_loop: bool = true; "flag", "0, 1", "later; udp";
         rw AnyTruth;
     "A short cut for tcp within one host; for Windows."
         "ZMQ_LOOPBACK_FASTPATH" 94 loopback_fastpath: bool = false; "flag", "0, 1", "never so far";

@@ -143,3 +143,32 @@ fn without_reconnects_a_lost_endpoint_goes_and_what_it_brought_stays() {
     dealer.connect(&endpoint).unwrap();
     listener.accept().unwrap();
 }
+
+#[test]
+fn a_refused_ipc_connect_is_forgotten_after_a_disconnect_on_demand() {
+    let context = Context::new();
+    let directory = tempfile::tempdir().unwrap();
+    let endpoints = ["one", "two"].map(|name| {
+        let path = directory.path().join(name);
+        // Nobody listens at the file that stays.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        format!("ipc://{}", path.display())
+    });
+    let push = Push::builder().context(&context).reconnect_stop(4u32).reconnect_interval(Duration::from_millis(5));
+    // Without a limit, sending fails only when nobody is left to send to.
+    let push = push.send_high_water_mark(0usize).build().unwrap();
+    let mut monitor = push.monitor();
+    for endpoint in &endpoints {
+        push.connect(endpoint).unwrap();
+    }
+    for _ in 0..4 {
+        wait_for(&mut monitor, is_retried);
+    }
+    push.disconnect(&endpoints[0]).unwrap();
+    let deadline = std::time::Instant::now() + LONG;
+    while push.try_send("to the queue").is_ok() {
+        assert!(std::time::Instant::now() < deadline, "the other is tried for ever");
+        thread::yield_now();
+    }
+    assert_eq!(push.disconnect(&endpoints[1]).unwrap_err().kind(), ErrorKind::UnknownEndpoint);
+}

@@ -228,7 +228,7 @@ fn errors_name_the_endpoint_and_the_cause() {
         ("tcp://no-such-interface:5555", ErrorKind::UnknownHost),
         ("tcp://192.0.2.1:5555", ErrorKind::AddressNotAvailable),
         ("ipc:///no/such/directory/socket", ErrorKind::Io),
-        ("udp://127.0.0.1:5555", ErrorKind::UnsupportedTransport),
+        ("pgm://127.0.0.1:5555", ErrorKind::UnsupportedTransport),
         ("nonsense", ErrorKind::InvalidEndpoint),
     ];
     for (endpoint, kind) in cases {
@@ -453,5 +453,20 @@ fn dead_peers_are_noticed_by_default_and_slow_ones_are_kept() {
     }
     while let Some(event) = monitor.try_recv() {
         assert!(!matches!(event.kind, EventKind::Disconnected(_)), "{event}");
+    }
+}
+
+#[test]
+fn what_cannot_be_an_endpoint_in_use_is_told_from_one_that_is_not() {
+    let push = Push::new();
+    for (endpoint, kind) in [
+        ("tcp://", ErrorKind::InvalidEndpoint),
+        ("://x", ErrorKind::InvalidEndpoint),
+        ("foo://x", ErrorKind::UnsupportedTransport),
+        ("udp://127.0.0.1:1", ErrorKind::IncompatibleTransport),
+        ("tcp://bad", ErrorKind::UnknownEndpoint),
+    ] {
+        assert_eq!(push.unbind(endpoint).unwrap_err().kind(), kind, "{endpoint}");
+        assert_eq!(push.disconnect(endpoint).unwrap_err().kind(), kind, "{endpoint}");
     }
 }

@@ -25,13 +25,14 @@ pub enum SocketType {
     Dish = 15,
     Gather = 16,
     Scatter = 17,
+    Dgram = 18,
     Peer = 19,
     Channel = 20,
 }
 
 impl SocketType {
     /// All types.
-    pub const ALL: [SocketType; 20] = [
+    pub const ALL: [SocketType; 21] = [
         SocketType::Pair,
         SocketType::Pub,
         SocketType::Sub,
@@ -50,6 +51,7 @@ impl SocketType {
         SocketType::Dish,
         SocketType::Gather,
         SocketType::Scatter,
+        SocketType::Dgram,
         SocketType::Peer,
         SocketType::Channel,
     ];
@@ -75,6 +77,7 @@ impl SocketType {
             SocketType::Dish => "DISH",
             SocketType::Gather => "GATHER",
             SocketType::Scatter => "SCATTER",
+            SocketType::Dgram => "DGRAM",
             SocketType::Peer => "PEER",
             SocketType::Channel => "CHANNEL",
         }
@@ -105,6 +108,7 @@ impl SocketType {
             Dish => peer == Radio,
             Gather => peer == Scatter,
             Scatter => peer == Gather,
+            Dgram => peer == Dgram,
             Peer => peer == Peer,
             Channel => peer == Channel,
         }

@@ -121,7 +121,7 @@ macro_rules! functions {
     };
 }
 
-use std::ffi::{c_char, c_int, c_long, c_void};
+use std::ffi::{c_char, c_int, c_long, c_short, c_void};
 
 pub type Handle = *mut c_void;
 
@@ -161,6 +161,11 @@ functions! {
     zmq_msg_set_group(message: *mut Msg, group: *const c_char) -> c_int;
     zmq_msg_group(message: *mut Msg) -> *const c_char;
     zmq_has(capability: *const c_char) -> c_int;
+    zmq_poller_new() -> Handle;
+    zmq_poller_destroy(poller: *mut Handle) -> c_int;
+    zmq_poller_add(poller: Handle, socket: Handle, user_data: Handle, events: c_short) -> c_int;
+    zmq_poller_wait(poller: Handle, event: *mut c_void, timeout: c_long) -> c_int;
+    zmq_poller_fd(poller: Handle, fd: *mut c_int) -> c_int;
     zmq_poll(items: *mut c_void, count: c_int, timeout: c_long) -> c_int;
 }
 

@@ -126,7 +126,7 @@ impl Dialer {
                 };
                 tcp::dial(address, source, &self.options)
             }
-            Endpoint::Inproc(_) => Err(io::ErrorKind::Unsupported.into()),
+            Endpoint::Inproc(_) | Endpoint::Udp(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }

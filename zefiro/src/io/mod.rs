@@ -36,6 +36,7 @@ use self::session::Dialer;
 use crate::pipe::PipeId;
 use crate::socket::core::SocketCore;
 use crate::sys::{Alarm, Selector};
+use crate::transport::udp::Datagrams;
 
 /// What other threads know of an I/O thread.
 pub(crate) struct IoHandle {
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Connect(Arc<SocketCore>, Box<Dialer>),
     /// Begin to accept.
     Listen(Arc<SocketCore>, Arc<Listener>),
+    /// Begin to receive datagrams for a pipe.
+    Receive(Arc<SocketCore>, Arc<Datagrams>, PipeId),
     /// A stream was seen to end.
     Lost(Arc<Link>, Loss),
     /// A closing pipe has written its last byte.

@@ -21,9 +21,11 @@ use super::timer::Timers;
 use super::transmit::{ROUNDS_IO, transmit};
 use super::{ALARM_TOKEN, Command, IoHandle, PATROL, SET_FLAG, Which};
 use crate::monitor::{Event, EventKind};
+use crate::pipe::PipeId;
 use crate::socket::attach::LinkDown;
 use crate::socket::core::SocketCore;
-use crate::sys::{Ready, net};
+use crate::sys::{Interest, Ready, net};
+use crate::transport::udp::Datagrams;
 
 /// The loop's own state; nobody else sees it.
 pub(crate) struct IoThread {
@@ -47,6 +49,7 @@ struct Entry {
 enum Item {
     Listener(Arc<SocketCore>, Arc<Listener>),
     Session(Box<Session>),
+    Datagrams(Arc<SocketCore>, Arc<Datagrams>, PipeId),
 }
 
 impl IoThread {
@@ -150,6 +153,7 @@ impl IoThread {
         match command {
             Command::Connect(core, dialer) => self.connect(core, dialer),
             Command::Listen(core, listener) => self.listen(core, listener),
+            Command::Receive(core, datagrams, pipe) => self.receive_datagrams(core, datagrams, pipe),
             Command::Lost(link, loss) => self.lost(link, loss),
             Command::Flushed(link) => self.flushed(&link),
             Command::Timer(link, when) => self.timers.add(when, link.token),
@@ -215,6 +219,7 @@ impl IoThread {
                 let (core, listener) = (core.clone(), listener.clone());
                 self.accept(&core, &listener, event.token);
             }
+            Item::Datagrams(core, datagrams, pipe) => read_datagrams(core, datagrams, *pipe),
             Item::Session(session) => match &session.phase {
                 Phase::Dialing(_) => self.dialled(event.token, false),
                 Phase::Proxying(..) => self.talk_to_proxy(event.token),
@@ -399,6 +404,12 @@ impl IoThread {
                         self.close_listener(token);
                     }
                 }
+                Item::Datagrams(owner, _, pipe) => {
+                    let meant = *which == Which::All || *which == Which::Pipe(*pipe);
+                    if meant && Arc::ptr_eq(owner, core) {
+                        self.close_datagrams(token);
+                    }
+                }
                 Item::Session(session) => {
                     let meant = match which {
                         Which::All => true,
@@ -422,6 +433,21 @@ impl IoThread {
                     }
                 }
             }
+        }
+    }
+
+    fn receive_datagrams(&mut self, core: Arc<SocketCore>, datagrams: Arc<Datagrams>, pipe: PipeId) {
+        let token = self.insert(Item::Datagrams(core.clone(), datagrams.clone(), pipe));
+        if self.handle.selector.add(&*datagrams, token, Interest::READ).is_err() {
+            self.close_datagrams(token);
+            core.lock().pipe_ended(pipe);
+        }
+    }
+
+    fn close_datagrams(&mut self, token: u64) {
+        if let Some(Item::Datagrams(core, datagrams, _)) = self.remove(token) {
+            let _ = self.handle.selector.remove(&*datagrams);
+            core.lock().not_busy();
         }
     }
 
@@ -482,6 +508,7 @@ impl IoThread {
         }
         let session = match &mut entry.item {
             Item::Listener(_, listener) => return listener.pause(false),
+            Item::Datagrams(..) => return,
             Item::Session(session) => session,
         };
         if session.closing.flatten().is_some_and(|until| until <= now) {
@@ -516,6 +543,17 @@ fn accept_failed(core: &Arc<SocketCore>, listener: &Listener, error: &io::Error)
     let value = error.raw_os_error().unwrap_or_else(|| Errno::PERM.raw_os_error()) as u64;
     let event = listener.event(EventKind::AcceptFailed(error.to_string()));
     core.lock().emit(Event { value, ..event });
+}
+
+/// Takes the datagrams that have come.
+fn read_datagrams(core: &Arc<SocketCore>, datagrams: &Datagrams, pipe: PipeId) {
+    let mut buffer = vec![0; DATAGRAM_BYTES];
+    for _ in 0..DATAGRAMS_PER_TURN {
+        match datagrams.recv(&mut buffer) {
+            Some(message) => core.lock().deliver_datagram(pipe, message),
+            None => return,
+        }
+    }
 }
 
 /// Whether messages wait in the session's pipe.
@@ -561,6 +599,10 @@ const GENERATION_MASK: u32 = 0x7fff_ffff;
 
 /// Peers accepted before other work gets its turn.
 const ACCEPTS_PER_TURN: usize = 64;
+
+/// Datagrams taken before other work gets its turn, and the room for the largest.
+const DATAGRAMS_PER_TURN: usize = 64;
+const DATAGRAM_BYTES: usize = 64 * 1024;
 
 /// How long accepting rests after the system refused.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

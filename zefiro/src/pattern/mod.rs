@@ -5,6 +5,7 @@
 //! when a pipe has become readable or writable.
 
 mod dealer;
+mod dgram;
 mod dish;
 mod pair;
 mod r#pub;
@@ -211,6 +212,7 @@ any_pattern! {
     Dish(dish::Dish) = dish::Dish::default();
     Gather(single::Single<pull::Pull>) = single::Single::default();
     Scatter(single::Single<push::Push>) = single::Single::default();
+    Dgram(dgram::Dgram) = dgram::Dgram::default();
     Peer(server::Server) = server::Server::new();
     Channel(single::Single<pair::Pair>) = single::Single::default();
 }

@@ -17,6 +17,8 @@ use crate::pipe::{PipeId, Pipes, group_request};
 pub(crate) struct Radio {
     groups: HashMap<Frame, HashMap<PipeId, usize>>,
     joined: HashMap<PipeId, Vec<Frame>>,
+    /// Those who get every group: over udp nobody tells which are joined.
+    everything: Vec<PipeId>,
     targets: Vec<PipeId>,
 }
 
@@ -58,13 +60,18 @@ impl Radio {
 }
 
 impl Pattern for Radio {
-    fn on_attached(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+    fn on_attached(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        if pipes.is_datagrams(id) {
+            self.everything.push(id);
+        }
+    }
 
     fn on_disconnected(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.forget(id);
     }
 
     fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.everything.retain(|other| *other != id);
         self.forget(id);
     }
 
@@ -87,6 +94,7 @@ impl Pattern for Radio {
         }
         self.targets.clear();
         self.targets.extend(self.groups.get(message.first()).into_iter().flat_map(HashMap::keys));
+        self.targets.extend(&self.everything);
         if options.xpub_no_drop {
             let mut full = false;
             for &id in &self.targets {

@@ -185,7 +185,7 @@ impl Pattern for Router {
 fn is_raw(pipes: &Pipes, options: &Options, id: PipeId) -> bool {
     match pipes.get(id).map(|pipe| &pipe.line) {
         Some(Line::Stream(_, outbox)) => outbox.format() == Format::Raw,
-        Some(Line::Duct(..)) => false,
+        Some(Line::Duct(..) | Line::Datagrams(_)) => false,
         _ => options.router_raw,
     }
 }

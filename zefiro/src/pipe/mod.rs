@@ -24,6 +24,7 @@ use crate::io::link::Link;
 use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::socket::core::SocketCore;
+use crate::transport::udp::Datagrams;
 
 /// Names a pipe of one socket; never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,6 +72,8 @@ pub(crate) enum Line {
     Stream(Arc<Link>, Outbox),
     /// Another socket of this process.
     Duct(DuctWriter, DuctReader, PeerRef),
+    /// Datagrams, which wait for nobody.
+    Datagrams(Arc<Datagrams>),
 }
 
 /// One peer's two queues.
@@ -139,6 +142,8 @@ pub(crate) struct Pipes {
     /// Outboxes with something that nobody is due to write yet, or that grew large waiting.
     pub(crate) dirty: Vec<PipeId>,
     pub(crate) notices: Vec<Notice>,
+    /// Datagrams to send.
+    pub(crate) datagrams: Vec<(Arc<Datagrams>, Message)>,
     /// Ended pipes whose last message was read.
     pub(crate) drained: Vec<PipeId>,
     /// Paused pipes with room again.
@@ -164,6 +169,7 @@ impl Pipes {
             noted: false,
             dirty: Vec::new(),
             notices: Vec::new(),
+            datagrams: Vec::new(),
             drained: Vec::new(),
             resumed: Vec::new(),
             duplicates: Vec::new(),
@@ -290,6 +296,11 @@ impl Pipes {
         self.get(id).is_some_and(|pipe| pipe.link().is_some())
     }
 
+    /// Whether datagrams are behind the pipe.
+    pub(crate) fn is_datagrams(&self, id: PipeId) -> bool {
+        self.get(id).is_some_and(|pipe| matches!(pipe.line, Line::Datagrams(_)))
+    }
+
     /// Whether one more message fits. `false` also asks for [`Pattern::on_writable`] when one does again.
     ///
     /// [`Pattern::on_writable`]: crate::pattern::Pattern::on_writable
@@ -307,6 +318,7 @@ impl Pipes {
                     (mark == 0 || outbox.messages() < mark) && (bytes == 0 || outbox.bytes() < bytes)
                 }
                 Line::Duct(writer, ..) => writer.has_room(),
+                Line::Datagrams(_) => true,
             };
         pipe.wants_room |= !room;
         room
@@ -322,7 +334,7 @@ impl Pipes {
     /// Queues a message with the frames of `envelope` before its own.
     #[inline]
     pub(crate) fn write_with_envelope(&mut self, id: PipeId, envelope: &[Frame], message: &mut Message) {
-        let Pipes { slots, pool, dirty, notices, counters, noted, .. } = self;
+        let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
             _ => return counters.drop(DropReason::PeerGone, 1),
@@ -353,6 +365,10 @@ impl Pipes {
                     *noted = true;
                     notices.push(Notice::Readable(peer.clone()));
                 }
+            }
+            Line::Datagrams(out) => {
+                *noted = true;
+                datagrams.push((out.clone(), enveloped(envelope, message)));
             }
         }
     }
@@ -415,7 +431,7 @@ impl Pipes {
         let Pipes { slots, pool, dirty, notices, noted, .. } = self;
         let Some(pipe) = slots.get_mut(id.index as usize) else { return };
         match &mut pipe.line {
-            Line::Backlog(_) => {}
+            Line::Backlog(_) | Line::Datagrams(_) => {}
             Line::Stream(_, outbox) => {
                 outbox.push_subscription(pool, subscribe, topic);
                 if needs_writer(outbox) {
@@ -441,7 +457,7 @@ impl Pipes {
         let Pipes { slots, pool, dirty, notices, noted, .. } = self;
         let Some(pipe) = slots.get_mut(id.index as usize) else { return };
         match &mut pipe.line {
-            Line::Backlog(_) => {}
+            Line::Backlog(_) | Line::Datagrams(_) => {}
             Line::Stream(_, outbox) => {
                 outbox.push_group(pool, join, group);
                 if needs_writer(outbox) {
@@ -672,6 +688,7 @@ impl Pipe {
             Line::Backlog(queue) => queue.len(),
             Line::Stream(_, outbox) => outbox.unsent(),
             Line::Duct(writer, ..) => writer.queued(),
+            Line::Datagrams(_) => 0,
         }
     }
 
@@ -690,7 +707,7 @@ impl Pipe {
 
     /// Whether a peer is there.
     pub(crate) fn is_connected(&self) -> bool {
-        !self.ended && matches!(self.line, Line::Stream(..) | Line::Duct(..))
+        !self.ended && matches!(self.line, Line::Stream(..) | Line::Duct(..) | Line::Datagrams(_))
     }
 
     /// Whether its peer is another socket of this process.

@@ -12,6 +12,7 @@ use crate::io::{Command, Which};
 use crate::message::Message;
 use crate::pipe::outbox::{Format, Outbox, WriteState};
 use crate::pipe::{Line, Notice, PeerFacts, PipeId};
+use crate::transport::udp::Datagrams;
 
 /// What became of a pipe whose stream was lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +64,30 @@ impl State {
                 self.pattern.socket_type(),
                 SocketType::Push | SocketType::Pull | SocketType::Pub | SocketType::Sub | SocketType::Dealer
             )
+    }
+
+    /// Adds a pipe of datagrams, which is connected as much as it will ever be.
+    pub(crate) fn attach_datagrams(&mut self, datagrams: Arc<Datagrams>, facts: PeerFacts) -> PipeId {
+        let id = self.pipes.insert(Line::Datagrams(datagrams), facts, false);
+        if let Some(pipe) = self.pipes.get_mut(id) {
+            pipe.connected = true;
+        }
+        self.connected += 1;
+        let (pattern, pipes, options) = self.parts();
+        pattern.on_attached(pipes, options, id);
+        pattern.on_connected(pipes, options, id);
+        self.notify_send();
+        self.notify_change();
+        id
+    }
+
+    /// A datagram has come. Beyond the mark it is lost, as datagrams may be.
+    pub(crate) fn deliver_datagram(&mut self, id: PipeId, message: Message) {
+        let mark = self.pipes.recv_mark;
+        if mark > 0 && self.pipes.get(id).is_some_and(|pipe| pipe.queued_in() >= mark) {
+            return self.pipes.count_dropped(DropReason::HighWaterMark, 1);
+        }
+        self.deliver_message(id, message, false);
     }
 
     /// A connection is ready: `hello` goes first, then what waited in the pipe. `fresh`: the pattern has not met the
@@ -167,6 +192,8 @@ impl State {
         if let Line::Duct(writer, ..) = &mut pipe.line {
             writer.close();
             self.connected = self.connected.saturating_sub(1);
+        } else if let Line::Datagrams(_) = &pipe.line {
+            self.connected = self.connected.saturating_sub(1);
         } else if let Line::Backlog(queue) = &mut pipe.line {
             lost = std::mem::take(queue).len() as u64;
         }
@@ -191,6 +218,7 @@ impl State {
         } else if pipe.closing {
             match &pipe.line {
                 Line::Duct(..) => self.end_duct(id),
+                Line::Datagrams(_) => self.pipe_ended(id),
                 Line::Stream(link, _) => {
                     let (io, linger) = (link.io.clone(), self.options.linger);
                     if let Some(core) = self.me.upgrade() {
@@ -277,6 +305,8 @@ impl State {
             reader.close();
             let notice = Notice::Ended(peer.clone());
             self.pipes.note(notice);
+            self.remove_pipe(id);
+        } else if let Line::Datagrams(_) = &pipe.line {
             self.remove_pipe(id);
         } else {
             self.pipes.discard_inbox(id);

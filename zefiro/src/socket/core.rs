@@ -14,18 +14,21 @@ use zmtp::SocketType;
 use super::endpoints::EndpointEntry;
 use super::parts::Parts;
 use crate::context::{ContextInner, Unsent};
+use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind};
 use crate::io::duty::{Duty, Watch};
 use crate::io::link::Link;
 use crate::io::transmit::{ROUNDS_APPLICATION, transmit};
 use crate::io::{Command, Which};
 use crate::lock::{Lock, LockGuard};
+use crate::message::Message;
 use crate::monitor::{Event, EventKind, MonitorQueue};
 use crate::options::Options;
 use crate::pattern::{AnyPattern, pattern_of};
 use crate::pipe::outbox::{Batch, WriteState};
 use crate::pipe::{HELP_BYTES, Line, Notice, PURSE_COINS, Pipe, PipeId, Pipes, Purse};
 use crate::sys::{Alarm, Beacon};
+use crate::transport::udp::Datagrams;
 use crate::wait::{Observer, Observers, WaitList};
 
 /// What is shared of a socket.
@@ -92,6 +95,7 @@ struct After {
     runs: Vec<Arc<Link>>,
     streams: Vec<Arc<Link>>,
     notices: Vec<Notice>,
+    datagrams: Vec<(Arc<Datagrams>, Message)>,
     events: Vec<Arc<MonitorQueue>>,
     commands: Vec<(Arc<crate::io::IoHandle>, Command)>,
     dropped: Vec<Pipe>,
@@ -268,6 +272,11 @@ impl After {
         for queue in self.events {
             queue.deliver();
         }
+        for (datagrams, message) in self.datagrams {
+            if !datagrams.send(&message) {
+                core.lock().pipes.count_dropped(DropReason::PeerGone, 1);
+            }
+        }
         let mut runs = self.runs.into_iter().peekable();
         while let Some(link) = runs.next() {
             let io = link.io.clone();
@@ -336,6 +345,7 @@ impl State {
             }
         }
         self.after.notices.append(&mut self.pipes.notices);
+        self.after.datagrams.append(&mut self.pipes.datagrams);
     }
 
     /// Somebody must write this pipe's outbox: this thread at once if that pays, else the I/O thread.

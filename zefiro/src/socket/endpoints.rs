@@ -8,13 +8,14 @@ use zmtp::SocketType;
 
 use super::core::{SocketCore, State};
 use super::salute;
-use crate::endpoint::{Endpoint, IpcEndpoint};
+use crate::endpoint::{Endpoint, IpcEndpoint, UdpEndpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::listener::Listener;
 use crate::io::session::Dialer;
 use crate::io::{Command, IoHandle, Which};
 use crate::monitor::{Event, EventKind};
 use crate::pipe::{PeerFacts, PipeId};
+use crate::transport::udp::Datagrams;
 use crate::transport::{inproc, ipc, tcp};
 
 /// An endpoint in use.
@@ -29,6 +30,8 @@ enum Kind {
     Connected(Arc<IoHandle>),
     BoundName(String),
     ConnectedName(String, PipeId),
+    /// Datagrams out, or in by an I/O thread.
+    Datagrams(PipeId, Option<Arc<IoHandle>>),
 }
 
 impl EndpointEntry {
@@ -36,7 +39,7 @@ impl EndpointEntry {
     pub(super) fn release(self, core: &Arc<SocketCore>, linger: Option<Duration>) {
         match self.kind {
             Kind::Bound(listener) => drop(listener.close()),
-            Kind::Connected(_) => {}
+            Kind::Connected(_) | Kind::Datagrams(..) => {}
             Kind::BoundName(name) => core.context.names().unbind(&name, core),
             Kind::ConnectedName(name, pipe) => {
                 let waits = linger != Some(Duration::ZERO)
@@ -55,6 +58,15 @@ impl EndpointEntry {
 }
 
 impl State {
+    fn use_datagrams(&mut self, text: &str, datagrams: &Arc<Datagrams>, io: Option<Arc<IoHandle>>) -> PipeId {
+        let key: Arc<str> = text.into();
+        let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
+        let pipe = self.attach_datagrams(datagrams.clone(), facts);
+        self.last_endpoint = Some(text.trim_start_matches("udp://").into());
+        self.endpoints.push(EndpointEntry { key, kind: Kind::Datagrams(pipe, io) });
+        pipe
+    }
+
     /// One connect by this endpoint is over for good.
     pub(crate) fn forget_connect(&mut self, endpoint: &Arc<str>) {
         let found =
@@ -69,8 +81,13 @@ impl SocketCore {
     /// Binds, and answers the endpoint as it really is.
     pub(crate) fn bind(self: &Arc<SocketCore>, text: &str) -> Result<Endpoint> {
         self.lock().check_open(BIND)?;
+        if is_udp(text) && !matches!(self.socket_type, SocketType::Dish | SocketType::Dgram) {
+            return Err(incompatible(BIND, text));
+        }
         let endpoint = Endpoint::parse_bind(text)?;
         match &endpoint {
+            Endpoint::Udp(udp_endpoint) => self.bind_datagrams(text, udp_endpoint),
+            _ if self.socket_type == SocketType::Dgram => Err(incompatible(BIND, text)),
             Endpoint::Inproc(name) => self.bind_name(text, name, &endpoint),
             Endpoint::Tcp(tcp_endpoint) => {
                 let (io, options) = self.io_and_options(BIND, text)?;
@@ -127,6 +144,33 @@ impl SocketCore {
         bound
     }
 
+    fn bind_datagrams(self: &Arc<SocketCore>, text: &str, endpoint: &UdpEndpoint) -> Result<Endpoint> {
+        let (io, options) = self.io_and_options(BIND, text)?;
+        let place = endpoint.resolve_bind(options.ipv6)?;
+        let bound = Datagrams::bind(place, self.socket_type, &options);
+        let datagrams = Arc::new(bound.map_err(|error| Error::with_io(BIND, text, error))?);
+        let port = datagrams.local_address().map_or(place.address.port(), |address| address.port());
+        let mut state = self.lock();
+        state.check_open(BIND)?;
+        let real = Endpoint::Udp(endpoint.with_port(port));
+        // The name the program knows it by: its own, unless the port was left to the system.
+        let key = if place.address.port() == 0 { real.to_string() } else { text.to_string() };
+        let pipe = state.use_datagrams(&key, &datagrams, Some(io.clone()));
+        state.busy += 1;
+        state.tell_io(io, Command::Receive(self.clone(), datagrams, pipe));
+        Ok(real)
+    }
+
+    fn connect_datagrams(self: &Arc<SocketCore>, text: &str, endpoint: &UdpEndpoint) -> Result<PipeId> {
+        let (_, options) = self.io_and_options(CONNECT, text)?;
+        let place = endpoint.resolve_connect(options.ipv6)?;
+        let connected = Datagrams::connect(place, self.socket_type, &options);
+        let datagrams = Arc::new(connected.map_err(|error| Error::with_io(CONNECT, text, error))?);
+        let mut state = self.lock();
+        state.check_open(CONNECT)?;
+        Ok(state.use_datagrams(text, &datagrams, None))
+    }
+
     fn io_and_options(
         self: &Arc<SocketCore>,
         operation: &'static str,
@@ -176,8 +220,17 @@ impl SocketCore {
     /// As [`connect`](SocketCore::connect); answers the new pipe if there is one already.
     pub(crate) fn connect_pipe(self: &Arc<SocketCore>, text: &str) -> Result<Option<PipeId>> {
         self.lock().check_open(CONNECT)?;
+        if is_udp(text) && self.socket_type != SocketType::Radio {
+            return Err(incompatible(CONNECT, text));
+        }
         let endpoint = Endpoint::parse_connect(text)?;
         let key: Arc<str> = text.into();
+        if let Endpoint::Udp(udp_endpoint) = &endpoint {
+            return self.connect_datagrams(text, udp_endpoint).map(Some);
+        }
+        if self.socket_type == SocketType::Dgram {
+            return Err(incompatible(CONNECT, text));
+        }
         if let Endpoint::Inproc(name) = &endpoint {
             return self.connect_name(&key, name).map(Some);
         }
@@ -230,13 +283,21 @@ impl SocketCore {
     /// Unbinds or disconnects: `operation` only names the error.
     pub(crate) fn end_endpoint(self: &Arc<SocketCore>, operation: &'static str, text: &str) -> Result<()> {
         self.lock().check_open(operation)?;
-        if !text.contains("://") {
-            return Err(Error::with_text(
-                ErrorKind::InvalidEndpoint,
-                operation,
-                text,
-                "there is no transport before \"://\"",
-            ));
+        match text.split_once("://") {
+            None | Some(("", _) | (_, "")) => {
+                let why = "there is no transport before, or no address behind \"://\"";
+                return Err(Error::with_text(ErrorKind::InvalidEndpoint, operation, text, why));
+            }
+            Some(("udp", _)) if !suits_udp(self.socket_type) => return Err(incompatible(operation, text)),
+            Some(("tcp" | "ipc" | "inproc" | "udp", _)) => {}
+            Some(_) => {
+                return Err(Error::with_text(
+                    ErrorKind::UnsupportedTransport,
+                    operation,
+                    text,
+                    "it is not one of ours",
+                ));
+            }
         }
         let mut ended = self.take_entries(text);
         if ended.is_empty()
@@ -292,6 +353,13 @@ impl SocketCore {
                 }
                 state.tell_io(io, Command::End(self.clone(), Which::Endpoint(entry.key.clone()), linger));
             }
+            Kind::Datagrams(pipe, io) => {
+                let mut state = self.lock();
+                state.pipe_ended(pipe);
+                if let Some(io) = io {
+                    state.tell_io(io, Command::End(self.clone(), Which::Pipe(pipe), linger));
+                }
+            }
             Kind::BoundName(name) => self.context.names().unbind(&name, self),
             Kind::ConnectedName(name, pipe) => {
                 let waited = self.context.names().forget(&name, self, pipe);
@@ -312,6 +380,19 @@ impl SocketCore {
         state.expire_pipe(pipe);
         state.not_busy();
     }
+}
+
+/// Whether it is an endpoint of udp; whether it is valid is asked after whether udp suits the socket.
+fn is_udp(text: &str) -> bool {
+    text.strip_prefix("udp://").is_some_and(|address| !address.is_empty())
+}
+
+fn suits_udp(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Radio | SocketType::Dish | SocketType::Dgram)
+}
+
+fn incompatible(operation: &'static str, text: &str) -> Error {
+    Error::with_text(ErrorKind::IncompatibleTransport, operation, text, "the transport does not suit this socket type")
 }
 
 /// The names errors use.

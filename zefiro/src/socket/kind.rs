@@ -108,6 +108,8 @@ kinds! {
     Gather: Receives;
     /// Single parts to the peers in turn.
     Scatter: Sends;
+    /// Datagrams by address.
+    Dgram: Sends Receives;
     /// Single parts, from and to equal peers by number.
     Peer: Sends Receives NumbersPeers ConnectsPeers;
     /// One peer, single parts both ways.

@@ -5,6 +5,7 @@ pub(crate) mod inproc;
 pub(crate) mod ipc;
 pub(crate) mod socks;
 pub(crate) mod tcp;
+pub(crate) mod udp;
 
 use std::io;
 

@@ -238,15 +238,12 @@ impl IoThread {
         if matches!(&session.phase, Phase::Dialing(race) if race.is_running()) {
             return;
         }
-        let refused = matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound);
-        let stop = match &dialer.endpoint {
-            Endpoint::Tcp(_) => {
-                dialer.stops(STOP_REFUSED)
-                    && error.kind() == ErrorKind::ConnectionRefused
-                    && dialer.options.socks_proxy.is_none()
-            }
-            _ => dialer.stops(STOP_AFTER_DISCONNECT) && refused && session.core.lock().disconnected_some,
-        };
+        let refused = error.kind() == ErrorKind::ConnectionRefused;
+        let stop = refused
+            && match &dialer.endpoint {
+                Endpoint::Tcp(_) => dialer.stops(STOP_REFUSED) && dialer.options.socks_proxy.is_none(),
+                _ => dialer.stops(STOP_AFTER_DISCONNECT) && session.core.lock().disconnected_some,
+            };
         if stop && session.closing.is_none() { self.forget_endpoint(token) } else { self.retry(token) }
     }
 
