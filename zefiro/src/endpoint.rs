@@ -68,7 +68,8 @@ impl Endpoint {
         Endpoint::parse("connect", text)
     }
 
-    fn parse(operation: &'static str, text: &str) -> Result<Endpoint> {
+    /// Reads an endpoint; `operation` names the error, and `bind` alone allows wildcards.
+    pub(crate) fn parse(operation: &'static str, text: &str) -> Result<Endpoint> {
         let invalid = |why: &str| Error::with_text(ErrorKind::InvalidEndpoint, operation, text, why);
         let binding = operation == "bind";
         let (transport, address) = text.split_once("://").ok_or_else(|| {

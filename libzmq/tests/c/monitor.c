@@ -123,6 +123,8 @@ static void lost (void)
     NEED (zmq_connect (client, endpoint) == 0);
     while (!next ("client", events, endpoint, ZMQ_EVENT_HANDSHAKE_SUCCEEDED))
         ;
+    send_text (client, "hello", 0);
+    receive (server, 0);
     zmq_close (server);
     while (!next ("client", events, endpoint, ZMQ_EVENT_CONNECT_RETRIED))
         ;

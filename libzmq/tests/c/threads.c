@@ -3,7 +3,7 @@
 
 enum { WORKERS = 4, TASKS = 1000 };
 
-static void *context;
+static void *context, *at_work;
 
 static void work (void *argument)
 {
@@ -14,6 +14,7 @@ static void work (void *argument)
     set_int (out, ZMQ_LINGER, 0);
     NEED (zmq_connect (in, "inproc://tasks") == 0);
     NEED (zmq_connect (out, "inproc://results") == 0);
+    zmq_atomic_counter_inc (at_work);
     while (zmq_recv (in, &number, sizeof number, 0) == sizeof number) {
         number *= 2;
         NEED (zmq_send (out, &number, sizeof number, 0) == sizeof number);
@@ -30,12 +31,15 @@ int main (void)
     int i, number;
     long sum = 0;
     context = zmq_ctx_new ();
+    at_work = zmq_atomic_counter_new ();
     tasks = open_socket (context, ZMQ_PUSH);
     results = open_socket (context, ZMQ_PULL);
     NEED (zmq_bind (tasks, "inproc://tasks") == 0);
     NEED (zmq_bind (results, "inproc://results") == 0);
     for (i = 0; i < WORKERS; i++)
         threads[i] = zmq_threadstart (work, NULL);
+    while (zmq_atomic_counter_value (at_work) < WORKERS)
+        usleep (1000);
     for (i = 0; i < TASKS; i++)
         NEED (zmq_send (tasks, &i, sizeof i, 0) == sizeof i);
     for (i = 0; i < TASKS; i++) {
@@ -48,5 +52,6 @@ int main (void)
     CALL (zmq_ctx_term (context));
     for (i = 0; i < WORKERS; i++)
         zmq_threadclose (threads[i]);
+    zmq_atomic_counter_destroy (&at_work);
     return 0;
 }

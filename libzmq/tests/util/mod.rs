@@ -180,3 +180,8 @@ impl Zmq {
         if result == -1 { format!("errno {}", self.zmq_errno()) } else { result.to_string() }
     }
 }
+
+/// Whether our library can do this.
+pub fn has(capability: &str) -> bool {
+    Zmq::load(&ours()).zmq_has(std::ffi::CString::new(capability).unwrap().as_ptr()) == 1
+}

@@ -241,6 +241,8 @@ impl Session {
             match net::write(&*stream, unwritten) {
                 Ok(count) => drop(unwritten.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // It has said all it had to and is gone: what it said is still good, and its end is seen next.
+                Err(_) if connection.is_ready() => unwritten.clear(),
                 Err(error) => return Err(Loss::Io(error)),
             }
         }

@@ -300,8 +300,9 @@ impl SocketCore {
             }
         }
         let mut ended = self.take_entries(text);
+        let parsed = Endpoint::parse(operation, text);
         if ended.is_empty()
-            && let Ok(Endpoint::Tcp(endpoint)) = Endpoint::parse_connect(text)
+            && let Ok(Endpoint::Tcp(endpoint)) = &parsed
         {
             // The same address in another spelling.
             let ipv6 = self.lock().options.ipv6;
@@ -310,6 +311,12 @@ impl SocketCore {
             }
         }
         if ended.is_empty() {
+            // What could be an endpoint is one the socket does not use, whatever else is wrong with it.
+            if let Err(error) = parsed
+                && (error.kind() == ErrorKind::UnsupportedTransport || !names_an_address(text))
+            {
+                return Err(error);
+            }
             return Err(Error::with_text(
                 ErrorKind::UnknownEndpoint,
                 operation,
@@ -398,3 +405,8 @@ fn incompatible(operation: &'static str, text: &str) -> Error {
 /// The names errors use.
 const BIND: &str = "bind";
 const CONNECT: &str = "connect";
+
+/// Whether a text has the two halves of an endpoint, whatever they say.
+fn names_an_address(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(transport, address)| !transport.is_empty() && !address.is_empty())
+}
