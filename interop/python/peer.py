@@ -2,17 +2,36 @@
 # Prints its endpoint first. Messages are those of lib.rs: single, multipart and large ones in turn. Ends well, or
 # with an error when anything differs or takes too long.
 import sys
+import threading
+
 import zmq
 
 kind, how, endpoint, action, count = sys.argv[1:6]
 count = int(count)
+TEXTS = ("SUBSCRIBE", "ROUTING_ID", "PLAIN_USERNAME", "PLAIN_PASSWORD", "ZAP_DOMAIN")
 context = zmq.Context()
 socket = context.socket(getattr(zmq, kind))
 socket.rcvtimeo = socket.sndtimeo = 20000
 socket.linger = 20000
 for option in sys.argv[6:]:
-    name, value = option.split("=")
-    socket.setsockopt(getattr(zmq, name), value.encode() if name in ("SUBSCRIBE", "ROUTING_ID") else int(value))
+    name, value = option.split("=", 1)
+    number = value.isdigit() and name not in TEXTS
+    socket.setsockopt(getattr(zmq, name), int(value) if number else value.encode())
+if socket.getsockopt(zmq.MECHANISM) == zmq.PLAIN and socket.plain_server:
+    # An authenticator that knows one user.
+    handler = context.socket(zmq.REP)
+    handler.bind("inproc://zeromq.zap.01")
+
+    def authenticate():
+        try:
+            while True:
+                request = handler.recv_multipart()
+                known = request[6:] == [b"admin", b"secret"]
+                handler.send_multipart([b"1.0", b"1", b"200" if known else b"400", b"", b"", b""])
+        except zmq.ZMQError:
+            handler.close(linger=0)
+
+    threading.Thread(target=authenticate, daemon=True).start()
 if how == "bind":
     socket.bind(endpoint)
     endpoint = socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
