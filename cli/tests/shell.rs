@@ -67,9 +67,9 @@ fn exit_codes_tell_what_happened() {
     assert_eq!(code(&["no-such-verb"]), Some(2));
     assert_eq!(code(&["pull", "--bind", "nonsense"]), Some(1));
     assert_eq!(code(&["pull", "--bind", "tcp://127.0.0.1:*", "-w", "10ms"]), Some(3));
-    let output = zefiro(&["pull", "--bind", "udp://127.0.0.1:1"]).output().unwrap();
+    let output = zefiro(&["pull", "--bind", "pgm://127.0.0.1:1"]).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(complaint.contains("bind udp://127.0.0.1:1") && complaint.contains("transports are"), "{complaint}");
+    assert!(complaint.contains("bind pgm://127.0.0.1:1") && complaint.contains("transports are"), "{complaint}");
 }
 
 #[test]
