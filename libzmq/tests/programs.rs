@@ -120,6 +120,7 @@ programs_for_ours_only! {
     drafts;
     extension;
     misuse;
+    shared;
 }
 
 programs! {
@@ -144,6 +145,7 @@ programs! {
     pieces;
     signals;
     threads;
+    shutdown;
     fork;
 }
 

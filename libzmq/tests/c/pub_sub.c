@@ -235,6 +235,26 @@ static void conflated (void)
     zmq_close (pull);
 }
 
+static void many_at_once (void)
+{
+    void *xpub = open_socket (context, ZMQ_XPUB);
+    void *sub = open_socket (context, ZMQ_SUB);
+    char endpoint[256];
+    int i;
+    say ("subscribed before connecting: told in order");
+    bind_anywhere (xpub, "tcp://127.0.0.1:*", endpoint);
+    subscribe (sub, "c");
+    subscribe (sub, "ab");
+    subscribe (sub, "");
+    subscribe (sub, "b");
+    subscribe (sub, "a");
+    NEED (zmq_connect (sub, endpoint) == 0);
+    for (i = 0; i < 5; i++)
+        receive (xpub, 0);
+    zmq_close (xpub);
+    zmq_close (sub);
+}
+
 static void late (void)
 {
     void *pub = open_socket (context, ZMQ_XPUB);
@@ -272,6 +292,7 @@ int main (void)
     full (0);
     full (1);
     conflated ();
+    many_at_once ();
     late ();
     CALL (zmq_ctx_term (context));
     return 0;

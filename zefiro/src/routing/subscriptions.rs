@@ -274,9 +274,11 @@ impl Subscriptions {
             .any(|len| *len == 0 || topic.get(..*len).is_some_and(|prefix| self.counts.contains_key(prefix)))
     }
 
-    /// The distinct topics.
-    pub(crate) fn topics(&self) -> impl Iterator<Item = &[u8]> {
-        self.counts.keys().map(|topic| &**topic)
+    /// The distinct topics, sorted: publishers, and the tests of programs, see the same order each time.
+    pub(crate) fn topics(&self) -> Vec<&[u8]> {
+        let mut topics: Vec<&[u8]> = self.counts.keys().map(|topic| &**topic).collect();
+        topics.sort_unstable();
+        topics
     }
 
     pub(crate) fn len(&self) -> usize {
