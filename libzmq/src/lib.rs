@@ -15,11 +15,12 @@
 //! | `keys.rs` | `zmq_z85_*`, `zmq_curve_*` |
 //! | `extension.rs` | `zefiro_*`, declared in `zefiro.h` |
 //!
-//! `handle.rs` knows which pointers are ours, `failure.rs` what goes into errno.
+//! `block.rs` holds small contents; `handle.rs` knows which pointers are ours, `failure.rs` what goes into errno.
 
 #![allow(clippy::missing_safety_doc, reason = "the manual pages say what C must pass")]
 #![allow(missing_docs, reason = "as above")]
 
+mod block;
 mod context;
 mod draft;
 mod extension;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use zefiro::{Frame, Memory, Metadata};
 
+use crate::block::Block;
 use crate::draft::Beside;
 use crate::failure::{Failure, Outcome, guard};
 
@@ -34,6 +35,14 @@ union Body {
     inline: [u8; INLINE_MAX],
     shared: ManuallyDrop<Shared>,
     constant: Constant,
+    block: ManuallyDrop<Small>,
+}
+
+/// A block, and how much of it is used.
+#[repr(C)]
+struct Small {
+    block: Block,
+    len: usize,
 }
 
 /// A part of counted memory.
@@ -90,6 +99,7 @@ const INLINE_MAX: usize = 33;
 const INLINE: u8 = 101;
 const SHARED: u8 = 102;
 const CONSTANT: u8 = 104;
+const BLOCK: u8 = 107;
 
 const FLAG_MORE: u8 = 1;
 /// The content is also another message's.
@@ -123,6 +133,10 @@ impl Message {
             message.inline_len = size as u8;
             return message;
         }
+        if size <= Block::BYTES_MAX {
+            message.set_block(Block::new(), size);
+            return message;
+        }
         let mut bytes = vec![0u8; size];
         let data = bytes.as_mut_ptr();
         message.set_shared(Shared { memory: Memory::from(bytes), data, len: size });
@@ -134,8 +148,13 @@ impl Message {
         self.kind = SHARED;
     }
 
+    fn set_block(&mut self, block: Block, len: usize) {
+        self.body.block = ManuallyDrop::new(Small { block, len });
+        self.kind = BLOCK;
+    }
+
     fn is_valid(&self) -> bool {
-        matches!(self.kind, INLINE | SHARED | CONSTANT)
+        matches!(self.kind, INLINE | SHARED | CONSTANT | BLOCK)
     }
 
     fn parts(&mut self) -> (*mut u8, usize) {
@@ -145,6 +164,7 @@ impl Message {
                 INLINE => (self.body.inline.as_mut_ptr(), usize::from(self.inline_len)),
                 SHARED => (self.body.shared.data, self.body.shared.len),
                 CONSTANT => (self.body.constant.data, self.body.constant.len),
+                BLOCK => (self.body.block.block.data(), self.body.block.len),
                 _ => (ptr::null_mut(), 0),
             }
         }
@@ -157,6 +177,7 @@ impl Message {
                 INLINE => usize::from(self.inline_len),
                 SHARED => self.body.shared.len,
                 CONSTANT => self.body.constant.len,
+                BLOCK => self.body.block.len,
                 _ => 0,
             }
         }
@@ -192,7 +213,7 @@ impl Message {
 
     /// A received part.
     pub(crate) fn from_frame(frame: Frame, more: bool, metadata: Option<Arc<Metadata>>) -> Message {
-        let mut message = if frame.len() <= INLINE_MAX {
+        let mut message = if frame.len() <= Block::BYTES_MAX {
             Message::copy_of(&frame)
         } else {
             let (memory, Range { start, end }) = frame.into_memory();
@@ -204,6 +225,13 @@ impl Message {
         message.flags = if more { FLAG_MORE } else { 0 };
         message.metadata = metadata.map_or(ptr::null(), Arc::into_raw);
         message
+    }
+
+    /// Takes what it knows of a connection out of it.
+    pub(crate) fn take_metadata(&mut self) -> Option<Arc<Metadata>> {
+        let metadata = std::mem::replace(&mut self.metadata, ptr::null());
+        // SAFETY: if it is there it came from `Arc::into_raw`, and is given up here.
+        (!metadata.is_null()).then(|| unsafe { Arc::from_raw(metadata) })
     }
 
     /// What it carries beside its body.
@@ -232,9 +260,13 @@ impl Message {
 
     /// Gives up what it holds; it is not a message any more.
     fn close(&mut self) {
-        if self.kind == SHARED {
-            // SAFETY: the kind says so, and with it changed below this happens once.
-            unsafe { ManuallyDrop::drop(&mut self.body.shared) };
+        // SAFETY: the kind says which it is, and with it changed below this happens once.
+        unsafe {
+            match self.kind {
+                SHARED => ManuallyDrop::drop(&mut self.body.shared),
+                BLOCK => ManuallyDrop::drop(&mut self.body.block),
+                _ => {}
+            }
         }
         self.kind = 0;
         self.forget_metadata();
@@ -244,11 +276,7 @@ impl Message {
     }
 
     fn forget_metadata(&mut self) {
-        if !self.metadata.is_null() {
-            // SAFETY: it came from `Arc::into_raw` and is given up here.
-            drop(unsafe { Arc::from_raw(self.metadata) });
-            self.metadata = ptr::null();
-        }
+        drop(self.take_metadata());
     }
 
     fn metadata(&self) -> Option<&Metadata> {
@@ -265,6 +293,14 @@ impl Message {
                 // SAFETY: the kind says so.
                 let shared = unsafe { &self.body.shared };
                 copy.set_shared(Shared { memory: shared.memory.clone(), data: shared.data, len: shared.len });
+                copy
+            }
+            BLOCK => {
+                self.flags |= FLAG_SHARED;
+                let mut copy = Message::empty();
+                // SAFETY: the kind says so.
+                let small = unsafe { &self.body.block };
+                copy.set_block(small.block.clone(), small.len);
                 copy
             }
             CONSTANT => {

@@ -33,13 +33,22 @@ fn send_frame(socket: &SocketHandle, frame: &mut Frame, flags: c_int) -> Outcome
     Ok(socket.socket.send_part_from(frame, flags & SNDMORE != 0, wait_of(flags))?)
 }
 
+/// Sends a copy of the bytes.
+#[inline]
+fn send_bytes(socket: &SocketHandle, bytes: &[u8], flags: c_int) -> Outcome<()> {
+    if flags & SNDMORE != 0 {
+        return send_frame(socket, &mut Frame::copy_from_slice(bytes), flags);
+    }
+    Ok(socket.socket.send_last_part(&mut zefiro::Message::from(bytes), wait_of(flags))?)
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_send(socket: *mut c_void, data: *const c_void, len: usize, flags: c_int) -> c_int {
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes so many bytes.
             let bytes = unsafe { bytes_or_none(data, len) }?;
-            send_frame(socket, &mut Frame::copy_from_slice(bytes), flags)?;
+            send_bytes(socket, bytes, flags)?;
             Ok(capped(len))
         })
     })
@@ -64,13 +73,16 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: u
             if data.is_null() && len > 0 {
                 return Err(Failure(libc::EFAULT));
             }
-            let mut frame = Frame::new();
+            let mut received = zefiro::Message::new();
             if has_beside(socket) {
+                let mut frame = Frame::new();
                 draft::recv(socket, &mut frame, None, wait_of(flags))?;
+                received = frame.into();
             } else {
-                socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
+                socket.socket.recv_part_into(&mut received, None, wait_of(flags))?;
             }
-            let bytes = frame.get(..len).unwrap_or(&frame);
+            let frame = received.first();
+            let bytes = frame.get(..len).unwrap_or(frame);
             if !bytes.is_empty() {
                 // SAFETY: C's buffer has room for `len` bytes, which is at least these.
                 unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), data.cast(), bytes.len()) };
@@ -105,16 +117,18 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
         // SAFETY: C passes the address of a zmq_msg_t.
         let message = unsafe { message_at(message) }?;
         with_socket(socket, |socket| {
-            let mut frame = Frame::new();
-            let mut metadata = None;
             if has_beside(socket) {
+                let (mut frame, mut metadata) = (Frame::new(), None);
                 let beside = draft::recv(socket, &mut frame, Some(&mut metadata), wait_of(flags))?;
                 let len = frame.len();
                 message::replace(message, Message::from_frame(frame, false, metadata));
                 message.set_beside(&beside);
                 return Ok(capped(len));
             }
-            let more = match socket.socket.recv_part_into(&mut frame, Some(&mut metadata), wait_of(flags)) {
+            let mut received = zefiro::Message::new();
+            // The next message mostly comes from where the last one came from.
+            let mut metadata = message.take_metadata();
+            let more = match socket.socket.recv_part_into(&mut received, Some(&mut metadata), wait_of(flags)) {
                 Ok(more) => more,
                 Err(error) => {
                     let failure = Failure::from(error);
@@ -125,8 +139,9 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
                     return Err(failure);
                 }
             };
-            let len = frame.len();
-            message::replace(message, Message::from_frame(frame, more, metadata));
+            let len = received.first().len();
+            let part = received.into_frames().next().unwrap_or_default();
+            message::replace(message, Message::from_frame(part, more, metadata));
             Ok(capped(len))
         })
     })
@@ -158,7 +173,7 @@ pub unsafe extern "C" fn zmq_sendiov(socket: *mut c_void, parts: *mut iovec, cou
                 let flags = if index + 1 == count { flags & !SNDMORE } else { flags };
                 // SAFETY: C passes so many bytes in each.
                 let bytes = unsafe { bytes_or_none(part.iov_base, part.iov_len) }?;
-                send_frame(socket, &mut Frame::copy_from_slice(bytes), flags)?;
+                send_bytes(socket, bytes, flags)?;
                 sent = capped(bytes.len());
             }
             Ok(sent)
@@ -180,8 +195,9 @@ pub unsafe extern "C" fn zmq_recviov(socket: *mut c_void, parts: *mut iovec, cou
             *count = 0;
             // SAFETY: C passes so many elements.
             for place in unsafe { slice::from_raw_parts_mut(parts, room) } {
-                let mut frame = Frame::new();
-                let more = socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
+                let mut received = zefiro::Message::new();
+                let more = socket.socket.recv_part_into(&mut received, None, wait_of(flags))?;
+                let frame = received.first();
                 // SAFETY: malloc answers null or room for so many bytes, which C frees; they are copied there.
                 unsafe {
                     place.iov_base = libc::malloc(frame.len().max(1));

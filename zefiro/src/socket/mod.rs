@@ -496,9 +496,9 @@ impl<K: Receives> Socket<K> {
     /// # Errors
     /// As [`recv`](Socket::recv).
     pub fn recv_part(&self, wait: Wait) -> Result<(Frame, bool)> {
-        let mut part = Frame::new();
-        let more = self.core.recv_part(&mut part, None, wait)?;
-        Ok((part, more))
+        let mut message = Message::new();
+        let more = self.core.recv_part(&mut message, None, wait)?;
+        Ok((std::mem::take(message.parts_mut().0), more))
     }
 
     /// The messages as they come, as a stream; ends when the socket is closed.

@@ -175,11 +175,26 @@ impl SocketCore {
         }
     }
 
-    /// Receives one part in place of `part`, and answers whether more of the same message follow; those are there.
-    /// Who wants to know of the connection it came by passes a place for that.
+    /// Sends a part that is a message of its own, or the last of one begun before. What is refused stays.
+    #[inline]
+    pub(crate) fn send_last_part(self: &Arc<SocketCore>, message: &mut Message, wait: Wait) -> Result<()> {
+        let mut state = self.lock();
+        let begun = !state.unfinished.out.is_empty() || state.unfinished.more();
+        if begun || self.socket_type == SocketType::Stream {
+            drop(state);
+            return self.send_part(message.parts_mut().0, false, wait);
+        }
+        match try_send(&mut state, message) {
+            Err(ErrorKind::WouldBlock) => self.send_waiting(state, message, wait),
+            result => result.map_err(|kind| Error::new(kind, SEND)),
+        }
+    }
+
+    /// Receives one part as the only frame of `message`, and answers whether more of the same message follow; those
+    /// are there. Who wants to know of the connection it came by passes a place for that.
     pub(crate) fn recv_part(
         self: &Arc<SocketCore>,
-        part: &mut Frame,
+        message: &mut Message,
         metadata: Option<&mut Option<Arc<Metadata>>>,
         wait: Wait,
     ) -> Result<bool> {
@@ -189,18 +204,19 @@ impl SocketCore {
             return Err(Error::new(ErrorKind::State, RECV));
         }
         if let Some(next) = state.unfinished.unread.pop_front() {
-            *part = next;
+            let (first, rest) = message.parts_mut();
+            *first = next;
+            rest.clear();
             if let Some(metadata) = metadata {
-                metadata.clone_from(&state.unfinished.metadata);
+                keep(metadata, state.unfinished.metadata.as_ref());
             }
             state.unfinished.last_more = state.unfinished.more();
             return Ok(state.unfinished.last_more);
         }
-        let mut message = Message::new();
-        let mut state = match try_recv(&mut state, &mut message) {
+        let mut state = match try_recv(&mut state, message) {
             Ok(()) => state,
             Err(ErrorKind::WouldBlock) => {
-                let waited = self.recv_waiting(state, &mut message, wait);
+                let waited = self.recv_waiting(state, message, wait);
                 let mut state = self.lock();
                 if waited.as_ref().is_err_and(Error::is_would_block) {
                     state.put_beacon_out();
@@ -210,8 +226,7 @@ impl SocketCore {
             }
             Err(kind) => return Err(Error::new(kind, RECV)),
         };
-        let (first, rest) = message.parts_mut();
-        std::mem::swap(part, first);
+        let (_, rest) = message.parts_mut();
         let more = !rest.is_empty();
         state.unfinished.last_more = more;
         if more {
@@ -219,10 +234,23 @@ impl SocketCore {
             state.unfinished.unread.extend(rest.drain(..));
         }
         if let Some(metadata) = metadata {
-            *metadata = state.pipes.last_metadata().cloned();
+            keep(metadata, state.pipes.last_metadata());
         }
         state.light_beacon_for_more();
         Ok(more)
+    }
+}
+
+/// Puts what is known of a connection in its place, which mostly is the same as before: then nothing is counted.
+#[inline]
+fn keep(place: &mut Option<Arc<Metadata>>, current: Option<&Arc<Metadata>>) {
+    let same = match (place.as_ref(), current) {
+        (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+        (None, None) => true,
+        _ => false,
+    };
+    if !same {
+        *place = current.cloned();
     }
 }
 

@@ -74,7 +74,16 @@ impl Socket<Any> {
         self.core.send_part(part, more, wait)
     }
 
-    /// As [`recv_part`](Socket::recv_part), in place of `part`; and, if there is a place for it, with what is known of
+    /// Sends a message of one part, or the last part of one begun by [`send_part_from`](Socket::send_part_from).
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send); what is refused stays.
+    #[inline]
+    pub fn send_last_part(&self, message: &mut Message, wait: Wait) -> Result<()> {
+        self.core.send_last_part(message, wait)
+    }
+
+    /// As [`recv_part`](Socket::recv_part), as the only frame of `message`; and, if there is a place for it, with what is known of
     /// the connection it came by.
     ///
     /// # Errors
@@ -82,11 +91,11 @@ impl Socket<Any> {
     #[inline]
     pub fn recv_part_into(
         &self,
-        part: &mut Frame,
+        message: &mut Message,
         metadata: Option<&mut Option<Arc<Metadata>>>,
         wait: Wait,
     ) -> Result<bool> {
-        self.core.recv_part(part, metadata, wait)
+        self.core.recv_part(message, metadata, wait)
     }
 
     /// Sends a whole message, which stays if it is refused.
