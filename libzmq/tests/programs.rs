@@ -30,7 +30,7 @@ fn compile(name: &str, (compiler, standard, kind): (&str, &str, &str)) -> Option
         .arg(concat!("-I", env!("CARGO_MANIFEST_DIR"), "/include"))
         .arg("-L")
         .arg(our_folder())
-        .args(["-lzmq", "-lpthread"])
+        .args(["-Wl,--as-needed", "-lzmq", "-lpthread", "-ldl"])
         .status();
     match status {
         Ok(status) => assert!(status.success(), "{name} does not compile with {compiler}"),
@@ -147,6 +147,8 @@ programs! {
     threads;
     shutdown;
     fork;
+    abandon;
+    unload;
 }
 
 /// Under valgrind: no invalid access, and nothing lost that nobody points to. Only programs that do not fork, and that
