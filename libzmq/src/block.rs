@@ -13,6 +13,7 @@ struct Inner {
 }
 
 thread_local! {
+    #[allow(clippy::vec_box, reason = "they are handed out as the boxes they are")]
     static SPARE: RefCell<Vec<Box<Inner>>> = const { RefCell::new(Vec::new()) };
 }
 
