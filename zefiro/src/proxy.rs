@@ -101,7 +101,7 @@ impl Proxy {
         }
     }
 
-    /// A signal that is handled while the proxy waits ends it with [`Interrupted`](ErrorKind::Interrupted), as C
+    /// A signal that is handled while the proxy waits ends it with [`Interrupted`](crate::ErrorKind::Interrupted), as C
     /// programs expect.
     pub fn until_signal(mut self) -> Proxy {
         self.wait = Wait::UntilSignal;

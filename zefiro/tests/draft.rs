@@ -101,8 +101,10 @@ fn on_the_wire_groups_are_commands_and_a_message_is_two_frames() {
     let address = radio.bind("tcp://127.0.0.1:*").unwrap().to_string();
     let mut dish = TcpStream::connect(address.trim_start_matches("tcp://")).unwrap();
     dish.write_all(&handshake("DISH")).unwrap();
+    dish.write_all(b"\x01\x04JOIN\x00\x05other").unwrap();
     dish.write_all(b"\x04\x0a\x04JOINMovie").unwrap();
     radio.wait_subscribed("Movie", 1, LONG).unwrap();
+    assert_eq!((radio.topic_count(), radio.counters().dropped.filtered), (1, 1), "a message is no command");
     radio.send(Message::for_group("Movie", "Godfather")).unwrap();
     let mut heard = vec![0; handshake("RADIO").len() + 18];
     dish.read_exact(&mut heard).unwrap();

@@ -503,9 +503,10 @@ impl Connection {
                     if inside {
                         scanner.cut(start);
                     }
-                    let event = self.obey(body..end, now);
-                    if let Some(event) = event {
-                        after.push((pieces.len(), event));
+                    match self.obey(body..end, now) {
+                        Ok(Some(event)) => after.push((pieces.len(), event)),
+                        Ok(None) => {}
+                        Err(error) => break Err(error),
                     }
                     if inside {
                         // Its message must be in one piece. Rare: a peer pings between two frames of a message.
@@ -518,16 +519,18 @@ impl Connection {
         outcome
     }
 
-    /// Executes a command; some are for the driver.
-    fn obey(&mut self, body: std::ops::Range<usize>, now: Instant) -> Option<Event> {
-        let command = Command::parse(self.input.get(body)?)?;
-        match command.name {
-            command::SUBSCRIBE => Some(Event::Subscribe(Frame::from(command.data))),
-            command::CANCEL => Some(Event::Cancel(Frame::from(command.data))),
-            command::JOIN => group_of(command.data).map(Event::Join),
-            command::LEAVE => group_of(command.data).map(Event::Leave),
+    /// Executes a command; some are for the driver. Those that mean nothing to the socket's type are ignored.
+    fn obey(&mut self, body: std::ops::Range<usize>, now: Instant) -> Result<Option<Event>, Error> {
+        let Some(command) = self.input.get(body).and_then(Command::parse) else { return Ok(None) };
+        let publishes = matches!(self.config.socket_type, SocketType::Pub | SocketType::XPub);
+        let radiates = self.config.socket_type == SocketType::Radio;
+        Ok(match command.name {
+            command::SUBSCRIBE if publishes => Some(Event::Subscribe(Frame::from(command.data))),
+            command::CANCEL if publishes => Some(Event::Cancel(Frame::from(command.data))),
+            command::JOIN if radiates => Some(Event::Join(group_of("JOIN", command.data)?)),
+            command::LEAVE if radiates => Some(Event::Leave(group_of("LEAVE", command.data)?)),
             command::PING if self.settled.version >= Version::V3_0 => {
-                let (ttl, context) = command.data.split_first_chunk::<2>()?;
+                let Some((ttl, context)) = command.data.split_first_chunk::<2>() else { return Ok(None) };
                 let context = context.get(..PING_CONTEXT_MAX).unwrap_or(context);
                 let mut pong = Vec::new();
                 command::encode(&mut pong, command::PONG, context);
@@ -539,7 +542,7 @@ impl Connection {
                 None
             }
             _ => None,
-        }
+        })
     }
 
     fn push_command(&mut self, body: &[u8]) {
@@ -591,10 +594,10 @@ impl Connection {
     }
 }
 
-/// A group's name, up to a zero byte; `None`: there is no such group.
-fn group_of(data: &[u8]) -> Option<Frame> {
+/// A group's name, up to a zero byte.
+fn group_of(command: &'static str, data: &[u8]) -> Result<Frame, Error> {
     let name = data.split(|byte| *byte == 0).next().unwrap_or_default();
-    (name.len() <= GROUP_BYTES_MAX).then(|| Frame::from(name))
+    if name.len() > GROUP_BYTES_MAX { Err(Error::MalformedCommand(command)) } else { Ok(Frame::from(name)) }
 }
 
 fn push_commands(mechanism: &mut dyn Mechanism, out: &mut Vec<u8>) {

@@ -157,6 +157,67 @@ fn subscriptions_keep_their_place_among_messages() {
 }
 
 #[test]
+fn groups_are_joined_and_left_by_commands_in_any_split() {
+    for step in 1..30 {
+        let (mut radio, mut dish, now) = pair(SocketType::Radio, SocketType::Dish);
+        settle(&mut radio, &mut dish, 1000, now).unwrap();
+        radio.events.clear();
+        for chunk in b"\x04\x07\x04JOINtv\x04\x09\x05LEAVEt\0v".chunks(step) {
+            radio.feed(chunk, now).unwrap();
+        }
+        assert!(
+            matches!(&radio.events[..], [Event::Join(tv), Event::Leave(t)] if tv == "tv" && t == "t"),
+            "{:?}",
+            radio.events
+        );
+    }
+    let (mut radio, mut dish, now) = pair(SocketType::Radio, SocketType::Dish);
+    settle(&mut radio, &mut dish, 1000, now).unwrap();
+    let mut long = vec![6, 0, 0, 0, 0, 0, 0, 1, 5];
+    long.extend_from_slice(b"\x04JOIN");
+    long.resize(9 + 261, b'x');
+    assert_eq!(radio.feed(&long, now), Err(Error::MalformedCommand("JOIN")));
+}
+
+#[test]
+fn commands_that_mean_nothing_to_a_type_are_ignored() {
+    let (mut pull, mut push, now) = pair(SocketType::Pull, SocketType::Push);
+    settle(&mut pull, &mut push, 1000, now).unwrap();
+    pull.events.clear();
+    pull.feed(b"\x04\x0b\x09SUBSCRIBEA\x04\x08\x06CANCELA\x04\x07\x04JOINtv\x04\x04\x03FOO\x04\x05\x04PING", now)
+        .unwrap();
+    assert!(pull.events.is_empty(), "{:?}", pull.events);
+    assert!(!pull.connection.has_output());
+}
+
+#[test]
+fn pings_can_be_kept_from_peers_of_3_0_and_a_peer_known_to_live_is_kept() {
+    let second = Duration::from_secs(1);
+    for (minor, pinged) in [(0, false), (1, true)] {
+        let now = Instant::now();
+        let mut config = Config::new(SocketType::Pull);
+        config.heartbeat.interval = Some(second);
+        config.heartbeat.timeout = Some(second);
+        config.heartbeat.only_current = true;
+        let mut pull = Peer::new(config, now);
+        let mut greeting = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, minor];
+        greeting.extend_from_slice(b"NULL");
+        greeting.resize(64, 0);
+        greeting.extend_from_slice(b"\x04\x1a\x05READY\x0bSocket-Type\0\0\0\x04PUSH");
+        greeting[65] = (greeting.len() - 66) as u8;
+        pull.feed(&greeting, now).unwrap();
+        assert!(pull.connection.is_ready());
+        pull.connection.take_output();
+        pull.connection.handle_timeout(now + second).unwrap();
+        assert_eq!(pull.connection.has_output(), pinged, "3.{minor}");
+        assert_eq!(pull.connection.is_peer_late(now + second * 2), pinged, "3.{minor}");
+        pull.connection.peer_lives();
+        assert!(!pull.connection.is_peer_late(now + second * 2));
+        pull.connection.handle_timeout(now + second * 2).unwrap();
+    }
+}
+
+#[test]
 fn incompatible_types_part() {
     let (mut push, mut publisher, now) = pair(SocketType::Push, SocketType::Pub);
     assert!(matches!(settle(&mut push, &mut publisher, 1000, now), Err(Error::IncompatibleType(_))));

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zmtp::{Event, Frame};
+use zmtp::{Event, Frame, SocketType};
 
 use super::Command;
 use super::link::{Link, Loss, Protocol, Reader};
@@ -175,6 +175,10 @@ pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut R
     while let Some(event) = connection.poll_event() {
         let state = state.get_or_insert_with(|| core.lock());
         match event {
+            // What groups are asked for is told by commands; a message that looks like one of ours is not.
+            Event::Messages(run) if core.socket_type == SocketType::Radio => {
+                state.pipes.count_dropped(DropReason::Filtered, run.messages() as u64);
+            }
             Event::Messages(run) => state.deliver_run(link.pipe, run, leader),
             Event::Subscribe(topic) => {
                 state.deliver_message(link.pipe, subscription_message(true, &topic), leader);
