@@ -30,6 +30,12 @@ impl Block {
         Block(Box::into_raw(inner))
     }
 
+    /// Whether there is no other reference to it.
+    pub(crate) fn is_unique(&self) -> bool {
+        // SAFETY: as below. Acquire: what others did with the bytes before they let go is done.
+        unsafe { (*self.0).references.load(Ordering::Acquire) == 1 }
+    }
+
     /// Where its bytes are.
     pub(crate) fn data(&self) -> *mut u8 {
         // SAFETY: the block lives as long as this reference to it.
@@ -47,8 +53,9 @@ impl Clone for Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
+        // Nobody can make another reference of a unique one meanwhile: then nothing need be counted.
         // SAFETY: as above. Release: what this thread did with the bytes is before whatever is done with them next.
-        if unsafe { (*self.0).references.fetch_sub(1, Ordering::Release) } != 1 {
+        if !self.is_unique() && unsafe { (*self.0).references.fetch_sub(1, Ordering::Release) } != 1 {
             return;
         }
         // Acquire: as the others' releases say.

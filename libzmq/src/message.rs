@@ -227,6 +227,27 @@ impl Message {
         message
     }
 
+    /// Becomes a received part, of up to [`Block::BYTES_MAX`] bytes; in the block it has, if that is its own.
+    #[inline]
+    pub(crate) fn refill(&mut self, bytes: &[u8], more: bool, metadata: Option<Arc<Metadata>>) {
+        // SAFETY: the kind says that it is a block.
+        let own = self.kind == BLOCK && unsafe { self.body.block.block.is_unique() };
+        if own && bytes.len() > INLINE_MAX && bytes.len() <= Block::BYTES_MAX && self.group.is_null() {
+            // SAFETY: the block has room for the bytes, which are elsewhere, and is nobody else's.
+            unsafe {
+                let small = &mut *self.body.block;
+                ptr::copy_nonoverlapping(bytes.as_ptr(), small.block.data(), bytes.len());
+                small.len = bytes.len();
+            }
+            self.forget_metadata();
+            self.routing_id = 0;
+        } else {
+            replace(self, Message::copy_of(bytes));
+        }
+        self.flags = if more { FLAG_MORE } else { 0 };
+        self.metadata = metadata.map_or(ptr::null(), Arc::into_raw);
+    }
+
     /// Takes what it knows of a connection out of it.
     pub(crate) fn take_metadata(&mut self) -> Option<Arc<Metadata>> {
         let metadata = std::mem::replace(&mut self.metadata, ptr::null());

@@ -139,9 +139,14 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
                     return Err(failure);
                 }
             };
-            let len = received.first().len();
-            let part = received.into_frames().next().unwrap_or_default();
-            message::replace(message, Message::from_frame(part, more, metadata));
+            let part = received.first();
+            let len = part.len();
+            if len <= Frame::INLINE_MAX {
+                message.refill(part, more, metadata);
+            } else {
+                let part = received.into_frames().next().unwrap_or_default();
+                message::replace(message, Message::from_frame(part, more, metadata));
+            }
             Ok(capped(len))
         })
     })
