@@ -28,6 +28,7 @@ pub enum Command {
     Talk(Talk),
     Proxy(crate::proxy::Args),
     Monitor(crate::monitor::Args),
+    Keygen(crate::keygen::Args),
     Perf(crate::perf::Args),
     #[command(hide = true)]
     DemoPeer(crate::demo::peer::Args),

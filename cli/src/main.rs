@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod keygen;
 mod monitor;
 mod perf;
 mod proxy;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::DemoPeer(args) => demo::peer::run(&args),
         Command::Proxy(args) => proxy::run(&args),
         Command::Monitor(args) => monitor::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
         Command::Perf(args) => perf::run(args),
         Command::PerfChild(args) => perf::run_child(args),
         Command::Talk(talk) => transfer::run(&talk),
@@ -55,7 +57,7 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         ErrorKind::InvalidEndpoint => {
             Some("endpoints look like tcp://127.0.0.1:5555, tcp://*:5555 or ipc:///tmp/socket")
         }
-        ErrorKind::UnsupportedTransport => Some("transports are tcp, ipc and inproc"),
+        ErrorKind::UnsupportedTransport => Some("transports are tcp, ipc, udp and inproc"),
         _ => None,
     }
 }
