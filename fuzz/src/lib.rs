@@ -6,19 +6,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zmtp::{Config, Connection, Event, Framing, Memory, Run, SocketType};
+use zmtp::{Config, Connection, CurveSecret, Event, Framing, MechanismConfig, Memory, Run, SocketType, Verdict};
 
 /// A target and its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 9] = [
     ("headers", headers),
     ("metadata", metadata),
     ("commands", commands),
     ("connection", connection),
     ("pair", pair),
     ("endpoint", endpoint),
+    ("secured", secured),
+    ("options", options),
+    ("z85", keys),
 ];
 
 /// Frame headers, and runs cut from garbage.
@@ -98,6 +101,86 @@ pub fn pair(bytes: &[u8]) {
     }
 }
 
+/// A client and a server of PLAIN or CURVE, with bytes changed on the way, and traffic if the handshake goes well; or
+/// one of them fed with arbitrary bytes behind a good greeting. The first byte chooses.
+pub fn secured(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let server_key = CurveSecret::new([7; 32]);
+    let (client, server) = if choice & 1 == 0 {
+        let client = MechanismConfig::PlainClient { username: "user".into(), password: "password".into() };
+        (client, MechanismConfig::PlainServer)
+    } else {
+        let secret = CurveSecret::new([9; 32]);
+        let client = MechanismConfig::CurveClient { public: secret.public(), secret, server: server_key.public() };
+        (client, MechanismConfig::CurveServer { secret: server_key })
+    };
+    let start = |mechanism: MechanismConfig| {
+        let mut config = Config::new(SocketType::Dealer);
+        config.limits.message_bytes_max = Some(1 << 20);
+        config.authenticate = choice & 2 != 0;
+        config.mechanism = mechanism;
+        Connection::new(Arc::new(config), Instant::now())
+    };
+    let (name, now) = (client.name(), Instant::now());
+    let (mut one, mut other) = (start(client), start(server));
+    if choice & 4 != 0 {
+        let side = if choice & 8 != 0 { &mut one } else { &mut other };
+        let _ = feed(side, &greeting(name), now) && feed(side, bytes, now);
+        return;
+    }
+    let mut faults = bytes.iter().copied();
+    let mut damage = |wire: &mut Vec<u8>| {
+        if let Some(fault) = faults.next().filter(|fault| fault & 7 == 7)
+            && let Some(at) = usize::from(fault).checked_rem(wire.len())
+        {
+            wire[at] ^= fault;
+        }
+    };
+    for _ in 0..16 {
+        let mut to_other = one.take_output().unwrap_or_default();
+        let mut to_one = other.take_output().unwrap_or_default();
+        damage(&mut to_other);
+        damage(&mut to_one);
+        if !feed(&mut other, &to_other, now) || !feed(&mut one, &to_one, now) {
+            return;
+        }
+    }
+    let Some(mut sealer) = one.take_sealer() else { return };
+    let mut wire = Vec::new();
+    for body in bytes.chunks(100) {
+        if sealer.seal(&mut wire, body.len() < 100, body.len() == 1, body).is_err() {
+            return;
+        }
+        damage(&mut wire);
+    }
+    feed(&mut other, &wire, now);
+}
+
+/// Options by number, as C sets and reads them.
+pub fn options(bytes: &[u8]) {
+    let Some((numbers, value)) = bytes.split_at_checked(2) else { return };
+    let mut options = zefiro::Options::default();
+    let socket_type = SocketType::ALL[usize::from(numbers[0]) % SocketType::ALL.len()];
+    let number = i32::from(numbers[1]);
+    if options.set_raw(socket_type, number, Some(value)).is_ok() {
+        let _ = options.validate();
+    }
+    let mut room = vec![0; value.len().min(300)];
+    let _ = options.read_raw(number, &mut room);
+    let _ = options.set_raw(socket_type, number, None);
+    let _ = zefiro::ContextOptions::default().set_raw(number, Some(value));
+}
+
+/// Keys as text.
+pub fn keys(bytes: &[u8]) {
+    if let Some(decoded) = zmtp::z85::decode(bytes) {
+        assert_eq!(zmtp::z85::encode(&decoded).unwrap().as_bytes(), bytes);
+    }
+    if let Some(text) = zmtp::z85::encode(bytes).filter(|text| !text.is_empty()) {
+        assert_eq!(zmtp::z85::decode(text.as_bytes()).unwrap(), bytes);
+    }
+}
+
 fn fresh(choice: u8) -> (Connection, Instant) {
     let socket_type = SocketType::ALL[usize::from(choice & 0x0f) % SocketType::ALL.len()];
     let mut config = Config::new(socket_type);
@@ -110,10 +193,15 @@ fn fresh(choice: u8) -> (Connection, Instant) {
 
 /// What a well-behaved 3.1 peer without a socket type says first.
 fn handshake() -> Vec<u8> {
-    let mut bytes = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1];
-    bytes.extend_from_slice(b"NULL");
-    bytes.resize(64, 0);
+    let mut bytes = greeting("NULL");
     bytes.extend_from_slice(b"\x04\x06\x05READY");
+    bytes
+}
+
+fn greeting(mechanism: &str) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 1];
+    bytes.extend_from_slice(mechanism.as_bytes());
+    bytes.resize(64, 0);
     bytes
 }
 
@@ -129,6 +217,15 @@ fn feed(connection: &mut Connection, bytes: &[u8], now: Instant) -> bool {
         rest = &rest[room..];
         let result = connection.handle_input(now);
         while let Some(event) = connection.poll_event() {
+            if let Event::Authenticate(question) = &event {
+                let verdict = match question.credentials.first().and_then(|credential| credential.first()) {
+                    Some(first) if first & 1 == 1 => Verdict::Refused(400),
+                    _ => Verdict::Welcome,
+                };
+                if connection.answer(verdict, now).is_err() {
+                    return false;
+                }
+            }
             if let Event::Messages(mut run) = event {
                 let (mut messages, promised) = (0, run.messages());
                 while let Some((_, more)) = run.next_frame() {
