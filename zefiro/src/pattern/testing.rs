@@ -93,6 +93,10 @@ pub(super) struct FarEnd {
 impl FarEnd {
     /// What was written since the last look.
     pub(super) fn read(&mut self) -> Vec<Message> {
-        std::iter::from_fn(|| self.reader.pop().map(|(message, _)| message)).collect()
+        std::iter::from_fn(|| {
+            let mut message = Message::new();
+            self.reader.pop(&mut message).map(|_| message)
+        })
+        .collect()
     }
 }

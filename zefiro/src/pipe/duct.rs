@@ -77,8 +77,10 @@ impl DuctWriter {
         room
     }
 
-    /// Adds a message, whatever the limit says. Answers whether the reader must be told that there is something.
-    pub(crate) fn push(&mut self, message: Message) -> bool {
+    /// Adds a message, whatever the limit says, and leaves an empty one in its place. Answers whether the reader must be
+    /// told that there is something.
+    #[inline]
+    pub(crate) fn push(&mut self, message: &mut Message) -> bool {
         self.written += 1;
         let mut shared = self.duct.shared.lock();
         if shared.reader_gone {
@@ -87,7 +89,7 @@ impl DuctWriter {
         if self.conflate {
             shared.queue.clear();
         }
-        shared.queue.push_back(message);
+        shared.queue.push_back(std::mem::take(message));
         std::mem::take(&mut shared.reader_asleep)
     }
 
@@ -128,21 +130,24 @@ impl DuctReader {
         !self.local.is_empty()
     }
 
-    /// The next message, and whether the writer must be told that there is room again.
-    pub(crate) fn pop(&mut self) -> Option<(Message, bool)> {
+    /// Puts the next message in `out`, and answers whether the writer must be told that there is room again.
+    #[inline]
+    pub(crate) fn pop(&mut self, out: &mut Message) -> Option<bool> {
         if !self.has_message() {
             return None;
         }
-        let message = self.local.pop_front()?;
+        // In place: a message is large, and moving it by value costs more than the rest of this.
+        std::mem::swap(out, self.local.front_mut()?);
+        self.local.pop_front();
         self.read += 1;
         let step = self.limit.div_ceil(2).max(1) as u64;
         if self.limit == 0 || self.read - self.acknowledged < step {
-            return Some((message, false));
+            return Some(false);
         }
         self.acknowledged = self.read;
         let mut shared = self.duct.shared.lock();
         shared.acknowledged = self.read;
-        Some((message, std::mem::take(&mut shared.writer_asleep)))
+        Some(std::mem::take(&mut shared.writer_asleep))
     }
 
     /// Messages taken from the queue and not yet read.
@@ -175,39 +180,44 @@ fn limit(writer_mark: usize, reader_mark: Option<usize>) -> usize {
 mod tests {
     use super::*;
 
+    fn next(reader: &mut DuctReader) -> Option<Message> {
+        let mut message = Message::new();
+        reader.pop(&mut message).map(|_| message)
+    }
+
     #[test]
     fn both_marks_add_up_and_room_comes_back_by_half() {
         let (mut writer, mut reader) = duct(2, false);
         reader.set_mark(2, 2);
         let mut written = 0;
         while writer.has_room() {
-            writer.push(Message::from("x"));
+            writer.push(&mut Message::from("x"));
             written += 1;
         }
         assert_eq!(written, 4);
-        assert_eq!(reader.pop().map(|(_, rouse)| rouse), Some(false));
+        assert_eq!(reader.pop(&mut Message::new()), Some(false));
         assert!(!writer.has_room());
-        assert_eq!(reader.pop().map(|(_, rouse)| rouse), Some(true));
+        assert_eq!(reader.pop(&mut Message::new()), Some(true));
         assert!(writer.has_room());
     }
 
     #[test]
     fn the_reader_is_told_once_per_sleep() {
         let (mut writer, mut reader) = duct(0, false);
-        assert!(writer.push(Message::from("a")));
-        assert!(!writer.push(Message::from("b")));
-        assert!(reader.pop().is_some() && reader.pop().is_some());
+        assert!(writer.push(&mut Message::from("a")));
+        assert!(!writer.push(&mut Message::from("b")));
+        assert!(reader.pop(&mut Message::new()).is_some() && reader.pop(&mut Message::new()).is_some());
         assert!(!reader.has_message());
-        assert!(writer.push(Message::from("c")));
+        assert!(writer.push(&mut Message::from("c")));
     }
 
     #[test]
     fn what_was_written_before_the_end_is_still_read() {
         let (mut writer, mut reader) = duct(10, false);
-        writer.push(Message::from("a"));
+        writer.push(&mut Message::from("a"));
         assert!(writer.close());
-        assert_eq!(reader.pop().map(|(message, _)| message), Some(Message::from("a")));
-        assert!(reader.pop().is_none());
+        assert_eq!(next(&mut reader), Some(Message::from("a")));
+        assert!(reader.pop(&mut Message::new()).is_none());
     }
 
     #[test]
@@ -215,10 +225,10 @@ mod tests {
         let (mut writer, mut reader) = duct(1, true);
         for text in ["a", "b", "c"] {
             assert!(writer.has_room());
-            writer.push(Message::from(text));
+            writer.push(&mut Message::from(text));
         }
-        assert_eq!(reader.pop().map(|(message, _)| message), Some(Message::from("c")));
-        assert!(reader.pop().is_none());
+        assert_eq!(next(&mut reader), Some(Message::from("c")));
+        assert!(reader.pop(&mut Message::new()).is_none());
     }
 }
 
@@ -262,7 +272,7 @@ mod models {
                 while !writer.has_room() {
                     wait_writable.wait();
                 }
-                if writer.push(Message::from(&[number as u8])) {
+                if writer.push(&mut Message::from(&[number as u8])) {
                     tell_readable.tell();
                 }
             }
@@ -297,9 +307,9 @@ mod models {
     /// A message is written while the reader looks for one. Either it finds it, or it is told.
     fn look_while_writing(look: fn(&mut DuctReader) -> bool) {
         let (mut writer, mut reader) = duct(0, false);
-        writer.push(Message::new());
-        assert!(reader.pop().is_some());
-        let writing = thread::spawn(move || writer.push(Message::new()));
+        writer.push(&mut Message::new());
+        assert!(reader.pop(&mut Message::new()).is_some());
+        let writing = thread::spawn(move || writer.push(&mut Message::new()));
         let found = look(&mut reader);
         let told = writing.join().unwrap();
         assert!(found || told, "a message is there and nobody knows");
@@ -310,9 +320,9 @@ mod models {
         let (mut writer, mut reader) = duct(1, false);
         reader.set_mark(1, 1);
         assert!(writer.has_room());
-        writer.push(Message::new());
+        writer.push(&mut Message::new());
         assert!(writer.has_room());
-        writer.push(Message::new());
+        writer.push(&mut Message::new());
         let looking = thread::spawn(move || writer.has_room());
         let rouse = pop(&mut reader);
         let room = looking.join().unwrap();
@@ -326,7 +336,7 @@ mod models {
 
     #[test]
     fn a_look_finds_room_or_the_writer_is_told() {
-        loom::model(|| look_for_room_while_reading(|reader| reader.pop().is_some_and(|(_, rouse)| rouse)));
+        loom::model(|| look_for_room_while_reading(|reader| reader.pop(&mut Message::new()).unwrap_or(false)));
     }
 
     /// The models have teeth: a reader that looks, and says only afterwards that it sleeps, misses a message.

@@ -361,7 +361,10 @@ impl Pipes {
                 }
             }
             Line::Duct(writer, _, peer) => {
-                if writer.push(enveloped(envelope, message)) {
+                if !envelope.is_empty() {
+                    *message = enveloped(envelope, message);
+                }
+                if writer.push(message) {
                     *noted = true;
                     notices.push(Notice::Readable(peer.clone()));
                 }
@@ -440,7 +443,7 @@ impl Pipes {
                 }
             }
             Line::Duct(writer, _, peer) => {
-                if writer.push(subscription_message(subscribe, topic)) {
+                if writer.push(&mut subscription_message(subscribe, topic)) {
                     *noted = true;
                     notices.push(Notice::Readable(peer.clone()));
                 }
@@ -466,7 +469,7 @@ impl Pipes {
                 }
             }
             Line::Duct(writer, _, peer) => {
-                if writer.push(group_message(join, group)) {
+                if writer.push(&mut group_message(join, group)) {
                     *noted = true;
                     notices.push(Notice::Readable(peer.clone()));
                 }
@@ -515,8 +518,8 @@ impl Pipes {
         };
         if pipe.inbox_messages == 0 {
             let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
-            let (message, rouse) = match reader.pop() {
-                Some(popped) => popped,
+            let rouse = match reader.pop(out) {
+                Some(rouse) => rouse,
                 None => {
                     if pipe.ended {
                         self.noted = true;
@@ -529,7 +532,6 @@ impl Pipes {
                 self.noted = true;
                 self.notices.push(Notice::Writable(peer.clone()));
             }
-            *out = message;
         } else {
             if !pop_item(&mut pipe.inbox, out) {
                 return false;

@@ -2,7 +2,7 @@
 
 #[cfg(not(zefiro_loom))]
 mod real {
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use crate::lock::Lock as Mutex;
     pub(crate) use std::sync::Arc;
 }
 

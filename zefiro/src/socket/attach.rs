@@ -272,7 +272,7 @@ impl State {
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         let (Some(farewell), false) = (pipe.farewell.take(), pipe.ended) else { return };
         if let Line::Duct(writer, _, peer) = &mut pipe.line
-            && writer.push(Message::from(farewell))
+            && writer.push(&mut Message::from(farewell))
         {
             let notice = Notice::Readable(peer.clone());
             self.pipes.note(notice);

@@ -182,8 +182,8 @@ fn forward(pipes: &mut crate::pipe::Pipes, id: PipeId, queue: VecDeque<Message>)
     if let Some(pipe) = pipes.get_mut(id)
         && let Line::Duct(writer, _, peer) = &mut pipe.line
     {
-        for message in queue {
-            if writer.push(message) {
+        for mut message in queue {
+            if writer.push(&mut message) {
                 rouse = Some(peer.clone());
             }
         }
