@@ -29,7 +29,7 @@ pub enum Work {
     Rtr,
     /// A sender that pauses between messages.
     Gap,
-    /// Connections: connect, one message, close.
+    /// Connections: connect, a request and its reply, close.
     Conn,
     /// Memory of idle connections.
     Idle,
@@ -90,8 +90,8 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
             bound(&E::bind(&socket, endpoint)?);
             receive_all::<E>(&socket, if work == Work::In { plan.peers } else { 1 }, work == Work::Gap)
         }
-        Work::Lat | Work::Rtr => {
-            let socket_type = if work == Work::Lat { SocketType::Rep } else { SocketType::Router };
+        Work::Lat | Work::Rtr | Work::Conn => {
+            let socket_type = if work == Work::Rtr { SocketType::Router } else { SocketType::Rep };
             let socket = engine.socket(socket_type, Setup::default())?;
             bound(&E::bind(&socket, endpoint)?);
             let (mut count, start) = (0, Instant::now());
@@ -120,18 +120,6 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
             thread::sleep(Duration::from_millis(200));
             measured.cpu = cpu_seconds() - cpu;
             Ok(measured)
-        }
-        Work::Conn => {
-            let socket = engine.socket(SocketType::Pull, Setup::default())?;
-            bound(&E::bind(&socket, endpoint)?);
-            let (mut count, mut body, cpu) = (0, E::Body::default(), cpu_seconds());
-            loop {
-                E::recv(&socket, &mut body)?;
-                if number_of(E::bytes(&body)) == LAST {
-                    return Ok(Measured { count, cpu: cpu_seconds() - cpu, ..Measured::default() });
-                }
-                count += 1;
-            }
         }
         Work::Idle => {
             let socket = engine.socket(SocketType::Pull, Setup::default())?;
@@ -243,18 +231,27 @@ pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Resu
         }
         Work::Conn => {
             let (start, end) = (Instant::now(), Duration::from_millis(plan.millis));
-            let mut count = 0;
-            while start.elapsed() < end {
-                let socket = open(SocketType::Push)?;
-                E::send(&socket, &count_bytes(count))?;
-                count += 1;
-            }
+            let threads: Vec<_> = (0..CONNECTORS)
+                .map(|_| {
+                    let (engine, endpoint) = (engine.clone(), endpoint.to_string());
+                    Ok(thread::spawn(move || -> anyhow::Result<u64> {
+                        let mut count = 0;
+                        while start.elapsed() < end {
+                            let socket = engine.socket(SocketType::Req, Setup::default())?;
+                            E::connect(&socket, &endpoint)?;
+                            E::send(&socket, &count_bytes(count))?;
+                            E::recv(&socket, &mut E::Body::default())?;
+                            count += 1;
+                        }
+                        Ok(count)
+                    }))
+                })
+                .collect::<anyhow::Result<_>>()?;
+            let count = join_all(threads)?.into_iter().sum();
             let seconds = start.elapsed().as_secs_f64();
-            thread::sleep(Duration::from_millis(300));
-            let socket = open(SocketType::Push)?;
-            E::send(&socket, &count_bytes(LAST))?;
-            drop(socket);
-            thread::sleep(Duration::from_millis(200));
+            let socket = open(SocketType::Req)?;
+            E::send(&socket, b"x")?;
+            E::recv(&socket, &mut E::Body::default())?;
             Measured { count, seconds, ..Measured::default() }
         }
         Work::Idle => {
@@ -493,6 +490,8 @@ fn resident_bytes() -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
+/// Threads that connect, ask, and close, over and over.
+const CONNECTORS: usize = 4;
 /// Requests a dealer keeps outstanding.
 const WINDOW: u64 = 10;
 /// Round trips per second up to which the sleep between them is left out of the latency.
