@@ -1,5 +1,7 @@
 //! What is measured: one set of calls, made to Zefiro or to libzmq, so that both run the same workloads.
 
+use std::time::Duration;
+
 use zefiro::{AnySocket, Configure, Context, Message, SocketType, Wait};
 
 /// A messaging library under measurement. Workloads are compiled once for each, so that no call costs one more than
@@ -47,6 +49,16 @@ pub struct Setup {
 pub struct Zefiro {
     context: Context,
 }
+
+impl Drop for Zefiro {
+    /// As a context of libzmq's ends: when everything is sent.
+    fn drop(&mut self) {
+        let _ = self.context.close_within(SENDING_MAX);
+    }
+}
+
+/// Time to send what is queued at the end of a run: with large messages up to gigabytes.
+const SENDING_MAX: Duration = Duration::from_secs(60);
 
 impl Engine for Zefiro {
     type Socket = AnySocket;

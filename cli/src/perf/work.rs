@@ -178,8 +178,6 @@ pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Resu
             let measured = send_for::<E>(&socket, plan)?;
             drop(socket);
             drop(engine);
-            // libzmq's context has sent everything when it has ended; the sockets of ours linger in the background.
-            thread::sleep(Duration::from_millis(100));
             measured
         }
         Work::In => {

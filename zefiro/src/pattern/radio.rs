@@ -11,6 +11,7 @@ use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes, group_request};
+use crate::routing::distributor::distribute;
 
 /// Who joined which group, and how often.
 #[derive(Default)]
@@ -95,21 +96,7 @@ impl Pattern for Radio {
         self.targets.clear();
         self.targets.extend(self.groups.get(message.first()).into_iter().flat_map(HashMap::keys));
         self.targets.extend(&self.everything);
-        if options.xpub_no_drop {
-            let mut full = false;
-            for &id in &self.targets {
-                full |= pipes.is_open(id) && !pipes.has_room(id);
-            }
-            if full {
-                return Err(Refusal::WouldBlock);
-            }
-        }
-        if self.targets.is_empty() {
-            pipes.count_dropped(DropReason::Unroutable, 1);
-        } else {
-            pipes.fan_out(&self.targets, message);
-        }
-        Ok(())
+        distribute(pipes, options, &self.targets, message)
     }
 
     fn recv(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut Message) -> Result<(), Refusal> {

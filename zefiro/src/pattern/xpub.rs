@@ -9,6 +9,7 @@ use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes, subscription_message};
+use crate::routing::distributor::distribute;
 use crate::routing::request::{Request, take_requests};
 use crate::routing::subscriptions::{Removed, SubscriptionIndex};
 
@@ -169,21 +170,7 @@ impl Pattern for XPub {
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         let alone = self.last_peer.take_if(|_| options.xpub_manual && options.xpub_manual_last_value);
         self.find_targets(options, message.first(), alone);
-        if options.xpub_no_drop {
-            let mut full = false;
-            for &id in &self.targets {
-                full |= pipes.is_open(id) && !pipes.has_room(id);
-            }
-            if full {
-                return Err(Refusal::WouldBlock);
-            }
-        }
-        if self.targets.is_empty() {
-            pipes.count_dropped(DropReason::Unroutable, 1);
-        } else {
-            pipes.fan_out(&self.targets, message);
-        }
-        Ok(())
+        distribute(pipes, options, &self.targets, message)
     }
 
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {

@@ -428,32 +428,26 @@ impl Pipes {
     /// Sends a subscription, or its end, upstream in the form the peer knows, whatever the mark says. It is dropped
     /// when the pipe is not connected: a new connection is told all subscriptions anyway.
     pub(crate) fn write_subscription(&mut self, id: PipeId, subscribe: bool, topic: &[u8]) {
-        if !self.is_open(id) {
-            return;
-        }
-        let Pipes { slots, pool, dirty, notices, noted, .. } = self;
-        let Some(pipe) = slots.get_mut(id.index as usize) else { return };
-        match &mut pipe.line {
-            Line::Backlog(_) | Line::Datagrams(_) => {}
-            Line::Stream(_, outbox) => {
-                outbox.push_subscription(pool, subscribe, topic);
-                if needs_writer(outbox) {
-                    *noted = true;
-                    dirty.push(id);
-                }
-            }
-            Line::Duct(writer, _, peer) => {
-                if writer.push(&mut subscription_message(subscribe, topic)) {
-                    *noted = true;
-                    notices.push(Notice::Readable(peer.clone()));
-                }
-            }
-        }
+        self.write_request(
+            id,
+            |outbox, pool| outbox.push_subscription(pool, subscribe, topic),
+            || subscription_message(subscribe, topic),
+        );
     }
 
     /// Tells a peer that a group is joined, or left, whatever the mark says; as
     /// [`write_subscription`](Pipes::write_subscription) does it.
     pub(crate) fn write_group(&mut self, id: PipeId, join: bool, group: &[u8]) {
+        self.write_request(id, |outbox, pool| outbox.push_group(pool, join, group), || group_message(join, group));
+    }
+
+    /// What a connected peer is told of a change here: a command on a stream, a message within the process.
+    fn write_request(
+        &mut self,
+        id: PipeId,
+        command: impl FnOnce(&mut Outbox, &mut Pool),
+        message: impl FnOnce() -> Message,
+    ) {
         if !self.is_open(id) {
             return;
         }
@@ -462,14 +456,14 @@ impl Pipes {
         match &mut pipe.line {
             Line::Backlog(_) | Line::Datagrams(_) => {}
             Line::Stream(_, outbox) => {
-                outbox.push_group(pool, join, group);
+                command(outbox, pool);
                 if needs_writer(outbox) {
                     *noted = true;
                     dirty.push(id);
                 }
             }
             Line::Duct(writer, _, peer) => {
-                if writer.push(&mut group_message(join, group)) {
+                if writer.push(&mut message()) {
                     *noted = true;
                     notices.push(Notice::Readable(peer.clone()));
                 }

@@ -1,5 +1,6 @@
 //! Routing: what patterns are composed of.
 
+pub(crate) mod distributor;
 pub(crate) mod fair_queue;
 pub(crate) mod load_balancer;
 pub(crate) mod request;

@@ -1,0 +1,33 @@
+//! Distributor: one message to each of many pipes.
+
+use crate::counters::DropReason;
+use crate::message::Message;
+use crate::options::Options;
+use crate::pattern::Refusal;
+use crate::pipe::{PipeId, Pipes};
+
+/// Writes the message to all of `targets` that have room. With the option `xpub_no_drop` it is refused while one that
+/// could be written to has none; without anybody to write to it is dropped.
+pub(crate) fn distribute(
+    pipes: &mut Pipes,
+    options: &Options,
+    targets: &[PipeId],
+    message: &mut Message,
+) -> Result<(), Refusal> {
+    if options.xpub_no_drop {
+        let mut full = false;
+        for &id in targets {
+            // Each is asked, so that each that is full tells when it is not any more.
+            full |= pipes.is_open(id) && !pipes.has_room(id);
+        }
+        if full {
+            return Err(Refusal::WouldBlock);
+        }
+    }
+    if targets.is_empty() {
+        pipes.count_dropped(DropReason::Unroutable, 1);
+    } else {
+        pipes.fan_out(targets, message);
+    }
+    Ok(())
+}
