@@ -43,6 +43,8 @@ pub(crate) struct DuctWriter {
 pub(crate) struct DuctReader {
     duct: Arc<Duct>,
     local: VecDeque<Message>,
+    /// How many messages the last look found.
+    found: usize,
     read: u64,
     acknowledged: u64,
     limit: usize,
@@ -55,7 +57,8 @@ pub(crate) struct DuctReader {
 pub(crate) fn duct(writer_mark: usize, conflate: bool) -> (DuctWriter, DuctReader) {
     let shared = Shared { reader_asleep: true, ..Shared::default() };
     let duct = Arc::new(Duct { shared: Mutex::new(shared) });
-    let reader = DuctReader { duct: duct.clone(), local: VecDeque::new(), read: 0, acknowledged: 0, limit: 0 };
+    let reader =
+        DuctReader { duct: duct.clone(), local: VecDeque::new(), found: 0, read: 0, acknowledged: 0, limit: 0 };
     (DuctWriter { duct, written: 0, acknowledged: 0, mark: writer_mark, limit: writer_mark, conflate }, reader)
 }
 
@@ -126,8 +129,9 @@ impl DuctReader {
         }
         let mut shared = self.duct.shared.lock();
         std::mem::swap(&mut shared.queue, &mut self.local);
-        shared.reader_asleep = self.local.is_empty();
-        !self.local.is_empty()
+        self.found = self.local.len();
+        shared.reader_asleep = self.found == 0;
+        self.found > 0
     }
 
     /// Puts the next message in `out`, and answers whether the writer must be told that there is room again.
@@ -150,6 +154,13 @@ impl DuctReader {
         Some(std::mem::take(&mut shared.writer_asleep))
     }
 
+    /// Whether the messages found at the last look are all read, and were few but more than one: then more are coming, and
+    /// it pays to let them gather.
+    #[inline]
+    pub(crate) fn ends_trickle(&self) -> bool {
+        self.local.is_empty() && (2..TRICKLE_MAX).contains(&self.found)
+    }
+
     /// Messages taken from the queue and not yet read.
     pub(crate) fn queued(&self) -> usize {
         self.local.len()
@@ -165,6 +176,9 @@ impl DuctReader {
         unread
     }
 }
+
+/// Fewer messages than this found at one look are a trickle.
+const TRICKLE_MAX: usize = 32;
 
 /// The marks of both sides add up; either one 0 means no limit. Until the reader joins the writer's counts alone.
 fn limit(writer_mark: usize, reader_mark: Option<usize>) -> usize {

@@ -137,6 +137,8 @@ pub(crate) struct Pipes {
     last_named: Option<PipeId>,
     /// Messages in all inboxes.
     pub(crate) unread: usize,
+    /// The message read last ended a trickle from a socket of this process.
+    pub(crate) trickle: bool,
     /// Whether any of the lists below has something.
     pub(crate) noted: bool,
     /// Outboxes with something that nobody is due to write yet, or that grew large waiting.
@@ -166,6 +168,7 @@ impl Pipes {
             last_received: None,
             last_named: None,
             unread: 0,
+            trickle: false,
             noted: false,
             dirty: Vec::new(),
             notices: Vec::new(),
@@ -522,6 +525,7 @@ impl Pipes {
                     return false;
                 }
             };
+            self.trickle = reader.ends_trickle();
             if rouse {
                 self.noted = true;
                 self.notices.push(Notice::Writable(peer.clone()));

@@ -4,7 +4,7 @@
 //! takes longer or concerns somebody else (writing, waking, telling a peer) is collected in [`After`] and carried out
 //! when the lock has been released, by [`Locked`]'s drop.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -38,6 +38,8 @@ pub(crate) struct SocketCore {
     pub(crate) context: Arc<ContextInner>,
     /// Handles the program holds; the last one closes.
     pub(crate) handles: AtomicUsize,
+    /// The last message received was the end of a trickle.
+    pub(super) trickle: AtomicBool,
     state: Lock<State>,
 }
 
@@ -146,6 +148,7 @@ impl SocketCore {
             socket_type,
             context,
             handles: AtomicUsize::new(1),
+            trickle: AtomicBool::new(false),
             state: Lock::new(make(me)),
         })
     }

@@ -1,6 +1,8 @@
 //! Sending and receiving: at once, or waiting as a thread does. Futures wait in `future.rs`.
 
+use std::hint;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
@@ -47,6 +49,9 @@ impl Wait {
         false
     }
 }
+
+/// How long messages of a trickle are left to gather: time for a processor to send some dozens.
+const GATHERING: Duration = Duration::from_micros(1);
 
 pub(super) const SEND: &str = "send";
 pub(super) const RECV: &str = "recv";
@@ -102,12 +107,33 @@ impl SocketCore {
 
     /// Receives, waiting as `wait` allows.
     pub(crate) fn recv(self: &Arc<SocketCore>, out: &mut Message, wait: Wait) -> Result<()> {
+        if self.trickle.load(Ordering::Relaxed) {
+            self.let_it_gather(wait);
+        }
         let mut state = self.lock();
         match try_recv(&mut state, out) {
             Err(ErrorKind::WouldBlock) => {}
-            result => return result.map_err(|kind| Error::new(kind, RECV)),
+            result => {
+                if std::mem::take(&mut state.pipes.trickle) {
+                    self.trickle.store(true, Ordering::Relaxed);
+                }
+                return result.map_err(|kind| Error::new(kind, RECV));
+            }
         }
         self.recv_waiting(state, out, wait)
+    }
+
+    /// Messages come from the process itself about as fast as they are read. Looked for at once, each costs two
+    /// processors a quarrel about the memory it is in; a moment later many can be had at once.
+    #[cold]
+    fn let_it_gather(&self, wait: Wait) {
+        self.trickle.store(false, Ordering::Relaxed);
+        if wait != Wait::No {
+            let start = Instant::now();
+            while start.elapsed() < GATHERING {
+                hint::spin_loop();
+            }
+        }
     }
 
     #[cold]
