@@ -4,6 +4,7 @@
 //! All pipes of a socket live in one [`Pipes`], under the socket's lock. What an operation on them causes outside that
 //! lock (somebody must write, a peer must be told) is noted here and carried out when the lock is released.
 
+mod broadcast;
 pub(crate) mod duct;
 pub(crate) mod outbox;
 mod reclaim;
@@ -16,6 +17,7 @@ use std::time::Instant;
 use slab::Slab;
 use zmtp::{Frame, Framing, Run, SocketType};
 
+use self::broadcast::{Broadcast, Place};
 use self::duct::{DuctReader, DuctWriter};
 use self::outbox::{Format, Outbox, Pool, WriteState};
 use crate::counters::{Counters, DropReason};
@@ -123,8 +125,9 @@ enum Item {
 pub(crate) struct Pipes {
     slots: Slab<Pipe>,
     generation: u32,
-    pub(crate) pool: Pool,
-    scratch: Vec<u8>,
+    pool: Pool,
+    /// Messages that go to many pipes.
+    broadcast: Broadcast,
     /// Messages per pipe and direction; 0 for no limit.
     pub(crate) send_mark: usize,
     pub(crate) recv_mark: usize,
@@ -160,7 +163,7 @@ impl Pipes {
             slots: Slab::new(),
             generation: 0,
             pool: Pool::default(),
-            scratch: Vec::new(),
+            broadcast: Broadcast::default(),
             send_mark,
             recv_mark,
             send_bytes,
@@ -227,6 +230,7 @@ impl Pipes {
         self.unread = self.unread.saturating_sub(pipe.inbox_messages);
         if self.slots.is_empty() {
             self.pool.trim();
+            self.broadcast = Broadcast::default();
         }
         Some(pipe)
     }
@@ -239,6 +243,13 @@ impl Pipes {
     #[inline]
     pub(crate) fn get_mut(&mut self, id: PipeId) -> Option<&mut Pipe> {
         self.slots.get_mut(id.index as usize).filter(|pipe| pipe.generation == id.generation)
+    }
+
+    /// A pipe, and what outboxes take their memory from.
+    pub(crate) fn get_with_memory(&mut self, id: PipeId) -> Option<(&mut Pipe, &mut Pool, &mut Broadcast)> {
+        let Pipes { slots, pool, broadcast, .. } = self;
+        let pipe = slots.get_mut(id.index as usize).filter(|pipe| pipe.generation == id.generation)?;
+        Some((pipe, pool, broadcast))
     }
 
     /// All pipes, ended ones with unread messages included.
@@ -381,7 +392,9 @@ impl Pipes {
 
     /// Queues one message on each of the pipes that has room; the others miss it, which is counted.
     pub(crate) fn fan_out(&mut self, ids: &[PipeId], message: &mut Message) {
-        let mut encoded_as: Option<Framing> = None;
+        let size = message.byte_len();
+        let together = size <= outbox::COPY_BYTES_MAX && ids.len() > 1;
+        let mut appended: Option<(Framing, Place)> = None;
         let mut last = None;
         for &id in ids {
             if !self.has_room(id) {
@@ -391,36 +404,28 @@ impl Pipes {
                 }
                 continue;
             }
-            let framing = match self.get(id).map(|pipe| (&pipe.line, pipe.conflate)) {
-                Some((Line::Stream(_, outbox), false)) => match outbox.format() {
-                    Format::Zmtp(framing, _) if message.byte_len() <= outbox::COPY_BYTES_MAX => Some(framing),
-                    _ => None,
-                },
-                _ => None,
-            };
-            let Some(framing) = framing else {
-                // One clone less: the last such pipe gets the message itself.
-                if let Some(previous) = last.replace(id) {
-                    self.write(previous, &mut message.clone());
-                }
-                continue;
-            };
-            if encoded_as != Some(framing) {
-                self.scratch.clear();
-                reclaim::encode(framing, message, &mut self.scratch);
-                encoded_as = Some(framing);
-            }
-            let Pipes { slots, pool, dirty, counters, scratch, noted, .. } = self;
+            let Pipes { slots, pool, broadcast, dirty, counters, noted, .. } = self;
             let Some(pipe) = slots.get_mut(id.index as usize) else { continue };
-            let size = message.byte_len() as u64;
-            pipe.counters.sent(size);
-            counters.sent(size);
-            if let Line::Stream(_, outbox) = &mut pipe.line {
-                outbox.push_encoded(pool, scratch);
+            if let Line::Stream(_, outbox) = &mut pipe.line
+                && let Format::Zmtp(framing, _) = outbox.format()
+                && together
+                && !pipe.conflate
+            {
+                let place = match appended {
+                    Some((as_of, place)) if as_of == framing => place,
+                    _ => broadcast.append(pool, framing, message),
+                };
+                appended = Some((framing, place));
+                pipe.counters.sent(size as u64);
+                counters.sent(size as u64);
+                outbox.push_from(pool, broadcast, place);
                 if needs_writer(outbox) {
                     *noted = true;
                     dirty.push(id);
                 }
+            } else if let Some(previous) = last.replace(id) {
+                // One clone less: the last such pipe gets the message itself.
+                self.write(previous, &mut message.clone());
             }
         }
         if let Some(id) = last {

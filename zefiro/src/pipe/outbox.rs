@@ -14,6 +14,7 @@
 
 use zmtp::{Frame, Framing, Header, Sealer, Version};
 
+use super::broadcast::{Broadcast, Passage, Place};
 use super::reclaim::reclaim;
 use crate::message::Message;
 
@@ -28,6 +29,8 @@ pub(crate) struct Outbox {
     bytes: usize,
     /// Messages in the batch that is being written.
     in_flight: usize,
+    /// Where in the socket's log its last message from there ends.
+    heard: u64,
     /// How often it was taken: how others see that it is being written.
     taken: u32,
     /// The batch that cannot go on just now, or an empty one kept for its memory.
@@ -64,6 +67,8 @@ pub(crate) enum Segment {
     Bytes(Vec<u8>),
     /// A large body, by reference.
     Body(Frame),
+    /// Messages that other peers get too.
+    Passage(Passage),
 }
 
 impl Segment {
@@ -71,6 +76,7 @@ impl Segment {
         match self {
             Segment::Bytes(bytes) => bytes,
             Segment::Body(frame) => frame,
+            Segment::Passage(passage) => passage.as_slice(),
         }
     }
 }
@@ -99,6 +105,7 @@ impl Outbox {
             messages: 0,
             bytes: 0,
             in_flight: 0,
+            heard: 0,
             taken: 0,
             spare: Batch::default(),
         }
@@ -156,12 +163,32 @@ impl Outbox {
         self.messages += 1;
     }
 
-    /// Adds a message that was encoded before for this framing; used when one message goes to many peers.
-    pub(crate) fn push_encoded(&mut self, pool: &mut Pool, encoded: &[u8]) {
-        self.prepare(pool, self.open.len());
-        self.open.extend_from_slice(encoded);
-        self.bytes += encoded.len();
+    /// Adds the last message of the socket's log, which many peers get. The first is copied; those that follow without a gap are
+    /// referred to.
+    #[inline]
+    pub(crate) fn push_from(&mut self, pool: &mut Pool, broadcast: &mut Broadcast, place: Place) {
         self.messages += 1;
+        self.bytes += place.len();
+        let follows = std::mem::replace(&mut self.heard, place.end) == place.start;
+        if follows
+            && self.open.is_empty()
+            && let Some(Segment::Passage(passage)) = self.segments.last_mut()
+            && broadcast.extend(passage, place)
+        {
+            return;
+        }
+        if let Some(last) = self.segments.last_mut() {
+            broadcast.copy_short(pool, last);
+        }
+        if follows {
+            if !self.open.is_empty() {
+                self.segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
+            }
+            self.segments.push(Segment::Passage(broadcast.passage(place)));
+        } else {
+            self.prepare(pool, self.open.len());
+            self.open.extend_from_slice(broadcast.bytes(place));
+        }
     }
 
     /// Adds a subscription or its end, in the form the peer's version knows.
@@ -198,9 +225,12 @@ impl Outbox {
     }
 
     /// Moves all that is pending into a batch; `None` if nothing is.
-    pub(crate) fn take(&mut self) -> Option<Batch> {
+    pub(crate) fn take(&mut self, pool: &mut Pool, broadcast: &mut Broadcast) -> Option<Batch> {
         if !self.is_pending() {
             return None;
+        }
+        for segment in &mut self.segments {
+            broadcast.settle(pool, segment);
         }
         self.taken = self.taken.wrapping_add(1);
         let mut batch = std::mem::take(&mut self.spare);
@@ -235,7 +265,12 @@ impl Outbox {
     pub(crate) fn finish(&mut self, pool: &mut Pool, mut batch: Batch) {
         self.in_flight = 0;
         for segment in batch.segments.drain(..).chain(batch.plain.take().into_iter().flatten()) {
-            if let Segment::Bytes(buffer) = segment {
+            let buffer = match segment {
+                Segment::Bytes(buffer) => Some(buffer),
+                Segment::Passage(passage) => passage.into_buffer(),
+                Segment::Body(_) => None,
+            };
+            if let Some(buffer) = buffer {
                 pool.put(buffer);
             }
         }
@@ -247,7 +282,10 @@ impl Outbox {
 
     /// The connection is gone, and with it the batch kept by [`park`](Outbox::park): the whole messages of which the kernel has seen nothing, in order, and how many were
     /// lost because it had a part of them.
-    pub(crate) fn reclaim(&mut self) -> (Vec<Message>, usize) {
+    pub(crate) fn reclaim(&mut self, pool: &mut Pool, broadcast: &mut Broadcast) -> (Vec<Message>, usize) {
+        for segment in &mut self.segments {
+            broadcast.settle(pool, segment);
+        }
         let Batch { segments, plain, written, .. } = std::mem::take(&mut self.spare);
         let (mut segments, written) = match plain {
             // Frames of which the kernel has seen anything are gone.
@@ -310,7 +348,7 @@ impl Batch {
                     sealer.seal(&mut sealed, more, command, body)?;
                 }
                 (segment, None) => headed = seal_small(sealer, &mut sealed, segment.as_slice())?,
-                (Segment::Bytes(_), Some(_)) => return Err(zmtp::Error::MalformedFrame),
+                (_, Some(_)) => return Err(zmtp::Error::MalformedFrame),
             }
         }
         self.plain = Some(std::mem::replace(&mut self.segments, vec![Segment::Bytes(sealed)]));
@@ -367,8 +405,8 @@ fn seal_small(sealer: &mut Sealer, out: &mut Vec<u8>, mut plain: &[u8]) -> Resul
 fn frame_lengths(segments: &[Segment]) -> impl Iterator<Item = usize> {
     segments.iter().flat_map(|segment| {
         let mut rest = match segment {
-            Segment::Bytes(bytes) => bytes.as_slice(),
             Segment::Body(_) => &[],
+            segment => segment.as_slice(),
         };
         std::iter::from_fn(move || {
             let header = Framing::V2.decode_header(rest).ok()??;
@@ -399,25 +437,30 @@ fn frames_end(segments: &[Segment], frames: usize) -> usize {
 #[derive(Default)]
 pub(crate) struct Pool {
     buffers: Vec<Vec<u8>>,
+    bytes: usize,
 }
 
 impl Pool {
     /// A buffer with room, or an unallocated one.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.buffers.pop().unwrap_or_default()
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
     }
 
-    /// Gives a buffer back; kept only if it is of a useful size and there are few.
+    /// Gives a buffer back; kept only if it is of a useful size and they are not too many.
     pub(crate) fn put(&mut self, mut buffer: Vec<u8>) {
-        if self.buffers.len() < POOL_BUFFERS_MAX && (1..=2 * SEGMENT_BYTES).contains(&buffer.capacity()) {
+        let size = buffer.capacity();
+        if (1..=2 * SEGMENT_BYTES).contains(&size) && self.bytes + size <= POOL_BYTES_MAX {
             buffer.clear();
+            self.bytes += size;
             self.buffers.push(buffer);
         }
     }
 
     /// Frees all, when the socket has gone quiet.
     pub(crate) fn trim(&mut self) {
-        self.buffers = Vec::new();
+        *self = Pool::default();
     }
 }
 
@@ -428,5 +471,5 @@ pub(crate) const COPY_BYTES_MAX: usize = 8 * 1024;
 /// A buffer that holds this much is sealed and a new one begun.
 const SEGMENT_BYTES: usize = 64 * 1024;
 
-/// Buffers a socket keeps for reuse.
-const POOL_BUFFERS_MAX: usize = 4;
+/// Memory a socket keeps for reuse.
+const POOL_BYTES_MAX: usize = 4 * SEGMENT_BYTES;

@@ -24,8 +24,10 @@ fn reclaim_frames(framing: Framing, segments: &[Segment], written: usize) -> Vec
     let mut position = 0;
     let mut segments = segments.iter().peekable();
     while let Some(segment) = segments.next() {
-        let Segment::Bytes(bytes) = segment else { return messages };
-        let mut rest = bytes.as_slice();
+        if let Segment::Body(_) = segment {
+            return messages;
+        }
+        let mut rest = segment.as_slice();
         while let Ok(Some(header)) = framing.decode_header(rest) {
             if frames.is_empty() {
                 message_start = position;

@@ -101,25 +101,20 @@ impl State {
         hello: Option<&Frame>,
     ) {
         let id = link.pipe;
-        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        let Some((pipe, pool, _)) = self.pipes.get_with_memory(id) else { return };
         pipe.facts = facts;
         pipe.connected = true;
         pipe.watch = Default::default();
-        let line = std::mem::replace(&mut pipe.line, Line::Stream(link.clone(), Outbox::new(format)));
-        let crate::pipe::Pipes { pool, .. } = &mut self.pipes;
-        let mut pool = std::mem::take(pool);
-        if let Line::Backlog(queue) = line
-            && let Some(pipe) = self.pipes.get_mut(id)
-            && let Line::Stream(_, outbox) = &mut pipe.line
-        {
+        let mut outbox = Outbox::new(format);
+        if let Line::Backlog(queue) = &mut pipe.line {
             if let Some(hello) = hello {
-                outbox.push(&mut pool, &[], &mut Message::from(hello.clone()));
+                outbox.push(pool, &[], &mut Message::from(hello.clone()));
             }
-            for mut message in queue {
-                outbox.push(&mut pool, &[], &mut message);
+            for message in queue {
+                outbox.push(pool, &[], message);
             }
         }
-        self.pipes.pool = pool;
+        pipe.line = Line::Stream(link.clone(), outbox);
         self.pipes.count_sent(id, hello.map(|hello| hello.len()));
         self.links += 1;
         self.connected += 1;
@@ -145,7 +140,7 @@ impl State {
     pub(crate) fn link_down(&mut self, link: &Arc<Link>, lasting: bool, parting: Option<&Frame>) -> LinkDown {
         let id = link.pipe;
         self.unwatch(link);
-        let Some(pipe) = self.pipes.get_mut(id) else { return LinkDown::Done };
+        let Some((pipe, pool, broadcast)) = self.pipes.get_with_memory(id) else { return LinkDown::Done };
         let Line::Stream(current, outbox) = &mut pipe.line else { return LinkDown::Done };
         if !Arc::ptr_eq(current, link) {
             return LinkDown::Done;
@@ -153,7 +148,7 @@ impl State {
         if outbox.state() == WriteState::Draining {
             return LinkDown::Busy;
         }
-        let (kept, lost) = outbox.reclaim();
+        let (kept, lost) = outbox.reclaim(pool, broadcast);
         let mut dropped = lost as u64;
         if !lasting {
             dropped += kept.len() as u64;

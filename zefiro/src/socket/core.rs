@@ -437,9 +437,9 @@ impl State {
 
     /// Takes what is pending in an outbox that is `Draining`; it becomes `Idle` if that is nothing.
     fn take_batch(&mut self, id: PipeId) -> Option<Batch> {
-        let pipe = self.pipes.get_mut(id)?;
+        let (pipe, pool, broadcast) = self.pipes.get_with_memory(id)?;
         let Line::Stream(_, outbox) = &mut pipe.line else { return None };
-        let batch = outbox.take();
+        let batch = outbox.take(pool, broadcast);
         if batch.is_none() {
             outbox.set_state(WriteState::Idle);
         }
@@ -451,14 +451,12 @@ impl State {
 
     /// A batch was written whole. Answers the next one, if there is one and `more` allows it.
     pub(crate) fn batch_written(&mut self, link: &Arc<Link>, batch: Batch, more: bool) -> Option<Batch> {
-        let Pipes { pool, .. } = &mut self.pipes;
-        let mut pool = std::mem::take(pool);
         let mut next = None;
-        if let Some(pipe) = self.pipes.get_mut(link.pipe)
+        if let Some((pipe, pool, _)) = self.pipes.get_with_memory(link.pipe)
             && let Line::Stream(current, outbox) = &mut pipe.line
             && Arc::ptr_eq(current, link)
         {
-            outbox.finish(&mut pool, batch);
+            outbox.finish(pool, batch);
             if !outbox.is_pending() {
                 outbox.set_state(WriteState::Idle);
                 if pipe.closing {
@@ -473,7 +471,6 @@ impl State {
                 self.after.runs.push(link.clone());
             }
         }
-        self.pipes.pool = pool;
         self.await_writer(link.pipe);
         next.and_then(|()| self.take_batch(link.pipe))
     }
