@@ -45,6 +45,10 @@ pub(crate) struct Watch {
     epoch: u64,
     epoch_at_tick: u64,
     led_since: Option<Instant>,
+    /// When the last leader left and gave the duty back.
+    left: Option<Instant>,
+    /// The last two leaders came long after one another: the program has other things to do in between.
+    rare: bool,
 }
 
 /// A socket's own selector.
@@ -257,13 +261,15 @@ impl State {
             return;
         }
         let Some(set) = self.watch.set.clone() else { return };
-        if self.phase == crate::socket::core::Phase::Open && waited.is_some_and(|waited| waited < QUIET) {
+        let often = !self.watch.rare && waited.is_some_and(|waited| waited < QUIET);
+        if self.phase == crate::socket::core::Phase::Open && often {
             self.watch.supervised = true;
             self.watch.epoch_at_tick = self.watch.epoch;
             self.tell_io(set.io.clone(), Command::Supervise(Arc::downgrade(core)));
         } else {
             set.arm();
             self.watch.duty = Duty::Io;
+            self.watch.left = Some(Instant::now());
         }
     }
 }
@@ -284,6 +290,8 @@ pub(crate) fn lead<'a>(
     if state.watch.duty == Duty::Io {
         set.disarm();
         state.watch.duty = Duty::App;
+        // Taken from a leader by the tick, or given back by one that left long ago.
+        state.watch.rare = state.watch.left.take().is_none_or(|left| left.elapsed() >= QUIET);
     }
     if !state.watch.supervised {
         state.watch.led_since = Some(Instant::now());
