@@ -78,10 +78,7 @@ pub fn drive(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Result<Measured
                 if plan.pause_nanos > 0 {
                     thread::sleep(Duration::from_nanos(plan.pause_nanos));
                 }
-                if let Some(due) = plan.due(count) {
-                    thread::sleep((start + due).saturating_duration_since(Instant::now()));
-                }
-                let begun = Instant::now();
+                let begun = plan.wait_for_turn(start, count);
                 stream.write_all(&body)?;
                 stream.read_exact(&mut answer)?;
                 ensure!(answer == body, "the answer is not what was asked");

@@ -58,6 +58,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Sleeps until round trip `count` is due, if they come at a fixed rate; answers when its clock starts. At a high
+    /// rate that is when it is due, so that a late one counts as late; at a low one it would measure how late this
+    /// thread's own sleep ends.
+    pub fn wait_for_turn(&self, start: Instant, count: u64) -> Instant {
+        let Some(due) = self.due(count) else { return Instant::now() };
+        thread::sleep((start + due).saturating_duration_since(Instant::now()));
+        if self.rate > LOW_RATE { start + due } else { Instant::now() }
+    }
+
     /// When round trip `count` is due after the start, if they come at a fixed rate.
     pub fn due(&self, count: u64) -> Option<Duration> {
         (count * 1_000_000_000).checked_div(self.rate).map(Duration::from_nanos)
@@ -407,13 +416,7 @@ fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Mea
         if plan.pause_nanos > 0 {
             thread::sleep(Duration::from_nanos(plan.pause_nanos));
         }
-        // At a high rate the clock starts when the round trip is due, so that a late one counts as late. At a low one
-        // that would measure how late this thread's own sleep ends.
-        let mut begun = Instant::now();
-        if let Some(due) = plan.due(count) {
-            thread::sleep((start + due).saturating_duration_since(begun));
-            begun = if plan.rate > LOW_RATE { start + due } else { Instant::now() };
-        }
+        let begun = plan.wait_for_turn(start, count);
         turn(count)?;
         histogram.saturating_record(begun.elapsed().as_nanos() as u64 / 2);
         count += 1;
