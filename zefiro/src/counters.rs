@@ -33,7 +33,7 @@ pub struct Dropped {
     pub unroutable: u64,
     /// The peer went away with the message queued or half sent.
     pub peer_gone: u64,
-    /// The socket was closed and the linger time ran out.
+    /// The socket was closed, or the endpoint disconnected, and the linger time ran out.
     pub linger_expired: u64,
     /// The message was larger than the socket accepts.
     pub oversize: u64,

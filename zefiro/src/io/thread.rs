@@ -20,6 +20,7 @@ use super::session::{Greeted, Origin, Peer, Phase, Session};
 use super::timer::Timers;
 use super::transmit::{ROUNDS_IO, transmit};
 use super::{ALARM_TOKEN, Command, IoHandle, PATROL, SET_FLAG, Which};
+use crate::counters::DropReason;
 use crate::monitor::{Event, EventKind};
 use crate::pipe::PipeId;
 use crate::socket::attach::LinkDown;
@@ -336,8 +337,11 @@ impl IoThread {
         let lasting = matches!(&session.origin, Origin::Connect(dialer) if dialer.pipe.is_some() && dialer.reconnects())
             && loss.is_retryable()
             && session.closing.is_none();
-        let parting = if matches!(loss, Loss::Asked) { None } else { session.parting() };
-        let down = session.core.lock().link_down(&link, lasting, parting.as_ref());
+        let (parting, reason) = match loss {
+            Loss::Asked => (None, DropReason::LingerExpired),
+            _ => (session.parting(), DropReason::PeerGone),
+        };
+        let down = session.core.lock().link_down(&link, lasting, reason, parting.as_ref());
         if down == LinkDown::Busy {
             return self.handle.tell(Command::Lost(link, loss));
         }

@@ -172,7 +172,7 @@ mod tests {
             let pieces = batch.segments.len();
             let bytes = batch.slices(usize::MAX).collect::<Vec<_>>().concat();
             outbox.finish(&mut self.pool, batch);
-            let messages = reclaim::reclaim(FORMAT, &[Segment::Bytes(bytes)], 0);
+            let messages = reclaim::reclaim(Framing::V2, &[Segment::Bytes(bytes)], 0, 0).0;
             (messages.iter().map(|message| message.as_str().unwrap().to_string()).collect(), pieces)
         }
     }

@@ -280,20 +280,21 @@ impl Outbox {
         self.spare = batch;
     }
 
-    /// The connection is gone, and with it the batch kept by [`park`](Outbox::park): the whole messages of which the kernel has seen nothing, in order, and how many were
-    /// lost because it had a part of them.
+    /// The connection is gone, and with it the batch kept by [`park`](Outbox::park): the whole messages of which the
+    /// kernel has seen nothing, in order, and how many were lost because it had a part of them.
     pub(crate) fn reclaim(&mut self, pool: &mut Pool, broadcast: &mut Broadcast) -> (Vec<Message>, usize) {
         for segment in &mut self.segments {
             broadcast.settle(pool, segment);
         }
         let Batch { segments, plain, written, .. } = std::mem::take(&mut self.spare);
-        let (mut segments, written) = match plain {
+        let (mut segments, gone, untouched) = match plain {
             // Frames of which the kernel has seen anything are gone.
             Some(plain) => {
-                let written = frames_end(&plain, frames_begun(&segments, written));
-                (plain, written)
+                let (ended, begun) = frames_written(&segments, written);
+                let (gone, untouched) = (frames_end(&plain, ended), frames_end(&plain, begun));
+                (plain, gone, untouched)
             }
-            None => (segments, written),
+            None => (segments, written, written),
         };
         segments.append(&mut self.segments);
         segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
@@ -301,9 +302,10 @@ impl Outbox {
         let unsent = std::mem::take(&mut self.messages) + std::mem::take(&mut self.in_flight);
         self.bytes = 0;
         self.state = WriteState::Dead;
-        let kept = reclaim(self.format, &segments, written);
-        let lost = unsent.saturating_sub(kept.len());
-        (kept, lost)
+        match self.format {
+            Format::Zmtp(framing, _) => reclaim(framing, &segments, gone, untouched),
+            Format::Raw => (Vec::new(), unsent),
+        }
     }
 
     /// Makes sure `open` has room for small things; a full buffer is sealed, so that none grows without bound.
@@ -417,15 +419,18 @@ fn frame_lengths(segments: &[Segment]) -> impl Iterator<Item = usize> {
     })
 }
 
-/// How many frames begin within the first `written` bytes.
-fn frames_begun(segments: &[Segment], written: usize) -> usize {
-    let mut start = 0;
-    let begun = |len: usize| {
-        let before = start;
-        start += len;
-        before < written
-    };
-    frame_lengths(segments).map(begun).take_while(|begun| *begun).count()
+/// How many frames end, and how many begin, within the first `written` bytes.
+fn frames_written(segments: &[Segment], written: usize) -> (usize, usize) {
+    let (mut ended, mut begun, mut position) = (0, 0, 0);
+    for len in frame_lengths(segments) {
+        if position >= written {
+            break;
+        }
+        begun += 1;
+        position += len;
+        ended += usize::from(position <= written);
+    }
+    (ended, begun)
 }
 
 /// Where the first `frames` frames end.

@@ -2,30 +2,27 @@
 
 use zmtp::{Frame, Framing};
 
-use super::outbox::{Format, Segment};
+use super::outbox::Segment;
 use crate::message::Message;
 
-/// The whole messages in `segments` of which none of the first `written` bytes is a part. Commands are left out: each
-/// connection has its own.
+/// The whole messages in `segments` of which none of the first `untouched` bytes is a part, and how many others end only
+/// after the first `gone` bytes. Commands are left out: each connection has its own.
+///
+/// `gone` is what the kernel has taken, `untouched` where it has begun with nothing: not the same where it takes frames
+/// as wholes, being encrypted.
 ///
 /// The encoder keeps a header within one segment, and a body either behind its header or as the whole next segment;
 /// should that ever not hold, what cannot be read is left out.
-pub(super) fn reclaim(format: Format, segments: &[Segment], written: usize) -> Vec<Message> {
-    match format {
-        Format::Zmtp(framing, _) => reclaim_frames(framing, segments, written),
-        Format::Raw => Vec::new(),
-    }
-}
-
-fn reclaim_frames(framing: Framing, segments: &[Segment], written: usize) -> Vec<Message> {
+pub(super) fn reclaim(framing: Framing, segments: &[Segment], gone: usize, untouched: usize) -> (Vec<Message>, usize) {
     let mut messages = Vec::new();
+    let mut torn = 0;
     let mut frames: Vec<Frame> = Vec::new();
     let mut message_start = 0;
     let mut position = 0;
     let mut segments = segments.iter().peekable();
     while let Some(segment) = segments.next() {
         if let Segment::Body(_) = segment {
-            return messages;
+            return (messages, torn);
         }
         let mut rest = segment.as_slice();
         while let Ok(Some(header)) = framing.decode_header(rest) {
@@ -44,7 +41,7 @@ fn reclaim_frames(framing: Framing, segments: &[Segment], written: usize) -> Vec
                         rest = &[];
                         body.clone()
                     }
-                    _ => return messages,
+                    _ => return (messages, torn),
                 },
             };
             position += header.len + body_len;
@@ -54,13 +51,15 @@ fn reclaim_frames(framing: Framing, segments: &[Segment], written: usize) -> Vec
             frames.push(frame);
             if !header.more {
                 let message = Message::from(std::mem::take(&mut frames));
-                if message_start >= written {
+                if message_start >= untouched {
                     messages.push(message);
+                } else if position > gone {
+                    torn += 1;
                 }
             }
         }
     }
-    messages
+    (messages, torn)
 }
 
 /// A message in the bytes of `framing`, for one that goes to many peers.

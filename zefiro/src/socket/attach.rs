@@ -135,9 +135,15 @@ impl State {
         }
     }
 
-    /// A connection is lost. A `lasting` pipe keeps its queue for the next one; another ends. `parting` is received as the
-    /// peer's last message.
-    pub(crate) fn link_down(&mut self, link: &Arc<Link>, lasting: bool, parting: Option<&Frame>) -> LinkDown {
+    /// A connection is lost. A `lasting` pipe keeps its queue for the next one; another ends, and what it does not get to
+    /// send is dropped for `reason`. `parting` is received as the peer's last message.
+    pub(crate) fn link_down(
+        &mut self,
+        link: &Arc<Link>,
+        lasting: bool,
+        reason: DropReason,
+        parting: Option<&Frame>,
+    ) -> LinkDown {
         let id = link.pipe;
         self.unwatch(link);
         let Some((pipe, pool, broadcast)) = self.pipes.get_with_memory(id) else { return LinkDown::Done };
@@ -153,10 +159,10 @@ impl State {
         if !lasting {
             dropped += kept.len() as u64;
         }
-        pipe.counters.drop(DropReason::PeerGone, dropped);
+        pipe.counters.drop(reason, dropped);
         pipe.line = Line::Backlog(if lasting { kept.into() } else { VecDeque::new() });
         pipe.paused = false;
-        self.pipes.count_dropped(DropReason::PeerGone, dropped);
+        self.pipes.count_dropped(reason, dropped);
         self.links = self.links.saturating_sub(1);
         self.connected = self.connected.saturating_sub(1);
         if let Some(parting) = parting {
