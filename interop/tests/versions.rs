@@ -143,7 +143,8 @@ fn a_subscriber_of_2_0_gets_what_it_wants() {
 fn a_subscriber_of_1_0_gets_everything_and_chooses_itself() {
     let (publisher, mut stream): (Pub, _) = joined();
     stream.write_all(GREETING_1_0).unwrap();
-    publisher.wait_connected(1, LONG).unwrap();
+    // What such a peer wants, everything, counts as subscribed to a moment after it has connected.
+    publisher.wait_subscribed("", 1, LONG).unwrap();
     publisher.send("other").unwrap();
     publisher.send("topic").unwrap();
     expect(&mut stream, &[OUR_SIGNATURE, b"\x06\x00other\x06\x00topic"].concat());

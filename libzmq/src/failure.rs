@@ -100,6 +100,7 @@ impl From<Error> for Failure {
             ErrorKind::TooManySockets => libc::EMFILE,
             ErrorKind::NoIoThread => EMTHREAD,
             ErrorKind::Interrupted => libc::EINTR,
+            ErrorKind::Insecure => libc::EACCES,
             ErrorKind::Io => error.io_error().and_then(std::io::Error::raw_os_error).unwrap_or(libc::EIO),
             // Endpoints, options and messages that are not valid.
             _ => libc::EINVAL,

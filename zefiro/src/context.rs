@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use zmtp::SocketType;
 
+use crate::auth::worker::Worker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::resolver::Resolver;
 use crate::io::thread::IoThread;
@@ -272,6 +273,7 @@ impl ContextInner {
         self: &Arc<ContextInner>,
         socket_type: SocketType,
         configure: impl FnOnce(&mut Options),
+        authenticator: Option<Arc<Worker>>,
     ) -> Result<Arc<SocketCore>> {
         if self.is_terminated() {
             return Err(Error::new(ErrorKind::Terminated, "socket"));
@@ -285,7 +287,7 @@ impl ContextInner {
             return Err(Error::new(ErrorKind::TooManySockets, "socket"));
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let core = SocketCore::new(id, socket_type, self.clone(), options);
+        let core = SocketCore::new(id, socket_type, self.clone(), options, authenticator);
         sockets.map.insert(id, Arc::downgrade(&core));
         Ok(core)
     }
@@ -295,7 +297,7 @@ impl ContextInner {
         let mut options = Options::new(socket_type, &self.options.lock().clone());
         (options.send_high_water_mark, options.recv_high_water_mark) = (0, 0);
         options.linger = Some(Duration::ZERO);
-        SocketCore::new(self.next_id.fetch_add(1, Ordering::Relaxed), socket_type, self.clone(), options)
+        SocketCore::new(self.next_id.fetch_add(1, Ordering::Relaxed), socket_type, self.clone(), options, None)
     }
 
     /// A closed socket has nothing left to do.

@@ -61,6 +61,8 @@ pub enum ErrorKind {
     NoIoThread,
     /// A signal was handled while the call waited, and it was asked to end then (`EINTR`).
     Interrupted,
+    /// The [policy](crate::policy) of the process asks for encryption (`EACCES`).
+    Insecure,
     /// The operating system refused; [`Error::io_error`] says how.
     Io,
 }
@@ -157,6 +159,7 @@ impl ErrorKind {
             ErrorKind::TooManySockets => "the context has as many sockets as it allows",
             ErrorKind::NoIoThread => "the context has no I/O thread",
             ErrorKind::Interrupted => "a signal was handled meanwhile",
+            ErrorKind::Insecure => "encryption is asked for",
             ErrorKind::Io => "the operating system refused",
         }
     }

@@ -34,12 +34,15 @@
 //! | wait for several sockets | [`Poller`] |
 //! | connect two patterns | [`proxy`], [`Proxy`] |
 //! | see what is going on | [`Socket::monitor`], [`Socket::peers`], [`Socket::counters`] |
+//! | say who may connect, and encrypt | [`SharedKey`], [`auth`], [`certificate`], [`policy`] |
 //! | end in good order | [`Socket::close_within`], [`Context::close_within`] |
 //! | know what went wrong | [`Error`], [`SendError`] |
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod auth;
+pub mod certificate;
 mod context;
 mod counters;
 mod endpoint;
@@ -52,9 +55,11 @@ mod monitor;
 mod options;
 mod pattern;
 mod pipe;
+pub mod policy;
 mod poll;
 mod proxy;
 mod routing;
+mod shared_key;
 mod socket;
 mod sys;
 mod transport;
@@ -71,6 +76,7 @@ pub use monitor::{Event, EventKind, Monitor, MonitorHandle};
 pub use options::{AddressFilter, Configure, ContextOptions, OptionInfo, Options, RawError, option_table};
 pub use poll::{Interest, Poller, Ready};
 pub use proxy::{Proxy, ProxyStatistics, proxy};
+pub use shared_key::SharedKey;
 pub use socket::{Builder, Peer, PeerId, RecvFuture, SendFuture, Socket, Wait, kind};
 #[cfg(feature = "stream")]
 pub use socket::{RecvStream, SendSink};

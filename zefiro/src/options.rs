@@ -25,6 +25,7 @@ use self::security::Key;
 pub(crate) use self::security::Security;
 use self::value::{TextValue, plain};
 use crate::error::{Error, ErrorKind, Result};
+use crate::shared_key::SharedKey;
 
 /// A row of the option table.
 #[derive(Clone, Copy, Debug)]
@@ -253,12 +254,31 @@ option_table! {
         "ZMQ_MAXMSGSIZE" 22 max_frame_size: Option<u64> = None; "bytes", "0 and up, or never", "later";
         rw WideLimit;
     "The largest message to accept, all frames together; a peer that sends a larger one is disconnected."
-        "ZEFIRO_MESSAGE_BYTES_MAX" 0 message_bytes_max: Option<u64> = Some(1 << 30);
+        "ZEFIRO_MESSAGE_BYTES_MAX" 0 message_bytes_max: Option<u64> = None;
         "bytes", "0 and up, or never", "later";
         none Own;
     "The most frames of one message to accept; a peer that sends more is disconnected."
-        "ZEFIRO_MESSAGE_FRAMES_MAX" 0 message_frames_max: usize = 65_536; "frames", "1 and up", "later";
-        none Own, check |frames| *frames > 0;
+        "ZEFIRO_MESSAGE_FRAMES_MAX" 0 message_frames_max: Option<usize> = None; "frames", "1 and up, or never", "later";
+        none Own, check |frames| *frames != Some(0);
+    "The largest command of a handshake to accept; a peer that sends a larger one is disconnected."
+        "ZEFIRO_HANDSHAKE_BYTES_MAX" 0 handshake_bytes_max: Option<usize> = None;
+        "bytes", "512 and up, or never", "later";
+        none Own, check |bytes| bytes.is_none_or(|bytes| bytes >= 512);
+    "The most handshakes going on at once on one bound address; one more ends the oldest."
+        "ZEFIRO_HANDSHAKES_MAX" 0 handshakes_max: Option<usize> = None; "handshakes", "1 and up, or never", "later";
+        none Own, check |number| *number != Some(0);
+    "The most connections from one IP address to one bound address; more are closed at once."
+        "ZEFIRO_ADDRESS_CONNECTIONS_MAX" 0 address_connections_max: Option<usize> = None;
+        "connections", "1 and up, or never", "later; tcp";
+        none Own, check |number| *number != Some(0);
+    "PUB, XPUB, RADIO: the most topics or groups one peer may subscribe to; one that wants more is disconnected."
+        "ZEFIRO_PEER_SUBSCRIPTIONS_MAX" 0 peer_subscriptions_max: Option<usize> = None;
+        "subscriptions", "1 and up, or never", "at once";
+        none Own, check |number| *number != Some(0);
+    "PUB, XPUB: the most bytes of all topics one peer subscribes to; one that wants more is disconnected."
+        "ZEFIRO_PEER_SUBSCRIPTION_BYTES_MAX" 0 peer_subscription_bytes_max: Option<usize> = None;
+        "bytes", "1 and up, or never", "at once";
+        none Own, check |number| *number != Some(0);
     "How long a blocking receive waits; `None`: for ever."
         "ZMQ_RCVTIMEO" 27 recv_timeout: Option<Duration> = None; "time", "0 and up, or never", "at once";
         rw Wait;
@@ -444,6 +464,9 @@ option_table! {
     "The public key of the CURVE server to connect to; setting it makes the socket a CURVE client."
         "ZMQ_CURVE_SERVERKEY" 50 curve_server_key: Option<CurveKey> = None; "key", "Z85 text of 40 characters", "later bind/connect";
         rw Key;
+    "The secret that all parties share: everything is encrypted, and nobody else gets in. It goes before all other security."
+        "ZEFIRO_SHARED_KEY" 0 shared_key: Option<SharedKey> = None; "key", "Z85 text of 40 characters, or never", "later bind/connect";
+        none Own;
     "The domain for which peers are authenticated (RFC 27). Not empty, it makes even NULL ask."
         "ZMQ_ZAP_DOMAIN" 55 zap_domain: String = String::new(); "text", "up to 255 bytes", "later bind/connect";
         rw Domain, check |domain| domain.len() <= 255;
@@ -494,10 +517,34 @@ impl Options {
 }
 
 impl Options {
-    /// What a [builder](crate::Builder) begins with: the defaults of the type, and a [`liveness`](Options::liveness) of 20
-    /// seconds. [`Options::new`] and [`Options::default`] are as libzmq has it: without.
+    /// What a [builder](crate::Builder) begins with: the defaults of the type, a [`liveness`](Options::liveness) of 20
+    /// seconds, and limits to what peers may cost:
+    ///
+    /// | option | here |
+    /// |---|---|
+    /// | [`handshake_interval`](Options::handshake_interval) | 10 s |
+    /// | [`handshake_bytes_max`](Options::handshake_bytes_max) | 64 KiB |
+    /// | [`handshakes_max`](Options::handshakes_max) | 1,024 |
+    /// | [`message_bytes_max`](Options::message_bytes_max) | 1 GiB |
+    /// | [`message_frames_max`](Options::message_frames_max) | 65,536 |
+    /// | [`address_connections_max`](Options::address_connections_max) | 10,000 |
+    /// | [`peer_subscriptions_max`](Options::peer_subscriptions_max) | 1,000,000 |
+    /// | [`peer_subscription_bytes_max`](Options::peer_subscription_bytes_max) | 64 MiB |
+    ///
+    /// [`Options::new`] and [`Options::default`] are as libzmq has it: without.
     pub fn recommended(socket_type: SocketType, context: &ContextOptions) -> Options {
-        Options { liveness: Some(Duration::from_secs(20)), ..Options::new(socket_type, context) }
+        Options {
+            liveness: Some(Duration::from_secs(20)),
+            handshake_interval: Some(Duration::from_secs(10)),
+            handshake_bytes_max: Some(64 * 1024),
+            handshakes_max: Some(1024),
+            message_bytes_max: Some(1 << 30),
+            message_frames_max: Some(65_536),
+            address_connections_max: Some(10_000),
+            peer_subscriptions_max: Some(1_000_000),
+            peer_subscription_bytes_max: Some(64 << 20),
+            ..Options::new(socket_type, context)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use zmtp::{Frame, Question, SocketType};
 
+use crate::auth::Answer;
 use crate::io::{Command, IoHandle};
 use crate::message::Message;
 use crate::options::Options;
@@ -17,16 +18,6 @@ use crate::wait::Observer;
 /// A question that was put to the authenticator.
 pub(crate) struct Asked {
     socket: Arc<SocketCore>,
-}
-
-/// The authenticator's answer.
-#[derive(PartialEq, Eq, Debug)]
-pub(crate) struct Answer {
-    /// 200, 300, 400 or 500.
-    pub(crate) status: u16,
-    pub(crate) text: String,
-    pub(crate) user_id: Vec<u8>,
-    pub(crate) metadata: Vec<(String, Vec<u8>)>,
 }
 
 /// What is wrong with a reply: libzmq's number for it.

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::frame::{Frame, Memory};
 use crate::greeting::{Greeting, Settled, signature};
 use crate::heartbeat::{Clocks, Due, Heartbeat};
+use crate::mechanism::curve::cipher::OVERHEAD;
 use crate::mechanism::{Mechanism, MechanismConfig, Opener, Question, Sealer, Verdict};
 use crate::scanner::{Found, Scanner};
 use crate::socket_type::SocketType;
@@ -387,7 +388,9 @@ impl Connection {
 
     fn open_input(&mut self, opened: &mut Vec<u8>) -> Result<(), Error> {
         let Some(opener) = &mut self.opener else { return Ok(()) };
-        let limit = self.config.limits.frame_bytes_max.unwrap_or(u64::MAX);
+        // What is in a box counts when it was opened; that there is room for it in a message is known before.
+        let most = self.config.limits.message_bytes_max.map(|bytes| bytes.saturating_add(OVERHEAD as u64));
+        let limit = [self.config.limits.frame_bytes_max, most].into_iter().flatten().min().unwrap_or(u64::MAX);
         let mut at = 0;
         let result = loop {
             let rest = self.input.get_mut(at..).unwrap_or_default();

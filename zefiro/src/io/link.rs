@@ -63,6 +63,12 @@ pub(crate) enum Loss {
     NobodyToAsk,
     /// The authenticator's answer cannot be read.
     Answer(Fault),
+    /// The socket's own authenticator did not answer in time.
+    NoAnswer,
+    /// The peer wants more than one may have.
+    Greedy(&'static str),
+    /// Newer peers need its place.
+    Crowded,
     /// The program asked for it.
     Asked,
 }
@@ -73,7 +79,9 @@ impl Loss {
         let errno = match self {
             Loss::PeerClosed => Errno::PIPE,
             Loss::Io(error) => return error.raw_os_error().unwrap_or_default() as u64,
-            Loss::Protocol(_) | Loss::Answer(_) => Errno::PROTO,
+            Loss::Protocol(_) | Loss::Answer(_) | Loss::Greedy(_) => Errno::PROTO,
+            Loss::NoAnswer => Errno::TIMEDOUT,
+            Loss::Crowded => Errno::NOBUFS,
             Loss::NobodyToAsk => Errno::FAULT,
             Loss::Asked => return 0,
         };
@@ -83,8 +91,8 @@ impl Loss {
     /// Whether a connecting socket should try again.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
-            Loss::PeerClosed | Loss::Io(_) | Loss::NobodyToAsk => true,
-            Loss::Answer(_) => false,
+            Loss::PeerClosed | Loss::Io(_) | Loss::NobodyToAsk | Loss::NoAnswer | Loss::Crowded => true,
+            Loss::Answer(_) | Loss::Greedy(_) => false,
             Loss::Protocol(error) => error.retryable(),
             Loss::Asked => false,
         }
@@ -99,6 +107,9 @@ impl std::fmt::Display for Loss {
             Loss::Protocol(error) => error.fmt(f),
             Loss::NobodyToAsk => f.write_str("there is no authenticator to ask whether the peer is welcome"),
             Loss::Answer(_) => f.write_str("the authenticator's answer cannot be read"),
+            Loss::NoAnswer => f.write_str("the authenticator did not answer in time"),
+            Loss::Greedy(what) => write!(f, "the peer asks for more than it may have: {what}"),
+            Loss::Crowded => f.write_str("its handshake was the oldest of too many at once"),
             Loss::Asked => f.write_str("closed by this side"),
         }
     }

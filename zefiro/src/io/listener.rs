@@ -1,6 +1,8 @@
 //! Listener: a bound address that accepts streams.
 
+use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +25,8 @@ pub(crate) struct Listener {
     pub(crate) io: Arc<IoHandle>,
     is_ipc: bool,
     traces: ipc::Traces,
+    /// Connections from each address, where they are limited.
+    seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
     /// Its place in the I/O thread.
     pub(crate) token: AtomicU64,
 }
@@ -42,6 +46,7 @@ impl Listener {
             io,
             is_ipc: ipc_traces.is_some(),
             traces: ipc_traces.unwrap_or_default(),
+            seats: Arc::default(),
             token: AtomicU64::new(0),
         }
     }
@@ -101,6 +106,10 @@ impl Listener {
                 format!("{address} is not in an accept filter"),
             ));
         }
+        let seat = match (address, self.options.address_connections_max) {
+            (Some(address), Some(most)) => Some(self.take_seat(address.ip().to_canonical(), most)?),
+            _ => None,
+        };
         // The peer may be gone already; then the first read says so.
         let _ = tcp::configure(stream, &self.options);
         Ok(Peer {
@@ -108,7 +117,19 @@ impl Listener {
             address: address.map(|address| address.ip().to_canonical().to_string()),
             local: tcp::local_address(stream).map(|address| format!("tcp://{address}")),
             descriptor: stream.as_raw_fd(),
+            seat,
         })
+    }
+
+    fn take_seat(&self, address: IpAddr, most: usize) -> io::Result<Arc<Seat>> {
+        let mut seats = self.seats.lock();
+        let taken = seats.entry(address).or_default();
+        if *taken >= most {
+            let why = format!("{address} has {most} connections already");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
+        *taken += 1;
+        Ok(Arc::new(Seat { seats: self.seats.clone(), address }))
     }
 
     fn ipc_peer(&self, stream: &Socket) -> io::Result<Peer> {
@@ -127,7 +148,7 @@ impl Listener {
         }
         let address = credentials.map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}"));
         let endpoint = Some(self.endpoint.to_string());
-        Ok(Peer { local: endpoint.clone(), endpoint, address, descriptor: stream.as_raw_fd() })
+        Ok(Peer { local: endpoint.clone(), endpoint, address, descriptor: stream.as_raw_fd(), seat: None })
     }
 
     /// Closes the address at once: it can be bound again when this returns. Answers whether it was open.
@@ -137,6 +158,25 @@ impl Listener {
         drop(socket);
         let _ = self.traces.remove();
         true
+    }
+}
+
+/// A connection's place among those of its address, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    address: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.seats.lock();
+        if let Some(taken) = seats.get_mut(&self.address) {
+            *taken -= 1;
+            if *taken == 0 {
+                seats.remove(&self.address);
+            }
+        }
     }
 }
 

@@ -21,8 +21,9 @@ use zmtp::{Config, Connection, Event, Frame, Heartbeat, Limits, PeerInfo, Socket
 use super::IoHandle;
 pub(crate) use super::connector::{Dialer, Race};
 use super::link::{Link, Loss, Protocol, Reader};
-use super::listener::Listener;
+use super::listener::{Listener, Seat};
 use super::receive::hand_over;
+use crate::auth::{Answer, Asked, Request};
 use crate::metadata::Metadata;
 use crate::monitor::{self, EventKind};
 use crate::options::Options;
@@ -33,7 +34,7 @@ use crate::socket::salute;
 use crate::sys::{Interest, net};
 use crate::transport::socks::Socks;
 use crate::transport::{ipc, tcp};
-use crate::zap::{Answer, Asked, Fault};
+use crate::zap::{self, Fault};
 
 /// One peer's stream.
 pub(crate) struct Session {
@@ -84,6 +85,9 @@ pub(crate) struct Peer {
     pub(crate) local: Option<String>,
     /// The number of the stream's descriptor, to name it by.
     pub(crate) descriptor: i32,
+    /// Held while it is connected, where connections of an address are counted.
+    #[allow(dead_code, reason = "it is given back when it is dropped")]
+    pub(crate) seat: Option<Arc<Seat>>,
 }
 
 /// What a step of the handshake came to.
@@ -186,7 +190,7 @@ impl Session {
             return Ok(());
         }
         (self.asked, self.admitted, self.refused) = (None, None, false);
-        let config = Arc::new(config_of(self.core.socket_type, &options, matches!(self.origin, Origin::Accept(_))));
+        let config = Arc::new(config_of(&self.core, &options, matches!(self.origin, Origin::Accept(_))));
         let connection = Connection::new(config, now);
         self.deadline = connection.next_deadline();
         self.phase = Phase::Greeting(stream, Box::new(connection), Vec::new());
@@ -268,7 +272,24 @@ impl Session {
         let Phase::Greeting(_, connection, _) = &mut self.phase else { return Ok(()) };
         let Some(question) = connection.take_question() else { return Ok(()) };
         let address = self.peer.address.as_deref().unwrap_or_default();
-        self.asked = Asked::new(&self.core, &options, question, address, io, token);
+        if let Some(key) = &options.shared_key
+            && question.credentials.first().map(Vec::as_slice) != Some(key.client_public().as_bytes())
+        {
+            return self.decide(Answer::deny("the peer does not have the shared key"), now);
+        }
+        if let Some(worker) = self.core.authenticator.clone() {
+            let (endpoint, identity) = (self.endpoint(), options.routing_id.clone());
+            let address = self.peer.address.as_deref();
+            let Some(request) = Request::new(&question, &options.zap_domain, &endpoint, address, identity) else {
+                return self.decide(Answer::deny("user or password are no UTF-8"), now);
+            };
+            self.asked = Some(Asked::Own(worker.ask(request, io, token)));
+            return Ok(());
+        }
+        if options.shared_key.is_some() {
+            return connection.answer(Verdict::Welcome, now).map_err(Loss::Protocol);
+        }
+        self.asked = zap::Asked::new(&self.core, &options, question, address, io, token).map(Asked::Zap);
         match self.asked {
             Some(_) => Ok(()),
             None if options.needs_authenticator() => Err(Loss::NobodyToAsk),
@@ -276,11 +297,23 @@ impl Session {
         }
     }
 
+    /// The authenticator did not answer in time.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.asked.as_ref().is_some_and(Asked::is_own)
+    }
+
     /// The authenticator may have answered: the handshake goes on, or the peer is told to go.
     pub(crate) fn authenticated(&mut self, now: Instant) -> Result<Greeted, Loss> {
         let Some(answer) = self.asked.as_ref().and_then(Asked::answer) else { return Ok(Greeted::NotYet) };
         self.asked = None;
-        let answer = answer.map_err(Loss::Answer)?;
+        let decided = self.decide(answer.map_err(Loss::Answer)?, now);
+        self.write_greeting()?;
+        decided?;
+        Ok(self.look_whether_greeted())
+    }
+
+    /// The handshake goes on, or the peer is told to go.
+    fn decide(&mut self, answer: Answer, now: Instant) -> Result<(), Loss> {
         let verdict = if answer.status == 200 { Verdict::Welcome } else { Verdict::Refused(answer.status) };
         if verdict != Verdict::Welcome {
             let why = format!("{} {}", answer.status, answer.text);
@@ -288,11 +321,8 @@ impl Session {
             self.refused = true;
         }
         self.admitted = Some(answer);
-        let Phase::Greeting(_, connection, _) = &mut self.phase else { return Ok(Greeted::NotYet) };
-        let answered = connection.answer(verdict, now).map_err(Loss::Protocol);
-        self.write_greeting()?;
-        answered?;
-        Ok(self.look_whether_greeted())
+        let Phase::Greeting(_, connection, _) = &mut self.phase else { return Ok(()) };
+        connection.answer(verdict, now).map_err(Loss::Protocol)
     }
 
     /// Tells why the handshake has failed, in the kind of event libzmq has for it.
@@ -301,6 +331,7 @@ impl Session {
         match loss {
             // That has been told.
             _ if self.refused => {}
+            Loss::NoAnswer => self.emit_with(EventKind::AuthenticationFailed(format!("500 {why}")), 500),
             Loss::Answer(Fault(code)) => self.emit_with(EventKind::ProtocolFailed(why), u64::from(*code)),
             Loss::Protocol(error) => match (error.refused_status(), error.protocol_code()) {
                 (Some(status), _) => self.emit_with(EventKind::AuthenticationFailed(why), status.into()),
@@ -335,7 +366,10 @@ impl Session {
             }
         }
         for (name, value) in info.iter().flat_map(|info| &info.metadata) {
-            metadata.add(name, value);
+            // A peer does not say itself who it is and where.
+            if !OURS_TO_SAY.contains(&name.as_str()) {
+                metadata.add(name, value);
+            }
         }
         Some(Arc::new(metadata))
     }
@@ -350,10 +384,16 @@ impl Session {
         token: u64,
     ) {
         let metadata = self.metadata(info.as_ref());
+        let mechanism = match &protocol {
+            Protocol::Zmtp(_) => self.options().mechanism_name(),
+            Protocol::Raw { .. } => "",
+        };
         let (identity, socket_type) = info.map(|info| (info.routing_id, info.socket_type)).unwrap_or_default();
         let facts = PeerFacts {
             identity,
             socket_type,
+            mechanism,
+            user_id: self.admitted.as_ref().map(|answer| String::from_utf8_lossy(&answer.user_id).into_owned()),
             endpoint: self.endpoint(),
             address: self.peer.address.clone(),
             metadata,
@@ -403,13 +443,17 @@ impl Session {
     }
 }
 
+/// Properties that are known of a peer, and not believed from it.
+const OURS_TO_SAY: [&str; 3] = ["User-Id", "Peer-Address", "__fd"];
+
 /// What the protocol needs to know, from the socket's options.
-fn config_of(socket_type: SocketType, options: &Options, as_server: bool) -> Config {
+fn config_of(core: &SocketCore, options: &Options, as_server: bool) -> Config {
     let mut limits = Limits::default();
     limits.frame_bytes_max = options.max_frame_size;
     limits.message_bytes_max = options.message_bytes_max;
-    limits.message_frames_max = options.message_frames_max;
-    let mut config = Config::new(socket_type);
+    limits.message_frames_max = options.message_frames_max.unwrap_or(usize::MAX);
+    limits.command_bytes_max = options.handshake_bytes_max.unwrap_or(usize::MAX);
+    let mut config = Config::new(core.socket_type);
     config.as_server = as_server;
     config.routing_id = options.routing_id.clone();
     config.metadata = options.metadata.clone();
@@ -429,8 +473,8 @@ fn config_of(socket_type: SocketType, options: &Options, as_server: bool) -> Con
             only_current: false,
         },
     };
-    config.mechanism = options.mechanism();
-    config.authenticate = options.authenticates();
+    config.mechanism = options.mechanism(as_server);
+    config.authenticate = options.authenticates() || core.authenticator.is_some();
     config.handshake_timeout = options.handshake_interval.filter(|interval| *interval > Duration::ZERO);
     config
 }

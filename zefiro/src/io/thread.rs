@@ -2,6 +2,7 @@
 
 mod dialling;
 
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -40,6 +41,8 @@ pub(crate) struct IoThread {
     patrol_due: Option<Instant>,
     idle_rounds: u32,
     resolver: Resolver,
+    /// Handshakes of those that each listener has accepted, the oldest first; some are over.
+    handshakes: HashMap<u64, VecDeque<u64>>,
 }
 
 struct Entry {
@@ -65,6 +68,7 @@ impl IoThread {
             patrol_due: None,
             idle_rounds: 0,
             resolver,
+            handshakes: HashMap::new(),
         }
     }
 
@@ -252,7 +256,10 @@ impl IoThread {
         for _ in 0..ACCEPTS_PER_TURN {
             match listener.accept() {
                 Ok(None) => return,
-                Ok(Some((stream, peer))) => self.accepted(core, listener, stream, peer),
+                Ok(Some((stream, peer))) => {
+                    let session = self.accepted(core, listener, stream, peer);
+                    self.limit_handshakes(listener, token, session);
+                }
                 Err(error) => {
                     let refused = error.kind() == ErrorKind::PermissionDenied;
                     accept_failed(core, listener, &error);
@@ -267,12 +274,40 @@ impl IoThread {
         }
     }
 
-    fn accepted(&mut self, core: &Arc<SocketCore>, listener: &Arc<Listener>, stream: socket2::Socket, peer: Peer) {
+    fn accepted(
+        &mut self,
+        core: &Arc<SocketCore>,
+        listener: &Arc<Listener>,
+        stream: socket2::Socket,
+        peer: Peer,
+    ) -> u64 {
         core.lock().busy += 1;
         let session = Session::new(core.clone(), Origin::Accept(listener.clone()), peer);
         session.emit(EventKind::Accepted);
         let token = self.insert(Item::Session(Box::new(session)));
         self.begin(token, stream);
+        token
+    }
+
+    /// Of too many handshakes at once the oldest is ended: peers that mean well are through in a moment, however many
+    /// that do not keep coming.
+    fn limit_handshakes(&mut self, listener: &Listener, owner: u64, newest: u64) {
+        let Some(most) = listener.options.handshakes_max else { return };
+        let mut going_on = self.handshakes.remove(&owner).unwrap_or_default();
+        going_on.push_back(newest);
+        if going_on.len() > most {
+            going_on.retain(|token| self.is_greeting(*token));
+        }
+        while going_on.len() > most {
+            if let Some(oldest) = going_on.pop_front() {
+                self.handshake_lost(oldest, Loss::Crowded);
+            }
+        }
+        self.handshakes.insert(owner, going_on);
+    }
+
+    fn is_greeting(&mut self, token: u64) -> bool {
+        self.session(token).is_some_and(|session| matches!(session.phase, Phase::Greeting(..)))
     }
 
     // ---- the handshake ----
@@ -456,6 +491,7 @@ impl IoThread {
     }
 
     fn close_listener(&mut self, token: u64) {
+        self.handshakes.remove(&token);
         if let Some(Item::Listener(core, listener)) = self.remove(token) {
             listener.close();
             let mut state = core.lock();
@@ -535,6 +571,7 @@ impl IoThread {
                     session.deadline = connection.next_deadline();
                     self.arm(token);
                 }
+                Err(_) if session.is_unanswered() => self.handshake_lost(token, Loss::NoAnswer),
                 Err(error) => self.handshake_lost(token, Loss::Protocol(error)),
             },
             _ => {}

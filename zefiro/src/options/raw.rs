@@ -103,7 +103,7 @@ impl Options {
                 let number = match self.security() {
                     Security::Null => 0,
                     Security::PlainServer | Security::PlainClient => 1,
-                    Security::CurveServer | Security::CurveClient => 2,
+                    Security::CurveServer | Security::CurveClient | Security::Shared => 2,
                 };
                 put(number, out);
             }

@@ -5,8 +5,10 @@ use zmtp::{CurveKey, CurveSecret, MechanismConfig};
 use super::Options;
 use super::codec::Codec;
 use super::value::TextValue;
+use crate::shared_key::SharedKey;
 
-/// The security mechanism a socket's options ask for. CURVE goes before PLAIN, a server before a client.
+/// The security mechanism a socket's options ask for. A shared key goes before all else, CURVE before PLAIN, a server
+/// before a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Security {
     Null,
@@ -14,13 +16,17 @@ pub(crate) enum Security {
     PlainClient,
     CurveServer,
     CurveClient,
+    /// CURVE, as a server to those who connect and as a client to those connected to.
+    Shared,
 }
 
 impl Options {
     /// What the options ask for.
     pub(crate) fn security(&self) -> Security {
         let keys = self.curve_public_key.is_some() || self.curve_secret_key.is_some();
-        if self.curve_server {
+        if self.shared_key.is_some() {
+            Security::Shared
+        } else if self.curve_server {
             Security::CurveServer
         } else if keys || self.curve_server_key.is_some() {
             Security::CurveClient
@@ -33,11 +39,23 @@ impl Options {
         }
     }
 
-    /// The mechanism, as the protocol wants it. A key that is missing is all zeros, and fits no peer.
-    pub(crate) fn mechanism(&self) -> MechanismConfig {
+    /// The mechanism, as the protocol wants it, of the side that was connected to or the one that connects. A key that is
+    /// missing is all zeros, and fits no peer.
+    pub(crate) fn mechanism(&self, accepted: bool) -> MechanismConfig {
+        if let Some(key) = &self.shared_key {
+            return if accepted {
+                MechanismConfig::CurveServer { secret: key.server_secret().clone() }
+            } else {
+                MechanismConfig::CurveClient {
+                    public: key.client_public(),
+                    secret: key.client_secret().clone(),
+                    server: key.server_public(),
+                }
+            };
+        }
         let secret = self.curve_secret_key.clone().unwrap_or_else(|| CurveSecret::new([0; 32]));
         match self.security() {
-            Security::Null => MechanismConfig::Null,
+            Security::Null | Security::Shared => MechanismConfig::Null,
             Security::PlainServer => MechanismConfig::PlainServer,
             Security::PlainClient => MechanismConfig::PlainClient {
                 username: self.plain_username.clone(),
@@ -52,11 +70,20 @@ impl Options {
         }
     }
 
+    /// The mechanism's name.
+    pub(crate) fn mechanism_name(&self) -> &'static str {
+        match self.security() {
+            Security::Null => "NULL",
+            Security::PlainServer | Security::PlainClient => "PLAIN",
+            Security::CurveServer | Security::CurveClient | Security::Shared => "CURVE",
+        }
+    }
+
     /// Whether an authenticator is asked about peers (RFC 27), if there is one.
     pub(crate) fn authenticates(&self) -> bool {
         match self.security() {
             Security::Null => !self.zap_domain.is_empty(),
-            Security::PlainServer => true,
+            Security::PlainServer | Security::Shared => true,
             Security::CurveServer => !self.zap_domain.is_empty() || !self.zap_enforce_domain,
             Security::PlainClient | Security::CurveClient => false,
         }
@@ -81,6 +108,17 @@ impl TextValue for CurveKey {
 impl TextValue for CurveSecret {
     fn parse(text: &str) -> Option<CurveSecret> {
         CurveSecret::from_z85(text)
+    }
+
+    /// Secrets are not printed.
+    fn print(&self) -> String {
+        "(a secret)".to_string()
+    }
+}
+
+impl TextValue for SharedKey {
+    fn parse(text: &str) -> Option<SharedKey> {
+        text.parse().ok()
     }
 
     /// Secrets are not printed.

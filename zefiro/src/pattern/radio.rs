@@ -2,7 +2,7 @@
 //!
 //! A message is the group, up to 255 bytes, and one part; so it is on the wire.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use zmtp::Frame;
 
@@ -17,7 +17,7 @@ use crate::routing::distributor::distribute;
 #[derive(Default)]
 pub(crate) struct Radio {
     groups: HashMap<Frame, HashMap<PipeId, usize>>,
-    joined: HashMap<PipeId, Vec<Frame>>,
+    joined: HashMap<PipeId, HashSet<Frame>>,
     /// Those who get every group: over udp nobody tells which are joined.
     everything: Vec<PipeId>,
     targets: Vec<PipeId>,
@@ -26,28 +26,28 @@ pub(crate) struct Radio {
 impl Radio {
     fn join(&mut self, id: PipeId, group: Frame) {
         *self.groups.entry(group.clone()).or_default().entry(id).or_default() += 1;
-        self.joined.entry(id).or_default().push(group);
+        self.joined.entry(id).or_default().insert(group);
     }
 
     /// One leave undoes one join.
     fn leave(&mut self, id: PipeId, group: &Frame) {
-        let Some(joined) = self.joined.get_mut(&id) else { return };
-        let Some(place) = joined.iter().position(|other| other == group) else { return };
-        joined.swap_remove(place);
-        if joined.is_empty() {
-            self.joined.remove(&id);
+        let Some(times) = self.groups.get_mut(group).and_then(|members| members.get_mut(&id)) else { return };
+        *times -= 1;
+        if *times > 0 {
+            return;
         }
-        self.leave_once(id, group);
-    }
-
-    fn leave_once(&mut self, id: PipeId, group: &Frame) {
-        let Some(members) = self.groups.get_mut(group) else { return };
-        if let Some(times) = members.get_mut(&id) {
-            *times -= 1;
-            if *times == 0 {
-                members.remove(&id);
+        self.remove_member(id, group);
+        if let Some(joined) = self.joined.get_mut(&id) {
+            joined.remove(group);
+            if joined.is_empty() {
+                self.joined.remove(&id);
             }
         }
+    }
+
+    fn remove_member(&mut self, id: PipeId, group: &Frame) {
+        let Some(members) = self.groups.get_mut(group) else { return };
+        members.remove(&id);
         if members.is_empty() {
             self.groups.remove(group);
         }
@@ -55,7 +55,7 @@ impl Radio {
 
     fn forget(&mut self, id: PipeId) {
         for group in self.joined.remove(&id).unwrap_or_default() {
-            self.leave_once(id, &group);
+            self.remove_member(id, &group);
         }
     }
 }
@@ -76,10 +76,14 @@ impl Pattern for Radio {
         self.forget(id);
     }
 
-    fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+    fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         let mut message = Message::new();
+        let most = options.peer_subscriptions_max.unwrap_or(usize::MAX);
         while pipes.read(id, &mut message) {
             match group_request(&message) {
+                Some((true, _)) if self.joined.get(&id).is_some_and(|joined| joined.len() >= most) => {
+                    pipes.expel(id, "groups");
+                }
                 Some((true, group)) => self.join(id, group),
                 Some((false, group)) => self.leave(id, &group),
                 None => pipes.count_dropped(DropReason::Filtered, 1),

@@ -1,6 +1,6 @@
 //! XPUB: each message to all who subscribed to its topic; the subscriptions to the program.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use zmtp::Frame;
 
@@ -21,6 +21,8 @@ pub(crate) struct XPub {
     peers: BTreeSet<PipeId>,
     /// What the program has yet to read.
     shown: VecDeque<Shown>,
+    /// How many of them are requests of each peer's that is connected.
+    unread: HashMap<PipeId, usize>,
     /// The program never reads: a PUB.
     silent: bool,
     /// Manual mode: whom the program subscribes. It may be gone.
@@ -48,6 +50,7 @@ impl XPub {
             asked: SubscriptionIndex::new(),
             peers: BTreeSet::new(),
             shown: VecDeque::new(),
+            unread: HashMap::new(),
             silent: false,
             last_peer: None,
             targets: Vec::new(),
@@ -62,6 +65,9 @@ impl XPub {
     /// A peer asks to begin or end a subscription.
     fn requested(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId, part: Frame) {
         let Some(Request { subscribe, topic }) = Request::of(&part) else { return };
+        if self.asks_too_much(options, id, subscribe.then_some(topic.len())) {
+            return pipes.expel(id, "subscriptions");
+        }
         let shown = match (options.xpub_manual, subscribe) {
             (true, true) => {
                 self.asked.add(topic, id);
@@ -79,6 +85,21 @@ impl XPub {
         }
     }
 
+    /// Whether a peer has as many subscriptions as it may have and wants another of so many bytes, or asks on and on
+    /// while the program does not read.
+    fn asks_too_much(&self, options: &Options, id: PipeId, wanted: Option<usize>) -> bool {
+        if options.peer_subscriptions_max.is_none() && options.peer_subscription_bytes_max.is_none() {
+            return false;
+        }
+        let most = options.peer_subscriptions_max.unwrap_or(usize::MAX);
+        if self.unread.get(&id).is_some_and(|unread| *unread >= most) {
+            return true;
+        }
+        let Some(len) = wanted else { return false };
+        let (topics, bytes) = if options.xpub_manual { self.asked.holding(id) } else { self.subscriptions.holding(id) };
+        topics >= most || options.peer_subscription_bytes_max.is_some_and(|most| bytes + len > most)
+    }
+
     /// Queues something for the program to read. Requests are never dropped, as a proxy that missed one would be wrong
     /// for good; upstream messages are beyond the receiving high-water mark, which is counted.
     fn show(&mut self, pipes: &mut Pipes, options: &Options, message: Message, origin: Origin) {
@@ -86,6 +107,10 @@ impl XPub {
         match origin {
             // Nobody reads it, so there is never a peer whose request was read last.
             Origin::Request(_) if self.silent => {}
+            Origin::Request(Some(id)) => {
+                *self.unread.entry(id).or_default() += 1;
+                self.shown.push_back(Shown { message, origin });
+            }
             Origin::Upstream if self.silent => pipes.count_dropped(DropReason::Filtered, 1),
             Origin::Upstream if mark > 0 && self.shown.len() >= mark => {
                 pipes.count_dropped(DropReason::HighWaterMark, 1);
@@ -94,14 +119,33 @@ impl XPub {
         }
     }
 
+    /// Where so much waits for the program that it does not seem to read, the requests of a peer that goes do not wait on:
+    /// peers that come, ask and go would be kept for ever. Answers the topics the program never hears of.
+    fn forget_unseen(&mut self, options: &Options, id: PipeId) -> HashSet<Vec<u8>> {
+        let mut topics = HashSet::new();
+        let unread = self.unread.remove(&id).unwrap_or(0);
+        if unread == 0 || options.peer_subscriptions_max.is_none_or(|most| self.shown.len() < most) {
+            return topics;
+        }
+        self.shown.retain(|shown| {
+            let mine = matches!(shown.origin, Origin::Request(Some(peer)) if peer == id);
+            if mine && let Some(Request { topic, .. }) = Request::of(shown.message.first()) {
+                topics.insert(topic.to_vec());
+            }
+            !mine
+        });
+        topics
+    }
+
     /// Ends all that a peer asked for, and makes up the cancels it did not send.
     fn forget(&mut self, options: &Options, id: PipeId) {
         if self.last_peer == Some(id) {
             self.last_peer = None;
         }
+        let unseen = self.forget_unseen(options, id);
         let XPub { subscriptions, asked, shown, silent, .. } = self;
         let mut tell = |topic: &[u8]| {
-            if !*silent {
+            if !*silent && !unseen.contains(topic) {
                 shown.push_back(Shown { message: subscription_message(false, topic), origin: Origin::Request(None) });
             }
         };
@@ -143,13 +187,13 @@ impl Pattern for XPub {
 
     /// The connection is lost, and with it what was asked over it; the next one asks again.
     fn on_disconnected(&mut self, _pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.forget(options, id);
         // Its requests that the program has not read yet stay, but the next connection is not behind them.
         for shown in &mut self.shown {
             if matches!(shown.origin, Origin::Request(Some(peer)) if peer == id) {
                 shown.origin = Origin::Request(None);
             }
         }
-        self.forget(options, id);
     }
 
     /// Reads all there is, so that requests act whether the program reads them or not.
@@ -179,6 +223,14 @@ impl Pattern for XPub {
         }
         let Shown { message, origin } = self.shown.pop_front().ok_or(Refusal::WouldBlock)?;
         if let Origin::Request(peer) = origin {
+            if let Some(id) = peer
+                && let Some(unread) = self.unread.get_mut(&id)
+            {
+                *unread -= 1;
+                if *unread == 0 {
+                    self.unread.remove(&id);
+                }
+            }
             self.last_peer = peer;
         }
         pipes.counters.received(message.byte_len() as u64);

@@ -58,6 +58,10 @@ pub(crate) struct PeerFacts {
     /// The identity it announced; empty if none.
     pub(crate) identity: Frame,
     pub(crate) socket_type: Option<SocketType>,
+    /// The security mechanism of the connection; empty where there is none.
+    pub(crate) mechanism: &'static str,
+    /// Who it is, as its authentication said.
+    pub(crate) user_id: Option<String>,
     /// The endpoint the connection was made by, as text.
     pub(crate) endpoint: Arc<str>,
     /// The peer's own address, where the transport has one.
@@ -155,6 +159,8 @@ pub(crate) struct Pipes {
     pub(crate) resumed: Vec<PipeId>,
     /// Pipes ignored for a routing id in use.
     pub(crate) duplicates: Vec<PipeId>,
+    /// Pipes whose peers asked for too much, and for what.
+    pub(crate) expelled: Vec<(PipeId, &'static str)>,
 }
 
 impl Pipes {
@@ -179,6 +185,7 @@ impl Pipes {
             drained: Vec::new(),
             resumed: Vec::new(),
             duplicates: Vec::new(),
+            expelled: Vec::new(),
         }
     }
 
@@ -601,6 +608,17 @@ impl Pipes {
     pub(crate) fn report_duplicate(&mut self, id: PipeId) {
         self.noted = true;
         self.duplicates.push(id);
+    }
+
+    /// The peer asks for more than it may have: its connection is closed by the socket once this operation is over, and
+    /// nothing more of it is read.
+    pub(crate) fn expel(&mut self, id: PipeId, what: &'static str) {
+        self.discard_inbox(id);
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.closing = true;
+            self.noted = true;
+            self.expelled.push((id, what));
+        }
     }
 
     /// Ends the pipe from this side: nothing more is written, what is queued still goes, unread messages stay.

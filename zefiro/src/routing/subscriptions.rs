@@ -21,9 +21,17 @@ pub(crate) struct SubscriptionIndex<P> {
     /// Members by topic and pipe: thousands of pipes may subscribe to one topic, too many to walk at each change.
     by_both: HashTable<u32>,
     pair_hash: RandomState,
-    /// The newest member of each pipe; the others follow.
-    by_pipe: HashMap<P, u32>,
+    by_pipe: HashMap<P, Holding>,
     hash: PrefixHash,
+}
+
+/// The subscriptions of one pipe.
+#[derive(Clone, Copy)]
+struct Holding {
+    /// The newest; the others follow.
+    newest: u32,
+    topics: usize,
+    bytes: usize,
 }
 
 struct Topic {
@@ -82,7 +90,8 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
             }
         };
         let next_of_topic = self.topics.get(index as usize).map_or(NONE, |topic| topic.first);
-        let next_of_pipe = self.by_pipe.get(&pipe).copied().unwrap_or(NONE);
+        let held = self.by_pipe.get(&pipe).copied().unwrap_or(Holding { newest: NONE, topics: 0, bytes: 0 });
+        let next_of_pipe = held.newest;
         let member = self.members.insert(Member {
             pipe,
             topic: index,
@@ -104,8 +113,13 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
         if let Some(next) = self.members.get_mut(next_of_pipe as usize) {
             next.previous_of_pipe = member;
         }
-        self.by_pipe.insert(pipe, member);
+        self.by_pipe.insert(pipe, Holding { newest: member, topics: held.topics + 1, bytes: held.bytes + topic.len() });
         new
+    }
+
+    /// How many topics a pipe subscribes to, and how many bytes they are.
+    pub(crate) fn holding(&self, pipe: P) -> (usize, usize) {
+        self.by_pipe.get(&pipe).map_or((0, 0), |held| (held.topics, held.bytes))
     }
 
     /// Ends a subscription.
@@ -120,7 +134,7 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
 
     /// Ends all subscriptions of a pipe; `each` is told every topic, and whether that was its last subscription.
     pub(crate) fn remove_pipe(&mut self, pipe: P, mut each: impl FnMut(&[u8], bool)) {
-        while let Some(&member) = self.by_pipe.get(&pipe) {
+        while let Some(&Holding { newest: member, .. }) = self.by_pipe.get(&pipe) {
             let Some(topic) = self.members.get(member as usize).map(|member| member.topic) else { return };
             let bytes = self.topics.get(topic as usize).map(|topic| topic.bytes.clone()).unwrap_or_default();
             let removed = self.remove_member(member);
@@ -190,10 +204,22 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
             entry.remove();
         }
         // Out of its pipe's list.
-        match self.members.get_mut(member.previous_of_pipe as usize) {
-            Some(previous) => previous.next_of_pipe = member.next_of_pipe,
-            None if member.next_of_pipe == NONE => drop(self.by_pipe.remove(&member.pipe)),
-            None => drop(self.by_pipe.insert(member.pipe, member.next_of_pipe)),
+        let is_newest = match self.members.get_mut(member.previous_of_pipe as usize) {
+            Some(previous) => {
+                previous.next_of_pipe = member.next_of_pipe;
+                false
+            }
+            None => true,
+        };
+        let bytes = self.topics.get(member.topic as usize).map_or(0, |topic| topic.bytes.len());
+        if let Some(held) = self.by_pipe.get_mut(&member.pipe) {
+            (held.topics, held.bytes) = (held.topics.saturating_sub(1), held.bytes.saturating_sub(bytes));
+            if is_newest {
+                held.newest = member.next_of_pipe;
+            }
+            if held.newest == NONE {
+                self.by_pipe.remove(&member.pipe);
+            }
         }
         if let Some(next) = self.members.get_mut(member.next_of_pipe as usize) {
             next.previous_of_pipe = member.previous_of_pipe;

@@ -13,12 +13,13 @@ use zmtp::SocketType;
 
 use super::endpoints::EndpointEntry;
 use super::parts::Parts;
+use crate::auth::worker::Worker;
 use crate::context::{ContextInner, Unsent};
 use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind};
 use crate::io::duty::{Duty, Watch};
-use crate::io::link::Link;
-use crate::io::transmit::{ROUNDS_APPLICATION, transmit};
+use crate::io::link::{Link, Loss};
+use crate::io::transmit::{ROUNDS_APPLICATION, report_loss, transmit};
 use crate::io::{Command, Which};
 use crate::lock::{Lock, LockGuard};
 use crate::message::Message;
@@ -40,6 +41,8 @@ pub(crate) struct SocketCore {
     pub(crate) handles: AtomicUsize,
     /// The last message received was the end of a trickle.
     pub(super) trickle: AtomicBool,
+    /// Decides who may connect, instead of a ZAP handler.
+    pub(crate) authenticator: Option<Arc<Worker>>,
     state: Lock<State>,
 }
 
@@ -116,6 +119,7 @@ impl SocketCore {
         socket_type: SocketType,
         context: Arc<ContextInner>,
         options: Options,
+        authenticator: Option<Arc<Worker>>,
     ) -> Arc<SocketCore> {
         let pipes =
             Pipes::new(options.send_high_water_mark, options.recv_high_water_mark, options.send_high_water_bytes);
@@ -149,6 +153,7 @@ impl SocketCore {
             context,
             handles: AtomicUsize::new(1),
             trickle: AtomicBool::new(false),
+            authenticator,
             state: Lock::new(make(me)),
         })
     }
@@ -336,6 +341,12 @@ impl State {
             if let Some(facts) = self.pipes.get(id).map(|pipe| pipe.facts.clone()) {
                 let event = Event::new(&facts.endpoint, EventKind::DuplicateRoutingId);
                 self.emit(Event { peer: facts.address, ..event });
+            }
+        }
+        while let Some((id, what)) = self.pipes.expelled.pop() {
+            if let Some(link) = self.pipes.get(id).and_then(Pipe::link).cloned() {
+                self.unwatch(&link);
+                report_loss(&link, Loss::Greedy(what));
             }
         }
         while let Some(id) = self.pipes.drained.pop() {

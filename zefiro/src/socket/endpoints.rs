@@ -15,6 +15,7 @@ use crate::io::session::Dialer;
 use crate::io::{Command, IoHandle, Which};
 use crate::monitor::{Event, EventKind};
 use crate::pipe::{PeerFacts, PipeId};
+use crate::policy;
 use crate::transport::udp::Datagrams;
 use crate::transport::{inproc, ipc, tcp};
 
@@ -92,6 +93,7 @@ impl SocketCore {
             Endpoint::Tcp(tcp_endpoint) => {
                 let (io, options) = self.io_and_options(BIND, text)?;
                 let bound = tcp_endpoint.resolve_bind(options.ipv6).and_then(|address| {
+                    policy::check_bind(BIND, text, address.ip(), self.socket_type, &options)?;
                     let socket = tcp::listen(address, &options).map_err(|error| Error::with_io(BIND, text, error))?;
                     Ok((tcp::local_address(&socket).unwrap_or(address), socket))
                 });
@@ -122,7 +124,14 @@ impl SocketCore {
             Ok(false) => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "the descriptor does not listen")),
             Err(error) => Err(error.into()),
         };
-        self.note_failed_bind(text, adopted.map_err(|error| Error::with_io(BIND, text, error)))?;
+        let adopted =
+            adopted.map_err(|error| Error::with_io(BIND, text, error)).and_then(|()| {
+                match tcp::local_address(&socket) {
+                    Some(address) => policy::check_bind(BIND, text, address.ip(), self.socket_type, &options),
+                    None => Ok(()),
+                }
+            });
+        self.note_failed_bind(text, adopted)?;
         let (endpoint, traces) = match endpoint {
             Endpoint::Tcp(_) => (tcp::local_address(&socket).map_or(endpoint, Endpoint::from), None),
             Endpoint::Ipc(_) => (endpoint, Some(ipc::Traces::default())),
@@ -147,6 +156,7 @@ impl SocketCore {
     fn bind_datagrams(self: &Arc<SocketCore>, text: &str, endpoint: &UdpEndpoint) -> Result<Endpoint> {
         let (io, options) = self.io_and_options(BIND, text)?;
         let place = endpoint.resolve_bind(options.ipv6)?;
+        policy::check_datagrams(BIND, text, place.address.ip())?;
         let bound = Datagrams::bind(place, self.socket_type, &options);
         let datagrams = Arc::new(bound.map_err(|error| Error::with_io(BIND, text, error))?);
         let port = datagrams.local_address().map_or(place.address.port(), |address| address.port());

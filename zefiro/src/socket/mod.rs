@@ -26,12 +26,15 @@ pub use self::future::{RecvFuture, SendFuture};
 pub use self::future::{RecvStream, SendSink};
 use self::kind::{Kind, Publishes, Receives, Sends, Subscribes, Typed};
 pub use self::ops::Wait;
+use crate::auth::worker::Worker;
+use crate::auth::{Answer, Authenticator, Request};
 use crate::context::{Context, Unsent};
 use crate::counters::Counters;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result, SendError};
 use crate::io::{Command, Which};
 use crate::message::Message;
+use crate::metadata::Metadata;
 use crate::monitor::{Event, Monitor, MonitorHandle};
 use crate::options::{Configure, Options};
 use crate::pipe::PipeId;
@@ -75,6 +78,7 @@ pub struct Builder<K> {
     context: Option<Context>,
     socket_type: SocketType,
     options: Options,
+    authenticator: Option<Arc<Worker>>,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -96,8 +100,11 @@ pub struct Peer {
     pub socket_type: Option<SocketType>,
     /// The routing id it announced; empty if none.
     pub routing_id: Frame,
-    /// The security mechanism of the connection.
+    /// The security mechanism of the connection: `NULL`, `PLAIN` or `CURVE`. Over inproc, and with plain TCP, there is
+    /// none, which is `NULL` too.
     pub mechanism: &'static str,
+    /// Who it is, as an authenticator said; `None` if none was asked.
+    pub user_id: Option<String>,
     /// What went to and came from it.
     pub counters: Counters,
 }
@@ -141,7 +148,7 @@ impl Socket<kind::Any> {
 impl<K> Builder<K> {
     fn of(socket_type: SocketType) -> Builder<K> {
         let options = Options::recommended(socket_type, &Default::default());
-        Builder { context: None, socket_type, options, kind: PhantomData }
+        Builder { context: None, socket_type, options, authenticator: None, kind: PhantomData }
     }
 
     /// The context the socket belongs to; the [global](Context::global) one by default.
@@ -151,10 +158,40 @@ impl<K> Builder<K> {
         self
     }
 
-    /// Begins with libzmq's defaults instead of the [recommended](Options::recommended) ones: peers are not pinged.
+    /// Begins with libzmq's defaults instead of the [recommended](Options::recommended) ones: peers are not pinged, and
+    /// there are hardly any limits to what they may cost.
     pub fn as_libzmq(mut self) -> Builder<K> {
         let defaults = Options::new(self.socket_type, &Default::default());
         self.options = Options { ipv6: self.options.ipv6, ..defaults };
+        self
+    }
+
+    /// Has every peer asked about before it may talk to this socket; a ZAP handler (RFC 27) is not asked then. See
+    /// [`auth`](crate::auth).
+    pub fn authenticator(mut self, authenticator: impl Authenticator) -> Builder<K> {
+        self.authenticator = Some(Worker::of(authenticator));
+        self
+    }
+
+    /// As [`authenticator`](Builder::authenticator), with a function whose answers are futures; any number of them may
+    /// wait at once. They are polled on the authenticator's thread: what belongs to a runtime is best spawned there and
+    /// its handle awaited.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, auth::Answer};
+    /// let pull = Pull::builder()
+    ///     .authenticator_async(|peer| async move {
+    ///         // Here a database would be asked.
+    ///         if peer.ip().is_some_and(|ip| ip.is_loopback()) { Answer::allow("") } else { Answer::deny("not from here") }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    pub fn authenticator_async<F: Future<Output = Answer> + Send + 'static>(
+        mut self,
+        authenticator: impl Fn(Request) -> F + Send + Sync + 'static,
+    ) -> Builder<K> {
+        self.authenticator = Some(Worker::of_futures(authenticator));
         self
     }
 
@@ -167,12 +204,19 @@ impl<K> Builder<K> {
     /// The socket.
     ///
     /// # Errors
-    /// An option is [out of its range](ErrorKind::InvalidOption), or the context is
+    /// An option is [out of its range](ErrorKind::InvalidOption), an authenticator or key was given to a socket of plain
+    /// TCP, which has no handshake, or the context is
     /// [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets).
     pub fn build(self) -> Result<Socket<K>> {
         let context = self.context.unwrap_or_default();
         let options = self.options;
-        let core = context.inner().open_socket(self.socket_type, move |defaults| *defaults = options)?;
+        let raw = self.socket_type == SocketType::Stream || options.router_raw;
+        if raw && (self.authenticator.is_some() || options.shared_key.is_some()) {
+            let why = "plain TCP has no handshake in which a peer could be asked";
+            return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "authenticator", why));
+        }
+        let core =
+            context.inner().open_socket(self.socket_type, move |defaults| *defaults = options, self.authenticator)?;
         Ok(Socket { core, kind: PhantomData })
     }
 }
@@ -311,7 +355,8 @@ impl<K: Kind> Socket<K> {
                 address: pipe.facts.address.clone(),
                 socket_type: pipe.facts.socket_type,
                 routing_id: pipe.facts.identity.clone(),
-                mechanism: "NULL",
+                mechanism: if pipe.facts.mechanism.is_empty() { "NULL" } else { pipe.facts.mechanism },
+                user_id: pipe.facts.user_id.clone(),
                 counters: pipe.counters_now(),
             })
             .collect()
@@ -459,6 +504,19 @@ impl<K: Receives> Socket<K> {
     /// `wait` says.
     pub fn recv_into(&self, message: &mut Message, wait: Wait) -> Result<()> {
         self.core.recv(message, wait)
+    }
+
+    /// Receives a message, and what is known of the peer it came from: its address, and who it is, as an
+    /// [authenticator](crate::auth) said. `None` of a peer in this process, of plain TCP, and of ZMTP before 3.0.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    pub fn recv_from(&self) -> Result<(Message, Option<Arc<Metadata>>)> {
+        let mut message = Message::new();
+        let state = self.core.recv_locked(&mut message, Wait::AsConfigured)?;
+        let metadata = state.pipes.last_metadata().cloned();
+        drop(state);
+        Ok((message, metadata))
     }
 
     /// Receives a message if one is there.

@@ -106,21 +106,28 @@ impl SocketCore {
     }
 
     /// Receives, waiting as `wait` allows.
+    #[inline]
     pub(crate) fn recv(self: &Arc<SocketCore>, out: &mut Message, wait: Wait) -> Result<()> {
+        self.recv_locked(out, wait).map(drop)
+    }
+
+    /// Receives a message; what is known of the connection it came by is in the state, which is still locked: another
+    /// thread may receive right after.
+    #[inline]
+    pub(crate) fn recv_locked(self: &Arc<SocketCore>, out: &mut Message, wait: Wait) -> Result<Locked<'_>> {
         if self.trickle.load(Ordering::Relaxed) {
             self.let_it_gather(wait);
         }
         let mut state = self.lock();
         match try_recv(&mut state, out) {
-            Err(ErrorKind::WouldBlock) => {}
+            Err(ErrorKind::WouldBlock) => self.recv_waiting(state, out, wait),
             result => {
                 if std::mem::take(&mut state.pipes.trickle) {
                     self.trickle.store(true, Ordering::Relaxed);
                 }
-                return result.map_err(|kind| Error::new(kind, RECV));
+                result.map(|()| state).map_err(|kind| Error::new(kind, RECV))
             }
         }
-        self.recv_waiting(state, out, wait)
     }
 
     /// Messages come from the process itself about as fast as they are read. Looked for at once, each costs two
@@ -136,8 +143,14 @@ impl SocketCore {
         }
     }
 
+    /// There was nothing yet. The state is still locked when a message was received.
     #[cold]
-    pub(super) fn recv_waiting(self: &Arc<SocketCore>, state: Locked<'_>, out: &mut Message, wait: Wait) -> Result<()> {
+    pub(super) fn recv_waiting<'a>(
+        self: &'a Arc<SocketCore>,
+        state: Locked<'a>,
+        out: &mut Message,
+        wait: Wait,
+    ) -> Result<Locked<'a>> {
         if wait == Wait::No {
             return self.recv_after_a_look(state, out).map_err(|kind| Error::new(kind, RECV));
         }
@@ -146,7 +159,7 @@ impl SocketCore {
         loop {
             match try_recv(&mut state, out) {
                 Err(ErrorKind::WouldBlock) => {}
-                result => return result.map_err(|kind| Error::new(kind, RECV)),
+                result => return result.map(|()| state).map_err(|kind| Error::new(kind, RECV)),
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(Error::new(ErrorKind::TimedOut, RECV));
@@ -157,7 +170,7 @@ impl SocketCore {
                 // What came together with the signal is not left to it.
                 return match try_recv(&mut state, out) {
                     Err(ErrorKind::WouldBlock) => Err(Error::new(ErrorKind::Interrupted, RECV)),
-                    result => result.map_err(|kind| Error::new(kind, RECV)),
+                    result => result.map(|()| state).map_err(|kind| Error::new(kind, RECV)),
                 };
             }
         }
@@ -191,13 +204,18 @@ impl SocketCore {
     }
 
     /// Nothing is queued: reads what the links have, if nobody else watches them, and looks again.
-    fn recv_after_a_look(self: &Arc<SocketCore>, state: Locked<'_>, out: &mut Message) -> Result<(), ErrorKind> {
+    fn recv_after_a_look<'a>(
+        self: &'a Arc<SocketCore>,
+        state: Locked<'a>,
+        out: &mut Message,
+    ) -> Result<Locked<'a>, ErrorKind> {
         if state.io_watches() || state.watch.leader {
             return Err(ErrorKind::WouldBlock);
         }
         drop(state);
         look(self);
-        try_recv(&mut self.lock(), out)
+        let mut state = self.lock();
+        try_recv(&mut state, out).map(|()| state)
     }
 
     /// One poll of a future that receives. `key` names its place among those who wait.

@@ -215,15 +215,11 @@ impl SocketCore {
         }
         let mut state = match try_recv(&mut state, message) {
             Ok(()) => state,
-            Err(ErrorKind::WouldBlock) => {
-                let waited = self.recv_waiting(state, message, wait);
-                let mut state = self.lock();
-                if waited.as_ref().is_err_and(Error::is_would_block) {
-                    state.put_beacon_out();
+            Err(ErrorKind::WouldBlock) => self.recv_waiting(state, message, wait).inspect_err(|error| {
+                if error.is_would_block() {
+                    self.lock().put_beacon_out();
                 }
-                waited?;
-                state
-            }
+            })?,
             Err(kind) => return Err(Error::new(kind, RECV)),
         };
         let (_, rest) = message.parts_mut();

@@ -61,7 +61,7 @@ impl Socket<Any> {
     /// # Errors
     /// The context is [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets).
     pub fn open_as_libzmq(context: &Context, socket_type: SocketType) -> Result<Socket<Any>> {
-        let core = context.inner().open_socket(socket_type, |_| {})?;
+        let core = context.inner().open_socket(socket_type, |_| {}, None)?;
         Ok(Socket { core, kind: PhantomData })
     }
 
@@ -116,9 +116,9 @@ impl Socket<Any> {
         metadata: Option<&mut Option<Arc<Metadata>>>,
         wait: Wait,
     ) -> Result<()> {
-        self.core.recv(out, wait)?;
+        let state = self.core.recv_locked(out, wait)?;
         if let Some(metadata) = metadata {
-            *metadata = self.core.lock().pipes.last_metadata().cloned();
+            *metadata = state.pipes.last_metadata().cloned();
         }
         Ok(())
     }

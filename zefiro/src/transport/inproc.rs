@@ -123,8 +123,7 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
             identity: connector_identity,
             socket_type: Some(connector.socket_type),
             endpoint: endpoint.clone(),
-            address: None,
-            metadata: None,
+            ..PeerFacts::default()
         };
         let peer = PeerRef { socket: Arc::downgrade(connector), pipe };
         binder_pipe = state.pipes.insert(Line::Duct(to_connector, from_connector, peer), facts, binder_conflate);
