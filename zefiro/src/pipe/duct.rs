@@ -127,6 +127,9 @@ impl DuctReader {
         if !self.local.is_empty() {
             return true;
         }
+        if self.local.capacity() > KEPT_MESSAGES {
+            self.local = VecDeque::new();
+        }
         let mut shared = self.duct.shared.lock();
         std::mem::swap(&mut shared.queue, &mut self.local);
         self.found = self.local.len();
@@ -179,6 +182,10 @@ impl DuctReader {
 
 /// Fewer messages than this found at one look are a trickle.
 const TRICKLE_MAX: usize = 32;
+
+/// A drained queue with room for more than so many messages, after a burst, is given up: the usual marks of both sides
+/// fit, so that a stream allocates nothing.
+const KEPT_MESSAGES: usize = 4096;
 
 /// The marks of both sides add up; either one 0 means no limit. Until the reader joins the writer's counts alone.
 fn limit(writer_mark: usize, reader_mark: Option<usize>) -> usize {
