@@ -7,107 +7,18 @@
 
 mod util;
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use util::{LONG, handshake, socket};
+use util::{LONG, Player, descriptors, in_child, is_child, long, socket};
 use zefiro::{
     AnySocket, Configure, Context, EventKind, Interest, Message, Pair, Poller, Pull, Push, Rep, Req, Socket,
     SocketType, kind,
 };
-
-fn long() -> bool {
-    std::env::var_os("ZEFIRO_LONG").is_some()
-}
-
-/// Whether this process is the child that has this role.
-fn is_child(role: &str) -> bool {
-    std::env::var("ZEFIRO_TEST_ROLE").is_ok_and(|mine| mine == role)
-}
-
-/// A child that plays the role of the test's name, and is spoken with by lines.
-struct Player {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Player {
-    fn new(role: &str) -> Player {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([role, "--exact", "--nocapture", "--test-threads=1"])
-            .env("ZEFIRO_TEST_ROLE", role)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Player { child, lines }
-    }
-
-    /// What follows the word in the child's next line that begins with it.
-    fn hear(&mut self, word: &str) -> String {
-        for line in self.lines.by_ref() {
-            let line = line.unwrap();
-            if let Some(rest) = line.strip_prefix(word) {
-                return rest.trim().to_string();
-            }
-        }
-        panic!("the child ended before it said {word}");
-    }
-
-    fn ends_well(mut self) {
-        drop(self.child.stdin.take());
-        for line in self.lines.by_ref() {
-            println!("{}", line.unwrap());
-        }
-        assert!(self.child.wait().unwrap().success());
-    }
-}
-
-impl Drop for Player {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Plays the role in a child, unless this is it.
-fn in_child(role: &str, play: impl FnOnce()) {
-    if is_child(role) { play() } else { Player::new(role).ends_well() }
-}
-
-/// Descriptors this process has open.
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
-}
-
-/// Memory this process has, in bytes.
-fn resident() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * rustix::param::page_size()
-}
-
-/// The same without what the allocator keeps of memory that was given back to it.
-fn resident_trimmed() -> usize {
-    // SAFETY: may be called at any time.
-    unsafe { libc::malloc_trim(0) };
-    resident()
-}
-
-/// Waits until it holds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
 
 fn limit_descriptors(more: usize) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
@@ -307,93 +218,6 @@ fn signalled_traffic(endpoint: &str, rounds: usize) {
     server.join().unwrap();
     drop((req, pull));
     context.terminate();
-}
-
-// ---- memory ----
-
-#[test]
-fn memory_follows_a_burst_down_again() {
-    in_child("memory_follows_a_burst_down_again", || {
-        let burst_bytes: usize = if long() { 2 << 30 } else { 200 << 20 };
-        for (size, endpoint) in [(64, "tcp://127.0.0.1:*"), (1000, "inproc://burst"), (100_000, "tcp://127.0.0.1:*")] {
-            let context = Context::new();
-            let pull =
-                Pull::builder().context(&context).recv_high_water_mark(0usize).recv_timeout(LONG).build().unwrap();
-            let push = Push::builder().context(&context).send_high_water_mark(0usize).build().unwrap();
-            let endpoint = pull.bind(endpoint).unwrap().to_string();
-            push.connect(&endpoint).unwrap();
-            push.wait_connected(1, LONG).unwrap();
-            let burst = |messages: usize| {
-                (0..messages).for_each(|_| push.send(vec![7u8; size]).unwrap());
-                let most = resident();
-                (0..messages).for_each(|_| drop(pull.recv().unwrap()));
-                most
-            };
-            burst((10 << 20) / size);
-            let before = resident_trimmed();
-            let most = burst(burst_bytes / (size + 64));
-            assert!(most > before + burst_bytes / 4, "no burst: {before} to {most}");
-            let bound = before + before / 10 + (most - before) / 20;
-            until(&format!("{size}: {before} to {most} leaves {}", resident_trimmed()), || resident_trimmed() <= bound);
-        }
-    });
-}
-
-#[test]
-fn connections_that_come_and_go_leave_nothing_behind() {
-    in_child("connections_that_come_and_go_leave_nothing_behind", || {
-        let cycles = if long() { 100_000 } else { 2000 };
-        let context = Context::new();
-        let pull: Pull = socket(&context);
-        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
-        let mut monitor = pull.monitor();
-        let mut come_and_go = |times: usize| {
-            for number in 0..times {
-                if number % 2 == 0 {
-                    let mut stream = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
-                    stream.write_all(&handshake("PUSH")).unwrap();
-                    stream.write_all(b"\x00\x01x").unwrap();
-                } else {
-                    let push: Push = socket(&context);
-                    push.connect(&endpoint).unwrap();
-                    push.send("x").unwrap();
-                }
-                assert_eq!(pull.recv().unwrap(), "x");
-                while !matches!(monitor.recv_timeout(LONG).unwrap().kind, EventKind::Disconnected(_)) {}
-            }
-        };
-        come_and_go(1000);
-        let (memory, files) = (resident(), descriptors());
-        come_and_go(cycles);
-        let grown = resident().saturating_sub(memory);
-        assert!(grown < 1 << 20, "{cycles} connections left {grown} bytes");
-        until("a descriptor was left open", || descriptors() <= files);
-        assert_eq!(context.socket_count(), 1);
-    });
-}
-
-#[test]
-fn what_is_announced_is_not_allocated() {
-    in_child("what_is_announced_is_not_allocated", || {
-        const STALLED: usize = 64;
-        let context = Context::new();
-        let pull = Pull::builder().context(&context).message_bytes_max(None).max_frame_size(None).build().unwrap();
-        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
-        let announce = || {
-            let mut stream = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
-            stream.write_all(&handshake("PUSH")).unwrap();
-            stream.write_all(b"\x02\x40\0\0\0\0\0\0\0some").unwrap();
-            stream
-        };
-        let first: Vec<TcpStream> = (0..8).map(|_| announce()).collect();
-        pull.wait_connected(8, LONG).unwrap();
-        let before = resident();
-        let stalled: Vec<TcpStream> = (0..STALLED).map(|_| announce()).collect();
-        pull.wait_connected(8 + STALLED, LONG).unwrap();
-        let each = resident().saturating_sub(before) / STALLED;
-        assert!(each < 64 << 10, "{each} bytes for each");
-        drop((first, stalled));
-    });
 }
 
 // ---- threads ----

@@ -127,9 +127,6 @@ impl DuctReader {
         if !self.local.is_empty() {
             return true;
         }
-        if self.local.capacity() > KEPT_MESSAGES {
-            self.local = VecDeque::new();
-        }
         let mut shared = self.duct.shared.lock();
         std::mem::swap(&mut shared.queue, &mut self.local);
         self.found = self.local.len();
@@ -146,6 +143,9 @@ impl DuctReader {
         // In place: a message is large, and moving it by value costs more than the rest of this.
         std::mem::swap(out, self.local.front_mut()?);
         self.local.pop_front();
+        if self.local.is_empty() && self.local.capacity() > KEPT_MESSAGES {
+            self.local = VecDeque::new();
+        }
         self.read += 1;
         let step = self.limit.div_ceil(2).max(1) as u64;
         if self.limit == 0 || self.read - self.acknowledged < step {
