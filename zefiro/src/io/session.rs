@@ -344,7 +344,11 @@ impl Session {
 
     /// The handshake is over: messages may flow.
     pub(crate) fn greeted(&mut self, info: PeerInfo, io: &Arc<IoHandle>, token: u64) {
-        let Phase::Greeting(stream, connection, _) = std::mem::replace(&mut self.phase, Phase::Over) else { return };
+        let Phase::Greeting(stream, mut connection, _) = std::mem::replace(&mut self.phase, Phase::Over) else {
+            return;
+        };
+        // A connection may be idle from now on, and nothing may ever be read from it again.
+        connection.idle_trim();
         self.emit_with(EventKind::HandshakeSucceeded, 0);
         let format = Format::Zmtp(info.framing, info.version);
         self.establish(stream, Protocol::Zmtp(connection), format, Some(info), io, token);

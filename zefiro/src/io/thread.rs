@@ -195,7 +195,15 @@ impl IoThread {
             return None;
         }
         self.handle.load.fetch_sub(1, Ordering::Relaxed);
-        Some(self.entries.remove(index).item)
+        let entry = self.entries.remove(index);
+        // Peers that come and go would leave their deadlines behind until they are due.
+        if self.timers.len() > TIMERS_MIN + TIMERS_EACH * self.entries.len() {
+            let entries = &self.entries;
+            self.timers.purge(|token| {
+                entries.get(token as u32 as usize).is_some_and(|entry| u64::from(entry.generation) == token >> 32)
+            });
+        }
+        Some(entry.item)
     }
 
     fn tokens(&self) -> Vec<u64> {
@@ -637,6 +645,10 @@ fn discard_input(link: &Arc<Link>) {
 
 /// Generations are 31 bits, so that a token never looks like a set's.
 const GENERATION_MASK: u32 = 0x7fff_ffff;
+
+/// More deadlines than these, and these for each session, are mostly of sessions that are over.
+const TIMERS_MIN: usize = 256;
+const TIMERS_EACH: usize = 8;
 
 /// Peers accepted before other work gets its turn.
 const ACCEPTS_PER_TURN: usize = 64;

@@ -16,6 +16,17 @@ impl Timers {
         self.heap.push(Reverse((when, token)));
     }
 
+    /// Deadlines there are, of sessions long over too.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Drops the deadlines of those that are over.
+    pub(crate) fn purge(&mut self, mut lives: impl FnMut(u64) -> bool) {
+        self.heap.retain(|Reverse((_, token))| lives(*token));
+        self.heap.shrink_to(2 * self.heap.len());
+    }
+
     /// The next deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((when, _))| *when)

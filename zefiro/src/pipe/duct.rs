@@ -143,6 +143,9 @@ impl DuctReader {
         // In place: a message is large, and moving it by value costs more than the rest of this.
         std::mem::swap(out, self.local.front_mut()?);
         self.local.pop_front();
+        if self.local.is_empty() && self.local.capacity() > KEPT_MESSAGES {
+            self.local = VecDeque::new();
+        }
         self.read += 1;
         let step = self.limit.div_ceil(2).max(1) as u64;
         if self.limit == 0 || self.read - self.acknowledged < step {
@@ -179,6 +182,10 @@ impl DuctReader {
 
 /// Fewer messages than this found at one look are a trickle.
 const TRICKLE_MAX: usize = 32;
+
+/// A drained queue with room for more than so many messages, after a burst, is given up: the usual marks of both sides
+/// fit, so that a stream allocates nothing.
+const KEPT_MESSAGES: usize = 4096;
 
 /// The marks of both sides add up; either one 0 means no limit. Until the reader joins the writer's counts alone.
 fn limit(writer_mark: usize, reader_mark: Option<usize>) -> usize {

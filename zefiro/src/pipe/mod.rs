@@ -773,6 +773,7 @@ fn pop_item(inbox: &mut VecDeque<Item>, out: &mut Message) -> bool {
                 let cut = cut_message(run, out);
                 if run.messages() == 0 {
                     inbox.pop_front();
+                    give_up_if_drained(inbox);
                 }
                 if cut {
                     return true;
@@ -781,12 +782,20 @@ fn pop_item(inbox: &mut VecDeque<Item>, out: &mut Message) -> bool {
             Some(Item::Message(_)) => match inbox.pop_front() {
                 Some(Item::Message(message)) => {
                     *out = message;
+                    give_up_if_drained(inbox);
                     return true;
                 }
                 _ => return false,
             },
             None => return false,
         }
+    }
+}
+
+/// Frees the room that a burst took, and no steady stream needs.
+fn give_up_if_drained(inbox: &mut VecDeque<Item>) {
+    if inbox.is_empty() && inbox.capacity() > KEPT_ITEMS {
+        *inbox = VecDeque::new();
     }
 }
 
@@ -843,3 +852,6 @@ pub(crate) const PURSE_COINS: u8 = 4;
 
 /// A sender that finds this much waiting for the I/O thread writes it itself.
 pub(crate) const HELP_BYTES: usize = 64 * 1024;
+
+/// Room in a drained inbox that is kept, in items: each is the messages of one read, or a single message.
+const KEPT_ITEMS: usize = 2048;

@@ -2,8 +2,11 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use zefiro::{Configure, Context, Socket, kind};
 
@@ -61,4 +64,79 @@ pub fn handshake(socket_type: &str) -> Vec<u8> {
     bytes.extend_from_slice(&[4, ready.len() as u8]);
     bytes.extend_from_slice(&ready);
     bytes
+}
+
+/// Whether tests are to go to their full length: `ZEFIRO_LONG=1`.
+pub fn long() -> bool {
+    std::env::var_os("ZEFIRO_LONG").is_some()
+}
+
+/// Whether this process is the child that has this role.
+pub fn is_child(role: &str) -> bool {
+    std::env::var("ZEFIRO_TEST_ROLE").is_ok_and(|mine| mine == role)
+}
+
+/// A child that plays the role of the test's name, and is spoken with by lines.
+pub struct Player {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Player {
+    pub fn new(role: &str) -> Player {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([role, "--exact", "--nocapture", "--test-threads=1"])
+            .env("ZEFIRO_TEST_ROLE", role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Player { child, lines }
+    }
+
+    /// What follows the word in the child's next line that begins with it.
+    pub fn hear(&mut self, word: &str) -> String {
+        for line in self.lines.by_ref() {
+            let line = line.unwrap();
+            if let Some(rest) = line.strip_prefix(word) {
+                return rest.trim().to_string();
+            }
+        }
+        panic!("the child ended before it said {word}");
+    }
+
+    pub fn ends_well(mut self) {
+        drop(self.child.stdin.take());
+        for line in self.lines.by_ref() {
+            println!("{}", line.unwrap());
+        }
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Plays the role in a child, unless this is it.
+pub fn in_child(role: &str, play: impl FnOnce()) {
+    if is_child(role) { play() } else { Player::new(role).ends_well() }
+}
+
+/// Descriptors this process has open.
+pub fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
+}
+
+/// Waits until it holds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(2));
+    }
 }
