@@ -342,7 +342,9 @@ impl Batch {
         if self.plain.is_some() {
             return Ok(());
         }
-        let mut sealed = Vec::new();
+        // Each small frame grows by half a hundred bytes: room for all, rather than one move after the other.
+        let bytes: usize = self.segments.iter().map(|segment| segment.as_slice().len()).sum();
+        let mut sealed = Vec::with_capacity(bytes + bytes / 2 + SEALED_MARGIN);
         let mut headed = None;
         for segment in &self.segments {
             match (segment, headed.take()) {
@@ -389,6 +391,9 @@ impl Batch {
         }
     }
 }
+
+/// What a few sealed frames may have more than half as many bytes again.
+const SEALED_MARGIN: usize = 256;
 
 /// Encrypts the frames in `plain`; answers the header at its end, if the body it announces is a segment of its own.
 fn seal_small(sealer: &mut Sealer, out: &mut Vec<u8>, mut plain: &[u8]) -> Result<Option<Header>, zmtp::Error> {
