@@ -1,10 +1,9 @@
 //! The traffic of a CURVE connection: each frame in a box of its own, numbered so that none can be played twice.
 
-use poly1305::Poly1305;
-use poly1305::universal_hash::KeyInit;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::authenticator::tag_of;
 use super::keystream::Keystream;
 use super::{MESSAGE, Shared, TAG_BYTES};
 use crate::codec::Framing;
@@ -102,11 +101,6 @@ impl Opener {
         out.extend_from_slice(payload);
         Ok(())
     }
-}
-
-/// What authenticates an encrypted text.
-fn tag_of(key: &[u8; 32], text: &[u8]) -> [u8; TAG_BYTES] {
-    Poly1305::new(key.into()).compute_unpadded(text).into()
 }
 
 /// Flags and a long length.

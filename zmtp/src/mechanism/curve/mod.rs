@@ -4,6 +4,7 @@
 //! Long-term keys say who a peer is; fresh ones, made for each connection, encrypt. The server keeps nothing about a
 //! client before that client has shown it can receive what was sent to it: its state travels in a cookie.
 
+mod authenticator;
 pub(crate) mod cipher;
 pub(super) mod client;
 mod keystream;
