@@ -1,6 +1,6 @@
 //! Poly1305 (RFC 8439, section 2.5) for the traffic, whose messages are mostly short.
 //!
-//! Numbers are three limbs of 44, 44 and 42 bits, products 128 bits wide, and of a long text two blocks are taken at a
+//! Numbers are three limbs of 44, 44 and 42 bits, products 128 bits wide, and of a text two blocks, of a long one four are taken at a
 //! time. The crate `poly1305`, made for long texts, takes about a microsecond to begin and to end, ten times what a
 //! message of 64 bytes takes here; it is the twin in the tests. There is no branch and no index that depends on a secret.
 
@@ -10,6 +10,15 @@ use zeroize::Zeroize;
 pub(super) fn tag_of(key: &[u8; 32], text: &[u8]) -> [u8; 16] {
     let (multiplier, pad) = key.split_at(16);
     let mut sum = Sum::new(multiplier.first_chunk().unwrap_or(&[0; 16]));
+    let mut text = text;
+    if text.len() >= LONG_BYTES {
+        let powers = sum.powers();
+        let mut fours = text.chunks_exact(64);
+        for four in fours.by_ref() {
+            sum.add_four(four, &powers);
+        }
+        text = fours.remainder();
+    }
     let mut pairs = text.chunks_exact(32);
     for pair in pairs.by_ref() {
         let (one, other) = pair.split_at(16);
@@ -51,6 +60,23 @@ impl Sum {
         let [a0, a1, a2] = product(plus(self.value, one), self.square);
         let [b0, b1, b2] = product(other, self.point);
         self.value = reduce([a0 + b0, a1 + b1, a2 + b2]);
+    }
+
+    /// The third and the fourth power of the point.
+    fn powers(&self) -> [Limbs; 2] {
+        [reduce(product(self.square, self.point)), reduce(product(self.square, self.square))]
+    }
+
+    /// The next four blocks: four chains of multiplications that do not wait for each other.
+    #[inline(always)]
+    fn add_four(&mut self, blocks: &[u8], [cube, fourth]: &[Limbs; 2]) {
+        let (first, second) = blocks.split_at(32);
+        let ((a, b), (c, d)) = (first.split_at(16), second.split_at(16));
+        let [a0, a1, a2] = product(plus(self.value, limbs(a)), *fourth);
+        let [b0, b1, b2] = product(limbs(b), *cube);
+        let [c0, c1, c2] = product(limbs(c), self.square);
+        let [d0, d1, d2] = product(limbs(d), self.point);
+        self.value = reduce([a0 + b0 + c0 + d0, a1 + b1 + c1 + d1, a2 + b2 + c2 + d2]);
     }
 
     fn finish(&mut self, pad: &[u8; 16]) -> [u8; 16] {
@@ -131,6 +157,9 @@ fn reduce(wide: [u128; 3]) -> Limbs {
 fn carried(value: Limbs) -> Limbs {
     reduce(value.map(u128::from))
 }
+
+/// From here on it pays to compute more powers of the point.
+const LONG_BYTES: usize = 256;
 
 const MASK_44: u64 = (1 << 44) - 1;
 const MASK_42: u64 = (1 << 42) - 1;
