@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use zefiro::{AnySocket, Configure as _, SocketType};
+use zefiro::{AnySocket, Configure as _, SharedKey, SocketType};
 
 /// Something failed.
 pub const EXIT_FAILURE: u8 = 1;
@@ -144,6 +144,9 @@ pub struct Ends {
     /// Socket option, as sndhwm=10 or linger=2s (repeatable)
     #[arg(short, long, value_name = "NAME=VALUE")]
     pub option: Vec<String>,
+    /// Encrypt, with the key that both ends have in a file: `zefiro keygen --shared`
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 impl Ends {
@@ -160,6 +163,9 @@ impl Ends {
             builder.options_mut().set_text(name, value)?;
         }
         let options = builder.options_mut();
+        if let Some(path) = &self.key_file {
+            options.shared_key = Some(SharedKey::from_file(path)?);
+        }
         options.recv_timeout = options.recv_timeout.or(timeout);
         options.send_timeout = options.send_timeout.or(timeout);
         let socket = builder.build()?;

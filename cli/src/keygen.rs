@@ -1,32 +1,58 @@
-//! keygen: CURVE's keys as files.
+//! keygen: keys as files.
 
-use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use zefiro::CurveSecret;
+use zefiro::certificate::{Certificate, create, secret_path};
+use zefiro::{CurveSecret, SharedKey};
 
-/// Make a pair of CURVE keys
+/// Make keys: a pair for CURVE, or one that both ends share
 ///
-/// Writes NAME, a certificate with the public key to give away, and NAME_secret, one with both keys that only you can
-/// read (CZMQ's format; the text of a key is Z85). Prints the public key. Files that are there are not overwritten.
+/// A pair is two certificates in CZMQ's format: NAME with the public key to give away, and NAME_secret with both keys,
+/// that only you can read. The public key is printed. With --shared it is one file, NAME, that only you can read: copy
+/// it to the other end, and have it read there and here (SharedKey::from_file, or ZEFIRO_KEY_FILE). Files that are there
+/// are not overwritten.
 #[derive(clap::Args)]
 pub struct Args {
     /// What the files are called
     #[arg(default_value = "zefiro_key")]
     name: PathBuf,
-    /// Write the 32 bytes of each key instead of certificates
+    /// Make one key for both ends instead of a pair
+    #[arg(long)]
+    shared: bool,
+    /// Write the 32 bytes of each key instead of text
     #[arg(long)]
     raw: bool,
-    /// Write no files, and print both keys
-    #[arg(long, conflicts_with = "raw")]
+    /// A property of the certificate, as name=Alice (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with_all = ["shared", "raw"])]
+    property: Vec<String>,
+    /// Write no files, and print the keys, secret ones too
+    #[arg(long, conflicts_with_all = ["raw", "property"])]
     print: bool,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.shared { make_shared(args) } else { make_pair(args) }
+}
+
+fn make_shared(args: &Args) -> anyhow::Result<ExitCode> {
+    let text = SharedKey::generate()?.to_z85();
+    if args.print {
+        writeln!(std::io::stdout(), "{text}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bytes = match args.raw {
+        true => zefiro::z85::decode(text.as_bytes()).context("a key is always Z85")?,
+        false => format!("{text}\n").into_bytes(),
+    };
+    create(&args.name, 0o600, &bytes)?;
+    eprintln!("shared key in {}", args.name.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_pair(args: &Args) -> anyhow::Result<ExitCode> {
     let secret = CurveSecret::generate()?;
     let public = secret.public();
     let mut out = std::io::stdout();
@@ -34,27 +60,19 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         writeln!(out, "public {}\nsecret {}", public.to_z85(), secret.to_z85())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut secret_path = args.name.clone().into_os_string();
-    secret_path.push("_secret");
-    let secret_path = PathBuf::from(secret_path);
-    let (for_all, for_us) = if args.raw {
-        (public.as_bytes().to_vec(), secret.to_bytes().to_vec())
+    let secret_path = secret_path(&args.name);
+    if args.raw {
+        create(&secret_path, 0o600, &secret.to_bytes())?;
+        create(&args.name, 0o644, public.as_bytes())?;
     } else {
-        let head = "#   Made by zefiro keygen. Keys are Z85 text (RFC 32).\n";
-        let public = format!("metadata\ncurve\n    public-key = \"{}\"\n", public.to_z85());
-        let secret =
-            format!("{head}#   Keep this file to yourself.\n{public}    secret-key = \"{}\"\n", secret.to_z85());
-        (format!("{head}{public}").into_bytes(), secret.into_bytes())
-    };
-    write(&secret_path, &for_us, 0o600)?;
-    write(&args.name, &for_all, 0o644)?;
+        let mut certificate = Certificate::new(&secret);
+        for property in &args.property {
+            let (name, value) = property.split_once('=').context("a property looks like name=Alice")?;
+            certificate = certificate.with(name, value);
+        }
+        certificate.write(&args.name)?;
+    }
     writeln!(out, "{}", public.to_z85())?;
     eprintln!("public key in {}, secret key in {}", args.name.display(), secret_path.display());
     Ok(ExitCode::SUCCESS)
-}
-
-fn write(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
-    let open = || -> std::io::Result<File> { OpenOptions::new().write(true).create_new(true).mode(mode).open(path) };
-    let mut file = open().with_context(|| format!("writing {}", path.display()))?;
-    file.write_all(bytes).with_context(|| format!("writing {}", path.display()))
 }

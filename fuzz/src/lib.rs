@@ -12,7 +12,7 @@ use zmtp::{Config, Connection, CurveSecret, Event, Framing, MechanismConfig, Mem
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("headers", headers),
     ("metadata", metadata),
     ("commands", commands),
@@ -22,6 +22,7 @@ pub const TARGETS: [Target; 9] = [
     ("secured", secured),
     ("options", options),
     ("z85", keys),
+    ("certificates", certificates),
 ];
 
 /// Frame headers, and runs cut from garbage.
@@ -169,6 +170,15 @@ pub fn options(bytes: &[u8]) {
     let _ = options.read_raw(number, &mut room);
     let _ = options.set_raw(socket_type, number, None);
     let _ = zefiro::ContextOptions::default().set_raw(number, Some(value));
+}
+
+/// Certificates and shared keys.
+pub fn certificates(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _ = text.parse::<zefiro::SharedKey>();
+    if let Some(certificate) = zefiro::certificate::Certificate::parse(text) {
+        assert!(certificate.secret_key().is_none_or(|secret| secret.public() == certificate.public_key()));
+    }
 }
 
 /// Keys as text.

@@ -26,7 +26,7 @@ impl Random {
 }
 
 /// Well-formed beginnings to mutate.
-const CORPUS: [&[u8]; 12] = [
+const CORPUS: [&[u8]; 13] = [
     b"\x87\x00\x05Hello\x01\x00\x00\x02Hi",
     b"\x89\x04\x0b\x09SUBSCRIBEA\x04\x08\x06CANCELA",
     b"\x85\x04\x0c\x04PING\x00\x0aHELLO\x02\x00\x00\x00\x00\x00\x00\x01\x00",
@@ -37,6 +37,7 @@ const CORPUS: [&[u8]; 12] = [
     b"\x04\x04\x13\x05HELLO\x05admin\x06secret\x04\x0d\x08INITIATE",
     b"\x0d\x04\xc8\x05HELLO\x01\x00",
     b"\x03\x00\x07Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID",
+    b"metadata\n    name = \"A\"\ncurve\n    public-key = \"Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID\"\n",
     b"tcp://[::1%lo]:5555",
     b"GET / HTTP/1.1\r\nHost: example\r\n\r\n",
 ];

@@ -21,7 +21,7 @@
 //! | [`mechanism`] | the handshake, and what security it brings |
 //! | [`frame`] | one message part |
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod codec;
 mod command;

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use zefiro::{AnySocket, Configure as _, Context, Frame, Message, Proxy, SocketType};
+use zefiro::{AnySocket, Configure as _, Context, Frame, Message, Proxy, SharedKey, SocketType};
 
 use super::scenario::PATIENCE;
 
@@ -14,6 +14,8 @@ use super::scenario::PATIENCE;
 pub enum Role {
     Push,
     Rep,
+    /// As `Rep`, encrypted and authenticated.
+    SecretRep,
     Pub,
     Xpub,
     ProxiedPub,
@@ -44,6 +46,7 @@ impl Role {
         match self {
             Role::Push => "push",
             Role::Rep => "rep",
+            Role::SecretRep => "secret-rep",
             Role::Pub => "pub",
             Role::Xpub => "xpub",
             Role::ProxiedPub => "proxied-pub",
@@ -58,7 +61,7 @@ impl Role {
     pub fn opposite(self) -> SocketType {
         match self {
             Role::Push => SocketType::Pull,
-            Role::Rep => SocketType::Req,
+            Role::Rep | Role::SecretRep => SocketType::Req,
             Role::Pub | Role::ProxiedPub => SocketType::Sub,
             Role::Xpub => SocketType::XSub,
             Role::Router => SocketType::Dealer,
@@ -110,6 +113,7 @@ pub fn check(message: &Message, number: u64) -> anyhow::Result<()> {
 pub fn play(context: &Context, role: Role, endpoint: &str, count: u64) -> anyhow::Result<()> {
     let open = |socket_type| {
         let builder = AnySocket::builder_of(socket_type).context(context).recv_timeout(PATIENCE).send_timeout(PATIENCE);
+        let builder = builder.shared_key((role == Role::SecretRep).then(SharedKey::from_env).transpose()?);
         builder.send_high_water_mark(if role.drops() { 0usize } else { 1000 }).build()
     };
     let connected = |socket_type| -> anyhow::Result<AnySocket> {
@@ -144,9 +148,9 @@ pub fn play(context: &Context, role: Role, endpoint: &str, count: u64) -> anyhow
             }
             xpub.close_within(PATIENCE).map_err(|unsent| anyhow::anyhow!("not sent: {unsent:?}"))?;
         }
-        Role::Rep | Role::Pair | Role::Router => {
+        Role::Rep | Role::SecretRep | Role::Pair | Role::Router => {
             let socket = connected(match role {
-                Role::Rep => SocketType::Rep,
+                Role::Rep | Role::SecretRep => SocketType::Rep,
                 Role::Pair => SocketType::Pair,
                 _ => SocketType::Router,
             })?;

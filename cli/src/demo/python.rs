@@ -25,16 +25,20 @@ pub fn speaks(role: Role) -> bool {
 
 /// Plays a role as [`super::peer::play`] does, on libzmq.
 pub const PROGRAM: &str = r#"
-import sys, zmq
+import os, sys, zmq
 role, endpoint, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 context = zmq.Context()
-types = {"push": zmq.PUSH, "rep": zmq.REP, "pub": zmq.XPUB, "xpub": zmq.XPUB, "router": zmq.ROUTER,
+types = {"push": zmq.PUSH, "rep": zmq.REP, "secret-rep": zmq.REP, "pub": zmq.XPUB, "xpub": zmq.XPUB, "router": zmq.ROUTER,
          "dealer": zmq.DEALER, "pair": zmq.PAIR}
 socket = context.socket(types[role])
 socket.rcvtimeo = socket.sndtimeo = 10000
 socket.linger = 10000
 if role in ("pub", "xpub"):
     socket.sndhwm = 0
+if role == "secret-rep":
+    socket.curve_serverkey = os.environb[b"DEMO_SERVER_KEY"]
+    socket.curve_publickey = os.environb[b"DEMO_PUBLIC_KEY"]
+    socket.curve_secretkey = os.environb[b"DEMO_SECRET_KEY"]
 socket.connect(endpoint)
 
 def message(number):

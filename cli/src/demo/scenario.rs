@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
-use zefiro::{AnySocket, Configure as _, Context, SocketType};
+use zefiro::auth::{Answer, Request};
+use zefiro::{AnySocket, Configure as _, Context, SharedKey, SocketType};
 
 use super::peer::{self, Role};
 use super::python;
@@ -42,9 +43,10 @@ pub struct Outcome {
 }
 
 /// The patterns with the role of the other side and the number of messages.
-const PATTERNS: [(&str, Role, u64); 9] = [
+const PATTERNS: [(&str, Role, u64); 10] = [
     ("PUSH → PULL", Role::Push, 100_000),
     ("REQ ↔ REP", Role::Rep, 3_000),
+    ("REQ ↔ REP, encrypted", Role::SecretRep, 3_000),
     ("PUB → SUB", Role::Pub, 40_000),
     ("XPUB → XSUB", Role::Xpub, 40_000),
     ("SUB ← proxy ← PUB", Role::ProxiedPub, 20_000),
@@ -59,7 +61,10 @@ pub fn scenarios(python: Option<&Path>) -> Vec<Scenario> {
     let mut all = Vec::new();
     for transport in ["tcp", "ipc", "inproc"] {
         for (pattern, role, messages) in PATTERNS {
-            if role == Role::PlainTcp && transport != "tcp" {
+            // Within the process there is nobody to hide from.
+            let not_here =
+                (role == Role::PlainTcp && transport != "tcp") || (role == Role::SecretRep && transport == "inproc");
+            if not_here {
                 continue;
             }
             let peers = if transport == "inproc" { Peers::Thread } else { Peers::Process };
@@ -93,15 +98,23 @@ impl Scenario {
             .context(&context)
             .recv_timeout(PATIENCE)
             .send_timeout(PATIENCE)
-            .recv_high_water_mark(if self.role.drops() { 0usize } else { 1000 })
-            .build()?;
+            .recv_high_water_mark(if self.role.drops() { 0usize } else { 1000 });
+        let key = SharedKey::generate()?;
+        let socket = match self.role {
+            // The key lets the peer in, and says who it is.
+            Role::SecretRep => {
+                let authenticator = |_: &Request| Answer::allow(USER);
+                socket.shared_key(key.clone()).authenticator(authenticator).build()?
+            }
+            _ => socket.build()?,
+        };
         let endpoint = match self.transport {
             "tcp" => "tcp://127.0.0.1:*".to_string(),
             "ipc" => format!("ipc://{}/demo", directory.path().display()),
             _ => "inproc://demo".to_string(),
         };
         let bound = socket.bind(&endpoint)?.to_string();
-        let mut other = Other::start(self, &context, &bound, count)?;
+        let mut other = Other::start(self, &context, &bound, count, &key)?;
         let outcome = match self.role {
             Role::Push => receive(&socket, count, progress),
             Role::Pub | Role::ProxiedPub => {
@@ -112,7 +125,7 @@ impl Scenario {
                 socket.send(b"\x01topic").map_err(zefiro::Error::from)?;
                 receive(&socket, count, progress)
             }
-            Role::Rep | Role::Router | Role::Pair => ask(&socket, self.role, count, progress),
+            Role::Rep | Role::SecretRep | Role::Router | Role::Pair => ask(&socket, self.role, count, progress),
             Role::Dealer | Role::PlainTcp => answer(&socket, count, progress),
         };
         let outcome = match (outcome, other.end()) {
@@ -162,6 +175,11 @@ fn receive(socket: &AnySocket, count: u64, progress: &mut dyn FnMut(u64)) -> any
 /// Sends numbered messages one by one and checks each answer.
 fn ask(socket: &AnySocket, role: Role, count: u64, progress: &mut dyn FnMut(u64)) -> anyhow::Result<Outcome> {
     socket.wait_connected(1, PATIENCE)?;
+    if role == Role::SecretRep {
+        let peers = socket.peers();
+        let known = |peer: &zefiro::Peer| peer.mechanism == "CURVE" && peer.user_id.as_deref() == Some(USER);
+        ensure!(peers.iter().all(known), "the peer came in unknown or unencrypted: {peers:?}");
+    }
     let mut outcome = Outcome::default();
     let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
     let start = Instant::now();
@@ -224,7 +242,13 @@ enum Other {
 }
 
 impl Other {
-    fn start(scenario: &Scenario, context: &Context, endpoint: &str, count: u64) -> anyhow::Result<Other> {
+    fn start(
+        scenario: &Scenario,
+        context: &Context,
+        endpoint: &str,
+        count: u64,
+        key: &SharedKey,
+    ) -> anyhow::Result<Other> {
         let role = scenario.role;
         let mut command = match &scenario.peers {
             Peers::Thread => {
@@ -243,6 +267,12 @@ impl Other {
                 command
             }
         };
+        if role == Role::SecretRep {
+            // Ours derives its side's keys; libzmq is given them.
+            let (server, client) = (key.server_secret().public(), key.client_secret());
+            command.env("ZEFIRO_SHARED_KEY", key.to_z85()).env("DEMO_SERVER_KEY", server.to_z85());
+            command.env("DEMO_PUBLIC_KEY", client.public().to_z85()).env("DEMO_SECRET_KEY", client.to_z85());
+        }
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let errors = child.stderr.take().context("the child has no error output")?;
         let (sender, lines) = mpsc::channel();
@@ -285,6 +315,9 @@ impl Drop for Other {
         }
     }
 }
+
+/// Who the peer of an encrypted scenario is.
+const USER: &str = "the demo's peer";
 
 /// No wait of the demo is longer.
 pub const PATIENCE: Duration = Duration::from_secs(10);

@@ -11,7 +11,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// A message as it is received; used again for the next.
     type Body: Default;
 
-    fn new() -> anyhow::Result<Self>;
+    /// With CURVE, if a side of it is given, on all sockets.
+    fn new(curve: Option<Curve>) -> anyhow::Result<Self>;
 
     fn version(&self) -> String;
 
@@ -45,9 +46,24 @@ pub struct Setup {
     pub verbose: bool,
 }
 
+/// A side of CURVE, with keys that anybody may know: those of the specification's examples.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Curve {
+    Server,
+    Client,
+}
+
+impl Curve {
+    pub const SERVER_PUBLIC: &str = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+    pub const SERVER_SECRET: &str = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6";
+    pub const CLIENT_PUBLIC: &str = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
+    pub const CLIENT_SECRET: &str = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs";
+}
+
 /// Zefiro's blocking interface.
 pub struct Zefiro {
     context: Context,
+    curve: Option<Curve>,
 }
 
 impl Drop for Zefiro {
@@ -64,8 +80,8 @@ impl Engine for Zefiro {
     type Socket = AnySocket;
     type Body = Message;
 
-    fn new() -> anyhow::Result<Zefiro> {
-        Ok(Zefiro { context: Context::builder().max_sockets(1_000_000).build() })
+    fn new(curve: Option<Curve>) -> anyhow::Result<Zefiro> {
+        Ok(Zefiro { context: Context::builder().max_sockets(1_000_000).build(), curve })
     }
 
     fn version(&self) -> String {
@@ -74,7 +90,19 @@ impl Engine for Zefiro {
 
     fn socket(&self, socket_type: SocketType, setup: Setup) -> anyhow::Result<AnySocket> {
         let builder = AnySocket::builder_of(socket_type).context(&self.context);
-        Ok(builder.xpub_no_drop(setup.no_drop).xpub_verbose(setup.verbose).build()?)
+        // Many peers of one address are what is measured.
+        let mut builder = builder.xpub_no_drop(setup.no_drop).xpub_verbose(setup.verbose).address_connections_max(None);
+        let options = match self.curve {
+            None => &[][..],
+            Some(Curve::Server) => &[("curve_server", "1"), ("curve_secret_key", Curve::SERVER_SECRET)],
+            Some(Curve::Client) => {
+                &[("curve_server_key", Curve::SERVER_PUBLIC), ("curve_secret_key", Curve::CLIENT_SECRET)]
+            }
+        };
+        for (name, value) in options {
+            builder.options_mut().set_text(name, value)?;
+        }
+        Ok(builder.build()?)
     }
 
     fn bind(socket: &AnySocket, endpoint: &str) -> anyhow::Result<String> {

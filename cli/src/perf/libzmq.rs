@@ -7,11 +7,12 @@ use anyhow::{Context as _, bail};
 use libloading::Library;
 use zefiro::SocketType;
 
-use super::engine::{Engine, Setup};
+use super::engine::{Curve, Engine, Setup};
 
 /// libzmq with one context of its default settings.
 pub struct Libzmq {
     context: Arc<Context>,
+    curve: Option<Curve>,
 }
 
 /// A libzmq socket; used by one thread at a time, as libzmq asks.
@@ -147,7 +148,7 @@ impl Engine for Libzmq {
     type Socket = Socket;
     type Body = Body;
 
-    fn new() -> anyhow::Result<Libzmq> {
+    fn new(curve: Option<Curve>) -> anyhow::Result<Libzmq> {
         let path = std::env::var("ZEFIRO_PERF_LIBZMQ").unwrap_or_else(|_| "libzmq.so.5".into());
         // SAFETY: libzmq's initialisers do nothing unusual.
         let library = unsafe { Library::new(&path) }.with_context(|| format!("loading {path}"))?;
@@ -159,7 +160,7 @@ impl Engine for Libzmq {
         }
         // SAFETY: the context is live; 2 is ZMQ_MAX_SOCKETS.
         unsafe { (functions.zmq_ctx_set)(raw, 2, 60_000) };
-        Ok(Libzmq { context: Arc::new(Context { raw, functions, _library: library }) })
+        Ok(Libzmq { context: Arc::new(Context { raw, functions, _library: library }), curve })
     }
 
     fn version(&self) -> String {
@@ -181,6 +182,18 @@ impl Engine for Libzmq {
         }
         if setup.verbose {
             socket.set(ZMQ_XPUB_VERBOSE, &1i32.to_ne_bytes())?;
+        }
+        match self.curve {
+            None => {}
+            Some(Curve::Server) => {
+                socket.set(ZMQ_CURVE_SERVER, &1i32.to_ne_bytes())?;
+                socket.set(ZMQ_CURVE_SECRETKEY, Curve::SERVER_SECRET.as_bytes())?;
+            }
+            Some(Curve::Client) => {
+                socket.set(ZMQ_CURVE_SERVERKEY, Curve::SERVER_PUBLIC.as_bytes())?;
+                socket.set(ZMQ_CURVE_PUBLICKEY, Curve::CLIENT_PUBLIC.as_bytes())?;
+                socket.set(ZMQ_CURVE_SECRETKEY, Curve::CLIENT_SECRET.as_bytes())?;
+            }
         }
         Ok(socket)
     }
@@ -269,4 +282,8 @@ const ZMQ_SNDMORE: c_int = 2;
 const ZMQ_SUBSCRIBE: c_int = 6;
 const ZMQ_LAST_ENDPOINT: c_int = 32;
 const ZMQ_XPUB_VERBOSE: c_int = 40;
+const ZMQ_CURVE_SERVER: c_int = 47;
+const ZMQ_CURVE_PUBLICKEY: c_int = 48;
+const ZMQ_CURVE_SECRETKEY: c_int = 49;
+const ZMQ_CURVE_SERVERKEY: c_int = 50;
 const ZMQ_XPUB_NODROP: c_int = 69;

@@ -68,6 +68,9 @@ pub struct Args {
     /// Print JSON lines: the machine, then every round
     #[arg(long)]
     json: bool,
+    /// Encrypt with CURVE, over tcp and ipc; not with bare sockets, nor the asynchronous interface
+    #[arg(long, conflicts_with = "api")]
+    curve: bool,
     /// Draw the comparison
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
@@ -195,7 +198,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn tasks_of(args: &Args) -> Vec<Task> {
     let millis = if args.quick { 150 } else { args.millis };
-    let plan = |size, peers| Plan { size, millis, peers, pause_nanos: 0, rate: args.rate };
+    let plan = |size, peers| Plan { size, millis, peers, pause_nanos: 0, rate: args.rate, curve: args.curve };
     let mut tasks = Vec::new();
     let mut add = |work: Work, transport, plan: Plan, label: String| {
         let ours = args.api.iter().map(|api| match api {
@@ -209,9 +212,10 @@ fn tasks_of(args: &Args) -> Vec<Task> {
         if args.vs.contains(&Rival::Libzmq) {
             contenders.push(Contender::Libzmq);
         }
-        if args.vs.contains(&Rival::Raw) && simple {
+        if args.vs.contains(&Rival::Raw) && simple && !args.curve {
             contenders.push(Contender::Raw);
         }
+        let label = if args.curve { format!("{label} CURVE") } else { label };
         tasks.push(Task { work, transport, plan, contenders, label });
     };
     let all = args.what == What::All;
@@ -322,6 +326,7 @@ impl Side {
             .args(["--peers", &task.plan.peers.to_string()])
             .args(["--pause-nanos", &task.plan.pause_nanos.to_string()])
             .args(["--rate", &task.plan.rate.to_string()])
+            .args(task.plan.curve.then_some("--curve"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -390,7 +395,7 @@ pub fn run_child(args: ChildArgs) -> anyhow::Result<ExitCode> {
 
 /// The versions measured, for the record.
 fn libzmq_version() -> Option<String> {
-    Libzmq::new().ok().map(|libzmq| libzmq.version())
+    Libzmq::new(None).ok().map(|libzmq| libzmq.version())
 }
 
 fn bytes_text(bytes: usize) -> String {

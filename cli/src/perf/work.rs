@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use zefiro::SocketType;
 
-use super::engine::{Engine, Setup};
+use super::engine::{Curve, Engine, Setup};
 
 /// What to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
@@ -55,6 +55,9 @@ pub struct Plan {
     /// Round trips begun per second, whether the last has ended or not; 0: each after the last
     #[arg(long, default_value_t = 0)]
     pub rate: u64,
+    /// Encrypt with CURVE
+    #[arg(long)]
+    pub curve: bool,
 }
 
 impl Plan {
@@ -92,7 +95,7 @@ pub const LAST: u64 = u64::MAX;
 
 /// The binding side.
 pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnOnce(&str)) -> anyhow::Result<Measured> {
-    let engine = E::new()?;
+    let engine = E::new(plan.curve.then_some(Curve::Server))?;
     match work {
         Work::Thr | Work::In | Work::Gap => {
             let socket = engine.socket(SocketType::Pull, Setup::default())?;
@@ -174,7 +177,7 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
 
 /// The connecting side.
 pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Result<Measured> {
-    let engine = Arc::new(E::new()?);
+    let engine = Arc::new(E::new(plan.curve.then_some(Curve::Client))?);
     let open = |socket_type| -> anyhow::Result<E::Socket> {
         let socket = engine.socket(socket_type, Setup::default())?;
         E::connect(&socket, endpoint)?;
@@ -298,7 +301,7 @@ pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Resu
 
 /// Both sides in one process.
 pub fn both<E: Engine>(work: Work, plan: &Plan) -> anyhow::Result<(Measured, Measured)> {
-    let engine = E::new()?;
+    let engine = E::new(None)?;
     let types = match work {
         Work::Lat => (SocketType::Rep, SocketType::Req),
         _ => (SocketType::Pull, SocketType::Push),

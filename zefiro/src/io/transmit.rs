@@ -17,10 +17,7 @@ use crate::sys::net;
 pub(crate) fn transmit(core: &Arc<SocketCore>, link: &Arc<Link>, mut batch: Batch, rounds: usize) {
     let mut rounds = rounds;
     loop {
-        let written = match seal(link, &mut batch) {
-            Ok(()) => write_out(link, &mut batch),
-            Err(error) => Written::Broken(Loss::Protocol(error)),
-        };
+        let written = write_out(link, &mut batch);
         let mut state = core.lock();
         match written {
             Written::All => match state.batch_written(link, batch, rounds > 1) {
@@ -51,11 +48,11 @@ pub(crate) fn report_loss(link: &Arc<Link>, loss: Loss) {
     }
 }
 
-/// Encrypts the batch, if the connection is encrypted and the batch is not yet.
-fn seal(link: &Link, batch: &mut Batch) -> Result<(), zmtp::Error> {
+/// Encrypts what comes next in the batch, if the connection is encrypted. Answers whether there is more to write.
+fn seal(link: &Link, batch: &mut Batch) -> Result<bool, zmtp::Error> {
     match &link.sealer {
         Some(sealer) => batch.seal(&mut sealer.lock()),
-        None => Ok(()),
+        None => Ok(false),
     }
 }
 
@@ -66,7 +63,15 @@ enum Written {
 }
 
 fn write_out(link: &Link, batch: &mut Batch) -> Written {
-    while !batch.is_written() {
+    let mut is_sealed = link.sealer.is_none() || batch.is_sealed();
+    loop {
+        if batch.is_written() || !is_sealed {
+            match seal(link, batch) {
+                Ok(true) => is_sealed = true,
+                Ok(false) => return Written::All,
+                Err(error) => return Written::Broken(Loss::Protocol(error)),
+            }
+        }
         let result = if batch.segments_left() == 1 {
             let mut slices = batch.slices(1);
             net::write(&link.stream, slices.next().unwrap_or_default())
@@ -85,7 +90,6 @@ fn write_out(link: &Link, batch: &mut Batch) -> Written {
             Err(error) => return Written::Broken(Loss::Io(error)),
         }
     }
-    Written::All
 }
 
 /// Entries of one vectored write.

@@ -85,13 +85,28 @@ impl Segment {
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) segments: Vec<Segment>,
-    /// Of an encrypted batch, what it was before: should the connection be lost, that is what can go to the next one.
-    plain: Option<Vec<Segment>>,
+    /// Of an encrypted batch, what it is before: should the connection be lost, that is what can go to the next one.
+    /// The segments are then the piece that is being written.
+    plain: Option<Plain>,
     /// Bytes of all segments that the kernel has taken.
     pub(crate) written: usize,
     /// The first segment with bytes left, and how many of its bytes are gone.
     cursor: usize,
     offset: usize,
+}
+
+/// Frames to be encrypted, and how far that has come.
+#[derive(Default)]
+struct Plain {
+    segments: Vec<Segment>,
+    /// The next segment, and how many of its bytes are done.
+    next: usize,
+    offset: usize,
+    /// The frame whose body the next segment is.
+    headed: Option<Header>,
+    /// Frames in the piece that is being written, and in those before it.
+    frames: usize,
+    frames_before: usize,
 }
 
 impl Outbox {
@@ -264,7 +279,7 @@ impl Outbox {
     /// The batch was written whole; its buffers go back to the pool.
     pub(crate) fn finish(&mut self, pool: &mut Pool, mut batch: Batch) {
         self.in_flight = 0;
-        for segment in batch.segments.drain(..).chain(batch.plain.take().into_iter().flatten()) {
+        for segment in batch.segments.drain(..).chain(batch.plain.take().into_iter().flat_map(|plain| plain.segments)) {
             let buffer = match segment {
                 Segment::Bytes(buffer) => Some(buffer),
                 Segment::Passage(passage) => passage.into_buffer(),
@@ -291,8 +306,9 @@ impl Outbox {
             // Frames of which the kernel has seen anything are gone.
             Some(plain) => {
                 let (ended, begun) = frames_written(&segments, written);
-                let (gone, untouched) = (frames_end(&plain, ended), frames_end(&plain, begun));
-                (plain, gone, untouched)
+                let end_of = |frames| frames_end(&plain.segments, plain.frames_before + frames);
+                let (gone, untouched) = (end_of(ended), end_of(begun));
+                (plain.segments, gone, untouched)
             }
             None => (segments, written, written),
         };
@@ -337,27 +353,39 @@ impl Outbox {
 }
 
 impl Batch {
-    /// Encrypts all frames, once.
-    pub(crate) fn seal(&mut self, sealer: &mut Sealer) -> Result<(), zmtp::Error> {
-        if self.plain.is_some() {
-            return Ok(());
+    /// Encrypts the next frames, a piece at a time, so that the peer decrypts one while the next is made; in place of
+    /// those before, which were written. Answers whether there was anything left to encrypt.
+    pub(crate) fn seal(&mut self, sealer: &mut Sealer) -> Result<bool, zmtp::Error> {
+        let plain = match &mut self.plain {
+            Some(plain) => plain,
+            empty => empty.insert(Plain { segments: std::mem::take(&mut self.segments), ..Plain::default() }),
+        };
+        if plain.next >= plain.segments.len() {
+            return Ok(false);
         }
-        let mut sealed = Vec::new();
-        let mut headed = None;
-        for segment in &self.segments {
-            match (segment, headed.take()) {
-                (Segment::Body(body), Some(Header { more, command, .. })) => {
-                    sealer.seal(&mut sealed, more, command, body)?;
-                }
-                (segment, None) => headed = seal_small(sealer, &mut sealed, segment.as_slice())?,
-                (_, Some(_)) => return Err(zmtp::Error::MalformedFrame),
+        let mut sealed = match self.segments.pop() {
+            Some(Segment::Bytes(mut buffer)) => {
+                buffer.clear();
+                buffer
             }
-        }
-        self.plain = Some(std::mem::replace(&mut self.segments, vec![Segment::Bytes(sealed)]));
-        Ok(())
+            // Each small frame grows by half a hundred bytes.
+            _ => {
+                let bytes: usize = plain.segments.iter().map(|segment| segment.as_slice().len()).sum();
+                Vec::with_capacity((bytes + bytes / 2).min(SEALED_BYTES) + SEALED_MARGIN)
+            }
+        };
+        plain.seal(sealer, &mut sealed)?;
+        self.segments.push(Segment::Bytes(sealed));
+        (self.written, self.cursor, self.offset) = (0, 0, 0);
+        Ok(true)
     }
 
-    /// Whether the kernel has taken all of it.
+    /// Whether what there is to write is encrypted.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.plain.is_some()
+    }
+
+    /// Whether the kernel has taken all of it, or of the piece that was encrypted last.
     pub(crate) fn is_written(&self) -> bool {
         self.cursor == self.segments.len()
     }
@@ -390,18 +418,52 @@ impl Batch {
     }
 }
 
-/// Encrypts the frames in `plain`; answers the header at its end, if the body it announces is a segment of its own.
-fn seal_small(sealer: &mut Sealer, out: &mut Vec<u8>, mut plain: &[u8]) -> Result<Option<Header>, zmtp::Error> {
-    while !plain.is_empty() {
-        let header = Framing::V2.decode_header(plain)?.ok_or(zmtp::Error::MalformedFrame)?;
-        let rest = plain.get(header.len..).unwrap_or_default();
-        let len = usize::try_from(header.body).map_err(|_| zmtp::Error::MalformedFrame)?;
-        let Some((body, rest)) = rest.split_at_checked(len) else { return Ok(Some(header)) };
-        sealer.seal(out, header.more, header.command, body)?;
-        plain = rest;
+impl Plain {
+    /// Encrypts frames until there are enough of them, or no more.
+    fn seal(&mut self, sealer: &mut Sealer, out: &mut Vec<u8>) -> Result<(), zmtp::Error> {
+        self.frames_before += std::mem::take(&mut self.frames);
+        while let Some(segment) = self.segments.get(self.next) {
+            let bytes = segment.as_slice();
+            if let Some(Header { more, command, .. }) = self.headed.take() {
+                let Segment::Body(_) = segment else { return Err(zmtp::Error::MalformedFrame) };
+                sealer.seal(out, more, command, bytes)?;
+                self.frames += 1;
+                self.offset = bytes.len();
+            }
+            let mut rest = bytes.get(self.offset..).unwrap_or_default();
+            while !rest.is_empty() {
+                if out.len() >= SEALED_BYTES {
+                    return Ok(());
+                }
+                let header = Framing::V2.decode_header(rest)?.ok_or(zmtp::Error::MalformedFrame)?;
+                let len = usize::try_from(header.body).map_err(|_| zmtp::Error::MalformedFrame)?;
+                let behind = rest.get(header.len..).unwrap_or_default();
+                self.offset += header.len;
+                let Some((body, next)) = behind.split_at_checked(len) else {
+                    // The body is a segment of its own.
+                    self.headed = Some(header);
+                    break;
+                };
+                sealer.seal(out, header.more, header.command, body)?;
+                self.frames += 1;
+                self.offset += len;
+                rest = next;
+            }
+            self.next += 1;
+            self.offset = 0;
+            if out.len() >= SEALED_BYTES && self.headed.is_none() {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
-    Ok(None)
 }
+
+/// So much is encrypted before it is written: less than the caches hold, enough for a system call.
+const SEALED_BYTES: usize = 128 * 1024;
+
+/// What a few sealed frames may have more than half as many bytes again.
+const SEALED_MARGIN: usize = 256;
 
 /// The length of each frame in `segments`, header included.
 fn frame_lengths(segments: &[Segment]) -> impl Iterator<Item = usize> {

@@ -1,31 +1,29 @@
 //! The traffic of a CURVE connection: each frame in a box of its own, numbered so that none can be played twice.
 
-use std::sync::Arc;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
-use crypto_box::aead::AeadInPlace;
-use crypto_box::{SalsaBox, Tag};
-
-use super::{MESSAGE, TAG_BYTES, nonce};
+use super::authenticator::tag_of;
+use super::keystream::Keystream;
+use super::{MESSAGE, Shared, TAG_BYTES};
 use crate::codec::Framing;
 use crate::error::Error;
 
 /// Encrypts what goes to the peer.
 pub struct Sealer {
-    cipher: Arc<SalsaBox>,
-    prefix: &'static [u8; 16],
+    stream: Keystream,
     next: u64,
 }
 
 /// Decrypts what comes from the peer.
 pub struct Opener {
-    cipher: Arc<SalsaBox>,
-    prefix: &'static [u8; 16],
+    stream: Keystream,
     last: u64,
 }
 
 impl Sealer {
-    pub(super) fn new(cipher: Arc<SalsaBox>, prefix: &'static [u8; 16], next: u64) -> Sealer {
-        Sealer { cipher, prefix, next }
+    pub(super) fn new(shared: &Shared, prefix: &[u8; 16], next: u64) -> Sealer {
+        Sealer { stream: Keystream::new(&shared.key, prefix), next }
     }
 
     /// Appends one frame, encrypted.
@@ -33,20 +31,21 @@ impl Sealer {
     /// # Errors
     /// After 2^64 frames.
     pub fn seal(&mut self, out: &mut Vec<u8>, more: bool, command: bool, body: &[u8]) -> Result<(), Error> {
-        let number = self.next.to_be_bytes();
-        self.next = self.next.checked_add(1).ok_or(Error::Cryptographic)?;
+        let number = self.next;
+        self.next = number.checked_add(1).ok_or(Error::Cryptographic)?;
+        out.reserve(HEADER_BYTES_MAX + OVERHEAD + body.len());
         Framing::V2.encode_header(out, OVERHEAD + body.len(), false, false);
         out.extend_from_slice(MESSAGE);
-        out.extend_from_slice(&number);
+        out.extend_from_slice(&number.to_be_bytes());
         let start = out.len();
         out.extend_from_slice(&[0; TAG_BYTES]);
         out.push((u8::from(more) * INNER_MORE) | (u8::from(command) * INNER_COMMAND));
         out.extend_from_slice(body);
         let boxed = out.get_mut(start..).ok_or(Error::Cryptographic)?;
         let (place, text) = boxed.split_first_chunk_mut::<TAG_BYTES>().ok_or(Error::Cryptographic)?;
-        let nonce = nonce(self.prefix, &number);
-        let tag = self.cipher.encrypt_in_place_detached(&nonce.into(), &[], text).map_err(|_| Error::Cryptographic)?;
-        *place = tag.into();
+        let tag_key = Zeroizing::new(self.stream.tag_key(number, text.len()));
+        self.stream.apply(number, text);
+        *place = tag_of(&tag_key, text);
         Ok(())
     }
 
@@ -68,8 +67,8 @@ impl Sealer {
 }
 
 impl Opener {
-    pub(super) fn new(cipher: Arc<SalsaBox>, prefix: &'static [u8; 16], last: u64) -> Opener {
-        Opener { cipher, prefix, last }
+    pub(super) fn new(shared: &Shared, prefix: &[u8; 16], last: u64) -> Opener {
+        Opener { stream: Keystream::new(&shared.key, prefix), last }
     }
 
     /// Decrypts the body of a frame, in place, and appends what was in it, as a frame of ZMTP 2.0 and later.
@@ -91,9 +90,11 @@ impl Opener {
         if counted <= self.last {
             return Err(Error::InvalidSequence);
         }
-        let nonce = nonce(self.prefix, number);
-        let tag: &Tag = (&*tag).into();
-        self.cipher.decrypt_in_place_detached(&nonce.into(), &[], text, tag).map_err(|_| Error::Cryptographic)?;
+        let tag_key = Zeroizing::new(self.stream.tag_key(counted, text.len()));
+        if !bool::from(tag_of(&tag_key, text).ct_eq(tag)) {
+            return Err(Error::Cryptographic);
+        }
+        self.stream.apply(counted, text);
         self.last = counted;
         let (flags, payload) = text.split_first().ok_or(Error::MalformedCommand("MESSAGE"))?;
         Framing::V2.encode_header(out, payload.len(), flags & INNER_MORE != 0, flags & INNER_COMMAND != 0);
@@ -101,6 +102,9 @@ impl Opener {
         Ok(())
     }
 }
+
+/// Flags and a long length.
+const HEADER_BYTES_MAX: usize = 9;
 
 /// Name, number, tag and flags.
 pub(crate) const OVERHEAD: usize = MESSAGE.len() + 8 + TAG_BYTES + 1;

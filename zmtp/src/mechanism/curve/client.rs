@@ -1,7 +1,5 @@
 //! The client's side of CURVE.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use super::super::null::properties_of;
@@ -27,7 +25,7 @@ pub(in super::super) struct Client {
 enum State {
     Welcome,
     /// With what is shared with the server's key of this connection.
-    Ready(Arc<SalsaBox>),
+    Ready(Box<Shared>),
     Done,
 }
 
@@ -54,7 +52,7 @@ impl Client {
         hello.extend_from_slice(transient.public().as_bytes());
         let number = 1u64.to_be_bytes();
         hello.extend_from_slice(&number);
-        hello.extend_from_slice(&seal(&shared(&server, &transient), &nonce(NONCE_HELLO, &number), &[0; 64])?);
+        hello.extend_from_slice(&seal(&shared(&server, &transient)?.cipher, &nonce(NONCE_HELLO, &number), &[0; 64])?);
         Ok(Client {
             state: State::Welcome,
             public,
@@ -73,36 +71,37 @@ impl Client {
             return Err(Error::Cryptographic);
         }
         let (sent, boxed) = split::<16>(body.get(WELCOME.len()..).unwrap_or_default())?;
-        let text = open(&shared(&self.server, &self.transient), &nonce(NONCE_WELCOME, sent), boxed)?;
+        let text = open(&shared(&self.server, &self.transient)?.cipher, &nonce(NONCE_WELCOME, sent), boxed)?;
         let (server_transient, cookie) = split::<32>(&text)?;
         let server_transient = CurveKey(*server_transient);
 
         let vouched = [*self.transient.public().as_bytes(), *self.server.as_bytes()].concat();
-        let vouch = seal(&shared(&server_transient, &self.secret), &nonce(NONCE_VOUCH, &vouch_nonce), &vouched)?;
+        let vouch =
+            seal(&shared(&server_transient, &self.secret)?.cipher, &nonce(NONCE_VOUCH, &vouch_nonce), &vouched)?;
         let mut text = self.public.as_bytes().to_vec();
         text.extend_from_slice(&vouch_nonce);
         text.extend_from_slice(&vouch);
         text.extend_from_slice(&self.properties);
-        let cipher = Arc::new(shared(&server_transient, &self.transient));
+        let shared = Box::new(shared(&server_transient, &self.transient)?);
         let number = 2u64.to_be_bytes();
         let mut initiate = INITIATE.to_vec();
         initiate.extend_from_slice(cookie);
         initiate.extend_from_slice(&number);
-        initiate.extend_from_slice(&seal(&*cipher, &nonce(NONCE_INITIATE, &number), &text)?);
+        initiate.extend_from_slice(&seal(&shared.cipher, &nonce(NONCE_INITIATE, &number), &text)?);
         self.out = Some(initiate);
-        self.state = State::Ready(cipher);
+        self.state = State::Ready(shared);
         Ok(())
     }
 
-    fn ready(&mut self, body: &[u8], cipher: Arc<SalsaBox>) -> Result<(), Error> {
+    fn ready(&mut self, body: &[u8], shared: &Shared) -> Result<(), Error> {
         if body.len() < READY_BYTES_MIN {
             return Err(Error::MalformedCommand("READY"));
         }
         let (number, boxed) = split::<8>(body.get(READY.len()..).unwrap_or_default())?;
-        let text = open(&*cipher, &nonce(NONCE_READY, number), boxed)?;
+        let text = open(&shared.cipher, &nonce(NONCE_READY, number), boxed)?;
         self.peer = Some(metadata::parse(&text).map_err(|_| Error::InvalidMetadata)?);
-        let sealer = Sealer::new(cipher.clone(), NONCE_MESSAGE_CLIENT, 3);
-        let opener = Opener::new(cipher, NONCE_MESSAGE_SERVER, u64::from_be_bytes(*number));
+        let sealer = Sealer::new(shared, NONCE_MESSAGE_CLIENT, 3);
+        let opener = Opener::new(shared, NONCE_MESSAGE_SERVER, u64::from_be_bytes(*number));
         self.cipher = Some((sealer, opener));
         Ok(())
     }
@@ -119,7 +118,7 @@ impl Mechanism for Client {
         }
         match std::mem::replace(&mut self.state, State::Done) {
             State::Welcome if body.starts_with(WELCOME) => self.welcome(body, random()?),
-            State::Ready(cipher) if body.starts_with(READY) => self.ready(body, cipher),
+            State::Ready(shared) if body.starts_with(READY) => self.ready(body, &shared),
             _ => Err(Error::UnexpectedCommand),
         }
     }

@@ -4,15 +4,22 @@
 //! Long-term keys say who a peer is; fresh ones, made for each connection, encrypt. The server keeps nothing about a
 //! client before that client has shown it can receive what was sent to it: its state travels in a cookie.
 
+mod authenticator;
 pub(crate) mod cipher;
 pub(super) mod client;
+mod keystream;
 pub(super) mod server;
 pub mod z85;
 
 use std::fmt;
 
 use crypto_box::aead::AeadInPlace;
-use crypto_box::{PublicKey, SalsaBox, SecretKey, Tag};
+use crypto_box::{SecretKey, Tag};
+use crypto_secretbox::{KeyInit, XSalsa20Poly1305};
+use curve25519_dalek::montgomery::MontgomeryPoint;
+use salsa20::cipher::consts::U10;
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
 
@@ -43,10 +50,6 @@ impl CurveKey {
     /// As Z85 text.
     pub fn to_z85(&self) -> String {
         z85::encode(&self.0).unwrap_or_default()
-    }
-
-    fn public(&self) -> PublicKey {
-        PublicKey::from_bytes(self.0)
     }
 }
 
@@ -106,9 +109,28 @@ impl fmt::Debug for CurveSecret {
     }
 }
 
+/// What two keys make: the same for whoever has the secret of one and the public key of the other.
+struct Shared {
+    key: Zeroizing<[u8; 32]>,
+    cipher: XSalsa20Poly1305,
+}
+
 /// What two keys make.
-fn shared(public: &CurveKey, secret: &CurveSecret) -> SalsaBox {
-    SalsaBox::new(&public.public(), &secret.0)
+///
+/// # Errors
+/// The public key is one of the few that make nothing secret, whatever the other is.
+fn shared(public: &CurveKey, secret: &CurveSecret) -> Result<Shared, Error> {
+    let mut bytes = secret.0.to_bytes();
+    let point = Zeroizing::new(MontgomeryPoint(public.0).mul_clamped(bytes).0);
+    bytes.zeroize();
+    if bool::from(point.ct_eq(&[0; 32])) {
+        return Err(Error::Cryptographic);
+    }
+    let mut derived = salsa20::hsalsa::<U10>((&*point).into(), &[0; 16].into());
+    let key = Zeroizing::new(derived.into());
+    let cipher = XSalsa20Poly1305::new(&derived);
+    derived.as_mut_slice().zeroize();
+    Ok(Shared { key, cipher })
 }
 
 /// Random bytes.
@@ -128,11 +150,7 @@ fn nonce(prefix: &[u8], sent: &[u8]) -> [u8; 24] {
 }
 
 /// Encrypts: the tag, then the text.
-fn seal(
-    cipher: &impl AeadInPlace<NonceSize = crypto_box::aead::consts::U24, TagSize = crypto_box::aead::consts::U16>,
-    nonce: &[u8; 24],
-    text: &[u8],
-) -> Result<Vec<u8>, Error> {
+fn seal(cipher: &XSalsa20Poly1305, nonce: &[u8; 24], text: &[u8]) -> Result<Vec<u8>, Error> {
     let mut boxed = vec![0; TAG_BYTES];
     boxed.extend_from_slice(text);
     let (tag_place, text) = boxed.split_at_mut(TAG_BYTES);
@@ -142,11 +160,7 @@ fn seal(
 }
 
 /// Decrypts what [`seal`] made.
-fn open(
-    cipher: &impl AeadInPlace<NonceSize = crypto_box::aead::consts::U24, TagSize = crypto_box::aead::consts::U16>,
-    nonce: &[u8; 24],
-    boxed: &[u8],
-) -> Result<Vec<u8>, Error> {
+fn open(cipher: &XSalsa20Poly1305, nonce: &[u8; 24], boxed: &[u8]) -> Result<Vec<u8>, Error> {
     let (tag, text) = boxed.split_first_chunk::<TAG_BYTES>().ok_or(Error::Cryptographic)?;
     let mut text = text.to_vec();
     let tag: &Tag = tag.into();

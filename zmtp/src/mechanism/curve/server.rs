@@ -1,9 +1,6 @@
 //! The server's side of CURVE.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use crypto_secretbox::{KeyInit, XSalsa20Poly1305};
 
 use super::super::null::properties_of;
 use super::super::{Mechanism, Question, Verdict, check_structure, error_body};
@@ -33,7 +30,7 @@ enum State {
     Asking {
         key: Option<CurveKey>,
         peer: Vec<(String, Bytes)>,
-        cipher: Arc<SalsaBox>,
+        shared: Box<Shared>,
         number: u64,
     },
     Over,
@@ -63,7 +60,7 @@ impl Server {
         let (client, rest) = split::<32>(rest.get(2 + 72..).unwrap_or_default())?;
         let (number, boxed) = split::<8>(rest)?;
         let client = CurveKey(*client);
-        let cipher = shared(&client, &self.secret);
+        let cipher = shared(&client, &self.secret)?.cipher;
         if open(&cipher, &nonce(NONCE_HELLO, number), boxed)? != [0; 64] {
             return Err(Error::Cryptographic);
         }
@@ -94,18 +91,18 @@ impl Server {
             return Err(Error::Cryptographic);
         }
         let (number, boxed) = split::<8>(rest)?;
-        let cipher = Arc::new(shared(&client, &self.transient));
-        let text = open(&*cipher, &nonce(NONCE_INITIATE, number), boxed)?;
+        let of_connection = Box::new(shared(&client, &self.transient)?);
+        let text = open(&of_connection.cipher, &nonce(NONCE_INITIATE, number), boxed)?;
         let (key, rest) = split::<32>(&text)?;
         let (sent, rest) = split::<16>(rest)?;
         let (vouch, properties) = split::<80>(rest)?;
         let key = CurveKey(*key);
-        let vouched = open(&shared(&key, &self.transient), &nonce(NONCE_VOUCH, sent), vouch)?;
+        let vouched = open(&shared(&key, &self.transient)?.cipher, &nonce(NONCE_VOUCH, sent), vouch)?;
         if vouched.first_chunk() != Some(client.as_bytes()) {
             return Err(Error::KeyExchange);
         }
         let peer = metadata::parse(properties)?;
-        self.state = State::Asking { key: Some(key), peer, cipher, number: u64::from_be_bytes(*number) };
+        self.state = State::Asking { key: Some(key), peer, shared: of_connection, number: u64::from_be_bytes(*number) };
         if !self.authenticate {
             self.answer(Verdict::Welcome);
         }
@@ -116,15 +113,15 @@ impl Server {
         XSalsa20Poly1305::new(&self.cookie_key.into())
     }
 
-    fn let_in(&mut self, peer: Vec<(String, Bytes)>, cipher: Arc<SalsaBox>, last: u64) -> Result<(), Error> {
+    fn let_in(&mut self, peer: Vec<(String, Bytes)>, shared: &Shared, last: u64) -> Result<(), Error> {
         let number = 1u64.to_be_bytes();
         let mut ready = READY.to_vec();
         ready.extend_from_slice(&number);
-        ready.extend_from_slice(&seal(&*cipher, &nonce(NONCE_READY, &number), &self.properties)?);
+        ready.extend_from_slice(&seal(&shared.cipher, &nonce(NONCE_READY, &number), &self.properties)?);
         self.out = Some(ready);
         self.peer = Some(peer);
-        let sealer = Sealer::new(cipher.clone(), NONCE_MESSAGE_SERVER, 2);
-        self.cipher = Some((sealer, Opener::new(cipher, NONCE_MESSAGE_CLIENT, last)));
+        let sealer = Sealer::new(shared, NONCE_MESSAGE_SERVER, 2);
+        self.cipher = Some((sealer, Opener::new(shared, NONCE_MESSAGE_CLIENT, last)));
         Ok(())
     }
 }
@@ -148,12 +145,12 @@ impl Mechanism for Server {
     }
 
     fn answer(&mut self, verdict: Verdict) {
-        let State::Asking { peer, cipher, number, .. } = std::mem::replace(&mut self.state, State::Over) else {
+        let State::Asking { peer, shared, number, .. } = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
         match verdict {
             // Encrypting a few bytes does not fail; if it did, the peer would wait until its time is over.
-            Verdict::Welcome => drop(self.let_in(peer, cipher, number)),
+            Verdict::Welcome => drop(self.let_in(peer, &shared, number)),
             Verdict::Refused(status @ (400 | 500)) => self.out = Some(error_body(b"\x05ERROR", status)),
             Verdict::Refused(_) => {}
         }
@@ -174,8 +171,7 @@ impl Mechanism for Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // The cookie holds a secret key: what opens it goes with it.
-        self.cookie_key = [0; 32];
-        std::hint::black_box(&self.cookie_key);
+        self.cookie_key.zeroize();
     }
 }
 

@@ -1,0 +1,321 @@
+//! The keystream of XSalsa20, eight blocks at a time, for many small messages as well as for large ones.
+//!
+//! XSalsa20 makes a key of its own from the first 16 bytes of a nonce. With CURVE these are the same for all messages of
+//! one direction, so it is made once, and messages differ in the 8 bytes of their number. The numbers follow each other:
+//! beside the blocks of one message those of the next ones are computed, each in a lane of the same vectors. The plain
+//! crate, which computes block after block, and the key for each message anew, is its twin in the tests.
+
+use zeroize::Zeroize;
+
+/// The keystream of one direction.
+pub(super) struct Keystream {
+    key: [u32; 8],
+    /// The first blocks of some messages, `depth` of each.
+    ahead: Box<[Block; LANES]>,
+    /// The first message they are for.
+    first: u64,
+    /// 0 before anything was computed.
+    depth: usize,
+}
+
+/// One block of it.
+type Block = [u8; BLOCK_BYTES];
+
+impl Keystream {
+    /// Of a key, and the part of the nonce that all messages have in common.
+    pub(super) fn new(key: &[u8; 32], prefix: &[u8; 16]) -> Keystream {
+        let mut derived = salsa20::hsalsa::<salsa20::cipher::consts::U10>(key.into(), prefix.into());
+        let mut words = [0; 8];
+        for (word, bytes) in words.iter_mut().zip(derived.chunks_exact(4)) {
+            *word = bytes.try_into().map_or(0, u32::from_le_bytes);
+        }
+        derived.as_mut_slice().zeroize();
+        Keystream { key: words, ahead: Box::new([[0; BLOCK_BYTES]; LANES]), first: 0, depth: 0 }
+    }
+
+    /// The key by which message `number`, whose text has so many bytes, is authenticated.
+    pub(super) fn tag_key(&mut self, number: u64, len: usize) -> [u8; TAG_KEY_BYTES] {
+        self.head(number, len).first().and_then(|block| block.first_chunk()).copied().unwrap_or_default()
+    }
+
+    /// Encrypts or decrypts the text of message `number`.
+    pub(super) fn apply(&mut self, number: u64, text: &mut [u8]) {
+        let head = self.head(number, text.len());
+        let depth = head.len();
+        let of_head = text.len().min(depth * BLOCK_BYTES - TAG_KEY_BYTES);
+        let (begin, rest) = text.split_at_mut(of_head);
+        xor(begin, head.as_flattened().get(TAG_KEY_BYTES..).unwrap_or_default());
+        let mut blocks = [[0; BLOCK_BYTES]; LANES];
+        let mut counter = depth as u64;
+        for pieces in rest.chunks_mut(LANES * BLOCK_BYTES) {
+            let counters = std::array::from_fn(|lane| counter.wrapping_add(lane as u64));
+            compute(&self.key, &[number; LANES], &counters, &mut blocks);
+            xor(pieces, blocks.as_flattened());
+            counter = counter.wrapping_add(LANES as u64);
+        }
+    }
+
+    /// The first blocks of a message; with them those of the next ones, of the same length presumably. Of a long message
+    /// just so many that the others fill whole vectors.
+    fn head(&mut self, number: u64, len: usize) -> &[Block] {
+        let place = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
+        if self.depth == 0 || place >= LANES / self.depth {
+            let blocks = (len + TAG_KEY_BYTES).div_ceil(BLOCK_BYTES);
+            let depth = (blocks.max(1) - 1) % LANES + 1;
+            let messages = LANES / depth;
+            // What does not divide the lanes leaves some over, which compute the last message's blocks again.
+            let message = |lane: usize| (lane / depth).min(messages - 1);
+            let numbers = std::array::from_fn(|lane| number.wrapping_add(message(lane) as u64));
+            let counters = std::array::from_fn(|lane| (lane - message(lane) * depth) as u64);
+            compute(&self.key, &numbers, &counters, &mut self.ahead);
+            (self.first, self.depth) = (number, depth);
+            return self.ahead.get(..depth).unwrap_or_default();
+        }
+        self.ahead.get(place * self.depth..(place + 1) * self.depth).unwrap_or_default()
+    }
+}
+
+impl Drop for Keystream {
+    fn drop(&mut self) {
+        self.key.zeroize();
+        self.ahead.as_flattened_mut().zeroize();
+    }
+}
+
+/// Adds the keystream to a text that is no longer.
+fn xor(text: &mut [u8], stream: &[u8]) {
+    for (byte, key) in text.iter_mut().zip(stream) {
+        *byte ^= key;
+    }
+}
+
+/// Computes a block in each lane.
+fn compute(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES], out: &mut [Block; LANES]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        #[allow(unsafe_code, reason = "the compiler cannot know what the processor can do")]
+        // SAFETY: the processor has just been found to have AVX2.
+        return unsafe { avx2::compute(key, numbers, counters, out) };
+    }
+    compute_in_words(key, numbers, counters, out);
+}
+
+/// The state a lane begins with. A message's number is big-endian, as it is sent; what the cipher reads is
+/// little-endian.
+fn begin(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES]) -> [[u32; LANES]; 16] {
+    let [k0, k1, k2, k3, k4, k5, k6, k7] = key.map(|word| [word; LANES]);
+    let [c0, c1, c2, c3] = CONSTANTS.map(|word| [word; LANES]);
+    let numbers = numbers.map(u64::swap_bytes);
+    let (low, high) = (|word: u64| word as u32, |word: u64| (word >> 32) as u32);
+    let (n0, n1) = (numbers.map(low), numbers.map(high));
+    let (b0, b1) = (counters.map(low), counters.map(high));
+    [c0, k0, k1, k2, k3, c1, n0, n1, b0, b1, c2, k4, k5, k6, k7, c3]
+}
+
+/// For processors without wide vectors, and for comparison: word after word.
+fn compute_in_words(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES], out: &mut [Block; LANES]) {
+    let lanes = begin(key, numbers, counters);
+    for (lane, block) in out.iter_mut().enumerate() {
+        let start = lanes.map(|words| words.get(lane).copied().unwrap_or_default());
+        let mut state = start;
+        for _ in 0..DOUBLE_ROUNDS {
+            double_round(&mut state);
+        }
+        for (bytes, (word, first)) in block.chunks_exact_mut(4).zip(state.iter().zip(start)) {
+            bytes.copy_from_slice(&word.wrapping_add(first).to_le_bytes());
+        }
+    }
+}
+
+/// Two rounds: columns, then rows.
+fn double_round(x: &mut [u32; 16]) {
+    macro_rules! quarter {
+        ($a:literal $b:literal $c:literal $d:literal) => {
+            x[$b] ^= x[$a].wrapping_add(x[$d]).rotate_left(7);
+            x[$c] ^= x[$b].wrapping_add(x[$a]).rotate_left(9);
+            x[$d] ^= x[$c].wrapping_add(x[$b]).rotate_left(13);
+            x[$a] ^= x[$d].wrapping_add(x[$c]).rotate_left(18);
+        };
+    }
+    quarter!(0 4 8 12);
+    quarter!(5 9 13 1);
+    quarter!(10 14 2 6);
+    quarter!(15 3 7 11);
+    quarter!(0 1 2 3);
+    quarter!(5 6 7 4);
+    quarter!(10 11 8 9);
+    quarter!(15 12 13 14);
+}
+
+/// Eight words in a vector.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::{Block, DOUBLE_ROUNDS, LANES, begin};
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn compute(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES], out: &mut [Block; LANES]) {
+        let start = begin(key, numbers, counters).map(|words| vector(words));
+        let mut x = start;
+        for _ in 0..DOUBLE_ROUNDS {
+            double_round(&mut x);
+        }
+        for (word, first) in x.iter_mut().zip(start) {
+            *word = _mm256_add_epi32(*word, first);
+        }
+        let [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15] = x;
+        let low = transpose([x0, x1, x2, x3, x4, x5, x6, x7]);
+        let high = transpose([x8, x9, x10, x11, x12, x13, x14, x15]);
+        for (block, (low, high)) in out.iter_mut().zip(low.into_iter().zip(high)) {
+            let (first, second) = block.split_at_mut(32);
+            store(low, first);
+            store(high, second);
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn double_round(x: &mut [__m256i; 16]) {
+        macro_rules! quarter {
+            ($a:literal $b:literal $c:literal $d:literal) => {
+                x[$b] = mix::<7, 25>(x[$b], x[$a], x[$d]);
+                x[$c] = mix::<9, 23>(x[$c], x[$b], x[$a]);
+                x[$d] = mix::<13, 19>(x[$d], x[$c], x[$b]);
+                x[$a] = mix::<18, 14>(x[$a], x[$d], x[$c]);
+            };
+        }
+        quarter!(0 4 8 12);
+        quarter!(5 9 13 1);
+        quarter!(10 14 2 6);
+        quarter!(15 3 7 11);
+        quarter!(0 1 2 3);
+        quarter!(5 6 7 4);
+        quarter!(10 11 8 9);
+        quarter!(15 12 13 14);
+    }
+
+    /// `word`, and the rotated sum of two others, added without carry.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn mix<const LEFT: i32, const RIGHT: i32>(word: __m256i, one: __m256i, other: __m256i) -> __m256i {
+        let sum = _mm256_add_epi32(one, other);
+        let word = _mm256_xor_si256(word, _mm256_slli_epi32::<LEFT>(sum));
+        _mm256_xor_si256(word, _mm256_srli_epi32::<RIGHT>(sum))
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn vector(words: [u32; LANES]) -> __m256i {
+        let [a, b, c, d, e, f, g, h] = words.map(u32::cast_signed);
+        _mm256_setr_epi32(a, b, c, d, e, f, g, h)
+    }
+
+    /// From a word of all lanes in each vector to all words of a lane in each.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn transpose(rows: [__m256i; 8]) -> [__m256i; 8] {
+        let [a, b, c, d, e, f, g, h] = rows;
+        let (ab0, ab1) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        let (cd0, cd1) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+        let (ef0, ef1) = (_mm256_unpacklo_epi32(e, f), _mm256_unpackhi_epi32(e, f));
+        let (gh0, gh1) = (_mm256_unpacklo_epi32(g, h), _mm256_unpackhi_epi32(g, h));
+        let (ad0, ad1) = (_mm256_unpacklo_epi64(ab0, cd0), _mm256_unpackhi_epi64(ab0, cd0));
+        let (ad2, ad3) = (_mm256_unpacklo_epi64(ab1, cd1), _mm256_unpackhi_epi64(ab1, cd1));
+        let (eh0, eh1) = (_mm256_unpacklo_epi64(ef0, gh0), _mm256_unpackhi_epi64(ef0, gh0));
+        let (eh2, eh3) = (_mm256_unpacklo_epi64(ef1, gh1), _mm256_unpackhi_epi64(ef1, gh1));
+        [
+            _mm256_permute2x128_si256::<0x20>(ad0, eh0),
+            _mm256_permute2x128_si256::<0x20>(ad1, eh1),
+            _mm256_permute2x128_si256::<0x20>(ad2, eh2),
+            _mm256_permute2x128_si256::<0x20>(ad3, eh3),
+            _mm256_permute2x128_si256::<0x31>(ad0, eh0),
+            _mm256_permute2x128_si256::<0x31>(ad1, eh1),
+            _mm256_permute2x128_si256::<0x31>(ad2, eh2),
+            _mm256_permute2x128_si256::<0x31>(ad3, eh3),
+        ]
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn store(vector: __m256i, out: &mut [u8]) {
+        if let Some(out) = out.first_chunk_mut::<32>() {
+            #[allow(unsafe_code, reason = "the only way from a vector to memory")]
+            // SAFETY: there are 32 bytes to write, at any address.
+            unsafe {
+                _mm256_storeu_si256(out.as_mut_ptr().cast(), vector);
+            }
+        }
+    }
+}
+
+const BLOCK_BYTES: usize = 64;
+const TAG_KEY_BYTES: usize = 32;
+const LANES: usize = 8;
+const DOUBLE_ROUNDS: usize = 10;
+
+/// "expand 32-byte k".
+const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
+
+#[cfg(test)]
+mod tests {
+    use crypto_secretbox::aead::AeadInPlace;
+    use crypto_secretbox::{KeyInit, XSalsa20Poly1305};
+
+    use super::*;
+
+    const PREFIX: &[u8; 16] = b"CurveZMQMESSAGEC";
+
+    /// What the plain crate makes of a text.
+    fn twin(key: &[u8; 32], number: u64, text: &mut [u8]) {
+        let mut nonce = [0; 24];
+        nonce[..16].copy_from_slice(PREFIX);
+        nonce[16..].copy_from_slice(&number.to_be_bytes());
+        XSalsa20Poly1305::new(key.into()).encrypt_in_place_detached(&nonce.into(), &[], text).unwrap();
+    }
+
+    #[test]
+    fn texts_of_every_length_are_what_the_plain_crate_makes_of_them() {
+        let key: [u8; 32] = std::array::from_fn(|index| index as u8 * 7);
+        let mut stream = Keystream::new(&key, PREFIX);
+        for (number, len) in (0..1400).chain([4095, 4096, 65_537]).enumerate() {
+            let number = number as u64 + 3;
+            let mut text: Vec<u8> = (0..len).map(|index| index as u8).collect();
+            let mut expected = text.clone();
+            twin(&key, number, &mut expected);
+            stream.apply(number, &mut text);
+            assert!(text == expected, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn numbers_may_leap_and_lengths_change() {
+        let key = [9; 32];
+        let mut stream = Keystream::new(&key, PREFIX);
+        let numbers = [3, 4, 6, 7, 8, 100, 101, 99, u64::MAX - 1, u64::MAX, 0, 1, 1 << 40];
+        for (number, len) in
+            numbers.into_iter().flat_map(|number| [1, 31, 33, 200, 97, 600, 0].map(|len| (number, len)))
+        {
+            let mut text = vec![5; len];
+            let mut expected = text.clone();
+            twin(&key, number, &mut expected);
+            let tag_key = stream.tag_key(number, len);
+            stream.apply(number, &mut text);
+            assert!(text == expected, "message {number} of {len} bytes");
+            let mut first = [[0; BLOCK_BYTES]; LANES];
+            compute_in_words(&stream.key, &[number; LANES], &[0; LANES], &mut first);
+            assert_eq!(tag_key, first[0][..32]);
+        }
+    }
+
+    #[test]
+    fn vectors_and_words_agree() {
+        let key = [0x0102_0304, 5, 6, 7, 8, 9, 10, u32::MAX];
+        let numbers = [0, 1, u64::MAX, 1 << 32, 7, 8, 9, 0x0102_0304_0506_0708];
+        let counters = [0, 1, 2, u64::MAX, 1 << 32, 5, 6, 7];
+        let (mut one, mut other) = ([[0; BLOCK_BYTES]; LANES], [[0; BLOCK_BYTES]; LANES]);
+        compute(&key, &numbers, &counters, &mut one);
+        compute_in_words(&key, &numbers, &counters, &mut other);
+        assert_eq!(one, other);
+    }
+}
