@@ -25,6 +25,7 @@ pub struct SendFuture<'a> {
 }
 
 impl<'a> RecvFuture<'a> {
+    #[inline]
     pub(super) fn new(core: &'a Arc<SocketCore>) -> RecvFuture<'a> {
         RecvFuture { core, key: None }
     }
@@ -33,6 +34,7 @@ impl<'a> RecvFuture<'a> {
 impl Future for RecvFuture<'_> {
     type Output = Result<Message>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<Message>> {
         let core = self.core;
         core.poll_recv(task, &mut self.key)
@@ -40,6 +42,7 @@ impl Future for RecvFuture<'_> {
 }
 
 impl Drop for RecvFuture<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(key) = self.key {
             self.core.cancel_recv(key);
@@ -48,6 +51,7 @@ impl Drop for RecvFuture<'_> {
 }
 
 impl<'a> SendFuture<'a> {
+    #[inline]
     pub(super) fn new(core: &'a Arc<SocketCore>, message: Message) -> SendFuture<'a> {
         SendFuture { core, message: Some(message), key: None }
     }
@@ -61,6 +65,7 @@ impl<'a> SendFuture<'a> {
 impl Future for SendFuture<'_> {
     type Output = Result<(), SendError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let SendFuture { core, message, key } = &mut *self;
         core.poll_send(task, key, message)
@@ -68,6 +73,7 @@ impl Future for SendFuture<'_> {
 }
 
 impl Drop for SendFuture<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(key) = self.key {
             self.core.cancel_send(key);
@@ -109,6 +115,7 @@ mod stream {
     }
 
     impl Drop for RecvStream {
+        #[inline]
         fn drop(&mut self) {
             if let Some(key) = self.key {
                 self.core.cancel_recv(key);
@@ -155,6 +162,7 @@ mod stream {
     }
 
     impl Drop for SendSink {
+        #[inline]
         fn drop(&mut self) {
             if let Some(key) = self.key {
                 self.core.cancel_send(key);

@@ -471,6 +471,7 @@ impl<K: Sends> Socket<K> {
 
     /// Sends a message, as a future. Dropped before it is done, it has sent nothing;
     /// [`into_message`](SendFuture::into_message) gives the message back.
+    #[inline]
     pub fn send_async(&self, message: impl Into<Message>) -> SendFuture<'_> {
         SendFuture::new(&self.core, message.into())
     }
@@ -540,6 +541,7 @@ impl<K: Receives> Socket<K> {
     }
 
     /// Receives a message, as a future. Dropped before it is done, it has taken nothing.
+    #[inline]
     pub fn recv_async(&self) -> RecvFuture<'_> {
         RecvFuture::new(&self.core)
     }

@@ -219,19 +219,22 @@ impl SocketCore {
     }
 
     /// One poll of a future that receives. `key` names its place among those who wait.
+    #[inline]
     pub(crate) fn poll_recv(
         self: &Arc<SocketCore>,
         task: &mut TaskContext<'_>,
         key: &mut Option<u64>,
     ) -> Poll<Result<Message>> {
+        // Received where it is returned: moving a message costs as much as receiving it.
+        let mut ready = Poll::Ready(Ok(Message::new()));
+        let Poll::Ready(Ok(message)) = &mut ready else { return Poll::Pending };
         let mut state = self.lock();
-        let mut message = Message::new();
-        let mut result = try_recv(&mut state, &mut message);
+        let mut result = try_recv(&mut state, message);
         if result == Err(ErrorKind::WouldBlock) && !state.io_watches() && !state.watch.leader {
             drop(state);
             look(self);
             state = self.lock();
-            result = try_recv(&mut state, &mut message);
+            result = try_recv(&mut state, message);
         }
         if result == Err(ErrorKind::WouldBlock) {
             *key = Some(state.recv_waiters.add(*key, task.waker()));
@@ -241,7 +244,10 @@ impl SocketCore {
         if let Some(key) = key.take() {
             state.recv_waiters.remove(key);
         }
-        Poll::Ready(result.map(|()| message).map_err(|kind| Error::new(kind, RECV)))
+        if let Err(kind) = result {
+            return Poll::Ready(Err(Error::new(kind, RECV)));
+        }
+        ready
     }
 
     /// A future that received nothing is dropped: if it was woken, another gets its turn.
@@ -253,6 +259,7 @@ impl SocketCore {
     }
 
     /// One poll of a future that sends; the message stays in `message` until it is sent or refused.
+    #[inline]
     pub(crate) fn poll_send(
         self: &Arc<SocketCore>,
         task: &mut TaskContext<'_>,
@@ -275,11 +282,14 @@ impl SocketCore {
             state.send_waiters.remove(key);
         }
         drop(state);
-        let sent = message.take();
-        Poll::Ready(match (result, sent) {
-            (Err(kind), Some(refused)) => Err(SendError::new(Error::new(kind, SEND), refused)),
-            _ => Ok(()),
-        })
+        let Err(kind) = result else {
+            *message = None;
+            return Poll::Ready(Ok(()));
+        };
+        match message.take() {
+            Some(refused) => Poll::Ready(Err(SendError::new(Error::new(kind, SEND), refused))),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     /// A future that has not sent is dropped.
