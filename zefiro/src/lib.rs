@@ -62,6 +62,11 @@ mod routing;
 mod shared_key;
 mod socket;
 mod sys;
+#[cfg(zefiro_faults)]
+/// System calls that fail at random, in test builds.
+pub mod faults {
+    pub use crate::sys::faults::{arm, count, disarm};
+}
 mod transport;
 mod wait;
 mod zap;

@@ -16,8 +16,9 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::link::Link;
+use super::link::{Link, Loss};
 use super::receive::{READS_APPLICATION, READS_IO, receive};
+use super::transmit::report_loss;
 use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
 use crate::pipe::{Line, PipeId};
 use crate::socket::core::{Locked, SocketCore, State};
@@ -113,9 +114,14 @@ impl State {
             if std::mem::take(&mut pipe.watch.output) {
                 self.watch_output(link);
             }
-        } else {
-            let _ = link.io.selector.add(link, link.token, interest);
+        } else if let Err(error) = link.io.selector.add(link, link.token, interest) {
+            self.cannot_watch(link, error);
         }
+    }
+
+    /// The system has no room to watch a link: nobody would ever learn of what comes, so it ends.
+    fn cannot_watch(&mut self, link: &Arc<Link>, error: std::io::Error) {
+        report_loss(link, Loss::Io(error));
     }
 
     /// Stops watching a link whose stream has ended.
@@ -189,11 +195,14 @@ impl State {
         }
         if pipe.watch.in_set {
             let registered = std::mem::replace(&mut pipe.watch.output_registered, true);
-            let _ = if registered {
+            let watched = if registered {
                 link.io.selector.modify(link, link.token, Interest::WRITE_ONCE)
             } else {
                 link.io.selector.add(link, link.token, Interest::WRITE_ONCE)
             };
+            if let Err(error) = watched {
+                self.cannot_watch(link, error);
+            }
         } else {
             pipe.watch.output = true;
             let interest = Interest { read: !pipe.watch.paused, write: true, once: false };

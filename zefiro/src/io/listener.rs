@@ -14,6 +14,7 @@ use super::IoHandle;
 use super::session::Peer;
 use crate::monitor::{Event, EventKind};
 use crate::options::Options;
+use crate::sys::net;
 use crate::transport::{ipc, tcp};
 
 /// A bound address. Any thread may close it; the I/O thread accepts.
@@ -66,11 +67,23 @@ impl Listener {
         }
     }
 
-    /// Stops or goes on accepting.
-    pub(crate) fn pause(&self, paused: bool) {
-        let interest = if paused { crate::sys::Interest::NONE } else { crate::sys::Interest::READ };
+    /// Stops accepting.
+    pub(crate) fn pause(&self) {
         if let Some(socket) = &*self.socket.lock() {
-            let _ = self.io.selector.modify(socket, self.token.load(Ordering::Acquire), interest);
+            let _ = self.io.selector.modify(socket, self.token.load(Ordering::Acquire), crate::sys::Interest::NONE);
+        }
+    }
+
+    /// Goes on accepting, or begins if it could not before.
+    pub(crate) fn resume(&self) -> io::Result<()> {
+        let token = self.token.load(Ordering::Acquire);
+        match &*self.socket.lock() {
+            Some(socket) => {
+                let selector = &self.io.selector;
+                let interest = crate::sys::Interest::READ;
+                selector.modify(socket, token, interest).or_else(|_| selector.add(socket, token, interest))
+            }
+            None => Ok(()),
         }
     }
 
@@ -78,11 +91,11 @@ impl Listener {
     /// kind `PermissionDenied`.
     pub(crate) fn accept(&self) -> io::Result<Option<(Socket, Peer)>> {
         let accepted = match &*self.socket.lock() {
-            Some(socket) => socket.accept(),
+            Some(socket) => net::accept(socket),
             None => return Ok(None),
         };
         let stream = match accepted {
-            Ok((stream, _)) => stream,
+            Ok(stream) => stream,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted) => {
                 return Ok(None);
             }

@@ -256,7 +256,9 @@ impl IoThread {
     fn listen(&mut self, core: Arc<SocketCore>, listener: Arc<Listener>) {
         let token = self.insert(Item::Listener(core.clone(), listener.clone()));
         if let Err(error) = listener.watch(token) {
+            // Out of memory for it: it is tried again.
             accept_failed(&core, &listener, &error);
+            self.timers.add(Instant::now() + ACCEPT_PAUSE, token);
         }
     }
 
@@ -273,7 +275,7 @@ impl IoThread {
                     accept_failed(core, listener, &error);
                     if !refused {
                         // Out of descriptors, most likely: look again in a while rather than spin.
-                        listener.pause(true);
+                        listener.pause();
                         self.timers.add(Instant::now() + ACCEPT_PAUSE, token);
                         return;
                     }
@@ -555,7 +557,12 @@ impl IoThread {
             return;
         }
         let session = match &mut entry.item {
-            Item::Listener(_, listener) => return listener.pause(false),
+            Item::Listener(_, listener) => {
+                if listener.resume().is_err() {
+                    self.timers.add(now + ACCEPT_PAUSE, token);
+                }
+                return;
+            }
             Item::Datagrams(..) => return,
             Item::Session(session) => session,
         };

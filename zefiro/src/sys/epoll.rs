@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
+use super::faults::{Call, fail};
 use super::{Interest, Ready};
 
 /// A set of descriptors to wait on. Registering and waiting may go on in different threads.
@@ -24,6 +25,7 @@ impl Selector {
 
     /// Begins to watch `fd`.
     pub(crate) fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        fail(Call::Register)?;
         Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
     }
 
@@ -44,6 +46,7 @@ impl Selector {
             tv_sec: timeout.as_secs().min(i64::MAX as u64 / 2) as i64,
             tv_nsec: i64::from(timeout.subsec_nanos()),
         });
+        fail(Call::Wait)?;
         let (events, _) = epoll::wait(&self.epoll, &mut events, timeout.as_ref())?;
         ready.extend(events.iter().map(|event| {
             let flags = event.flags;
@@ -54,6 +57,15 @@ impl Selector {
                 write: broken || flags.contains(epoll::EventFlags::OUT),
             }
         }));
+        #[cfg(zefiro_faults)]
+        if super::faults::spurious()
+            && let Some(first) = ready.first()
+        {
+            // Once more, and the other way round; and somebody who may be there or not.
+            let token = first.token;
+            ready.push(Ready { token, read: true, write: true });
+            ready.push(Ready { token: token ^ 1, read: true, write: true });
+        }
         Ok(())
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! [`Selector`] tells which descriptors are ready: epoll on Linux, `poll` elsewhere (and on Linux when built with
 //! `--cfg zefiro_portable`, so that the fallback stays tested). [`Sleeper`] puts a thread to sleep: on a futex, or by the
-//! standard library. [`net`] reads and writes streams without signals and without blocking.
+//! standard library. [`faults`] makes them fail in test builds. [`net`] reads and writes streams without signals and without blocking.
 
+pub(crate) mod faults;
 pub(crate) mod net;
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(zefiro_portable)))]

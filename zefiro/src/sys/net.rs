@@ -6,10 +6,17 @@ use std::os::fd::AsFd;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+use socket2::{Domain, Protocol, Type};
+
+use super::faults::{Call, fail, shorten};
 
 /// Appends what the stream has to `buffer`, as far as its spare capacity goes. `Ok(0)` is the end.
 pub(crate) fn read(stream: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize> {
     loop {
+        #[cfg(zefiro_faults)]
+        if let Some(result) = read_faultily(stream.as_fd(), buffer) {
+            return result;
+        }
         match recv(stream.as_fd(), spare_capacity(buffer), RecvFlags::DONTWAIT) {
             Err(Errno::INTR) => {}
             Ok((count, _)) => return Ok(count),
@@ -21,7 +28,10 @@ pub(crate) fn read(stream: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize>
 /// Writes as much of `bytes` as the kernel takes.
 pub(crate) fn write(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     loop {
-        match send(stream.as_fd(), bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+        let part = bytes.get(..shorten(bytes.len())).unwrap_or(bytes);
+        let sent =
+            fail(Call::Write).and_then(|()| send(stream.as_fd(), part, SendFlags::NOSIGNAL | SendFlags::DONTWAIT));
+        match sent {
             Err(Errno::INTR) => {}
             result => return Ok(result?),
         }
@@ -32,11 +42,53 @@ pub(crate) fn write(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 pub(crate) fn write_vectored(stream: impl AsFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     loop {
         let mut control = SendAncillaryBuffer::default();
-        match sendmsg(stream.as_fd(), slices, &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+        let part = slices.get(..shorten(slices.len())).unwrap_or(slices);
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        match fail(Call::Write).and_then(|()| sendmsg(stream.as_fd(), part, &mut control, flags)) {
             Err(Errno::INTR) => {}
             result => return Ok(result?),
         }
     }
+}
+
+/// A read that fails, or that takes less than there is.
+#[cfg(zefiro_faults)]
+fn read_faultily(stream: std::os::fd::BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<io::Result<usize>> {
+    match fail(Call::Read) {
+        Err(Errno::INTR) | Ok(()) => {}
+        Err(error) => return Some(Err(error.into())),
+    }
+    let room = buffer.capacity() - buffer.len();
+    let len = shorten(room);
+    if len == room {
+        return None;
+    }
+    let mut part = vec![0; len];
+    Some(match recv(stream, &mut part[..], RecvFlags::DONTWAIT) {
+        Ok((count, _)) => {
+            buffer.extend_from_slice(part.get(..count).unwrap_or_default());
+            Ok(count)
+        }
+        Err(error) => Err(error.into()),
+    })
+}
+
+/// Takes a peer that wants to connect.
+pub(crate) fn accept(listener: &socket2::Socket) -> io::Result<socket2::Socket> {
+    fail(Call::Accept)?;
+    listener.accept().map(|(stream, _)| stream)
+}
+
+/// A new socket.
+pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<socket2::Socket> {
+    fail(Call::Open)?;
+    socket2::Socket::new(domain, kind, protocol)
+}
+
+/// Begins to connect.
+pub(crate) fn connect(stream: &socket2::Socket, address: &socket2::SockAddr) -> io::Result<()> {
+    fail(Call::Connect)?;
+    stream.connect(address)
 }
 
 /// Ends both directions at once, so that the peer learns of it whoever else still holds the descriptor.

@@ -9,6 +9,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::{Dial, begin_connect};
 use crate::endpoint::IpcEndpoint;
 use crate::options::Options;
+use crate::sys::net;
 
 /// A listener's traces in the file system, removed when it closes if they were made for it alone.
 #[derive(Debug, Default)]
@@ -89,7 +90,7 @@ pub(crate) fn credentials(_socket: &Socket) -> Option<(u32, u32, u32)> {
 }
 
 fn open() -> io::Result<Socket> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let socket = net::open(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

@@ -11,6 +11,8 @@ use std::io;
 
 use socket2::Socket;
 
+use crate::sys::net;
+
 /// An attempt to connect.
 pub(crate) struct Dial {
     pub(crate) stream: Socket,
@@ -20,7 +22,7 @@ pub(crate) struct Dial {
 
 /// Begins to connect without blocking.
 fn begin_connect(stream: Socket, address: &socket2::SockAddr) -> io::Result<Dial> {
-    match stream.connect(address) {
+    match net::connect(&stream, address) {
         Ok(()) => Ok(Dial { stream, connected: true }),
         Err(error) if is_pending(&error) => Ok(Dial { stream, connected: false }),
         Err(error) => Err(error),

@@ -8,6 +8,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::{Dial, begin_connect};
 use crate::options::Options;
+use crate::sys::net;
 
 /// Listens on `address`. An IPv6 address takes IPv4 peers as well.
 pub(crate) fn listen(address: SocketAddr, options: &Options) -> io::Result<Socket> {
@@ -69,7 +70,7 @@ pub(crate) fn local_address(socket: &Socket) -> Option<SocketAddr> {
 }
 
 fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = net::open(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     if let Some(bytes) = options.send_buffer {
         socket.set_send_buffer_size(bytes)?;

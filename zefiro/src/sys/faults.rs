@@ -1,0 +1,131 @@
+//! Faults: what the operating system may answer and hardly ever does, at random, in test builds (`--cfg zefiro_faults`).
+//! Other builds have functions that do nothing in their place, and no trace of them is left.
+//!
+//! What is not injected: failures to change or end an epoll registration, and to write to an eventfd, which need no
+//! memory and which the kernel only reports for wrong arguments.
+
+#[cfg(zefiro_faults)]
+pub use self::injected::{arm, count, disarm};
+#[cfg(zefiro_faults)]
+pub(crate) use self::injected::{fail, shorten, spurious};
+
+/// A kind of system call.
+#[cfg_attr(not(zefiro_faults), allow(dead_code, reason = "some are only told apart to fail differently"))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Call {
+    Read,
+    Write,
+    Wait,
+    Register,
+    Accept,
+    Open,
+    Connect,
+}
+
+/// Nothing ever fails here by design.
+#[cfg(not(zefiro_faults))]
+#[inline(always)]
+pub(crate) fn fail(_: Call) -> rustix::io::Result<()> {
+    Ok(())
+}
+
+/// All of it.
+#[cfg(not(zefiro_faults))]
+#[inline(always)]
+pub(crate) fn shorten(len: usize) -> usize {
+    len
+}
+
+#[cfg(zefiro_faults)]
+mod injected {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rustix::io::Errno;
+
+    use super::Call;
+
+    static STATE: AtomicU64 = AtomicU64::new(0);
+    /// One call in so many fails; 0: none does.
+    static ONE_IN: AtomicU64 = AtomicU64::new(0);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+
+    /// From now on one call in `one_in` ends a connection or is refused, and many more are short, interrupted or in
+    /// vain. With one thread, a seed gives the same faults each time.
+    pub fn arm(seed: u64, one_in: u64) {
+        STATE.store(seed, Ordering::Relaxed);
+        ONE_IN.store(one_in, Ordering::Relaxed);
+    }
+
+    /// No faults from now on.
+    pub fn disarm() {
+        ONE_IN.store(0, Ordering::Relaxed);
+    }
+
+    /// How many calls have failed so far.
+    pub fn count() -> u64 {
+        COUNT.load(Ordering::Relaxed)
+    }
+
+    /// SplitMix64, shared by all threads.
+    fn random() -> u64 {
+        let state = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// Whether something that happens `often` times as often as a failure happens now.
+    fn strikes(often: u64) -> bool {
+        let one_in = ONE_IN.load(Ordering::Relaxed);
+        one_in > 0 && random() % one_in < often
+    }
+
+    /// The errno that the call fails with, if it does.
+    pub(crate) fn fail(call: Call) -> rustix::io::Result<()> {
+        let (fatal, harmless): (&[Errno], &[Errno]) = match call {
+            Call::Read => (
+                &[Errno::CONNRESET, Errno::TIMEDOUT, Errno::NOMEM, Errno::CONNREFUSED, Errno::NOBUFS, Errno::IO],
+                &[Errno::INTR, Errno::AGAIN],
+            ),
+            Call::Write => (
+                &[Errno::CONNRESET, Errno::PIPE, Errno::NOMEM, Errno::NOBUFS, Errno::HOSTUNREACH, Errno::NETDOWN],
+                &[Errno::INTR, Errno::AGAIN],
+            ),
+            Call::Wait => (&[], &[Errno::INTR]),
+            Call::Register => (&[Errno::NOMEM, Errno::NOSPC], &[]),
+            Call::Accept => (
+                &[Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::PERM, Errno::PROTO],
+                &[Errno::INTR, Errno::AGAIN, Errno::CONNABORTED],
+            ),
+            Call::Open => (&[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ACCESS], &[]),
+            Call::Connect => (
+                &[
+                    Errno::CONNREFUSED,
+                    Errno::TIMEDOUT,
+                    Errno::ADDRNOTAVAIL,
+                    Errno::NETUNREACH,
+                    Errno::AGAIN,
+                    Errno::PERM,
+                ],
+                &[],
+            ),
+        };
+        let chosen = match () {
+            () if !fatal.is_empty() && strikes(if matches!(call, Call::Read | Call::Write) { 1 } else { 20 }) => fatal,
+            () if !harmless.is_empty() && strikes(50) => harmless,
+            () => return Ok(()),
+        };
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        chosen.get(random() as usize % chosen.len()).map_or(Ok(()), |errno| Err(*errno))
+    }
+
+    /// How much of `len` bytes is read or written.
+    pub(crate) fn shorten(len: usize) -> usize {
+        if len > 1 && strikes(100) { 1 + random() as usize % (len - 1) } else { len }
+    }
+
+    /// Whether to report something as ready that is not.
+    pub(crate) fn spurious() -> bool {
+        strikes(20)
+    }
+}
