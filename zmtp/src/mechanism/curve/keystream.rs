@@ -1,4 +1,4 @@
-//! The keystream of XSalsa20, eight blocks at a time, for many small messages as well as for large ones.
+//! The keystream of XSalsa20, sixteen blocks at a time, for many small messages as well as for large ones.
 //!
 //! XSalsa20 makes a key of its own from the first 16 bytes of a nonce. With CURVE these are the same for all messages of
 //! one direction, so it is made once, and messages differ in the 8 bytes of their number. The numbers follow each other:
@@ -91,18 +91,28 @@ fn xor(text: &mut [u8], stream: &[u8]) {
 
 /// Computes a block in each lane.
 fn compute(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES], out: &mut [Block; LANES]) {
+    let start = begin(key, numbers, counters);
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        #[allow(unsafe_code, reason = "the compiler cannot know what the processor can do")]
-        // SAFETY: the processor has just been found to have AVX2.
-        return unsafe { avx2::compute(key, numbers, counters, out) };
+    #[allow(unsafe_code, reason = "the compiler cannot know what the processor can do")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has just been found to have AVX-512.
+            return unsafe { avx512::compute(&start, out) };
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has just been found to have AVX2.
+            return unsafe { avx2::compute(&start, out) };
+        }
     }
-    compute_in_words(key, numbers, counters, out);
+    compute_in_words(&start, out);
 }
+
+/// The words of a block, each of all lanes.
+type State = [[u32; LANES]; 16];
 
 /// The state a lane begins with. A message's number is big-endian, as it is sent; what the cipher reads is
 /// little-endian.
-fn begin(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES]) -> [[u32; LANES]; 16] {
+fn begin(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES]) -> State {
     let [k0, k1, k2, k3, k4, k5, k6, k7] = key.map(|word| [word; LANES]);
     let [c0, c1, c2, c3] = CONSTANTS.map(|word| [word; LANES]);
     let numbers = numbers.map(u64::swap_bytes);
@@ -113,8 +123,7 @@ fn begin(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES]) -> [[u
 }
 
 /// For processors without wide vectors, and for comparison: word after word.
-fn compute_in_words(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES], out: &mut [Block; LANES]) {
-    let lanes = begin(key, numbers, counters);
+fn compute_in_words(lanes: &State, out: &mut [Block; LANES]) {
     for (lane, block) in out.iter_mut().enumerate() {
         let start = lanes.map(|words| words.get(lane).copied().unwrap_or_default());
         let mut state = start;
@@ -152,11 +161,17 @@ fn double_round(x: &mut [u32; 16]) {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::{Block, DOUBLE_ROUNDS, LANES, begin};
+    use super::{Block, DOUBLE_ROUNDS, LANES, State};
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn compute(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES], out: &mut [Block; LANES]) {
-        let start = begin(key, numbers, counters).map(|words| vector(words));
+    pub(super) fn compute(start: &State, out: &mut [Block; LANES]) {
+        let (low, high) = out.split_at_mut(LANES / 2);
+        compute_half(start.map(|[a, b, c, d, e, f, g, h, ..]| vector([a, b, c, d, e, f, g, h])), low);
+        compute_half(start.map(|[.., a, b, c, d, e, f, g, h]| vector([a, b, c, d, e, f, g, h])), high);
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn compute_half(start: [__m256i; 16], out: &mut [Block]) {
         let mut x = start;
         for _ in 0..DOUBLE_ROUNDS {
             double_round(&mut x);
@@ -206,7 +221,7 @@ mod avx2 {
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn vector(words: [u32; LANES]) -> __m256i {
+    fn vector(words: [u32; 8]) -> __m256i {
         let [a, b, c, d, e, f, g, h] = words.map(u32::cast_signed);
         _mm256_setr_epi32(a, b, c, d, e, f, g, h)
     }
@@ -249,9 +264,120 @@ mod avx2 {
     }
 }
 
+/// Sixteen words in a vector.
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    use super::{Block, DOUBLE_ROUNDS, LANES, State};
+
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn compute(start: &State, out: &mut [Block; LANES]) {
+        let start = start.map(|words| vector(words));
+        let mut x = start;
+        for _ in 0..DOUBLE_ROUNDS {
+            double_round(&mut x);
+        }
+        for (word, first) in x.iter_mut().zip(start) {
+            *word = _mm512_add_epi32(*word, first);
+        }
+        let [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15] = x;
+        // Four words of each lane together, then all four fours of each.
+        let [a0, a1, a2, a3] = four_rows([x0, x1, x2, x3]);
+        let [b0, b1, b2, b3] = four_rows([x4, x5, x6, x7]);
+        let [c0, c1, c2, c3] = four_rows([x8, x9, x10, x11]);
+        let [d0, d1, d2, d3] = four_rows([x12, x13, x14, x15]);
+        let columns = [[a0, b0, c0, d0], [a1, b1, c1, d1], [a2, b2, c2, d2], [a3, b3, c3, d3]];
+        for (first, column) in columns.into_iter().enumerate() {
+            for (quarter, vector) in four_quarters(column).into_iter().enumerate() {
+                if let Some(block) = out.get_mut(4 * quarter + first) {
+                    store(vector, block);
+                }
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn double_round(x: &mut [__m512i; 16]) {
+        macro_rules! quarter {
+            ($a:literal $b:literal $c:literal $d:literal) => {
+                x[$b] = mix::<7>(x[$b], x[$a], x[$d]);
+                x[$c] = mix::<9>(x[$c], x[$b], x[$a]);
+                x[$d] = mix::<13>(x[$d], x[$c], x[$b]);
+                x[$a] = mix::<18>(x[$a], x[$d], x[$c]);
+            };
+        }
+        quarter!(0 4 8 12);
+        quarter!(5 9 13 1);
+        quarter!(10 14 2 6);
+        quarter!(15 3 7 11);
+        quarter!(0 1 2 3);
+        quarter!(5 6 7 4);
+        quarter!(10 11 8 9);
+        quarter!(15 12 13 14);
+    }
+
+    /// `word`, and the rotated sum of two others, added without carry.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn mix<const LEFT: i32>(word: __m512i, one: __m512i, other: __m512i) -> __m512i {
+        _mm512_xor_si512(word, _mm512_rol_epi32::<LEFT>(_mm512_add_epi32(one, other)))
+    }
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn vector(words: [u32; LANES]) -> __m512i {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = words.map(u32::cast_signed);
+        _mm512_setr_epi32(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
+    }
+
+    /// From four rows of words: in each quarter of the n-th vector, the words of lane n of that quarter.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn four_rows(rows: [__m512i; 4]) -> [__m512i; 4] {
+        let [a, b, c, d] = rows;
+        let (ab0, ab1) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        let (cd0, cd1) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        [
+            _mm512_unpacklo_epi64(ab0, cd0),
+            _mm512_unpackhi_epi64(ab0, cd0),
+            _mm512_unpacklo_epi64(ab1, cd1),
+            _mm512_unpackhi_epi64(ab1, cd1),
+        ]
+    }
+
+    /// The n-th quarters of four vectors in the n-th vector.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn four_quarters(vectors: [__m512i; 4]) -> [__m512i; 4] {
+        const EVEN: i32 = 0x88;
+        const ODD: i32 = 0xdd;
+        let [a, b, c, d] = vectors;
+        let (ab0, ab1) = (_mm512_shuffle_i32x4::<EVEN>(a, b), _mm512_shuffle_i32x4::<ODD>(a, b));
+        let (cd0, cd1) = (_mm512_shuffle_i32x4::<EVEN>(c, d), _mm512_shuffle_i32x4::<ODD>(c, d));
+        [
+            _mm512_shuffle_i32x4::<EVEN>(ab0, cd0),
+            _mm512_shuffle_i32x4::<EVEN>(ab1, cd1),
+            _mm512_shuffle_i32x4::<ODD>(ab0, cd0),
+            _mm512_shuffle_i32x4::<ODD>(ab1, cd1),
+        ]
+    }
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn store(vector: __m512i, out: &mut Block) {
+        #[allow(unsafe_code, reason = "the only way from a vector to memory")]
+        // SAFETY: there are 64 bytes to write, at any address.
+        unsafe {
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), vector);
+        }
+    }
+}
+
 const BLOCK_BYTES: usize = 64;
 const TAG_KEY_BYTES: usize = 32;
-const LANES: usize = 8;
+const LANES: usize = 16;
 const DOUBLE_ROUNDS: usize = 10;
 
 /// "expand 32-byte k".
@@ -303,7 +429,7 @@ mod tests {
             stream.apply(number, &mut text);
             assert!(text == expected, "message {number} of {len} bytes");
             let mut first = [[0; BLOCK_BYTES]; LANES];
-            compute_in_words(&stream.key, &[number; LANES], &[0; LANES], &mut first);
+            compute_in_words(&begin(&stream.key, &[number; LANES], &[0; LANES]), &mut first);
             assert_eq!(tag_key, first[0][..32]);
         }
     }
@@ -311,11 +437,23 @@ mod tests {
     #[test]
     fn vectors_and_words_agree() {
         let key = [0x0102_0304, 5, 6, 7, 8, 9, 10, u32::MAX];
-        let numbers = [0, 1, u64::MAX, 1 << 32, 7, 8, 9, 0x0102_0304_0506_0708];
-        let counters = [0, 1, 2, u64::MAX, 1 << 32, 5, 6, 7];
-        let (mut one, mut other) = ([[0; BLOCK_BYTES]; LANES], [[0; BLOCK_BYTES]; LANES]);
-        compute(&key, &numbers, &counters, &mut one);
-        compute_in_words(&key, &numbers, &counters, &mut other);
+        let numbers = std::array::from_fn(|lane| (lane as u64).wrapping_mul(0x0123_4567_89ab_cdef));
+        let counters = std::array::from_fn(|lane| u64::MAX.wrapping_add(lane as u64 * 3) << (lane % 3 * 16));
+        let start = begin(&key, &numbers, &counters);
+        let mut one = [[0; BLOCK_BYTES]; LANES];
+        compute_in_words(&start, &mut one);
+        let mut other = [[0; BLOCK_BYTES]; LANES];
+        compute(&key, &numbers, &counters, &mut other);
         assert_eq!(one, other);
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            let mut other = [[0; BLOCK_BYTES]; LANES];
+            // SAFETY: the processor has AVX2.
+            #[allow(unsafe_code, reason = "as above")]
+            unsafe {
+                avx2::compute(&start, &mut other);
+            }
+            assert_eq!(one, other);
+        }
     }
 }
