@@ -16,6 +16,7 @@ pub(in super::super) struct Client {
     server: CurveKey,
     /// Of this connection.
     transient: CurveSecret,
+    transient_public: CurveKey,
     properties: Vec<u8>,
     peer: Option<Vec<(String, Bytes)>>,
     cipher: Option<(Sealer, Opener)>,
@@ -23,7 +24,8 @@ pub(in super::super) struct Client {
 }
 
 enum State {
-    Welcome,
+    /// With what is shared with the server's long-term key.
+    Welcome(Box<Shared>),
     /// With what is shared with the server's key of this connection.
     Ready(Box<Shared>),
     Done,
@@ -49,16 +51,19 @@ impl Client {
         let mut hello = HELLO.to_vec();
         hello.extend_from_slice(&[1, 0]);
         hello.extend_from_slice(&[0; 72]);
-        hello.extend_from_slice(transient.public().as_bytes());
+        let transient_public = transient.public();
+        let to_server = Box::new(shared(&server, &transient)?);
+        hello.extend_from_slice(transient_public.as_bytes());
         let number = 1u64.to_be_bytes();
         hello.extend_from_slice(&number);
-        hello.extend_from_slice(&seal(&shared(&server, &transient)?.cipher, &nonce(NONCE_HELLO, &number), &[0; 64])?);
+        hello.extend_from_slice(&seal(&to_server.cipher, &nonce(NONCE_HELLO, &number), &[0; 64])?);
         Ok(Client {
-            state: State::Welcome,
+            state: State::Welcome(to_server),
             public,
             secret: secret.clone(),
             server,
             transient,
+            transient_public,
             properties: properties_of(config),
             peer: None,
             cipher: None,
@@ -66,16 +71,16 @@ impl Client {
         })
     }
 
-    fn welcome(&mut self, body: &[u8], vouch_nonce: [u8; 16]) -> Result<(), Error> {
+    fn welcome(&mut self, body: &[u8], to_server: &Shared, vouch_nonce: [u8; 16]) -> Result<(), Error> {
         if body.len() != WELCOME_BYTES {
             return Err(Error::Cryptographic);
         }
         let (sent, boxed) = split::<16>(body.get(WELCOME.len()..).unwrap_or_default())?;
-        let text = open(&shared(&self.server, &self.transient)?.cipher, &nonce(NONCE_WELCOME, sent), boxed)?;
+        let text = open(&to_server.cipher, &nonce(NONCE_WELCOME, sent), boxed)?;
         let (server_transient, cookie) = split::<32>(&text)?;
         let server_transient = CurveKey(*server_transient);
 
-        let vouched = [*self.transient.public().as_bytes(), *self.server.as_bytes()].concat();
+        let vouched = [*self.transient_public.as_bytes(), *self.server.as_bytes()].concat();
         let vouch =
             seal(&shared(&server_transient, &self.secret)?.cipher, &nonce(NONCE_VOUCH, &vouch_nonce), &vouched)?;
         let mut text = self.public.as_bytes().to_vec();
@@ -117,7 +122,7 @@ impl Mechanism for Client {
             return Err(refusal(data));
         }
         match std::mem::replace(&mut self.state, State::Done) {
-            State::Welcome if body.starts_with(WELCOME) => self.welcome(body, random()?),
+            State::Welcome(to_server) if body.starts_with(WELCOME) => self.welcome(body, &to_server, random()?),
             State::Ready(shared) if body.starts_with(READY) => self.ready(body, &shared),
             _ => Err(Error::UnexpectedCommand),
         }
