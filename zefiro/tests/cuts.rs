@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::SockRef;
-use util::{LONG, long, until};
+use util::{LONG, is_long, until};
 use zefiro::{Configure, Context, Dealer, EventKind, Frame, Message, Monitor};
 
 /// Who says what is cut.
@@ -198,7 +198,7 @@ fn a_reset_at_any_byte_loses_only_whole_messages_the_kernel_had() {
     const SIZE: usize = 9;
     let ([to_bound, to_connecting], whole) = exchange(None, COUNT, SIZE);
     assert_eq!((to_bound.len(), to_connecting.len()), (COUNT, COUNT));
-    let step = if long() { 1 } else { 3 };
+    let step = if is_long() { 1 } else { 3 };
     for from in [From::Connecting, From::Bound] {
         // The end is only said after the cut.
         let end_bytes = SIZE + 7;
@@ -220,7 +220,7 @@ fn a_reset_at_any_byte_loses_only_whole_messages_the_kernel_had() {
 fn what_the_kernel_did_not_take_is_sent_again() {
     const COUNT: usize = 40;
     const SIZE: usize = 50_000;
-    let cuts = if long() { 500 } else { 25 };
+    let cuts = if is_long() { 500 } else { 25 };
     for cut in 0..cuts {
         let after = handshake_bytes() + cut * (COUNT * SIZE / cuts) + cut * 7919 % 1000;
         let cut = Cut { from: From::Connecting, after };

@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use std::thread;
 
-use util::{LONG, descriptors, handshake, in_child, long, socket, until};
+use util::{LONG, descriptors, handshake, in_child, is_long, socket, until};
 use zefiro::{Configure, Context, EventKind, Message, Pull, Push, Rep, Req};
 
 /// The system's allocator, counting.
@@ -56,7 +56,7 @@ fn live() -> usize {
 #[test]
 fn memory_follows_a_burst_down_again() {
     in_child("memory_follows_a_burst_down_again", || {
-        let burst_bytes: usize = if long() { 2 << 30 } else { 100 << 20 };
+        let burst_bytes: usize = if is_long() { 2 << 30 } else { 100 << 20 };
         let tcp = "tcp://127.0.0.1:*";
         for (size, endpoint) in [(20, tcp), (1000, "inproc://burst"), (1000, tcp), (100_000, tcp), (3_000_000, tcp)] {
             let context = Context::new();
@@ -87,7 +87,7 @@ fn memory_follows_a_burst_down_again() {
 #[test]
 fn connections_that_come_and_go_leave_nothing_behind() {
     in_child("connections_that_come_and_go_leave_nothing_behind", || {
-        let cycles = if long() { 100_000 } else { 2000 };
+        let cycles = if is_long() { 100_000 } else { 2000 };
         let context = Context::new();
         let pull: Pull = socket(&context);
         let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();

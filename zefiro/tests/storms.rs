@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use util::{LONG, Player, descriptors, in_child, is_child, long, socket};
+use util::{LONG, Player, descriptors, in_child, is_child, is_long, socket};
 use zefiro::{
     AnySocket, Configure, Context, EventKind, Interest, Message, Pair, Poller, Pull, Push, Rep, Req, Socket,
     SocketType, kind,
@@ -102,7 +102,7 @@ fn without_descriptors_everything_else_fails_cleanly_and_recovers() {
 #[test]
 fn sockets_within_the_process_cost_no_descriptors() {
     in_child("sockets_within_the_process_cost_no_descriptors", || {
-        let pairs = if long() { 50_000 } else { 3000 };
+        let pairs = if is_long() { 50_000 } else { 3000 };
         let before = descriptors();
         let context = Context::builder().max_sockets(usize::MAX).build();
         let all: Vec<(Pair, Pair)> = (0..pairs)
@@ -172,7 +172,7 @@ impl SignalStorm {
 fn a_storm_of_signals_is_not_noticed() {
     in_child("a_storm_of_signals_is_not_noticed", || {
         let storm = SignalStorm::new();
-        let rounds = if long() { 200_000 } else { 4000 };
+        let rounds = if is_long() { 200_000 } else { 4000 };
         let endpoints = util::endpoints();
         thread::scope(|scope| {
             for endpoint in &endpoints {
@@ -241,7 +241,7 @@ fn random(state: &mut u64) -> u64 {
 
 #[test]
 fn sixteen_threads_may_do_anything_to_the_same_sockets() {
-    let rounds = if long() { 200 } else { 4 };
+    let rounds = if is_long() { 200 } else { 4 };
     for round in 0..rounds {
         for endpoint in util::endpoints() {
             let context = Context::new();

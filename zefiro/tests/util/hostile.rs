@@ -11,12 +11,7 @@ use std::time::{Duration, Instant};
 
 use zefiro::{Builder, Configure, Context, Event, EventKind, Monitor, Rep, Req, kind};
 
-use super::LONG;
-
-/// Full length, in `./test --all`; else a shorter run of the same.
-pub fn is_long() -> bool {
-    std::env::var_os("ZEFIRO_LONG").is_some_and(|value| value != "0")
-}
+use super::{LONG, is_long};
 
 /// So many of something: `short`, or `full` at full length.
 pub fn many(short: usize, full: usize) -> usize {

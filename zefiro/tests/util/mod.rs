@@ -68,9 +68,9 @@ pub fn handshake(socket_type: &str) -> Vec<u8> {
     bytes
 }
 
-/// Whether tests are to go to their full length: `ZEFIRO_LONG=1`.
-pub fn long() -> bool {
-    std::env::var_os("ZEFIRO_LONG").is_some()
+/// Whether tests are to go to their full length, as in `./test --all`: `ZEFIRO_LONG=1`.
+pub fn is_long() -> bool {
+    std::env::var_os("ZEFIRO_LONG").is_some_and(|value| value != "0")
 }
 
 /// Whether this process is the child that has this role.
