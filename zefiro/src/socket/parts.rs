@@ -107,14 +107,16 @@ impl SocketCore {
         let mut deadline = None;
         let (parker, waker) = current_parker();
         loop {
-            if state.help() {
-                drop(state);
-                state = self.lock();
-            }
             state.check_open(SEND)?;
             let (pattern, pipes, options) = state.parts();
             match pattern.admits(pipes, options, first) {
                 Ok(()) => return Ok(state),
+                // What waits for the I/O thread is written here, and only then: each write is a system call.
+                Err(Refusal::WouldBlock) if state.help() => {
+                    drop(state);
+                    state = self.lock();
+                    continue;
+                }
                 Err(Refusal::WouldBlock) if wait != Wait::No => {}
                 Err(refusal) => return Err(Error::new(kind_of(refusal), SEND)),
             }
