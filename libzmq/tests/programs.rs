@@ -64,19 +64,26 @@ fn prints_the_same(name: &str, needed: &str) {
         return println!("left out: {needed} is not in this build");
     }
     let theirs = theirs();
-    let mut expected = None;
+    let mut expected = Vec::new();
     for compiler in COMPILERS {
         let Some(program) = compile(name, compiler) else { continue };
-        if expected.is_none() {
-            expected = theirs.as_ref().map(|file| output(&program, file.parent().unwrap()));
-        }
         let printed = output(&program, our_folder());
-        match &expected {
-            Some(expected) => compare(name, expected, &printed),
-            None => println!("no libzmq on this system to compare {name} with"),
+        let Some(theirs) = &theirs else {
+            println!("no libzmq on this system to compare {name} with");
+            continue;
+        };
+        // libzmq itself does not always say the same: on a busy machine its monitor now and then misses that a peer is
+        // gone. Ours is to say what libzmq says in one of a few runs.
+        while !expected.contains(&printed) && expected.len() < THEIR_RUNS_MAX {
+            expected.push(output(&program, theirs.parent().unwrap()));
+        }
+        if !expected.contains(&printed) {
+            compare(name, expected.last().unwrap(), &printed);
         }
     }
 }
+
+const THEIR_RUNS_MAX: usize = 4;
 
 fn compare(name: &str, expected: &str, printed: &str) {
     let mut context = "";
