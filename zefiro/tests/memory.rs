@@ -118,7 +118,8 @@ fn connections_that_come_and_go_leave_nothing_behind() {
         come_and_go(cycles);
         until("a socket is left", || context.socket_count() == 1);
         until("a descriptor was left open", || descriptors() <= files);
-        until(&format!("{cycles} connections took {memory} bytes to {}", live()), || live() < memory + (16 << 10));
+        // Lists that are cleared now and then have room for some that are gone: some KiB more or less, however many came.
+        until(&format!("{cycles} connections took {memory} bytes to {}", live()), || live() < memory + (64 << 10));
     });
 }
 
