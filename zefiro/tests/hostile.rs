@@ -330,6 +330,7 @@ fn subscribers_get_no_more_subscriptions_than_they_may() {
         let good: Sub = socket(&context);
         good.subscribe("news").unwrap();
         good.connect(&format!("tcp://{address}")).unwrap();
+        publisher.wait_subscribed("news", 1, LONG).unwrap();
         let mut stream = dial(&address);
         stream.write_all(&handshake("SUB")).unwrap();
         let mut wire = Vec::new();
