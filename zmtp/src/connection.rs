@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::frame::{Frame, Memory};
 use crate::greeting::{Greeting, Settled, signature};
 use crate::heartbeat::{Clocks, Due, Heartbeat};
-use crate::mechanism::curve::cipher::OVERHEAD;
+use crate::mechanism::gssapi::Step;
 use crate::mechanism::{Mechanism, MechanismConfig, Opener, Question, Sealer, Verdict};
 use crate::scanner::{Found, Scanner};
 use crate::socket_type::SocketType;
@@ -71,6 +71,9 @@ pub enum Version {
 pub enum Event {
     /// Whether a peer is welcome: nothing goes on before [`answer`](Connection::answer).
     Authenticate(Question),
+    /// GSSAPI: the security context is to make a step with this token of the peer's, which is empty for a client's first;
+    /// nothing goes on before [`negotiated`](Connection::negotiated).
+    Negotiate(Vec<u8>),
     /// The handshake is over; comes once, first.
     Ready(PeerInfo),
     /// Whole messages.
@@ -268,6 +271,36 @@ impl Connection {
         }
     }
 
+    /// The next event, if it is a token for the security context.
+    pub fn take_token(&mut self) -> Option<Vec<u8>> {
+        match self.events.pop_front() {
+            Some(Event::Negotiate(token)) => Some(token),
+            Some(event) => {
+                self.events.push_front(event);
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// What the step asked for by [`Event::Negotiate`] came to; the error is a text for people.
+    ///
+    /// # Errors
+    /// As [`handle_input`](Connection::handle_input), and [`Error::Negotiation`] if there was no step.
+    pub fn negotiated(&mut self, step: Result<Step, String>, now: Instant) -> Result<(), Error> {
+        let mut result = Ok(());
+        if let Phase::Handshake(mechanism) = &mut self.phase {
+            result = step.map_err(Error::Negotiation).and_then(|step| mechanism.negotiated(step));
+            push_commands(&mut **mechanism, &mut self.output);
+        }
+        let result = result.and_then(|()| self.advance(now));
+        if result.is_err() {
+            self.phase = Phase::Over;
+            self.input = Vec::new();
+        }
+        result
+    }
+
     /// The answer to [`Event::Authenticate`].
     ///
     /// # Errors
@@ -389,7 +422,7 @@ impl Connection {
     fn open_input(&mut self, opened: &mut Vec<u8>) -> Result<(), Error> {
         let Some(opener) = &mut self.opener else { return Ok(()) };
         // What is in a box counts when it was opened; that there is room for it in a message is known before.
-        let most = self.config.limits.message_bytes_max.map(|bytes| bytes.saturating_add(OVERHEAD as u64));
+        let most = self.config.limits.message_bytes_max.map(|bytes| bytes.saturating_add(opener.overhead() as u64));
         let limit = [self.config.limits.frame_bytes_max, most].into_iter().flatten().min().unwrap_or(u64::MAX);
         let mut at = 0;
         let result = loop {
@@ -431,6 +464,9 @@ impl Connection {
         loop {
             let Phase::Handshake(mechanism) = &mut self.phase else { return Ok(()) };
             push_commands(&mut **mechanism, &mut self.output);
+            if let Some(token) = mechanism.token() {
+                self.events.push_back(Event::Negotiate(token));
+            }
             if let Some(question) = mechanism.question() {
                 self.events.push_back(Event::Authenticate(question));
             }

@@ -36,6 +36,9 @@ pub enum Error {
     KeyExchange,
     /// An encrypted frame came a second time, or out of order.
     InvalidSequence,
+    /// The security context of GSSAPI is not to be had: no credentials, no such service, a ticket that is too old; in the
+    /// words of the system's library.
+    Negotiation(String),
     /// The system gives no random bytes.
     NoRandom,
     /// The peer offers another security mechanism.
@@ -113,6 +116,7 @@ impl fmt::Display for Error {
             Error::Cryptographic => f.write_str("what the peer sent does not decrypt: is the key the right one?"),
             Error::KeyExchange => f.write_str("the peer vouches for another connection's key"),
             Error::InvalidSequence => f.write_str("an encrypted frame came twice or out of order"),
+            Error::Negotiation(text) => f.write_str(text),
             Error::NoRandom => f.write_str("the system gives no random bytes"),
             Error::MechanismMismatch(name) => write!(f, "the peer offers the security mechanism {name}, not ours"),
             Error::InsecureVersion => f.write_str("the peer's ZMTP version has no security, which is required"),

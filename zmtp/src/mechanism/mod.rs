@@ -4,17 +4,20 @@
 //! A mechanism asks its driver whether the peer is welcome ([`Question`], RFC 27) and goes on when it has the
 //! [`Verdict`]: properties, and with them the way to traffic, come from a peer that was let in only.
 
+mod cipher;
 pub(crate) mod curve;
+pub(crate) mod gssapi;
 mod null;
 mod plain;
 
 use bytes::Bytes;
 
 use self::curve::{CurveKey, CurveSecret};
+use self::gssapi::Step;
 use crate::connection::Config;
 use crate::error::Error;
 
-pub use self::curve::cipher::{Opener, Sealer};
+pub use self::cipher::{Opener, Sealer};
 
 /// Which mechanism to use, with what it needs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -46,6 +49,16 @@ pub enum MechanismConfig {
         /// The server's long-term public key.
         server: CurveKey,
     },
+    /// Accepts clients that a third party vouches for (RFC 38); its driver keeps the security context.
+    GssapiServer {
+        /// Whether what follows the handshake is sent in the clear. Both sides have to say the same.
+        plaintext: bool,
+    },
+    /// Shows what a third party vouches for; its driver keeps the security context.
+    GssapiClient {
+        /// As a server's.
+        plaintext: bool,
+    },
 }
 
 /// What a mechanism wants to know: whether a peer with these credentials is welcome.
@@ -54,7 +67,7 @@ pub enum MechanismConfig {
 pub struct Question {
     /// The mechanism's name.
     pub mechanism: &'static str,
-    /// PLAIN: user and password. CURVE: the client's long-term public key. NULL: nothing.
+    /// PLAIN: user and password. CURVE: the client's long-term public key. GSSAPI: its principal. NULL: nothing.
     pub credentials: Vec<Vec<u8>>,
 }
 
@@ -74,6 +87,7 @@ impl MechanismConfig {
             MechanismConfig::Null => "NULL",
             MechanismConfig::PlainServer | MechanismConfig::PlainClient { .. } => "PLAIN",
             MechanismConfig::CurveServer { .. } | MechanismConfig::CurveClient { .. } => "CURVE",
+            MechanismConfig::GssapiServer { .. } | MechanismConfig::GssapiClient { .. } => "GSSAPI",
         }
     }
 
@@ -88,6 +102,8 @@ impl MechanismConfig {
             MechanismConfig::CurveClient { public, secret, server } => {
                 Box::new(curve::client::Client::new(config, *public, secret, *server)?)
             }
+            MechanismConfig::GssapiServer { plaintext } => Box::new(gssapi::server::Server::new(config, *plaintext)),
+            MechanismConfig::GssapiClient { plaintext } => Box::new(gssapi::client::Client::new(config, *plaintext)),
         })
     }
 }
@@ -107,6 +123,16 @@ pub(crate) trait Mechanism: Send {
 
     /// The answer.
     fn answer(&mut self, _verdict: Verdict) {}
+
+    /// A token of the peer's, with which the security context is to make its next step; given once.
+    fn token(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The step.
+    fn negotiated(&mut self, _step: Step) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// The peer's properties, once the handshake is done on both sides; given once.
     fn take_properties(&mut self) -> Option<Vec<(String, Bytes)>>;

@@ -10,13 +10,13 @@ use crate::codec::Framing;
 use crate::error::Error;
 
 /// Encrypts what goes to the peer.
-pub struct Sealer {
+pub(crate) struct Sealer {
     stream: Keystream,
     next: u64,
 }
 
 /// Decrypts what comes from the peer.
-pub struct Opener {
+pub(crate) struct Opener {
     stream: Keystream,
     last: u64,
 }
@@ -30,7 +30,7 @@ impl Sealer {
     ///
     /// # Errors
     /// After 2^64 frames.
-    pub fn seal(&mut self, out: &mut Vec<u8>, more: bool, command: bool, body: &[u8]) -> Result<(), Error> {
+    pub(crate) fn seal(&mut self, out: &mut Vec<u8>, more: bool, command: bool, body: &[u8]) -> Result<(), Error> {
         let number = self.next;
         self.next = number.checked_add(1).ok_or(Error::Cryptographic)?;
         out.reserve(HEADER_BYTES_MAX + OVERHEAD + body.len());
@@ -48,22 +48,6 @@ impl Sealer {
         *place = tag_of(&tag_key, text);
         Ok(())
     }
-
-    /// Appends all frames of `plain`, encrypted. There must be whole frames, of ZMTP 2.0 and later, in it.
-    ///
-    /// # Errors
-    /// As [`seal`](Sealer::seal), or `plain` is something else.
-    pub fn seal_frames(&mut self, out: &mut Vec<u8>, mut plain: &[u8]) -> Result<(), Error> {
-        while !plain.is_empty() {
-            let header = Framing::V2.decode_header(plain)?.ok_or(Error::MalformedFrame)?;
-            let rest = plain.get(header.len..).unwrap_or_default();
-            let len = usize::try_from(header.body).map_err(|_| Error::MalformedFrame)?;
-            let (body, rest) = rest.split_at_checked(len).ok_or(Error::MalformedFrame)?;
-            self.seal(out, header.more, header.command, body)?;
-            plain = rest;
-        }
-        Ok(())
-    }
 }
 
 impl Opener {
@@ -75,7 +59,7 @@ impl Opener {
     ///
     /// # Errors
     /// It is not what this connection's peer has sent next.
-    pub fn open(&mut self, body: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn open(&mut self, body: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
         super::super::check_structure(body)?;
         if body.first_chunk() != Some(MESSAGE) {
             return Err(Error::UnexpectedCommand);

@@ -163,8 +163,8 @@ impl Mechanism for Server {
         self.peer.take()
     }
 
-    fn take_cipher(&mut self) -> Option<(Sealer, Opener)> {
-        self.cipher.take()
+    fn take_cipher(&mut self) -> Option<(super::super::Sealer, super::super::Opener)> {
+        self.cipher.take().map(|(sealer, opener)| (sealer.into(), opener.into()))
     }
 }
 
