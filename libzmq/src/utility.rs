@@ -44,10 +44,10 @@ pub unsafe extern "C" fn zmq_has(capability: *const c_char) -> c_int {
     }
     // SAFETY: C passes a string.
     let capability = unsafe { CStr::from_ptr(capability) };
-    c_int::from(CAPABILITIES.contains(&capability))
+    c_int::from(CAPABILITIES.contains(&capability) || capability == c"gssapi" && zefiro::gssapi_is_available())
 }
 
-/// What is built in. Not "draft", though the drafts are: bindings built without them take the word as a promise that
+/// What is built in; GSSAPI is there if the system has it. Not "draft", though the drafts are: bindings built without them take the word as a promise that
 /// they were built with them, too.
 const CAPABILITIES: [&CStr; 2] = [c"ipc", c"curve"];
 

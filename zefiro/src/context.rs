@@ -14,6 +14,7 @@ use zmtp::SocketType;
 
 use crate::auth::worker::Worker;
 use crate::error::{Error, ErrorKind, Result};
+use crate::gssapi::Negotiators;
 use crate::io::resolver::Resolver;
 use crate::io::thread::IoThread;
 use crate::io::{Command, IoHandle};
@@ -78,6 +79,7 @@ pub(crate) struct ContextInner {
     terminated: AtomicBool,
     next_id: AtomicU64,
     resolver: Resolver,
+    pub(crate) negotiators: Negotiators,
 }
 
 impl Context {
@@ -262,6 +264,7 @@ impl ContextBuilder {
                 terminated: AtomicBool::new(false),
                 next_id: AtomicU64::new(1),
                 resolver: Resolver::default(),
+                negotiators: Negotiators::default(),
             }),
         }
     }

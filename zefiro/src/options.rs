@@ -21,10 +21,11 @@ use zmtp::{CurveKey, CurveSecret, Frame, SocketType};
 use self::codec::*;
 pub use self::context::ContextOptions;
 pub use self::filter::AddressFilter;
-use self::security::Key;
 pub(crate) use self::security::Security;
+use self::security::{Key, NameType};
 use self::value::{TextValue, plain};
 use crate::error::{Error, ErrorKind, Result};
+use crate::gssapi::GssapiName;
 use crate::shared_key::SharedKey;
 
 /// A row of the option table.
@@ -464,6 +465,27 @@ option_table! {
     "The public key of the CURVE server to connect to; setting it makes the socket a CURVE client."
         "ZMQ_CURVE_SERVERKEY" 50 curve_server_key: Option<CurveKey> = None; "key", "Z85 text of 40 characters", "later bind/connect";
         rw Key;
+    "Whether the socket is a GSSAPI server, which asks its peers for a Kerberos ticket, or, `false`, a client, which shows one; `None`: neither, unless a principal is set."
+        "ZMQ_GSSAPI_SERVER" 62 gssapi_server: Option<bool> = None; "flag", "0, 1, or never", "later bind/connect";
+        rw OptionalFlag;
+    "Whose GSSAPI credentials to use: of a server its own service, of a client itself; empty: any there are."
+        "ZMQ_GSSAPI_PRINCIPAL" 63 gssapi_principal: String = String::new(); "text", "up to 255 bytes", "later bind/connect";
+        rw Domain, check |name| name.len() <= 255;
+    "The GSSAPI server to connect to; setting it makes the socket a GSSAPI client."
+        "ZMQ_GSSAPI_SERVICE_PRINCIPAL" 64 gssapi_service_principal: String = String::new();
+        "text", "up to 255 bytes", "later bind/connect";
+        rw Domain, check |name| name.len() <= 255;
+    "Whether GSSAPI leaves what follows the handshake in the clear; both sides have to say the same."
+        "ZMQ_GSSAPI_PLAINTEXT" 65 gssapi_plaintext: bool = false; "flag", "0, 1", "later bind/connect";
+        rw Flag;
+    "What kind of name `gssapi_principal` is."
+        "ZMQ_GSSAPI_PRINCIPAL_NAMETYPE" 90 gssapi_principal_nametype: GssapiName = GssapiName::HostBased;
+        "kind", "0 host-based, 1 user, 2 Kerberos principal", "later bind/connect";
+        rw NameType;
+    "What kind of name `gssapi_service_principal` is."
+        "ZMQ_GSSAPI_SERVICE_PRINCIPAL_NAMETYPE" 91 gssapi_service_principal_nametype: GssapiName = GssapiName::HostBased;
+        "kind", "0 host-based, 1 user, 2 Kerberos principal", "later bind/connect";
+        rw NameType;
     "The secret that all parties share: everything is encrypted, and nobody else gets in. It goes before all other security."
         "ZEFIRO_SHARED_KEY" 0 shared_key: Option<SharedKey> = None; "key", "Z85 text of 40 characters, or never", "later bind/connect";
         none Own;

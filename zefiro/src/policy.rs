@@ -43,6 +43,7 @@ pub(crate) fn check_bind(
         // Plain TCP has no handshake, whatever keys there are.
         _ if socket_type == SocketType::Stream || options.router_raw => true,
         Security::Shared | Security::CurveServer | Security::CurveClient => false,
+        Security::GssapiServer | Security::GssapiClient => options.gssapi_plaintext,
         Security::Null | Security::PlainServer | Security::PlainClient => true,
     };
     check(operation, text, address, plain)

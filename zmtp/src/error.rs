@@ -94,9 +94,10 @@ impl Error {
         matches!(self, Error::HandshakeTimeout | Error::HeartbeatTimeout)
     }
 
-    /// Whether a connecting socket should try again: after a timeout, not after a breach of the protocol.
+    /// Whether a connecting socket should try again: after a timeout, or when there was no ticket to be
+    /// had, not after a breach of the protocol.
     pub fn retryable(&self) -> bool {
-        self.is_timeout()
+        self.is_timeout() || matches!(self, Error::Negotiation(_))
     }
 }
 

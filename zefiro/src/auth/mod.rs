@@ -62,7 +62,7 @@ impl<F: Fn(&Request) -> Answer + Send + Sync + 'static> Authenticator for F {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Request {
-    /// The security mechanism: `NULL`, `PLAIN` or `CURVE`.
+    /// The security mechanism: `NULL`, `PLAIN`, `CURVE` or `GSSAPI`.
     pub mechanism: &'static str,
     /// The socket's option [`zap_domain`](crate::Options::zap_domain).
     pub domain: String,
@@ -91,6 +91,8 @@ pub enum Credentials {
     },
     /// A public key, of which the peer has proved to have the secret one: CURVE.
     Key(CurveKey),
+    /// A principal that a third party vouches for, like `alice@EXAMPLE.COM`: GSSAPI.
+    Principal(String),
 }
 
 /// What is to become of a peer.
@@ -113,6 +115,9 @@ impl Request {
     ) -> Option<Request> {
         let credentials = match &question.credentials[..] {
             [] => Credentials::None,
+            [principal] if question.mechanism == "GSSAPI" => {
+                Credentials::Principal(String::from_utf8(principal.clone()).ok()?)
+            }
             [key] => Credentials::Key(CurveKey::new(key.as_slice().try_into().ok()?)),
             [user, password] => Credentials::Password {
                 user: String::from_utf8(user.clone()).ok()?,
@@ -138,6 +143,14 @@ impl Request {
         }
     }
 
+    /// The peer's principal, if it came with GSSAPI.
+    pub fn principal(&self) -> Option<&str> {
+        match &self.credentials {
+            Credentials::Principal(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The peer's IP address; `None` of an ipc peer.
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.as_deref()?.parse().ok()
@@ -153,6 +166,7 @@ impl fmt::Debug for Credentials {
                 f.debug_struct("Password").field("user", user).finish_non_exhaustive()
             }
             Credentials::Key(key) => f.debug_tuple("Key").field(key).finish(),
+            Credentials::Principal(name) => f.debug_tuple("Principal").field(name).finish(),
         }
     }
 }

@@ -24,6 +24,7 @@ use super::link::{Link, Loss, Protocol, Reader};
 use super::listener::{Listener, Seat};
 use super::receive::hand_over;
 use crate::auth::{Answer, Asked, Request};
+use crate::gssapi::Negotiation;
 use crate::metadata::Metadata;
 use crate::monitor::{self, EventKind};
 use crate::options::Options;
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) closing: Option<Option<Instant>>,
     /// A question about the peer that the authenticator has not answered yet.
     asked: Option<Asked>,
+    /// GSSAPI: the security context until it stands.
+    negotiation: Option<Negotiation>,
     /// What the authenticator said of the peer.
     admitted: Option<Answer>,
     /// The peer was refused: nothing it says is of interest any more.
@@ -106,6 +109,7 @@ impl Session {
             peer,
             closing: None,
             asked: None,
+            negotiation: None,
             admitted: None,
             refused: false,
             deadline: None,
@@ -190,6 +194,7 @@ impl Session {
             return Ok(());
         }
         (self.asked, self.admitted, self.refused) = (None, None, false);
+        self.negotiation = None;
         let config = Arc::new(config_of(&self.core, &options, matches!(self.origin, Origin::Accept(_))));
         let connection = Connection::new(config, now);
         self.deadline = connection.next_deadline();
@@ -266,10 +271,15 @@ impl Session {
         Greeted::NotYet
     }
 
-    /// Puts the handshake's question to the authenticator, if it has one.
+    /// Puts the handshake's question to the authenticator, if it has one, or has the security context make a step.
     fn ask(&mut self, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<(), Loss> {
         let options = self.options();
         let Phase::Greeting(_, connection, _) = &mut self.phase else { return Ok(()) };
+        if let Some(theirs) = connection.take_token() {
+            let negotiators = &self.core.context.negotiators;
+            self.negotiation.get_or_insert_with(|| negotiators.begin(options, io, token)).step(theirs);
+            return Ok(());
+        }
         let Some(question) = connection.take_question() else { return Ok(()) };
         let address = self.peer.address.as_deref().unwrap_or_default();
         if let Some(key) = &options.shared_key
@@ -302,9 +312,21 @@ impl Session {
         self.asked.as_ref().is_some_and(Asked::is_own)
     }
 
-    /// The authenticator may have answered: the handshake goes on, or the peer is told to go.
-    pub(crate) fn authenticated(&mut self, now: Instant) -> Result<Greeted, Loss> {
-        let Some(answer) = self.asked.as_ref().and_then(Asked::answer) else { return Ok(Greeted::NotYet) };
+    /// The security context may have made its step: the handshake goes on.
+    fn negotiated(&mut self, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<(), Loss> {
+        let Some(step) = self.negotiation.as_ref().and_then(Negotiation::answer) else { return Ok(()) };
+        let Phase::Greeting(_, connection, _) = &mut self.phase else { return Ok(()) };
+        let gone_on = connection.negotiated(step, now).map_err(Loss::Protocol);
+        let asked = self.ask(io, token, now);
+        self.write_greeting()?;
+        gone_on.and(asked)
+    }
+
+    /// The authenticator may have answered, or a security context made a step: the handshake goes on, or the peer is told
+    /// to go.
+    pub(crate) fn authenticated(&mut self, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<Greeted, Loss> {
+        self.negotiated(io, token, now)?;
+        let Some(answer) = self.asked.as_ref().and_then(Asked::answer) else { return Ok(self.look_whether_greeted()) };
         self.asked = None;
         let decided = self.decide(answer.map_err(Loss::Answer)?, now);
         self.write_greeting()?;
@@ -347,6 +369,7 @@ impl Session {
         let Phase::Greeting(stream, mut connection, _) = std::mem::replace(&mut self.phase, Phase::Over) else {
             return;
         };
+        self.negotiation = None;
         // A connection may be idle from now on, and nothing may ever be read from it again.
         connection.idle_trim();
         self.emit_with(EventKind::HandshakeSucceeded, 0);

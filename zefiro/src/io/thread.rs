@@ -340,8 +340,9 @@ impl IoThread {
 
     /// The authenticator may have answered.
     fn authenticated(&mut self, token: u64) {
+        let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
-        let greeted = session.authenticated(Instant::now());
+        let greeted = session.authenticated(&io, token, Instant::now());
         self.go_on(token, greeted);
     }
 

@@ -92,6 +92,10 @@ codecs! {
     FlagOrNone: Option<bool>,
         |value, field| *field = match int(value)? { -1 => None, 0 => Some(false), 1 => Some(true), _ => return None },
         |field, out| put(field.map_or(-1, i32::from), out);
+    /// 0 or 1; what is not set reads as 0.
+    OptionalFlag: Option<bool>,
+        |value, field| *field = match int(value)? { 0 => Some(false), 1 => Some(true), _ => return None },
+        |field, out| put(i32::from(field.unwrap_or_default()), out);
     /// Flags of any kind.
     Bits: u32, |value, field| *field = int(value)?.cast_unsigned(), |field, out| put(field.cast_signed(), out);
     /// The two lowest flags.

@@ -7,6 +7,7 @@ use zmtp::SocketType;
 
 use super::codec::{Codec, Flag, put};
 use super::{Options, RawError, Security, option_table};
+use crate::gssapi::gssapi_is_available;
 
 impl Options {
     /// Sets an option by its C number from C's bytes, with what libzmq allows on a socket of this type; `None` is a
@@ -19,6 +20,10 @@ impl Options {
     pub fn set_raw(&mut self, socket_type: SocketType, number: i32, value: Option<&[u8]>) -> Result<(), RawError> {
         let info = option_table().iter().find(|info| info.number == number && number != 0);
         if info.is_some_and(|info| !info.types.is_empty() && !info.types.contains(&socket_type)) {
+            return Err(RawError::Invalid);
+        }
+        // As a libzmq that was built without.
+        if GSSAPI.contains(&number) && !gssapi_is_available() {
             return Err(RawError::Invalid);
         }
         match number {
@@ -63,17 +68,32 @@ impl Options {
                 };
             }
             PLAIN_SERVER if !self.plain_server => self.forget_plain(),
-            PLAIN_SERVER => self.forget_curve(),
+            PLAIN_SERVER => {
+                self.forget_curve();
+                self.forget_gssapi();
+            }
             PLAIN_USERNAME | PLAIN_PASSWORD if value.is_none() => self.forget_plain(),
             PLAIN_USERNAME | PLAIN_PASSWORD => {
                 self.plain_server = false;
                 self.forget_curve();
+                self.forget_gssapi();
             }
             CURVE_SERVER if !self.curve_server => self.forget_curve(),
-            CURVE_SERVER | CURVE_PUBLIC_KEY | CURVE_SECRET_KEY => self.forget_plain(),
+            CURVE_SERVER | CURVE_PUBLIC_KEY | CURVE_SECRET_KEY => {
+                self.forget_plain();
+                self.forget_gssapi();
+            }
             CURVE_SERVER_KEY => {
                 self.curve_server = false;
                 self.forget_plain();
+                self.forget_gssapi();
+            }
+            GSSAPI_SERVER | GSSAPI_PRINCIPAL | GSSAPI_SERVICE_PRINCIPAL => {
+                if number == GSSAPI_SERVICE_PRINCIPAL {
+                    self.gssapi_server = Some(false);
+                }
+                self.forget_plain();
+                self.forget_curve();
             }
             XPUB_VERBOSE => self.xpub_verboser = false,
             XPUB_VERBOSER => self.xpub_verbose = self.xpub_verboser,
@@ -96,7 +116,16 @@ impl Options {
         self.plain_password.clear();
     }
 
+    fn forget_gssapi(&mut self) {
+        self.gssapi_server = None;
+        self.gssapi_principal.clear();
+        self.gssapi_service_principal.clear();
+    }
+
     fn encode_any(&self, number: i32, out: &mut Vec<u8>) -> Option<bool> {
+        if GSSAPI.contains(&number) && !gssapi_is_available() {
+            return None;
+        }
         match number {
             IPV4_ONLY => put(i32::from(!self.ipv6), out),
             MECHANISM => {
@@ -104,6 +133,7 @@ impl Options {
                     Security::Null => 0,
                     Security::PlainServer | Security::PlainClient => 1,
                     Security::CurveServer | Security::CurveClient | Security::Shared => 2,
+                    Security::GssapiServer | Security::GssapiClient => 3,
                 };
                 put(number, out);
             }
@@ -139,6 +169,11 @@ const CURVE_SERVER: i32 = 47;
 const CURVE_PUBLIC_KEY: i32 = 48;
 const CURVE_SECRET_KEY: i32 = 49;
 const CURVE_SERVER_KEY: i32 = 50;
+const GSSAPI_SERVER: i32 = 62;
+const GSSAPI_PRINCIPAL: i32 = 63;
+const GSSAPI_SERVICE_PRINCIPAL: i32 = 64;
+/// With the flag for plain text and the kinds of names.
+const GSSAPI: [i32; 6] = [GSSAPI_SERVER, GSSAPI_PRINCIPAL, GSSAPI_SERVICE_PRINCIPAL, 65, 90, 91];
 const XPUB_VERBOSER: i32 = 78;
 const XPUB_MANUAL_LAST_VALUE: i32 = 98;
 

@@ -3,12 +3,13 @@
 use zmtp::{CurveKey, CurveSecret, MechanismConfig};
 
 use super::Options;
-use super::codec::Codec;
+use super::codec::{Codec, int, put};
 use super::value::TextValue;
+use crate::gssapi::GssapiName;
 use crate::shared_key::SharedKey;
 
-/// The security mechanism a socket's options ask for. A shared key goes before all else, CURVE before PLAIN, a server
-/// before a client.
+/// The security mechanism a socket's options ask for. A shared key goes before all else, CURVE before
+/// GSSAPI and that before PLAIN, a server before a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Security {
     Null,
@@ -16,6 +17,8 @@ pub(crate) enum Security {
     PlainClient,
     CurveServer,
     CurveClient,
+    GssapiServer,
+    GssapiClient,
     /// CURVE, as a server to those who connect and as a client to those connected to.
     Shared,
 }
@@ -30,6 +33,13 @@ impl Options {
             Security::CurveServer
         } else if keys || self.curve_server_key.is_some() {
             Security::CurveClient
+        } else if self.gssapi_server == Some(true) {
+            Security::GssapiServer
+        } else if self.gssapi_server.is_some()
+            || !self.gssapi_principal.is_empty()
+            || !self.gssapi_service_principal.is_empty()
+        {
+            Security::GssapiClient
         } else if self.plain_server {
             Security::PlainServer
         } else if !self.plain_username.is_empty() || !self.plain_password.is_empty() {
@@ -67,6 +77,8 @@ impl Options {
                 secret,
                 server: self.curve_server_key.unwrap_or_default(),
             },
+            Security::GssapiServer => MechanismConfig::GssapiServer { plaintext: self.gssapi_plaintext },
+            Security::GssapiClient => MechanismConfig::GssapiClient { plaintext: self.gssapi_plaintext },
         }
     }
 
@@ -76,6 +88,7 @@ impl Options {
             Security::Null => "NULL",
             Security::PlainServer | Security::PlainClient => "PLAIN",
             Security::CurveServer | Security::CurveClient | Security::Shared => "CURVE",
+            Security::GssapiServer | Security::GssapiClient => "GSSAPI",
         }
     }
 
@@ -84,8 +97,8 @@ impl Options {
         match self.security() {
             Security::Null => !self.zap_domain.is_empty(),
             Security::PlainServer | Security::Shared => true,
-            Security::CurveServer => !self.zap_domain.is_empty() || !self.zap_enforce_domain,
-            Security::PlainClient | Security::CurveClient => false,
+            Security::CurveServer | Security::GssapiServer => !self.zap_domain.is_empty() || !self.zap_enforce_domain,
+            Security::PlainClient | Security::CurveClient | Security::GssapiClient => false,
         }
     }
 
@@ -124,6 +137,38 @@ impl TextValue for SharedKey {
     /// Secrets are not printed.
     fn print(&self) -> String {
         "(a secret)".to_string()
+    }
+}
+
+impl TextValue for GssapiName {
+    fn parse(text: &str) -> Option<GssapiName> {
+        let numbered = KINDS.iter().zip(["0", "1", "2"]);
+        numbered.into_iter().find(|((_, name), number)| text == *name || text == *number).map(|((kind, _), _)| *kind)
+    }
+
+    fn print(&self) -> String {
+        KINDS.iter().find(|(kind, _)| kind == self).map(|(_, name)| name.to_string()).unwrap_or_default()
+    }
+}
+
+/// The kinds of names by their numbers in C.
+const KINDS: [(GssapiName, &str); 3] = [
+    (GssapiName::HostBased, "host-based"),
+    (GssapiName::UserName, "user"),
+    (GssapiName::KerberosPrincipal, "principal"),
+];
+
+/// A kind of name: its number.
+pub(super) struct NameType;
+
+impl Codec<GssapiName> for NameType {
+    fn decode(value: Option<&[u8]>, field: &mut GssapiName) -> Option<()> {
+        *field = KINDS.get(usize::try_from(int(value)?).ok()?)?.0;
+        Some(())
+    }
+
+    fn encode(field: &GssapiName, out: &mut Vec<u8>) {
+        put(KINDS.iter().position(|(kind, _)| kind == field).unwrap_or_default(), out);
     }
 }
 

@@ -100,7 +100,7 @@ pub struct Peer {
     pub socket_type: Option<SocketType>,
     /// The routing id it announced; empty if none.
     pub routing_id: Frame,
-    /// The security mechanism of the connection: `NULL`, `PLAIN` or `CURVE`. Over inproc, and with plain TCP, there is
+    /// The security mechanism of the connection: `NULL`, `PLAIN`, `CURVE` or `GSSAPI`. Over inproc, and with plain TCP, there is
     /// none, which is `NULL` too.
     pub mechanism: &'static str,
     /// Who it is, as an authenticator said; `None` if none was asked.

@@ -5,6 +5,7 @@
 //! standard library. [`faults`] makes them fail in test builds. [`net`] reads and writes streams without signals and without blocking.
 
 pub(crate) mod faults;
+pub(crate) mod gssapi;
 pub(crate) mod net;
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(zefiro_portable)))]

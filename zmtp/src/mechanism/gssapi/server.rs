@@ -113,10 +113,8 @@ impl Mechanism for Server {
 
     fn question(&mut self) -> Option<Question> {
         let State::Asking(asked, established) = &mut self.state else { return None };
-        (!std::mem::replace(asked, true)).then(|| Question {
-            mechanism: "GSSAPI",
-            credentials: vec![established.principal.as_bytes().to_vec()],
-        })
+        (!std::mem::replace(asked, true))
+            .then(|| Question { mechanism: "GSSAPI", credentials: vec![established.principal.as_bytes().to_vec()] })
     }
 
     fn answer(&mut self, verdict: Verdict) {
