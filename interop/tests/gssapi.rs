@@ -131,3 +131,162 @@ fn libzmq_both_ways_wrapped_and_plain() {
         }
     });
 }
+
+#[test]
+fn subscriptions_reach_libzmq_and_its_messages_come_back() {
+    if !libzmq_has_gssapi() {
+        return;
+    }
+    in_realm("subscriptions_reach_libzmq_and_its_messages_come_back", &[], || {
+        for plaintext in [true, false] {
+            let context = Context::new();
+            let ours = client(&context, SocketType::Sub).gssapi_plaintext(plaintext).build().unwrap();
+            ours.subscribe("topic").unwrap();
+            let peer =
+                start(&["XPUB", "bind", "tcp://127.0.0.1:*", "send", &COUNT.to_string()], &theirs(true, plaintext));
+            ours.connect(&peer.line()).unwrap();
+            for number in 0..COUNT {
+                assert_eq!(ours.recv().unwrap(), message(number), "plain {plaintext}: {number}");
+            }
+            peer.finish();
+        }
+    });
+}
+
+#[test]
+fn a_zap_handler_sees_the_principal_and_decides() {
+    in_realm("a_zap_handler_sees_the_principal_and_decides", &[], || {
+        let context = Context::new();
+        let handler = Rep::builder().context(&context).build().unwrap();
+        handler.bind("inproc://zeromq.zap.01").unwrap();
+        let pull = server(&context, SocketType::Pull).zap_domain("test").build().unwrap();
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let handling = thread::spawn(move || {
+            for _ in 0..2 {
+                let request = handler.recv().unwrap();
+                let frames: Vec<&[u8]> = request.frames().map(|frame| frame.as_slice()).collect();
+                assert_eq!(frames[2..6], [&b"test"[..], b"127.0.0.1", b"", b"GSSAPI"]);
+                let status = if frames[6..] == [ALICE.as_bytes()] { "200" } else { "400" };
+                handler.send(["1.0", "1", status, "as you wish", "the user", ""]).unwrap();
+            }
+        });
+        let mut at_server = pull.monitor();
+        let bob = client(&context, SocketType::Push).gssapi_principal(BOB).build().unwrap();
+        let mut at_client = bob.monitor();
+        bob.connect(&endpoint).unwrap();
+        bob.send("let me in").unwrap();
+        for monitor in [&mut at_server, &mut at_client] {
+            let failed = failure(monitor);
+            assert!(matches!(failed.kind, EventKind::AuthenticationFailed(_)) && failed.value == 400, "{failed:?}");
+        }
+        let alice = client(&context, SocketType::Push).build().unwrap();
+        alice.connect(&endpoint).unwrap();
+        alice.send("hello").unwrap();
+        let (message, peer) = pull.recv_from().unwrap();
+        assert_eq!(message, "hello");
+        assert_eq!(peer.as_ref().and_then(|peer| peer.get("User-Id")), Some(&b"the user"[..]));
+        assert!(pull.try_recv().is_err() && pull.peers().len() == 1);
+        handling.join().unwrap();
+    });
+}
+
+#[test]
+fn libzmqs_client_that_is_refused_gets_nothing_across() {
+    if !libzmq_has_gssapi() {
+        return;
+    }
+    in_realm("libzmqs_client_that_is_refused_gets_nothing_across", &[], || {
+        for plaintext in [false, true] {
+            let context = Context::new();
+            let pull = server(&context, SocketType::Pull).gssapi_plaintext(plaintext);
+            let pull = pull.authenticator(|_: &Request| Answer::deny("nobody")).build().unwrap();
+            let mut monitor = pull.monitor();
+            let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+            let _peer = start(&["PUSH", "connect", &endpoint, "send", "10"], &theirs(false, plaintext));
+            let failed = failure(&mut monitor);
+            assert!(matches!(failed.kind, EventKind::AuthenticationFailed(_)) && failed.value == 400, "{failed:?}");
+            let mut gone = std::iter::from_fn(|| monitor.recv_timeout(LONG));
+            assert!(gone.any(|event| matches!(event.kind, EventKind::Disconnected(_))));
+            assert!(pull.try_recv().is_err() && pull.peers().is_empty());
+        }
+    });
+}
+
+#[test]
+fn who_speaks_plain_and_who_wraps_do_not_meet() {
+    in_realm("who_speaks_plain_and_who_wraps_do_not_meet", &[], || {
+        for plaintext in [false, true] {
+            let context = Context::new();
+            let pull = server(&context, SocketType::Pull).gssapi_plaintext(plaintext).build().unwrap();
+            let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+            let push = client(&context, SocketType::Push).gssapi_plaintext(!plaintext).build().unwrap();
+            let mut monitor = push.monitor();
+            push.connect(&endpoint).unwrap();
+            push.send("hello").unwrap();
+            let failed = failure(&mut monitor);
+            assert!(matches!(failed.kind, EventKind::ProtocolFailed(_)), "{failed:?}");
+            assert_eq!(failed.value, 0x1000_0001);
+            assert!(pull.try_recv().is_err() && pull.peers().is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_service_that_is_not_there_and_names_that_are_none_are_told_in_the_librarys_words() {
+    in_realm("a_service_that_is_not_there_and_names_that_are_none_are_told_in_the_librarys_words", &[], || {
+        let context = Context::new();
+        let pull = server(&context, SocketType::Pull).build().unwrap();
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        for (principal, service, word) in [
+            (ALICE, "nobody/localhost@ZEFIRO.TEST", "not found in Kerberos database"),
+            ("mallory@ZEFIRO.TEST", SERVICE, "no credentials"),
+            (ALICE, "", "gssapi_service_principal"),
+        ] {
+            let push = client(&context, SocketType::Push).gssapi_principal(principal);
+            let push = push.gssapi_service_principal(service).build().unwrap();
+            let mut monitor = push.monitor();
+            push.connect(&endpoint).unwrap();
+            let failed = failure(&mut monitor);
+            let EventKind::HandshakeFailed(why) = &failed.kind else { panic!("{failed:?}") };
+            assert!(why.contains(word), "{why}");
+        }
+    });
+}
+
+#[test]
+fn a_client_without_a_ticket_goes_on_when_it_has_one() {
+    let changes = [("KRB5CCNAME", "FILE:REALM/empty"), ("KRB5_CLIENT_KTNAME", "REALM/none.keytab")];
+    in_realm("a_client_without_a_ticket_goes_on_when_it_has_one", &changes, || {
+        let context = Context::new();
+        let pull = server(&context, SocketType::Pull).build().unwrap();
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let push = client(&context, SocketType::Push).gssapi_principal("").build().unwrap();
+        let mut monitor = push.monitor();
+        push.connect(&endpoint).unwrap();
+        push.send("hello").unwrap();
+        let failed = failure(&mut monitor);
+        assert!(matches!(failed.kind, EventKind::HandshakeFailed(_)), "{failed:?}");
+        let keys = std::env::var("KRB5_KTNAME").unwrap();
+        let kinit = std::process::Command::new("kinit").args(["-k", "-t", &keys, ALICE]).status();
+        assert!(kinit.unwrap().success());
+        assert_eq!(pull.recv().unwrap(), "hello");
+    });
+}
+
+#[test]
+fn a_kdc_that_does_not_answer_holds_up_nobody_else() {
+    let changes = [("KRB5_CONFIG", "REALM/silent.conf")];
+    in_realm("a_kdc_that_does_not_answer_holds_up_nobody_else", &changes, || {
+        let context = Context::new();
+        let pull = server(&context, SocketType::Pull).build().unwrap();
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let bob = client(&context, SocketType::Push).gssapi_principal(BOB).build().unwrap();
+        bob.connect(&endpoint).unwrap();
+        realm::wait_until_the_silent_kdc_is_asked();
+        // Alice has her ticket for the service already.
+        let push = client(&context, SocketType::Push).build().unwrap();
+        push.connect(&endpoint).unwrap();
+        push.send("hello").unwrap();
+        assert_eq!(pull.recv().unwrap(), "hello");
+    });
+}

@@ -51,6 +51,16 @@ pub fn in_realm(test: &str, changes: &[(&str, &str)], body: impl FnOnce()) {
     assert!(status.success(), "the test in the realm failed: {status}");
 }
 
+/// In the realm: waits until the KDC of `silent.conf` has been asked for something.
+pub fn wait_until_the_silent_kdc_is_asked() {
+    let asked = Path::new(&env::var_os(INSIDE).expect("a realm")).join("asked");
+    let deadline = Instant::now() + LONG;
+    while !asked.exists() {
+        assert!(Instant::now() < deadline, "nobody asks the KDC");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
 struct Realm {
     directory: tempfile::TempDir,
     kdc: Option<Child>,
@@ -90,7 +100,25 @@ impl Realm {
         for principal in [SERVICE, BOB, ALICE] {
             realm.run("kinit", &["-k", "-t", &format!("{text}/{}.keytab", short(principal)), principal]);
         }
+        realm.run("kvno", &[SERVICE]);
+        realm.pretend_silence();
         Some(realm)
+    }
+
+    /// `silent.conf` names a KDC that takes connections and says nothing; `asked` is there once it is asked.
+    fn pretend_silence(&self) {
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = silent.local_addr().expect("it is bound").port();
+        let path = self.directory.path().to_path_buf();
+        write(&path.join("silent.conf"), &KRB5_CONF.replace("PORT", &port.to_string()));
+        thread::spawn(move || {
+            // They stay open as long as the thread, which ends with the process.
+            let mut taken = Vec::new();
+            while let Ok((stream, _)) = silent.accept() {
+                taken.push(stream);
+                let _ = fs::File::create(path.join("asked"));
+            }
+        });
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
