@@ -6,7 +6,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zmtp::{Config, Connection, CurveSecret, Event, Framing, MechanismConfig, Memory, Run, SocketType, Verdict};
+use zmtp::{
+    Config, Connection, CurveSecret, Error, Established, Event, Framing, MechanismConfig, Memory, Run, SocketType,
+    Step, Verdict, Wrapping,
+};
 
 /// A target and its name.
 pub type Target = (&'static str, fn(&[u8]));
@@ -102,12 +105,15 @@ pub fn pair(bytes: &[u8]) {
     }
 }
 
-/// A client and a server of PLAIN or CURVE, with bytes changed on the way, and traffic if the handshake goes well; or
+/// A client and a server of PLAIN, CURVE or GSSAPI, with bytes changed on the way, and traffic if the handshake goes well; or
 /// one of them fed with arbitrary bytes behind a good greeting. The first byte chooses.
 pub fn secured(bytes: &[u8]) {
     let Some((choice, bytes)) = bytes.split_first() else { return };
     let server_key = CurveSecret::new([7; 32]);
-    let (client, server) = if choice & 1 == 0 {
+    let (client, server) = if choice & 16 != 0 {
+        let plaintext = choice & 1 != 0;
+        (MechanismConfig::GssapiClient { plaintext }, MechanismConfig::GssapiServer { plaintext })
+    } else if choice & 1 == 0 {
         let client = MechanismConfig::PlainClient { username: "user".into(), password: "password".into() };
         (client, MechanismConfig::PlainServer)
     } else {
@@ -216,6 +222,31 @@ fn greeting(mechanism: &str) -> Vec<u8> {
 }
 
 /// Feeds all bytes; `false` when the connection has ended. What comes out must be whole.
+/// A step of a security context that wraps by adding a byte, and stands after a token each way.
+fn step(token: &[u8]) -> Result<Step, String> {
+    let established = Established { principal: "alice".into(), wrapping: Arc::new(Paper) };
+    match token {
+        b"" => Ok(Step { token: b"hello".to_vec(), established: None }),
+        b"hello" => Ok(Step { token: b"welcome".to_vec(), established: Some(established) }),
+        b"welcome" => Ok(Step { token: Vec::new(), established: Some(established) }),
+        [0, ..] => Ok(Step { token: Vec::new(), established: Some(established) }),
+        [1, ..] => Ok(Step { token: vec![1], established: None }),
+        _ => Err("no such token".into()),
+    }
+}
+
+struct Paper;
+
+impl Wrapping for Paper {
+    fn wrap(&self, text: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok([&[7], text].concat())
+    }
+
+    fn unwrap(&self, token: &[u8]) -> Result<Vec<u8>, Error> {
+        token.strip_prefix(&[7]).map(<[u8]>::to_vec).ok_or(Error::Cryptographic)
+    }
+}
+
 fn feed(connection: &mut Connection, bytes: &[u8], now: Instant) -> bool {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -233,6 +264,11 @@ fn feed(connection: &mut Connection, bytes: &[u8], now: Instant) -> bool {
                     _ => Verdict::Welcome,
                 };
                 if connection.answer(verdict, now).is_err() {
+                    return false;
+                }
+            }
+            if let Event::Negotiate(token) = &event {
+                if connection.negotiated(step(token), now).is_err() {
                     return false;
                 }
             }
