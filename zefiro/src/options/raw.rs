@@ -67,18 +67,27 @@ impl Options {
                     None => Ok(()),
                 };
             }
-            PLAIN_SERVER if !self.plain_server => self.forget_plain(),
+            PLAIN_SERVER if !self.plain_server => {
+                self.forget_plain();
+                self.forget_gssapi();
+            }
             PLAIN_SERVER => {
                 self.forget_curve();
                 self.forget_gssapi();
             }
-            PLAIN_USERNAME | PLAIN_PASSWORD if value.is_none() => self.forget_plain(),
+            PLAIN_USERNAME | PLAIN_PASSWORD if value.is_none() => {
+                self.forget_plain();
+                self.forget_gssapi();
+            }
             PLAIN_USERNAME | PLAIN_PASSWORD => {
                 self.plain_server = false;
                 self.forget_curve();
                 self.forget_gssapi();
             }
-            CURVE_SERVER if !self.curve_server => self.forget_curve(),
+            CURVE_SERVER if !self.curve_server => {
+                self.forget_curve();
+                self.forget_gssapi();
+            }
             CURVE_SERVER | CURVE_PUBLIC_KEY | CURVE_SECRET_KEY => {
                 self.forget_plain();
                 self.forget_gssapi();
@@ -89,9 +98,9 @@ impl Options {
                 self.forget_gssapi();
             }
             GSSAPI_SERVER | GSSAPI_PRINCIPAL | GSSAPI_SERVICE_PRINCIPAL => {
-                if number == GSSAPI_SERVICE_PRINCIPAL {
-                    self.gssapi_server = Some(false);
-                }
+                // A server of one mechanism stays one with the next.
+                let serves = self.gssapi_server.unwrap_or(self.plain_server || self.curve_server);
+                self.gssapi_server = Some(serves && number != GSSAPI_SERVICE_PRINCIPAL);
                 self.forget_plain();
                 self.forget_curve();
             }
