@@ -4,6 +4,7 @@
 mod realm;
 
 use std::thread;
+use std::time::Duration;
 
 use realm::{ALICE, BOB, SERVICE, in_realm};
 use zefiro::auth::{Answer, Request};
@@ -288,5 +289,52 @@ fn a_kdc_that_does_not_answer_holds_up_nobody_else() {
         push.connect(&endpoint).unwrap();
         push.send("hello").unwrap();
         assert_eq!(pull.recv().unwrap(), "hello");
+    });
+}
+
+/// The GSSAPI advisories of 2026: a server lets in whom its ZAP handler refused, and frees twice what it knows of a peer
+/// that leaves early.
+#[test]
+fn the_gssapi_advisories_of_2026_only_200_leads_on_and_who_leaves_early_does_no_harm() {
+    in_realm("the_gssapi_advisories_of_2026_only_200_leads_on_and_who_leaves_early_does_no_harm", &[], || {
+        for plaintext in [false, true] {
+            let context = Context::new();
+            let handler = Rep::builder().context(&context).recv_timeout(LONG).build().unwrap();
+            handler.bind("inproc://zeromq.zap.01").unwrap();
+            let pull = server(&context, SocketType::Pull).gssapi_plaintext(plaintext);
+            let pull = pull.handshake_interval(Duration::from_secs(5)).build().unwrap();
+            let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+            let dial = || {
+                let push = client(&context, SocketType::Push).gssapi_plaintext(plaintext);
+                let push = push.linger(Duration::ZERO).reconnect_stop(7u32).build().unwrap();
+                push.connect(&endpoint).unwrap();
+                push.send("smuggled").unwrap();
+                push
+            };
+            for status in ["", "100", "199", "201", "300", "400", "500", "2000", "200 ", "two hundred"] {
+                let push = dial();
+                handler.recv().unwrap();
+                // Half of them are gone before the answer comes.
+                let stays = status.len() % 2 == 1;
+                let push = stays.then_some(push);
+                handler.send(["1.0", "1", status, "", "somebody", ""]).unwrap();
+                drop(push);
+                // And some before the context stands.
+                drop(dial());
+            }
+            let push = client(&context, SocketType::Push).gssapi_plaintext(plaintext).build().unwrap();
+            push.connect(&endpoint).unwrap();
+            push.send("welcome").unwrap();
+            // Those who left may have left a question behind.
+            let answering = thread::spawn(move || {
+                while handler.recv().is_ok() {
+                    handler.send(["1.0", "1", "200", "", "somebody", ""]).unwrap();
+                }
+            });
+            assert_eq!(pull.recv().unwrap(), "welcome");
+            assert!(pull.try_recv().is_err() && pull.peers().len() == 1);
+            context.shutdown();
+            answering.join().unwrap();
+        }
     });
 }

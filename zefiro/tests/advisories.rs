@@ -263,8 +263,9 @@ fn cve_2021_20235_frames_of_version_1_fit_their_buffers() {
     }
 }
 
-/// 2026: a GSSAPI server lets in a peer that its ZAP handler refused, and frees what it knows of it twice. There is no
-/// GSSAPI here; whatever the mechanism, only the status 200 leads on, and a connection may end at any moment before.
+/// 2026: a GSSAPI server lets in a peer that its ZAP handler refused, and frees what it knows of it twice. Whatever the
+/// mechanism, only the status 200 leads on, and a connection may end at any moment before. `interop/tests/gssapi.rs` has
+/// peers with a real ticket.
 #[test]
 fn the_gssapi_advisories_of_2026_a_status_other_than_200_never_leads_on() {
     let context = Context::new();
@@ -294,6 +295,50 @@ fn the_gssapi_advisories_of_2026_a_status_other_than_200_never_leads_on() {
     handler.recv().unwrap();
     handler.send(["1.0", "1", "200", "", "somebody", ""]).unwrap();
     assert_eq!(pull.recv().unwrap(), "welcome");
+}
+
+/// 2026, as before: to a GSSAPI server, whatever is said without a ticket, in whatever order and however long it stays,
+/// nothing of it crosses.
+#[test]
+fn the_gssapi_advisories_of_2026_without_a_ticket_nothing_crosses() {
+    if !zefiro::gssapi_is_available() {
+        return println!("no Kerberos library: nothing tested");
+    }
+    let context = Context::new();
+    for plaintext in [false, true] {
+        let pull = Pull::builder().context(&context).gssapi_server(true).gssapi_plaintext(plaintext);
+        let pull = pull.handshake_interval(Duration::from_millis(500)).build().unwrap();
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let token = |token: &[u8]| {
+            let len = (token.len() as u32).to_be_bytes();
+            frame(4, &[&b"\x08INITIATE"[..], &len, token].concat())
+        };
+        let kerberos = b"\x60\x0d\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01\x00";
+        let negotiated = b"\x60\x0a\x06\x06\x2b\x06\x01\x05\x05\x02\xa0\x00";
+        let ready = frame(4, &[&b"\x05READY"[..], &property("Socket-Type", b"PUSH")].concat());
+        let wrapped = frame(0, b"\x07MESSAGE\x00\x00\x00\x04\x00\x05RE");
+        let openings = [
+            token(b""),
+            token(kerberos),
+            token(negotiated),
+            token(&[0x60; 5000]),
+            ready.clone(),
+            wrapped,
+            frame(4, b""),
+        ];
+        let (hello, smuggled) = (greeting(1, "GSSAPI"), frame(0, b"smuggled"));
+        for first in &openings {
+            for second in &openings {
+                let mut stream = dial(address(&endpoint));
+                let said = [&hello[..], first, second, &ready, &smuggled];
+                say(&mut stream, &said.concat());
+            }
+            let mut stream = dial(address(&endpoint));
+            say(&mut stream, &[&greeting(1, "GSSAPI")[..], first].concat());
+            read_to_the_end(&mut stream);
+        }
+        assert!(pull.try_recv().is_err() && pull.peers().is_empty());
+    }
 }
 
 /// What a ROUTER takes a peer's routing id from may be of any length, or another's.

@@ -10,10 +10,12 @@ use super::core::{SocketCore, State};
 use super::salute;
 use crate::endpoint::{Endpoint, IpcEndpoint, UdpEndpoint};
 use crate::error::{Error, ErrorKind, Result};
+use crate::gssapi::gssapi_is_available;
 use crate::io::listener::Listener;
 use crate::io::session::Dialer;
 use crate::io::{Command, IoHandle, Which};
 use crate::monitor::{Event, EventKind};
+use crate::options::Security;
 use crate::pipe::{PeerFacts, PipeId};
 use crate::policy;
 use crate::transport::udp::Datagrams;
@@ -187,6 +189,10 @@ impl SocketCore {
         text: &str,
     ) -> Result<(Arc<IoHandle>, Arc<crate::options::Options>)> {
         let options = self.lock().options.clone();
+        if matches!(options.security(), Security::GssapiServer | Security::GssapiClient) && !gssapi_is_available() {
+            let why = "GSSAPI needs the system's Kerberos library, libgssapi_krb5.so.2";
+            return Err(Error::with_text(ErrorKind::InvalidOption, operation, text, why));
+        }
         let io = self.context.choose_io(options.affinity, operation, text)?;
         Ok((io, options))
     }
