@@ -267,10 +267,10 @@ fn feed(connection: &mut Connection, bytes: &[u8], now: Instant) -> bool {
                     return false;
                 }
             }
-            if let Event::Negotiate(token) = &event {
-                if connection.negotiated(step(token), now).is_err() {
-                    return false;
-                }
+            if let Event::Negotiate(token) = &event
+                && connection.negotiated(step(token), now).is_err()
+            {
+                return false;
             }
             if let Event::Messages(mut run) = event {
                 let (mut messages, promised) = (0, run.messages());

@@ -76,7 +76,7 @@ impl fmt::Debug for Established {
 impl Sealer {
     /// Appends one frame, encrypted.
     pub(super) fn seal(&mut self, out: &mut Vec<u8>, more: bool, command: bool, body: &[u8]) -> Result<(), Error> {
-        let message = wrap(&*self.0, u8::from(more) * INNER_MORE | u8::from(command) * INNER_COMMAND, body)?;
+        let message = wrap(&*self.0, (u8::from(more) * INNER_MORE) | (u8::from(command) * INNER_COMMAND), body)?;
         Framing::V2.encode_header(out, message.len(), false, false);
         out.extend_from_slice(&message);
         Ok(())
