@@ -10,7 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Options, Security};
 
 /// From now on, binds that would take peers from outside this machine unencrypted fail with
-/// [`Insecure`](ErrorKind::Insecure): over tcp, those of sockets without CURVE or a [shared key](crate::SharedKey) to
+/// [`Insecure`](ErrorKind::Insecure): over tcp, those of sockets without CURVE, GSSAPI that wraps or a
+/// [shared key](crate::SharedKey) to
 /// other than loopback addresses; over udp all but those. It holds for all sockets of the process, in all contexts,
 /// those of the C library included; what is bound already stays so. ipc and inproc do not leave the machine.
 ///
