@@ -251,7 +251,12 @@ impl Session {
                 Ok(count) => drop(unwritten.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 // It has said all it had to and is gone: what it said is still good, and its end is seen next.
-                Err(_) if connection.is_ready() => unwritten.clear(),
+                // Should the stream still live, as when the system was out of buffers, the peer must not wait for
+                // the rest, nor take what would follow for it.
+                Err(_) if connection.is_ready() => {
+                    net::end_output(&*stream);
+                    unwritten.clear();
+                }
                 Err(error) => return Err(Loss::Io(error)),
             }
         }

@@ -96,6 +96,11 @@ pub(crate) fn shutdown(stream: impl AsFd) {
     let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::Both);
 }
 
+/// Ends what this side says: the peer reads the end after what was written, and may go on talking.
+pub(crate) fn end_output(stream: impl AsFd) {
+    let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::Write);
+}
+
 /// The first address of a network interface, of IPv6 if asked for.
 pub(crate) fn interface_address(name: &str, ipv6: bool) -> Option<std::net::IpAddr> {
     let interfaces = if_addrs::get_if_addrs().ok()?;
