@@ -8,6 +8,7 @@
 mod util;
 
 use std::net::TcpStream;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -22,7 +23,9 @@ use zefiro::{
 
 fn limit_descriptors(more: usize) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some((descriptors() + more) as u64), maximum }).unwrap();
+    // The limit is on their numbers, and the next one has the lowest that is free: an inherited one may lie far above.
+    let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd() as u64;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(next + more as u64), maximum }).unwrap();
 }
 
 // ---- descriptors ----
