@@ -49,10 +49,10 @@ fn requests_are_answered_by_echo_text_or_command() {
 fn topics_hex_and_json() {
     let directory = tempfile::tempdir().unwrap();
     let endpoint = format!("ipc://{}/topics", directory.path().display());
-    let sub = zefiro(&["sub", "--bind", &endpoint, "-t", "news", "-n", "1", "-w", "20s", "--json"]).spawn().unwrap();
+    let sub = zefiro(&["sub", "--bind", &endpoint, "-t", "news", "-n", "2", "-w", "20s", "--json"]).spawn().unwrap();
     let publish = ["pub", "--connect", &endpoint, "-t", "news", "-w", "20s", "rain", "sun"];
     assert!(zefiro(&publish).status().unwrap().success());
-    assert_eq!(text(&sub.wait_with_output().unwrap()), "[\"news\",\"rain\"]\n");
+    assert_eq!(text(&sub.wait_with_output().unwrap()), "[\"news\",\"rain\"]\n[\"news\",\"sun\"]\n");
 
     let endpoint = format!("ipc://{}/hex", directory.path().display());
     let pull = zefiro(&["pull", "--bind", &endpoint, "-n", "1", "-w", "20s", "--hex"]).spawn().unwrap();
