@@ -118,6 +118,8 @@ pub(crate) struct Purse {
     pub(crate) coins: u8,
     /// When the outbox was last found idle by a sender, and how many messages had been sent by then.
     pub(crate) last_idle: Option<(Instant, u64)>,
+    /// When the last batch had been written.
+    pub(crate) last_written: Option<Instant>,
 }
 
 enum Item {
@@ -222,7 +224,7 @@ impl Pipes {
             farewell: None,
             routing_id: Frame::new(),
             facts,
-            purse: Purse { coins: PURSE_COINS, last_idle: None },
+            purse: Purse { coins: PURSE_COINS, last_idle: None, last_written: None },
             watch: LinkWatch::default(),
             connected: false,
             counters: Counters::default(),

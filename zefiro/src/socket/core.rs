@@ -470,6 +470,7 @@ impl State {
             outbox.finish(pool, batch);
             if !outbox.is_pending() {
                 outbox.set_state(WriteState::Idle);
+                pipe.purse.last_written = Some(Instant::now());
                 if pipe.closing {
                     self.after.any = true;
                     self.after.commands.push((link.io.clone(), Command::Flushed(link.clone())));
@@ -661,7 +662,8 @@ impl Purse {
     /// Who is to write what a sender has just put into an idle outbox, after `sent` messages in all.
     ///
     /// The caller, for a coin: a message received gives one back, and a pause longer than [`BURST_GAP`] fills the
-    /// purse. Without one, it depends on the tempo since the outbox was last idle: messages in a tight row will fill it
+    /// purse. A message right behind the one that the caller wrote has more behind it, for which the I/O thread is
+    /// woken. Without a coin, it depends on the tempo since the outbox was last idle: messages in a tight row will fill it
     /// in a moment, and the sender that does writes it; any slower, and the I/O thread is woken.
     fn writer(&mut self, sent: u64) -> Writer {
         let now = Instant::now();
@@ -676,7 +678,8 @@ impl Purse {
         if pause > BURST_GAP {
             self.coins = PURSE_COINS;
         }
-        if self.coins == 0 {
+        let rest = self.last_written.map_or(Duration::MAX, |written| now.duration_since(written));
+        if self.coins == 0 || rest < TIGHT {
             return Writer::IoThread;
         }
         self.coins -= 1;
@@ -701,6 +704,9 @@ enum Writer {
 /// So many messages, on average closer than this, are a stream that fills an outbox in well under 100 µs.
 const STREAM_MESSAGES_MIN: u64 = 32;
 const STREAM_SPACING: Duration = Duration::from_nanos(250);
+
+/// A message that comes so soon after the last was written is followed by more: to write each would keep the sender.
+const TIGHT: Duration = Duration::from_micros(3);
 
 /// An operation that made more pipes than this due for writing leaves them all to the I/O thread.
 const DIRECT_PIPES_MAX: usize = 4;
