@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::io::duty::{self, Set};
 use crate::socket::Socket;
 use crate::socket::core::SocketCore;
 use crate::socket::kind::Kind;
 use crate::sys::{Alarm, Selector};
-use crate::wait::Observer;
+use crate::wait::{Observer, Patience};
 
 /// Waits for any of many sockets and descriptors.
 ///
@@ -39,6 +40,9 @@ pub struct Poller {
     entries: Mutex<BTreeMap<u64, Entry>>,
     /// Descriptors among the entries.
     descriptors: AtomicUsize,
+    /// The sockets led by the thread that waits; another that waits meanwhile leads none.
+    led: Mutex<Vec<Led>>,
+    patience: Patience,
 }
 
 /// What to be told of.
@@ -63,8 +67,38 @@ pub struct Ready {
 }
 
 enum Entry {
-    Socket(Weak<SocketCore>, Arc<Note>, u64, Interest),
+    Socket(SocketEntry),
     Descriptor(OwnedFd),
+}
+
+struct SocketEntry {
+    core: Weak<SocketCore>,
+    note: Arc<Note>,
+    /// Where the note stands.
+    place: u64,
+    interest: Interest,
+    /// The socket's set, once it is an item of the selector.
+    set: Weak<Set>,
+    /// The selector tells of the set.
+    armed: bool,
+}
+
+/// A socket whose links the waiting thread reads itself.
+struct Led {
+    key: u64,
+    core: Arc<SocketCore>,
+    set: Arc<Set>,
+}
+
+/// Leads until it is dropped.
+struct Leading<'a>(MutexGuard<'a, Vec<Led>>);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        for led in self.0.drain(..) {
+            duty::leave_polled(&led.core);
+        }
+    }
 }
 
 /// Stands in a socket's list of those to be told of any change.
@@ -78,7 +112,15 @@ struct Note {
 struct Shared {
     selector: Selector,
     alarm: Alarm,
-    noted: Mutex<VecDeque<u64>>,
+    noted: Mutex<Noted>,
+}
+
+/// What has changed since it was looked at.
+#[derive(Default)]
+struct Noted {
+    keys: VecDeque<u64>,
+    /// Threads that wait, and are to be roused.
+    asleep: usize,
 }
 
 impl Interest {
@@ -95,11 +137,12 @@ impl Interest {
 impl Observer for Note {
     fn note(&self) -> bool {
         let Some(shared) = self.shared.upgrade() else { return false };
-        let news = !std::mem::replace(&mut *self.noted.lock(), true);
-        if news {
-            shared.noted.lock().push_back(self.key);
+        if std::mem::replace(&mut *self.noted.lock(), true) {
+            return false;
         }
-        news
+        let mut noted = shared.noted.lock();
+        noted.keys.push_back(self.key);
+        noted.asleep > 0
     }
 
     fn rouse(&self) {
@@ -127,10 +170,16 @@ impl Poller {
         let make = || {
             let selector = Selector::new()?;
             let alarm = Alarm::new(&selector, ALARM)?;
-            Ok(Shared { selector, alarm, noted: Mutex::new(VecDeque::new()) })
+            Ok(Shared { selector, alarm, noted: Mutex::default() })
         };
         let shared = make().map_err(|error| Error::with_io("poll", "", error))?;
-        Ok(Poller { shared: Arc::new(shared), entries: Mutex::new(BTreeMap::new()), descriptors: AtomicUsize::new(0) })
+        Ok(Poller {
+            shared: Arc::new(shared),
+            entries: Mutex::default(),
+            descriptors: AtomicUsize::new(0),
+            led: Mutex::default(),
+            patience: Patience::default(),
+        })
     }
 
     /// Begins to watch a socket, under a key of the program's choice.
@@ -140,11 +189,12 @@ impl Poller {
     pub fn add<K: Kind>(&self, socket: &Socket<K>, interest: Interest, key: u64) -> Result<()> {
         let mut entries = self.entries.lock();
         check_free(&entries, key)?;
-        let observer = Arc::new(Note { key, shared: Arc::downgrade(&self.shared), noted: Mutex::new(false) });
-        let core = socket.core();
-        let place = core.observe("poll", observer.clone())?;
-        observer.take_note();
-        entries.insert(key, Entry::Socket(Arc::downgrade(core), observer, place, interest));
+        let note = Arc::new(Note { key, shared: Arc::downgrade(&self.shared), noted: Mutex::new(false) });
+        let core = Arc::downgrade(socket.core());
+        let place = socket.core().observe("poll", note.clone())?;
+        note.take_note();
+        let entry = SocketEntry { core, note, place, interest, set: Weak::new(), armed: false };
+        entries.insert(key, Entry::Socket(entry));
         Ok(())
     }
 
@@ -169,9 +219,9 @@ impl Poller {
     /// Nothing is registered under the key.
     pub fn modify(&self, key: u64, interest: Interest) -> Result<()> {
         match self.entries.lock().get_mut(&key) {
-            Some(Entry::Socket(_, observer, _, current)) => {
-                *current = interest;
-                observer.take_note();
+            Some(Entry::Socket(entry)) => {
+                entry.interest = interest;
+                entry.note.take_note();
             }
             Some(Entry::Descriptor(fd)) => {
                 let watched = crate::sys::Interest { read: interest.readable, write: interest.writable, once: false };
@@ -189,10 +239,11 @@ impl Poller {
     /// Nothing is registered under the key.
     pub fn remove(&self, key: u64) -> Result<()> {
         match self.entries.lock().remove(&key) {
-            Some(Entry::Socket(core, _, place, _)) => {
-                if let Some(core) = core.upgrade() {
-                    core.lock().observers.remove(place);
+            Some(Entry::Socket(entry)) => {
+                if let Some(set) = entry.set.upgrade() {
+                    drop(self.shared.selector.remove(set.selector()));
                 }
+                entry.leave();
             }
             Some(Entry::Descriptor(fd)) => {
                 self.descriptors.fetch_sub(1, Ordering::Relaxed);
@@ -223,18 +274,28 @@ impl Poller {
     fn wait_as(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>, until_signal: bool) -> Result<usize> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         ready.clear();
+        let mut events = Vec::new();
         loop {
-            self.look_at_noted(ready);
+            // Who does not wait does not lead.
+            let few = timeout != Some(Duration::ZERO) && self.is_to_lead();
+            self.look_at_noted(ready, few);
             if !ready.is_empty() && self.descriptors.load(Ordering::Relaxed) == 0 {
                 return Ok(ready.len());
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let wait = if ready.is_empty() { left } else { Some(Duration::ZERO) };
-            let mut events = Vec::new();
-            match self.shared.selector.wait(&mut events, wait) {
+            events.clear();
+            let leading = if few && ready.is_empty() { self.lead() } else { None };
+            let waited = self.sleep(&mut events, wait, leading.is_some());
+            let read = self.read_sets(&events, leading.as_ref());
+            drop(leading);
+            if read && ready.is_empty() {
+                self.look_at_noted(ready, few);
+            }
+            match waited {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
                     if until_signal && ready.is_empty() {
-                        self.look_at_noted(ready);
+                        self.look_at_noted(ready, false);
                         let interrupted = || Error::new(ErrorKind::Interrupted, "poll");
                         return if ready.is_empty() { Err(interrupted()) } else { Ok(ready.len()) };
                     }
@@ -242,8 +303,9 @@ impl Poller {
                 Err(error) => return Err(Error::with_io("poll", "", error)),
                 Ok(()) => {}
             }
-            let descriptors = events.iter().filter(|event| event.token != ALARM);
-            ready.extend(descriptors.map(|event| Ready {
+            let entries = self.entries.lock();
+            let is_descriptor = |token| matches!(entries.get(&token), Some(Entry::Descriptor(_)));
+            ready.extend(events.iter().filter(|event| is_descriptor(event.token)).map(|event| Ready {
                 key: event.token,
                 readable: event.read,
                 writable: event.write,
@@ -255,16 +317,83 @@ impl Poller {
         }
     }
 
-    /// Asks the sockets that have changed, or were ready the last time, whether they are ready now.
-    fn look_at_noted(&self, ready: &mut Vec<Ready>) {
-        let noted = std::mem::take(&mut *self.shared.noted.lock());
+    /// Waits on the selector, unless something was noted meanwhile; from here on who notes something rings.
+    fn sleep(&self, events: &mut Vec<crate::sys::Ready>, wait: Option<Duration>, leads: bool) -> std::io::Result<()> {
+        let Shared { selector, noted, .. } = &*self.shared;
+        let wait = {
+            let mut noted = noted.lock();
+            noted.asleep += 1;
+            if noted.keys.is_empty() { wait } else { Some(Duration::ZERO) }
+        };
+        let mut look = || {
+            let _ = selector.wait(events, Some(Duration::ZERO));
+            !events.is_empty()
+        };
+        let came = leads && wait != Some(Duration::ZERO) && self.patience.linger(&mut look);
+        let waited = if came { Ok(()) } else { selector.wait(events, wait) };
+        noted.lock().asleep -= 1;
+        waited
+    }
+
+    /// Whether a thread that waits is to lead: there are sockets, and so few that asking each costs next to nothing.
+    fn is_to_lead(&self) -> bool {
+        let sockets = self.entries.lock().len() - self.descriptors.load(Ordering::Relaxed);
+        Selector::NESTS && (1..=LED_MAX).contains(&sockets)
+    }
+
+    /// Takes the lead of the sockets for the time of waiting.
+    fn lead(&self) -> Option<Leading<'_>> {
+        let mut leading = Leading(self.led.try_lock()?);
+        for (&key, entry) in self.entries.lock().iter_mut() {
+            let Entry::Socket(entry) = entry else { continue };
+            let Some(core) = entry.core.upgrade() else { continue };
+            let set = duty::lead_polled(&core);
+            let told = entry.watch(&self.shared.selector, key, set.as_ref());
+            let Some(set) = set else { continue };
+            leading.0.push(Led { key, core, set });
+            if !told {
+                // The system has no room for it: then the I/O thread goes on.
+                if let Some(Led { core, .. }) = leading.0.pop() {
+                    duty::leave_polled(&core);
+                    core.lock().watch_by_io();
+                }
+            }
+        }
+        Some(leading)
+    }
+
+    /// Reads the links of sockets whose sets are among the events. Answers whether there were any.
+    fn read_sets(&self, events: &[crate::sys::Ready], leading: Option<&Leading<'_>>) -> bool {
+        let mut read = false;
+        for event in events.iter().filter(|event| event.token != ALARM) {
+            if let Some(led) = leading.and_then(|leading| leading.0.iter().find(|led| led.key == event.token)) {
+                duty::read_polled(&led.core, &led.set);
+                read = true;
+                continue;
+            }
+            let found = match self.entries.lock().get(&event.token) {
+                Some(Entry::Socket(entry)) => entry.core.upgrade().zip(entry.set.upgrade()),
+                _ => None,
+            };
+            if let Some((core, set)) = found {
+                duty::read_polled(&core, &set);
+                read = true;
+            }
+        }
+        read
+    }
+
+    /// Asks the sockets that have changed, or were ready the last time, whether they are ready now. Those to be `led`
+    /// are asked for what is known; their links are looked at by leading.
+    fn look_at_noted(&self, ready: &mut Vec<Ready>, led: bool) {
+        let noted = std::mem::take(&mut self.shared.noted.lock().keys);
         let entries = self.entries.lock();
         for key in noted {
-            let Some(Entry::Socket(core, observer, _, interest)) = entries.get(&key) else { continue };
-            *observer.noted.lock() = false;
+            let Some(Entry::Socket(SocketEntry { core, note, interest, .. })) = entries.get(&key) else { continue };
+            *note.noted.lock() = false;
             let Some(core) = core.upgrade() else { continue };
             let closed = core.lock().check_open("poll").is_err();
-            let (readable, writable) = core.readiness();
+            let (readable, writable) = if led { core.lock().readiness(core.socket_type) } else { core.readiness() };
             let now = Ready {
                 key,
                 readable: (readable || closed) && interest.readable,
@@ -274,14 +403,45 @@ impl Poller {
             if now.readable || now.writable || closed {
                 ready.push(now);
                 // Level-triggered: to be looked at again the next time, without waking anybody.
-                observer.note();
-            } else {
+                note.note();
+            } else if !led {
                 core.lock().watch_by_io();
                 // Something may have come between the look and the watch.
                 if core.readiness().0 && interest.readable {
-                    observer.take_note();
+                    note.take_note();
                 }
             }
+        }
+    }
+}
+
+impl SocketEntry {
+    /// Has the selector tell of the set that is led, and not of one that is not. Answers whether it tells.
+    fn watch(&mut self, selector: &Selector, key: u64, led: Option<&Arc<Set>>) -> bool {
+        let interest = |read| crate::sys::Interest { read, write: false, once: false };
+        let known = self.set.upgrade();
+        match (led, known) {
+            (Some(set), Some(known)) if Arc::ptr_eq(set, &known) => {
+                if !self.armed {
+                    self.armed = selector.modify(set.selector(), key, interest(true)).is_ok();
+                }
+            }
+            (Some(set), _) => {
+                self.armed = selector.add(set.selector(), key, interest(true)).is_ok();
+                self.set = Arc::downgrade(set);
+            }
+            (None, Some(known)) if self.armed => {
+                self.armed = selector.modify(known.selector(), key, interest(false)).is_err();
+            }
+            (None, _) => {}
+        }
+        self.armed
+    }
+
+    /// The socket is to tell no more.
+    fn leave(&self) {
+        if let Some(core) = self.core.upgrade() {
+            core.lock().observers.remove(self.place);
         }
     }
 }
@@ -289,10 +449,8 @@ impl Poller {
 impl Drop for Poller {
     fn drop(&mut self) {
         for entry in self.entries.lock().values() {
-            if let Entry::Socket(core, _, place, _) = entry
-                && let Some(core) = core.upgrade()
-            {
-                core.lock().observers.remove(*place);
+            if let Entry::Socket(entry) = entry {
+                entry.leave();
             }
         }
     }
@@ -315,6 +473,9 @@ fn check_free(entries: &BTreeMap<u64, Entry>, key: u64) -> Result<()> {
 fn unknown_key() -> Error {
     Error::with_text(ErrorKind::InvalidOption, "poll", "", "nothing is registered under this key")
 }
+
+/// Sockets that a waiting thread leads: each costs it two locks a time.
+const LED_MAX: usize = 8;
 
 /// The alarm's token, and so no key.
 const ALARM: u64 = u64::MAX;

@@ -175,11 +175,11 @@ impl Proxy {
     /// Carries what is there, for a turn. Answers whether the receiving side has no room.
     fn carry(&self, from: &Socket<Any>, to: &Socket<Any>, counts: usize) -> Result<bool> {
         for _ in 0..MESSAGES_PER_TURN {
-            if !from.readiness()?.0 {
-                return Ok(false);
-            }
-            if !to.readiness()?.1 && !self.one_way() {
-                return Ok(true);
+            // What has not been read from the links is for the poller to find.
+            let there = to.core();
+            let room = there.lock().readiness(there.socket_type).1;
+            if !room && !self.one_way() {
+                return Ok(from.readiness()?.0);
             }
             let mut message = match from.try_recv() {
                 Ok(message) => message,

@@ -95,6 +95,11 @@ impl Observers {
         self.list.retain(|(other, _)| *other != place);
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// Tells all, and adds those that are to be roused.
     #[inline]
     pub(crate) fn note(&self, rouse: &mut Vec<Arc<dyn Observer>>) {

@@ -10,6 +10,8 @@
 //! thread looks every [`TICK`] whether the socket is still in use, and takes the duty if not. So between two receives
 //! in quick succession there is no system call at all, and data is never left alone for longer than two ticks.
 //!
+//! A poller leads the few sockets it waits for in the same way: their sets are items of its own selector.
+//!
 //! Why nothing is lost: unread data keeps the set ready, level-triggered. Either the set is armed, or a leader waits on
 //! it, or a tick will arm it. All of these change under the socket's lock only.
 
@@ -40,6 +42,8 @@ pub(crate) struct Watch {
     pub(crate) duty: Duty,
     /// A thread waits on the set.
     pub(crate) leader: bool,
+    /// The leader is a poller: it does not take what comes, but is told of it like all observers.
+    pub(crate) polled: bool,
     /// The I/O thread's tick looks after the socket.
     pub(crate) supervised: bool,
     /// Goes on whenever a leader comes or leaves: how the tick sees that the socket is in use.
@@ -80,6 +84,11 @@ impl Watch {
 }
 
 impl Set {
+    /// What a poller waits on.
+    pub(crate) fn selector(&self) -> &Selector {
+        &self.selector
+    }
+
     fn arm(&self) {
         let _ = self.io.selector.modify(&self.selector, self.token, Interest::READ);
     }
@@ -224,6 +233,11 @@ impl State {
         Selector::NESTS && self.links > 0 && !self.watch.leader
     }
 
+    /// Whether all who want to know of what comes are one observer.
+    fn has_one_observer(&self) -> bool {
+        self.observers.len() == 1 && self.recv_waiters.is_empty()
+    }
+
     /// The set, made when first wanted.
     fn set(&mut self, core: &Arc<SocketCore>) -> Option<Arc<Set>> {
         if let Some(set) = &self.watch.set {
@@ -257,20 +271,39 @@ impl State {
         }
     }
 
+    /// A leader comes: the I/O thread need not watch meanwhile.
+    fn start_leading(&mut self, set: &Set) {
+        self.watch.leader = true;
+        self.watch.epoch += 1;
+        if self.watch.duty == Duty::Io {
+            set.disarm();
+            self.watch.duty = Duty::App;
+            // Taken from a leader by the tick, or given back by one that left long ago.
+            self.watch.rare = self.watch.left.take().is_none_or(|left| left.elapsed() >= QUIET);
+        }
+        if !self.watch.supervised {
+            self.watch.led_since = Some(Instant::now());
+        }
+        // Flush before waiting: nobody else may be due to write what this thread is going to wait for an answer to.
+        self.help();
+    }
+
     /// A leader leaves, with what it came for or without.
     fn stop_leading(&mut self, core: &Arc<SocketCore>) {
         self.watch.leader = false;
         self.watch.epoch += 1;
+        // Of those a poller does not wait for, nobody may have to wait for a tick.
+        let others = std::mem::take(&mut self.watch.polled) && !self.has_one_observer();
         let waited = self.watch.led_since.take().map(|since| since.elapsed());
         if !self.recv_waiters.is_empty() {
             // A follower waits: it takes what is left, or leads in turn.
             self.notify_recv(false);
         }
-        if self.watch.supervised {
+        if self.watch.supervised && !others {
             return;
         }
         let Some(set) = self.watch.set.clone() else { return };
-        let often = !self.watch.rare && waited.is_some_and(|waited| waited < QUIET);
+        let often = !others && !self.watch.rare && waited.is_some_and(|waited| waited < QUIET);
         if self.phase == crate::socket::core::Phase::Open && often {
             self.watch.supervised = true;
             self.watch.epoch_at_tick = self.watch.epoch;
@@ -294,19 +327,7 @@ pub(crate) fn lead<'a>(
     deadline: Option<Instant>,
 ) -> Result<(Locked<'a>, bool), Locked<'a>> {
     let Some(set) = state.set(core) else { return Err(state) };
-    state.watch.leader = true;
-    state.watch.epoch += 1;
-    if state.watch.duty == Duty::Io {
-        set.disarm();
-        state.watch.duty = Duty::App;
-        // Taken from a leader by the tick, or given back by one that left long ago.
-        state.watch.rare = state.watch.left.take().is_none_or(|left| left.elapsed() >= QUIET);
-    }
-    if !state.watch.supervised {
-        state.watch.led_since = Some(Instant::now());
-    }
-    // Flush before waiting: nobody else may be due to write what this thread is going to wait for an answer to.
-    state.help();
+    state.start_leading(&set);
     drop(state);
     let interrupted = pump(
         core,
@@ -318,6 +339,39 @@ pub(crate) fn lead<'a>(
     let mut state = core.lock();
     state.stop_leading(core);
     Ok((state, interrupted))
+}
+
+/// A poller is about to wait for a socket: it leads, if nobody else does or is told of what comes, and waits on the set
+/// that this answers; it [reads](read_polled) when that is ready, and [leaves](leave_polled) when it has waited. Else
+/// the I/O thread watches.
+pub(crate) fn lead_polled(core: &Arc<SocketCore>) -> Option<Arc<Set>> {
+    let mut state = core.lock();
+    let set = if state.can_lead() && state.has_one_observer() { state.set(core) } else { None };
+    match &set {
+        Some(set) => {
+            state.watch.polled = true;
+            state.start_leading(set);
+        }
+        None => state.watch_by_io(),
+    }
+    set
+}
+
+/// Reads what the links of a socket have that a poller leads, or nobody watches just now.
+pub(crate) fn read_polled(core: &Arc<SocketCore>, set: &Set) {
+    let read = {
+        let mut state = core.lock();
+        state.watch.epoch += 1;
+        state.watch.duty == Duty::App && (state.watch.polled || !state.watch.leader)
+    };
+    if read {
+        pump(core, set, Some(Duration::ZERO), READS_APPLICATION, false);
+    }
+}
+
+/// A poller leads no longer.
+pub(crate) fn leave_polled(core: &Arc<SocketCore>) {
+    core.lock().stop_leading(core);
 }
 
 /// Reads without waiting what the links of a socket have that nobody else watches just now.

@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
+use zmtp::SocketType;
+
 use super::core::{Locked, SocketCore, State};
 use crate::context::Unsent;
 use crate::counters::Counters;
@@ -300,10 +302,7 @@ impl SocketCore {
     /// Whether a receive, and a send, would go through now.
     pub(crate) fn readiness(self: &Arc<SocketCore>) -> (bool, bool) {
         let mut state = self.lock();
-        let (pattern, pipes, options) = state.parts();
-        let mut readable = pattern.can_recv(pipes, options);
-        let mut writable = pattern.can_send(pipes, options);
-        state.unfinished.adjust(self.socket_type, &mut readable, &mut writable);
+        let (mut readable, writable) = state.readiness(self.socket_type);
         if !readable && !state.io_watches() && !state.watch.leader {
             drop(state);
             look(self);
@@ -366,6 +365,15 @@ impl SocketCore {
 }
 
 impl State {
+    /// Whether a receive, and a send, would go through with what is known now.
+    pub(crate) fn readiness(&mut self, socket_type: SocketType) -> (bool, bool) {
+        let (pattern, pipes, options) = self.parts();
+        let mut readable = pattern.can_recv(pipes, options);
+        let mut writable = pattern.can_send(pipes, options);
+        self.unfinished.adjust(socket_type, &mut readable, &mut writable);
+        (readable, writable)
+    }
+
     /// Whoever was told of a message has not taken it: the next one is told.
     pub(super) fn pass_on_recv(&mut self) {
         if !self.recv_waiters.is_empty() {

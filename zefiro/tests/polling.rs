@@ -1,0 +1,199 @@
+//! Pollers beside other ways to wait: whoever watches a socket's links, what comes is told to all who want to know.
+
+mod util;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use util::{LONG, over_each_transport, socket};
+use zefiro::{Context, Dealer, Interest, Poller, Pull, Push, Rep, Req, Router};
+
+const MESSAGES: u64 = 3000;
+
+/// Sends slowly enough for the receivers to wait in between, and fast enough for them not to, by turns.
+fn send_in_bursts(push: &Push) {
+    for number in 0..MESSAGES {
+        push.send(number.to_string()).unwrap();
+        if number % 16 == 0 {
+            thread::yield_now();
+        }
+        if number % 100 == 0 {
+            thread::sleep(Duration::from_micros(300));
+        }
+    }
+}
+
+#[test]
+fn a_poller_and_a_blocked_receiver_share_a_socket() {
+    over_each_transport(|pull: Pull, push: Push| {
+        let received = Arc::new(AtomicU64::new(0));
+        let blocked = {
+            let (pull, received) = (pull.clone(), received.clone());
+            thread::spawn(move || {
+                while received.load(Ordering::SeqCst) < MESSAGES {
+                    if pull.recv_timeout(Duration::from_millis(20)).is_ok() {
+                        received.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            })
+        };
+        let polling = {
+            let (pull, received) = (pull.clone(), received.clone());
+            thread::spawn(move || {
+                let poller = Poller::new().unwrap();
+                poller.add(&pull, Interest::READABLE, 1).unwrap();
+                let mut ready = Vec::new();
+                while received.load(Ordering::SeqCst) < MESSAGES {
+                    poller.wait(&mut ready, Some(Duration::from_millis(20))).unwrap();
+                    while pull.try_recv().is_ok() {
+                        received.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            })
+        };
+        send_in_bursts(&push);
+        blocked.join().unwrap();
+        polling.join().unwrap();
+        assert_eq!(received.load(Ordering::SeqCst), MESSAGES);
+    });
+}
+
+#[test]
+fn two_pollers_are_both_told() {
+    over_each_transport(|pull: Pull, push: Push| {
+        let pollers: Vec<Poller> = (0..2).map(|_| Poller::new().unwrap()).collect();
+        for poller in &pollers {
+            poller.add(&pull, Interest::READABLE, 1).unwrap();
+        }
+        for _ in 0..200 {
+            thread::scope(|scope| {
+                for poller in &pollers {
+                    scope.spawn(|| {
+                        let mut ready = Vec::new();
+                        assert_eq!(poller.wait(&mut ready, Some(LONG)).unwrap(), 1);
+                    });
+                }
+                push.send("both").unwrap();
+            });
+            assert_eq!(pull.recv().unwrap(), "both");
+        }
+    });
+}
+
+#[test]
+fn threads_may_wait_on_one_poller() {
+    over_each_transport(|pull: Pull, push: Push| {
+        let poller = Poller::new().unwrap();
+        poller.add(&pull, Interest::READABLE, 1).unwrap();
+        let received = AtomicU64::new(0);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let mut ready = Vec::new();
+                    while received.load(Ordering::SeqCst) < MESSAGES {
+                        poller.wait(&mut ready, Some(Duration::from_millis(20))).unwrap();
+                        while pull.try_recv().is_ok() {
+                            received.fetch_add(1, Ordering::SeqCst);
+                        }
+                    }
+                });
+            }
+            send_in_bursts(&push);
+        });
+        assert_eq!(received.load(Ordering::SeqCst), MESSAGES);
+    });
+}
+
+#[test]
+fn round_trips_go_through_pollers_at_both_ends() {
+    over_each_transport(|rep: Rep, req: Req| {
+        let server = {
+            let rep = rep.clone();
+            thread::spawn(move || {
+                let poller = Poller::new().unwrap();
+                poller.add(&rep, Interest::READABLE, 1).unwrap();
+                let mut ready = Vec::new();
+                for _ in 0..1000 {
+                    assert_eq!(poller.wait(&mut ready, Some(LONG)).unwrap(), 1);
+                    let question = rep.try_recv().unwrap();
+                    rep.send(question).unwrap();
+                }
+            })
+        };
+        let poller = Poller::new().unwrap();
+        poller.add(&req, Interest::READABLE, 1).unwrap();
+        let mut ready = Vec::new();
+        for number in 0..1000u64 {
+            req.send(number.to_string()).unwrap();
+            assert_eq!(poller.wait(&mut ready, Some(LONG)).unwrap(), 1);
+            assert_eq!(req.try_recv().unwrap(), number.to_string().as_str());
+            if number % 100 == 0 {
+                // Long enough for the I/O thread to take the watch back.
+                thread::sleep(Duration::from_millis(4));
+            }
+        }
+        server.join().unwrap();
+    });
+}
+
+#[test]
+fn what_many_answers_wait_for_is_written_before_the_poller_waits() {
+    let context = Context::new();
+    let router: Router = socket(&context);
+    let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let dealers: Vec<Dealer> = (0..5).map(|_| socket(&context)).collect();
+    let poller = Poller::new().unwrap();
+    for (key, dealer) in dealers.iter().enumerate() {
+        dealer.connect(&endpoint).unwrap();
+        poller.add(dealer, Interest::READABLE, key as u64).unwrap();
+    }
+    let echo = {
+        let router = router.clone();
+        thread::spawn(move || {
+            for _ in 0..5 * 20 * 10 {
+                let message = router.recv().unwrap();
+                router.send(message).unwrap();
+            }
+        })
+    };
+    for _ in 0..20 {
+        for dealer in &dealers {
+            for number in 0..10 {
+                dealer.send(number.to_string()).unwrap();
+            }
+        }
+        let (mut left, mut ready) = (50, Vec::new());
+        while left > 0 {
+            assert!(poller.wait(&mut ready, Some(LONG)).unwrap() > 0);
+            for event in &ready {
+                while dealers[event.key as usize].try_recv().is_ok() {
+                    left -= 1;
+                }
+            }
+        }
+    }
+    echo.join().unwrap();
+}
+
+#[test]
+fn a_closed_socket_ends_the_wait() {
+    over_each_transport(|pull: Pull, push: Push| {
+        let poller = Poller::new().unwrap();
+        poller.add(&pull, Interest::READABLE, 1).unwrap();
+        push.send("there").unwrap();
+        let mut ready = Vec::new();
+        poller.wait(&mut ready, Some(LONG)).unwrap();
+        assert_eq!(pull.recv().unwrap(), "there");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let mut ready = Vec::new();
+                poller.wait(&mut ready, Some(LONG)).unwrap();
+                ready[0].closed
+            });
+            pull.close();
+            assert!(waiting.join().unwrap());
+        });
+    });
+}
