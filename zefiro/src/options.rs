@@ -248,8 +248,8 @@ option_table! {
     "If set, the wait doubles with each failed attempt up to this, and is not random."
         "ZMQ_RECONNECT_IVL_MAX" 21 reconnect_interval_max: Option<Duration> = None; "time", "0 and up, or never", "later";
         rw Limit;
-    "Connections the system holds for a listener that has not accepted them yet."
-        "ZMQ_BACKLOG" 19 backlog: u32 = 100; "connections", "0 and up", "later";
+    "Connections the system holds for a listener that has not accepted them yet; by default as many as it allows."
+        "ZMQ_BACKLOG" 19 backlog: u32 = crate::transport::BACKLOG_DEFAULT; "connections", "0 and up", "later";
         rw Natural;
     "The largest frame to accept; a peer that sends a larger one is disconnected. `None`: no limit."
         "ZMQ_MAXMSGSIZE" 22 max_frame_size: Option<u64> = None; "bytes", "0 and up, or never", "later";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{Dial, begin_connect};
+use super::{Dial, backlog, begin_connect};
 use crate::endpoint::IpcEndpoint;
 use crate::options::Options;
 use crate::sys::net;
@@ -53,7 +53,7 @@ pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> io::Result<(S
         }
         other => socket.bind(&address(other)?),
     };
-    if let Err(error) = bound.and_then(|()| socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))) {
+    if let Err(error) = bound.and_then(|()| socket.listen(backlog(options))) {
         let _ = traces.remove();
         return Err(error);
     }

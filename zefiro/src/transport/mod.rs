@@ -11,7 +11,20 @@ use std::io;
 
 use socket2::Socket;
 
+use crate::options::Options;
 use crate::sys::net;
+
+/// The option's default, as libzmq's. A queue of 100 is soon full when many peers come at once, and those beyond it
+/// would try again after a second: so it asks for as long a queue as the system allows.
+pub(crate) const BACKLOG_DEFAULT: u32 = 100;
+
+/// How many connections the system is asked to hold for a listener.
+fn backlog(options: &Options) -> i32 {
+    match options.backlog {
+        BACKLOG_DEFAULT => i32::MAX,
+        chosen => i32::try_from(chosen).unwrap_or(i32::MAX),
+    }
+}
 
 /// An attempt to connect.
 pub(crate) struct Dial {

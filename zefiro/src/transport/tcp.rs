@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
-use super::{Dial, begin_connect};
+use super::{Dial, backlog, begin_connect};
 use crate::options::Options;
 use crate::sys::net;
 
@@ -18,7 +18,7 @@ pub(crate) fn listen(address: SocketAddr, options: &Options) -> io::Result<Socke
         socket.set_only_v6(false)?;
     }
     socket.bind(&SockAddr::from(address))?;
-    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    socket.listen(backlog(options))?;
     Ok(socket)
 }
 
