@@ -337,7 +337,7 @@ impl Poller {
 
     /// Whether a thread that waits is to lead: there are sockets, and so few that asking each costs next to nothing.
     fn is_to_lead(&self) -> bool {
-        let sockets = self.entries.lock().len() - self.descriptors.load(Ordering::Relaxed);
+        let sockets = self.entries.lock().len().saturating_sub(self.descriptors.load(Ordering::Relaxed));
         Selector::NESTS && (1..=LED_MAX).contains(&sockets)
     }
 
