@@ -16,6 +16,7 @@ pub(crate) mod link;
 pub(crate) mod listener;
 pub(crate) mod receive;
 pub(crate) mod resolver;
+mod run_queue;
 pub(crate) mod session;
 pub(crate) mod thread;
 pub(crate) mod timer;
@@ -32,6 +33,7 @@ use slab::Slab;
 
 use self::link::{Link, Loss};
 use self::listener::Listener;
+use self::run_queue::RunQueue;
 use self::session::Dialer;
 use crate::pipe::PipeId;
 use crate::socket::core::SocketCore;
@@ -42,23 +44,11 @@ use crate::transport::udp::Datagrams;
 pub(crate) struct IoHandle {
     pub(crate) selector: Selector,
     alarm: Alarm,
-    queue: Mutex<RunQueue>,
+    queue: RunQueue<Arc<Link>, Command>,
     /// Sockets whose own selector is registered with this thread's.
     pub(crate) sets: Mutex<Slab<Weak<SocketCore>>>,
     /// Sessions and listeners, for choosing the least loaded thread.
     pub(crate) load: AtomicUsize,
-}
-
-#[derive(Default)]
-struct RunQueue {
-    links: Vec<Arc<Link>>,
-    /// Links whose senders are about to write them themselves: looked after in case they do not.
-    streams: Vec<Arc<Link>>,
-    commands: Vec<Command>,
-    /// The thread found the queue empty and went to wait: whoever adds something wakes it.
-    asleep: bool,
-    /// The thread looks at `streams` every so often without being woken.
-    patrolling: bool,
 }
 
 /// All that another thread may tell an I/O thread.
@@ -103,7 +93,7 @@ impl IoHandle {
         Ok(IoHandle {
             selector,
             alarm,
-            queue: Mutex::new(RunQueue::default()),
+            queue: RunQueue::new(),
             sets: Mutex::new(Slab::new()),
             load: AtomicUsize::new(0),
         })
@@ -111,11 +101,7 @@ impl IoHandle {
 
     /// Hands a link whose outbox is `Queued` to the thread.
     pub(crate) fn run(&self, link: Arc<Link>) {
-        let mut queue = self.queue.lock();
-        queue.links.push(link);
-        let asleep = std::mem::take(&mut queue.asleep);
-        drop(queue);
-        if asleep {
+        if self.queue.add(link) {
             self.alarm.ring();
         }
     }
@@ -123,67 +109,23 @@ impl IoHandle {
     /// Notes a link whose outbox is `Queued` and whose sender is expected to fill and write it in a moment. The thread
     /// writes it if that does not happen. Wakes the thread only if it is not on patrol already.
     pub(crate) fn patrol(&self, link: Arc<Link>) {
-        let mut queue = self.queue.lock();
-        queue.streams.push(link);
-        let wake = !std::mem::replace(&mut queue.patrolling, true) && std::mem::take(&mut queue.asleep);
-        drop(queue);
-        if wake {
+        if self.queue.add_stream(link) {
             self.alarm.ring();
         }
     }
 
-    /// Takes the links of streams; `None` when the patrol is over, for none came for a while.
-    fn take_streams(&self, idle_rounds: &mut u32) -> Option<Vec<Arc<Link>>> {
-        let mut queue = self.queue.lock();
-        if !queue.patrolling {
-            return None;
-        }
-        *idle_rounds = if queue.streams.is_empty() { *idle_rounds + 1 } else { 0 };
-        if *idle_rounds > PATROL_IDLE_ROUNDS {
-            queue.patrolling = false;
-            return None;
-        }
-        Some(std::mem::take(&mut queue.streams))
-    }
-
-    fn is_patrolling(&self) -> bool {
-        self.queue.lock().patrolling
-    }
-
     /// Hands several such links over at once.
     pub(crate) fn run_all(&self, links: impl IntoIterator<Item = Arc<Link>>) {
-        let mut queue = self.queue.lock();
-        queue.links.extend(links);
-        let asleep = std::mem::take(&mut queue.asleep);
-        drop(queue);
-        if asleep {
+        if self.queue.add_all(links) {
             self.alarm.ring();
         }
     }
 
     /// Tells the thread something.
     pub(crate) fn tell(&self, command: Command) {
-        let mut queue = self.queue.lock();
-        queue.commands.push(command);
-        let asleep = std::mem::take(&mut queue.asleep);
-        drop(queue);
-        if asleep {
+        if self.queue.command(command) {
             self.alarm.ring();
         }
-    }
-
-    /// Takes what there is to do; `false`, and the thread counts as asleep, if there is nothing.
-    fn take(&self, links: &mut Vec<Arc<Link>>, commands: &mut Vec<Command>) -> bool {
-        let mut queue = self.queue.lock();
-        queue.asleep = queue.links.is_empty() && queue.commands.is_empty();
-        std::mem::swap(links, &mut queue.links);
-        std::mem::swap(commands, &mut queue.commands);
-        !queue.asleep
-    }
-
-    /// The thread is awake and will look at the queue before it waits again.
-    fn awake(&self) {
-        self.queue.lock().asleep = false;
     }
 
     pub(crate) fn load(&self) -> usize {

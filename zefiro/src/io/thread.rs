@@ -20,7 +20,7 @@ use super::resolver::Resolver;
 use super::session::{Greeted, Origin, Peer, Phase, Session};
 use super::timer::Timers;
 use super::transmit::{ROUNDS_IO, transmit};
-use super::{ALARM_TOKEN, Command, IoHandle, PATROL, SET_FLAG, Which};
+use super::{ALARM_TOKEN, Command, IoHandle, PATROL, PATROL_IDLE_ROUNDS, SET_FLAG, Which};
 use crate::counters::DropReason;
 use crate::monitor::{Event, EventKind};
 use crate::pipe::PipeId;
@@ -76,7 +76,7 @@ impl IoThread {
     pub(crate) fn run(mut self) {
         let (mut links, mut commands, mut ready) = (Vec::new(), Vec::new(), Vec::new());
         loop {
-            while self.handle.take(&mut links, &mut commands) {
+            while self.handle.queue.take(&mut links, &mut commands) {
                 for link in links.drain(..) {
                     write_queued(&link);
                 }
@@ -91,7 +91,7 @@ impl IoThread {
             if self.handle.selector.wait(&mut ready, timeout).is_err() {
                 ready.clear();
             }
-            self.handle.awake();
+            self.handle.queue.awake();
             for event in ready.drain(..) {
                 self.on_ready(event);
             }
@@ -100,7 +100,7 @@ impl IoThread {
     }
 
     fn timeout(&mut self) -> Option<Duration> {
-        if self.patrol_due.is_none() && self.handle.is_patrolling() {
+        if self.patrol_due.is_none() && self.handle.queue.is_patrolling() {
             self.patrol_due = Some(Instant::now() + PATROL);
         }
         let next = [self.timers.next(), self.patrol_due].into_iter().flatten().min();
@@ -125,7 +125,7 @@ impl IoThread {
     /// Writes the streams whose senders have not done it since the last patrol.
     fn patrol(&mut self) {
         self.patrol_due = None;
-        let Some(noted) = self.handle.take_streams(&mut self.idle_rounds) else {
+        let Some(noted) = self.handle.queue.take_streams(&mut self.idle_rounds, PATROL_IDLE_ROUNDS) else {
             self.streams.clear();
             return;
         };

@@ -3,6 +3,7 @@
 #[cfg(not(zefiro_loom))]
 mod real {
     pub(crate) use crate::lock::Lock as Mutex;
+    pub(crate) use parking_lot::Mutex as SleepingMutex;
     pub(crate) use std::sync::Arc;
 }
 
@@ -11,6 +12,9 @@ mod model {
     use loom::sync::MutexGuard;
 
     pub(crate) use loom::sync::Arc;
+
+    /// To loom it is the same whether those who wait sleep.
+    pub(crate) use Mutex as SleepingMutex;
 
     /// loom's mutex with parking_lot's interface: no poisoning.
     #[derive(Debug, Default)]
