@@ -82,6 +82,31 @@ static void quiet (void)
     zmq_close (stream);
 }
 
+static void name_without_data (void)
+{
+    void *stream = open_socket (context, ZMQ_STREAM);
+    char endpoint[256], text[8];
+    unsigned char id[256];
+    int fd, size;
+    say ("a name that announces no data takes the next part with it");
+    bind_anywhere (stream, "tcp://127.0.0.1:*", endpoint);
+    fd = dial (endpoint);
+    receive_after_id (stream, id, &size);
+    send_text (stream, "nobody", 0);
+    send_text (stream, "lost", 0);
+    CALL (zmq_send (stream, id, (size_t) size, 0) == size);
+    CALL (zmq_send (stream, id, (size_t) size, ZMQ_SNDMORE) == size);
+    send_text (stream, "nobody", 0);
+    send_text (stream, "lost", ZMQ_SNDMORE);
+    send_text (stream, "unknown", ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    CALL (zmq_send (stream, id, (size_t) size, ZMQ_SNDMORE) == size);
+    send_text (stream, "kept", 0);
+    NEED (read (fd, text, 4) == 4);
+    printf ("%.4s\n", text);
+    close (fd);
+    zmq_close (stream);
+}
+
 static void two_streams (void)
 {
     void *server = open_socket (context, ZMQ_STREAM);
@@ -114,6 +139,7 @@ int main (void)
     serve ();
     hang_up ();
     quiet ();
+    name_without_data ();
     two_streams ();
     say ("errors");
     stream = open_socket (context, ZMQ_STREAM);

@@ -90,7 +90,8 @@ impl SocketCore {
             }
             return result;
         }
-        let mut state = self.wait_for_admission(state, part, wait)?;
+        // A STREAM's first part that announces no data names nobody who would have to be there.
+        let mut state = if more { self.wait_for_admission(state, part, wait)? } else { state };
         state.unfinished.doomed = !more;
         state.unfinished.out.push(std::mem::take(part));
         Ok(())
