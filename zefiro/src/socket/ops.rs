@@ -322,8 +322,13 @@ impl SocketCore {
     ) -> Result<()> {
         let deadline = Instant::now().checked_add(timeout);
         let (parker, waker) = current_parker();
+        let mut key = None;
         loop {
             let mut state = self.lock();
+            // Who was woken is out of the list already, who was not is not to stay there.
+            if let Some(key) = key {
+                state.change_waiters.remove(key);
+            }
             state.check_open(operation)?;
             if holds(&mut state) {
                 return Ok(());
@@ -331,7 +336,7 @@ impl SocketCore {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(Error::new(ErrorKind::TimedOut, operation));
             }
-            state.change_waiters.add(None, &waker);
+            key = Some(state.change_waiters.add(None, &waker));
             drop(state);
             parker.park(deadline);
         }
