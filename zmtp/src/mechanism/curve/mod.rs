@@ -9,14 +9,13 @@ pub(crate) mod cipher;
 pub(super) mod client;
 mod keystream;
 pub(super) mod server;
+mod x25519;
 pub mod z85;
 
 use std::fmt;
 
-use crypto_box::aead::AeadInPlace;
-use crypto_box::{SecretKey, Tag};
-use crypto_secretbox::{KeyInit, XSalsa20Poly1305};
-use curve25519_dalek::montgomery::MontgomeryPoint;
+use crypto_secretbox::aead::AeadInPlace;
+use crypto_secretbox::{KeyInit, Tag, XSalsa20Poly1305};
 use salsa20::cipher::consts::U10;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -29,7 +28,7 @@ pub struct CurveKey([u8; 32]);
 
 /// A secret key; wiped when it is dropped, and never shown.
 #[derive(Clone)]
-pub struct CurveSecret(SecretKey);
+pub struct CurveSecret(Zeroizing<[u8; 32]>);
 
 impl CurveKey {
     /// The key of these bytes.
@@ -62,7 +61,7 @@ impl fmt::Debug for CurveKey {
 impl CurveSecret {
     /// The key of these bytes.
     pub fn new(bytes: [u8; 32]) -> CurveSecret {
-        CurveSecret(SecretKey::from_bytes(bytes))
+        CurveSecret(Zeroizing::new(bytes))
     }
 
     /// A new, random key.
@@ -80,24 +79,24 @@ impl CurveSecret {
 
     /// Its bytes, which whoever gets them must keep secret.
     pub fn to_bytes(&self) -> [u8; 32] {
-        self.0.to_bytes()
+        *self.0
     }
 
     /// As Z85 text, which whoever gets it must keep secret.
     pub fn to_z85(&self) -> String {
-        z85::encode(&self.0.to_bytes()).unwrap_or_default()
+        z85::encode(&*self.0).unwrap_or_default()
     }
 
     /// The public key that belongs to it.
     pub fn public(&self) -> CurveKey {
-        CurveKey(self.0.public_key().to_bytes())
+        CurveKey(x25519::public_of(&self.0))
     }
 }
 
 impl PartialEq for CurveSecret {
     fn eq(&self, other: &CurveSecret) -> bool {
-        // In a time that tells nothing: the keys compare as the crate has it.
-        self.0.to_scalar() == other.0.to_scalar()
+        // In a time that tells nothing.
+        self.0.ct_eq(&*other.0).into()
     }
 }
 
@@ -120,12 +119,7 @@ struct Shared {
 /// # Errors
 /// The public key is one of the few that make nothing secret, whatever the other is.
 fn shared(public: &CurveKey, secret: &CurveSecret) -> Result<Shared, Error> {
-    let mut bytes = secret.0.to_bytes();
-    let point = Zeroizing::new(MontgomeryPoint(public.0).mul_clamped(bytes).0);
-    bytes.zeroize();
-    if bool::from(point.ct_eq(&[0; 32])) {
-        return Err(Error::Cryptographic);
-    }
+    let point = x25519::shared_point(&secret.0, &public.0).ok_or(Error::Cryptographic)?;
     let mut derived = salsa20::hsalsa::<U10>((&*point).into(), &[0; 16].into());
     let key = Zeroizing::new(derived.into());
     let cipher = XSalsa20Poly1305::new(&derived);
