@@ -88,6 +88,8 @@ struct Led {
     key: u64,
     core: Arc<SocketCore>,
     set: Arc<Set>,
+    /// Where the note stands: as whom the poller leads.
+    place: u64,
 }
 
 /// Leads until it is dropped.
@@ -96,7 +98,7 @@ struct Leading<'a>(MutexGuard<'a, Vec<Led>>);
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
         for led in self.0.drain(..) {
-            duty::leave_polled(&led.core);
+            duty::leave_polled(&led.core, led.place);
         }
     }
 }
@@ -238,12 +240,17 @@ impl Poller {
     /// # Errors
     /// Nothing is registered under the key.
     pub fn remove(&self, key: u64) -> Result<()> {
-        match self.entries.lock().remove(&key) {
+        let removed = self.entries.lock().remove(&key);
+        match removed {
             Some(Entry::Socket(entry)) => {
                 if let Some(set) = entry.set.upgrade() {
                     drop(self.shared.selector.remove(set.selector()));
                 }
                 entry.leave();
+                // A thread that waits may lead it: it is not told of it any more, so others must watch at once.
+                if let Some(core) = entry.core.upgrade() {
+                    duty::leave_polled(&core, entry.place);
+                }
             }
             Some(Entry::Descriptor(fd)) => {
                 self.descriptors.fetch_sub(1, Ordering::Relaxed);
@@ -347,16 +354,16 @@ impl Poller {
         for (&key, entry) in self.entries.lock().iter_mut() {
             let Entry::Socket(entry) = entry else { continue };
             let Some(core) = entry.core.upgrade() else { continue };
-            let set = duty::lead_polled(&core);
+            let place = entry.place;
+            let set = duty::lead_polled(&core, place);
             let told = entry.watch(&self.shared.selector, key, set.as_ref());
             let Some(set) = set else { continue };
-            leading.0.push(Led { key, core, set });
-            if !told {
+            if told {
+                leading.0.push(Led { key, core, set, place });
+            } else {
                 // The system has no room for it: then the I/O thread goes on.
-                if let Some(Led { core, .. }) = leading.0.pop() {
-                    duty::leave_polled(&core);
-                    core.lock().watch_by_io();
-                }
+                duty::leave_polled(&core, place);
+                core.lock().watch_by_io();
             }
         }
         Some(leading)

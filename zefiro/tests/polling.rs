@@ -197,3 +197,35 @@ fn a_closed_socket_ends_the_wait() {
         });
     });
 }
+
+#[test]
+fn a_socket_removed_from_a_poller_that_waits_is_watched_by_others_at_once() {
+    let context = Context::new();
+    let (pull, other): (Pull, Pull) = (socket(&context), socket(&context));
+    let push: Push = socket(&context);
+    push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    push.wait_connected(1, LONG).unwrap();
+    let stop: Push = socket(&context);
+    stop.connect(&other.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    let poller = Arc::new(Poller::new().unwrap());
+    poller.add(&pull, Interest::READABLE, 1).unwrap();
+    poller.add(&other, Interest::READABLE, 2).unwrap();
+    let waiting = poller.clone();
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = thread::spawn(move || {
+        let mut ready = Vec::new();
+        while waiting.wait(&mut ready, None).is_ok() && ready[0].key == 1 {
+            tell.send(()).unwrap();
+        }
+    });
+    // It waits, has been woken, and is about to wait again: by then it leads.
+    push.send("first").unwrap();
+    told.recv().unwrap();
+    assert_eq!(pull.recv().unwrap(), "first");
+    thread::sleep(Duration::from_millis(50));
+    poller.remove(1).unwrap();
+    push.send("second").unwrap();
+    assert_eq!(pull.recv().unwrap(), "second");
+    stop.send("stop").unwrap();
+    thread.join().unwrap();
+}

@@ -42,8 +42,9 @@ pub(crate) struct Watch {
     pub(crate) duty: Duty,
     /// A thread waits on the set.
     pub(crate) leader: bool,
-    /// The leader is a poller: it does not take what comes, but is told of it like all observers.
-    pub(crate) polled: bool,
+    /// The leader is a poller, the observer at this place: it does not take what comes, but is told of it like all
+    /// observers.
+    pub(crate) polled: Option<u64>,
     /// The I/O thread's tick looks after the socket.
     pub(crate) supervised: bool,
     /// Goes on whenever a leader comes or leaves: how the tick sees that the socket is in use.
@@ -293,7 +294,7 @@ impl State {
         self.watch.leader = false;
         self.watch.epoch += 1;
         // Of those a poller does not wait for, nobody may have to wait for a tick.
-        let others = std::mem::take(&mut self.watch.polled) && !self.has_one_observer();
+        let others = self.watch.polled.take().is_some() && !self.has_one_observer();
         let waited = self.watch.led_since.take().map(|since| since.elapsed());
         if !self.recv_waiters.is_empty() {
             // A follower waits: it takes what is left, or leads in turn.
@@ -341,15 +342,15 @@ pub(crate) fn lead<'a>(
     Ok((state, interrupted))
 }
 
-/// A poller is about to wait for a socket: it leads, if nobody else does or is told of what comes, and waits on the set
-/// that this answers; it [reads](read_polled) when that is ready, and [leaves](leave_polled) when it has waited. Else
-/// the I/O thread watches.
-pub(crate) fn lead_polled(core: &Arc<SocketCore>) -> Option<Arc<Set>> {
+/// A poller, the observer at `place`, is about to wait for a socket: it leads, if nobody else does or is told of what
+/// comes, and waits on the set that this answers; it [reads](read_polled) when that is ready, and
+/// [leaves](leave_polled) when it has waited. Else the I/O thread watches.
+pub(crate) fn lead_polled(core: &Arc<SocketCore>, place: u64) -> Option<Arc<Set>> {
     let mut state = core.lock();
     let set = if state.can_lead() && state.has_one_observer() { state.set(core) } else { None };
     match &set {
         Some(set) => {
-            state.watch.polled = true;
+            state.watch.polled = Some(place);
             state.start_leading(set);
         }
         None => state.watch_by_io(),
@@ -362,16 +363,20 @@ pub(crate) fn read_polled(core: &Arc<SocketCore>, set: &Set) {
     let read = {
         let mut state = core.lock();
         state.watch.epoch += 1;
-        state.watch.duty == Duty::App && (state.watch.polled || !state.watch.leader)
+        state.watch.duty == Duty::App && (state.watch.polled.is_some() || !state.watch.leader)
     };
     if read {
         pump(core, set, Some(Duration::ZERO), READS_APPLICATION, false);
     }
 }
 
-/// A poller leads no longer.
-pub(crate) fn leave_polled(core: &Arc<SocketCore>) {
-    core.lock().stop_leading(core);
+/// The poller at `place` leads no longer. Nothing happens if it does not lead: the socket may have been removed from it
+/// while it waited, and be led by somebody else by now.
+pub(crate) fn leave_polled(core: &Arc<SocketCore>, place: u64) {
+    let mut state = core.lock();
+    if state.watch.polled == Some(place) {
+        state.stop_leading(core);
+    }
 }
 
 /// Reads without waiting what the links of a socket have that nobody else watches just now.

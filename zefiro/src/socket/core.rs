@@ -524,7 +524,7 @@ impl State {
 
     /// Those who wait to receive are told that something came; `leader` says that it is the caller itself that waits.
     pub(crate) fn notify_recv(&mut self, leader: bool) {
-        if self.watch.leader && !self.watch.polled && !leader {
+        if self.watch.leader && self.watch.polled.is_none() && !leader {
             self.after.any = true;
             self.after.alarm = self.watch.alarm();
         } else if !self.recv_waiters.is_empty() {
