@@ -470,3 +470,30 @@ fn what_cannot_be_an_endpoint_in_use_is_told_from_one_that_is_not() {
         assert_eq!(push.disconnect(endpoint).unwrap_err().kind(), kind, "{endpoint}");
     }
 }
+
+#[test]
+fn a_peer_that_is_gone_before_it_was_read_costs_nothing_until_it_is() {
+    util::in_child("a_peer_that_is_gone_before_it_was_read_costs_nothing_until_it_is", || {
+        for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
+            let context = Context::new();
+            let pull = Pull::builder().context(&context).recv_high_water_mark(1usize).build().unwrap();
+            let push: Push = socket(&context);
+            push.connect(&pull.bind(endpoint).unwrap().to_string()).unwrap();
+            for number in 0..10 {
+                push.send(number.to_string()).unwrap();
+            }
+            push.close_within(LONG).unwrap();
+            util::until("the mark is reached", || pull.counters().queued_in > 0);
+            // No event tells that nothing goes on: the time this process works while it has nothing to do does.
+            thread::sleep(Duration::from_millis(50));
+            let before = util::processor_time();
+            thread::sleep(Duration::from_millis(500));
+            let worked = util::processor_time() - before;
+            assert!(worked < Duration::from_millis(150), "{endpoint}: worked {worked:?} of half a second");
+            for number in 0..10 {
+                assert_eq!(pull.recv_timeout(LONG).unwrap(), number.to_string().as_str());
+            }
+            util::until("the peer's end is seen", || pull.peers().is_empty());
+        }
+    });
+}

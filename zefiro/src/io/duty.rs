@@ -117,7 +117,7 @@ impl State {
 
     fn move_to_set(&mut self, link: &Arc<Link>, set: &Set) {
         let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
-        let interest = if pipe.watch.paused { Interest::NONE } else { Interest::READ };
+        let interest = Interest::in_stream(!pipe.watch.paused, false);
         let _ = link.io.selector.remove(link);
         if set.selector.add(link, token_of(link.pipe), interest).is_ok() {
             pipe.watch.in_set = true;
@@ -187,11 +187,11 @@ impl State {
         }
         match set.filter(|_| pipe.watch.in_set) {
             Some(set) => {
-                let interest = if paused { Interest::NONE } else { Interest::READ };
+                let interest = Interest::in_stream(!paused, false);
                 let _ = set.selector.modify(link, token_of(link.pipe), interest);
             }
             None => {
-                let interest = Interest { read: !paused, write: pipe.watch.output, once: false };
+                let interest = Interest::in_stream(!paused, pipe.watch.output);
                 let _ = link.io.selector.modify(link, link.token, interest);
             }
         }
@@ -215,7 +215,7 @@ impl State {
             }
         } else {
             pipe.watch.output = true;
-            let interest = Interest { read: !pipe.watch.paused, write: true, once: false };
+            let interest = Interest::in_stream(!pipe.watch.paused, true);
             let _ = link.io.selector.modify(link, link.token, interest);
         }
     }
@@ -224,7 +224,7 @@ impl State {
     pub(crate) fn output_seen(&mut self, link: &Arc<Link>) {
         let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
         if !pipe.watch.in_set && !pipe.watch.gone && std::mem::take(&mut pipe.watch.output) {
-            let interest = Interest { read: !pipe.watch.paused, write: false, once: false };
+            let interest = Interest::in_stream(!pipe.watch.paused, false);
             let _ = link.io.selector.modify(link, link.token, interest);
         }
     }

@@ -54,6 +54,12 @@ impl Interest {
     pub(crate) const READ: Interest = Interest { read: true, write: false, once: false };
     pub(crate) const WRITE: Interest = Interest { read: false, write: true, once: false };
     pub(crate) const WRITE_ONCE: Interest = Interest { read: false, write: true, once: true };
+
+    /// What to be told of a stream. Its end is told whatever one asks for, and again and again where nobody reads it; of
+    /// one to be left alone it is told once.
+    pub(crate) fn in_stream(read: bool, write: bool) -> Interest {
+        Interest { read, write, once: !read && !write }
+    }
 }
 
 /// A descriptor is ready. An error or the peer's end counts as both.
