@@ -538,6 +538,20 @@ fn floods_of_pings_and_errors_are_borne() {
 }
 
 #[test]
+fn who_pings_without_end_and_reads_nothing_is_not_remembered() {
+    let _alone = alone();
+    let service = Service::new();
+    let mut stream = greeted(&service);
+    let wire = frame(4, b"\x04PING\x00\x000123456789abcdef").repeat(4000);
+    let before = resident();
+    // The answers are nearly as long as the questions.
+    for _ in 0..many(400, 2_000) {
+        assert!(say(&mut stream, &wire), "it is not hung up on");
+    }
+    assert_grown_at_most(12, before);
+}
+
+#[test]
 fn who_speaks_something_else_is_hung_up_on_or_waited_out() {
     let _alone = alone();
     let mut service = Service::with(|rep| rep.handshake_interval(Duration::from_millis(300)));

@@ -234,9 +234,12 @@ impl Outbox {
         std::mem::take(&mut self.messages)
     }
 
-    /// Adds bytes that go out before any message not yet taken: PING, PONG.
+    /// Adds bytes that go out before any message not yet taken: PING, PONG. A peer that asks without reading what it is
+    /// answered gets no more of them than there is room for.
     pub(crate) fn push_control(&mut self, bytes: &[u8]) {
-        self.control.extend_from_slice(bytes);
+        if self.control.len() < CONTROL_BYTES_MAX {
+            self.control.extend_from_slice(bytes);
+        }
     }
 
     /// Moves all that is pending into a batch; `None` if nothing is.
@@ -534,6 +537,10 @@ impl Pool {
 /// A body up to this size is copied into the outbox; a larger one goes by reference, as an entry of its own in the
 /// vectored write.
 pub(crate) const COPY_BYTES_MAX: usize = 8 * 1024;
+
+/// With so many bytes of commands waiting no more are added: each addition is whole commands, and what one read of the
+/// peer's causes at most.
+const CONTROL_BYTES_MAX: usize = 64 * 1024;
 
 /// A buffer that holds this much is sealed and a new one begun.
 const SEGMENT_BYTES: usize = 64 * 1024;
