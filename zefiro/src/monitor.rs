@@ -1,15 +1,16 @@
 //! Monitor: what happens to a socket's connections, as events.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, ReentrantMutex};
 
 use crate::socket::core::SocketCore;
-use crate::wait::{WaitList, current_parker};
+use crate::wait::current_parker;
 
 /// A stream of a socket's connection [events](Event), made by [`Socket::monitor`](crate::Socket::monitor).
 ///
@@ -86,8 +87,8 @@ pub enum EventKind {
 /// Where events wait for the program.
 pub(crate) struct MonitorQueue {
     state: Mutex<QueueState>,
-    /// A function the events go to, instead of being waited for.
-    sink: Option<Mutex<Sink>>,
+    /// A function the events go to, instead of being waited for. It may cause events itself: those wait until it returns.
+    sink: Option<ReentrantMutex<RefCell<Sink>>>,
 }
 
 type Sink = Box<dyn FnMut(Event) + Send>;
@@ -101,7 +102,8 @@ pub struct MonitorHandle {
 
 impl MonitorHandle {
     pub(crate) fn new(socket: &Arc<SocketCore>, sink: Sink) -> MonitorHandle {
-        let queue = MonitorQueue { state: Mutex::new(QueueState::default()), sink: Some(Mutex::new(sink)) };
+        let sink = ReentrantMutex::new(RefCell::new(sink));
+        let queue = MonitorQueue { state: Mutex::new(QueueState::default()), sink: Some(sink) };
         MonitorHandle { queue: Arc::new(queue), socket: Arc::downgrade(socket) }
     }
 
@@ -140,7 +142,8 @@ struct QueueState {
     events: VecDeque<Event>,
     missed: u64,
     stopped: bool,
-    waiters: WaitList,
+    /// The one that waits: a monitor is waited for by one at a time, and who waits next has taken the place of the last.
+    waiter: Option<Waker>,
 }
 
 impl Monitor {
@@ -178,7 +181,7 @@ impl Monitor {
         if state.stopped {
             return Poll::Ready(None);
         }
-        state.waiters.add(None, task.waker());
+        state.waiter = Some(task.waker().clone());
         Poll::Pending
     }
 
@@ -193,7 +196,7 @@ impl Monitor {
                 if state.stopped || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                     return None;
                 }
-                state.waiters.add(None, &waker);
+                state.waiter = Some(waker.clone());
             }
             parker.park(deadline);
         }
@@ -216,24 +219,21 @@ impl fmt::Debug for Monitor {
 }
 
 impl MonitorQueue {
-    pub(crate) fn push(&self, event: Event) {
-        let mut wakes = Vec::new();
-        {
-            let mut state = self.state.lock();
-            if state.events.len() >= EVENTS_MAX {
-                state.events.pop_front();
-                state.missed += 1;
-            }
-            state.events.push_back(event);
-            state.waiters.take_all(&mut wakes);
+    /// Adds an event, and whoever waits for it to those to be woken: by the caller, once it holds no lock.
+    pub(crate) fn push(&self, event: Event, wakes: &mut Vec<Waker>) {
+        let mut state = self.state.lock();
+        if state.events.len() >= EVENTS_MAX {
+            state.events.pop_front();
+            state.missed += 1;
         }
-        wakes.into_iter().for_each(std::task::Waker::wake);
+        state.events.push_back(event);
+        wakes.extend(state.waiter.take());
     }
 
     /// No more events will come.
-    pub(crate) fn stop(&self) {
+    pub(crate) fn stop(&self, wakes: &mut Vec<Waker>) {
         self.state.lock().stopped = true;
-        self.push(Event::new(&"".into(), EventKind::Stopped));
+        self.push(Event::new(&"".into(), EventKind::Stopped), wakes);
     }
 
     pub(crate) fn has_sink(&self) -> bool {
@@ -243,7 +243,9 @@ impl MonitorQueue {
     /// Hands what waits to the function, in order. Nobody holds a socket's lock.
     pub(crate) fn deliver(&self) {
         let Some(sink) = &self.sink else { return };
-        let mut sink = sink.lock();
+        let sink = sink.lock();
+        // The function itself has caused an event: whoever called it goes on with that.
+        let Ok(mut sink) = sink.try_borrow_mut() else { return };
         loop {
             let next = self.state.lock().events.pop_front();
             match next {

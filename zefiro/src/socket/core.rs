@@ -583,17 +583,17 @@ impl State {
     pub(crate) fn emit(&mut self, event: Event) {
         for monitor in std::mem::take(&mut self.monitors) {
             if let Some(queue) = monitor.upgrade() {
-                queue.push(event.clone());
+                queue.push(event.clone(), &mut self.after.wakes);
                 self.monitors.push(monitor);
-                self.deliver(queue);
+                self.delivered(queue);
             }
         }
     }
 
-    /// Events for a function are delivered once the lock is released.
-    fn deliver(&mut self, queue: Arc<MonitorQueue>) {
+    /// Events were added: once the lock is released whoever waits for them is woken, or a function called.
+    fn delivered(&mut self, queue: Arc<MonitorQueue>) {
+        self.after.any = true;
         if queue.has_sink() {
-            self.after.any = true;
             self.after.events.push(queue);
         }
     }
@@ -601,8 +601,8 @@ impl State {
     fn stop_monitors(&mut self) {
         for monitor in std::mem::take(&mut self.monitors) {
             if let Some(queue) = monitor.upgrade() {
-                queue.stop();
-                self.deliver(queue);
+                queue.stop(&mut self.after.wakes);
+                self.delivered(queue);
             }
         }
     }
@@ -612,8 +612,8 @@ impl State {
         let before = self.monitors.len();
         self.monitors.retain(|monitor| !monitor.upgrade().is_some_and(|other| Arc::ptr_eq(&other, queue)));
         if self.monitors.len() < before {
-            queue.stop();
-            self.deliver(queue.clone());
+            queue.stop(&mut self.after.wakes);
+            self.delivered(queue.clone());
         }
     }
 

@@ -323,7 +323,8 @@ impl<K: Kind> Socket<K> {
         let (monitor, queue) = Monitor::new();
         let mut state = self.core.lock();
         if state.check_open("monitor").is_err() {
-            queue.stop();
+            // Nobody waits for it yet.
+            queue.stop(&mut Vec::new());
         } else {
             state.monitors.push(Arc::downgrade(&queue));
         }
