@@ -194,3 +194,30 @@ fn sockets_are_streams_and_sinks() {
         drop(sender.join());
     });
 }
+
+#[cfg(feature = "stream")]
+#[test]
+fn streams_and_sinks_keep_their_sockets_and_give_back_what_is_refused() {
+    use futures_util::{SinkExt, StreamExt};
+    let context = Context::new();
+    let (mut stream, endpoint) = {
+        let pull: Pull = socket(&context);
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        (pull.recv_stream(), endpoint)
+    };
+    let push: Push = socket(&context);
+    let mut sink = {
+        push.connect(&endpoint).unwrap();
+        push.send_sink()
+    };
+    let closing = push.clone();
+    drop(push);
+    block_on(async {
+        sink.send(Message::from("hello")).await.unwrap();
+        assert_eq!(stream.next().await.unwrap().unwrap(), "hello");
+        closing.close();
+        let refused = sink.send(Message::from("too late")).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Closed);
+        assert_eq!(refused.into_message(), "too late");
+    });
+}

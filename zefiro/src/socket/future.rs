@@ -87,18 +87,20 @@ pub use self::stream::{RecvStream, SendSink};
 #[cfg(feature = "stream")]
 mod stream {
     use super::*;
-    use crate::error::{Error, ErrorKind};
+    use crate::error::ErrorKind;
+    use crate::socket::Socket;
+    use crate::socket::kind::Any;
 
     /// The messages of a socket as a stream; made by [`Socket::recv_stream`](crate::Socket::recv_stream). Ends when the
-    /// socket is closed or its context shut down.
+    /// socket is closed or its context shut down. It is a handle of the socket, which lives as long.
     pub struct RecvStream {
-        core: Arc<SocketCore>,
+        socket: Socket<Any>,
         key: Option<u64>,
     }
 
     impl RecvStream {
-        pub(in crate::socket) fn new(core: Arc<SocketCore>) -> RecvStream {
-            RecvStream { core, key: None }
+        pub(in crate::socket) fn new(socket: Socket<Any>) -> RecvStream {
+            RecvStream { socket, key: None }
         }
     }
 
@@ -106,8 +108,8 @@ mod stream {
         type Item = Result<Message>;
 
         fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
-            let RecvStream { core, key } = &mut *self;
-            core.poll_recv(task, key).map(|result| match result {
+            let RecvStream { socket, key } = &mut *self;
+            socket.core().poll_recv(task, key).map(|result| match result {
                 Err(error) if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Terminated) => None,
                 result => Some(result),
             })
@@ -118,45 +120,46 @@ mod stream {
         #[inline]
         fn drop(&mut self) {
             if let Some(key) = self.key {
-                self.core.cancel_recv(key);
+                self.socket.core().cancel_recv(key);
             }
         }
     }
 
-    /// A socket as a sink for messages; made by [`Socket::send_sink`](crate::Socket::send_sink).
+    /// A socket as a sink for messages; made by [`Socket::send_sink`](crate::Socket::send_sink). It is a handle of the
+    /// socket, which lives as long. A message that is refused comes back in the error.
     pub struct SendSink {
-        core: Arc<SocketCore>,
+        socket: Socket<Any>,
         message: Option<Message>,
         key: Option<u64>,
     }
 
     impl SendSink {
-        pub(in crate::socket) fn new(core: Arc<SocketCore>) -> SendSink {
-            SendSink { core, message: None, key: None }
+        pub(in crate::socket) fn new(socket: Socket<Any>) -> SendSink {
+            SendSink { socket, message: None, key: None }
         }
 
-        fn poll_sent(&mut self, task: &mut Context<'_>) -> Poll<Result<()>> {
-            self.core.poll_send(task, &mut self.key, &mut self.message).map_err(Error::from)
+        fn poll_sent(&mut self, task: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+            self.socket.core().poll_send(task, &mut self.key, &mut self.message)
         }
     }
 
     impl futures_sink::Sink<Message> for SendSink {
-        type Error = Error;
+        type Error = SendError;
 
-        fn poll_ready(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<()>> {
+        fn poll_ready(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<(), SendError>> {
             self.poll_sent(task)
         }
 
-        fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<()> {
+        fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), SendError> {
             self.message = Some(message);
             Ok(())
         }
 
-        fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<()>> {
+        fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<(), SendError>> {
             self.poll_sent(task)
         }
 
-        fn poll_close(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<()>> {
+        fn poll_close(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<(), SendError>> {
             self.poll_sent(task)
         }
     }
@@ -165,7 +168,7 @@ mod stream {
         #[inline]
         fn drop(&mut self) {
             if let Some(key) = self.key {
-                self.core.cancel_send(key);
+                self.socket.core().cancel_send(key);
             }
         }
     }

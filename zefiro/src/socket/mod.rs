@@ -565,7 +565,7 @@ impl<K: Receives> Socket<K> {
     /// The messages as they come, as a stream; ends when the socket is closed.
     #[cfg(feature = "stream")]
     pub fn recv_stream(&self) -> RecvStream {
-        RecvStream::new(self.core.clone())
+        RecvStream::new(self.clone().into_any())
     }
 }
 
@@ -573,7 +573,7 @@ impl<K: Receives> Socket<K> {
 impl<K: Sends> Socket<K> {
     /// A sink for messages.
     pub fn send_sink(&self) -> SendSink {
-        SendSink::new(self.core.clone())
+        SendSink::new(self.clone().into_any())
     }
 }
 
