@@ -154,17 +154,18 @@ impl Context {
         options.read_raw(number, buffer).map_err(|_| Error::new(ErrorKind::InvalidOption, "get context option"))
     }
 
-    /// Closes all sockets and sends what they have to send until the time is over. Always returns by then.
+    /// Closes all sockets and sends what they have to send until the time is over. Always returns by then. A time beyond
+    /// all bounds, such as [`Duration::MAX`], is no limit.
     ///
     /// # Errors
     /// What was not sent, for each peer; it is dropped.
     pub fn close_within(&self, time: Duration) -> Result<(), Vec<Unsent>> {
-        let deadline = Instant::now() + time;
+        let deadline = Instant::now().checked_add(time);
         self.inner.terminated.store(true, Ordering::Release);
         for core in self.inner.live() {
             core.close(None);
         }
-        if self.inner.wait_for_sockets(Some(deadline), Wait::AsConfigured) == Waited::AllGone {
+        if self.inner.wait_for_sockets(deadline, Wait::AsConfigured) == Waited::AllGone {
             self.inner.stop_io();
             return Ok(());
         }
@@ -373,8 +374,8 @@ impl ContextInner {
     }
 
     /// Waits until one socket is finished; `false` at the deadline.
-    pub(crate) fn wait_for_socket(&self, id: u64, deadline: Instant) -> bool {
-        self.wait_until(Some(deadline), Wait::AsConfigured, |sockets| !sockets.contains_key(&id)) == Waited::AllGone
+    pub(crate) fn wait_for_socket(&self, id: u64, deadline: Option<Instant>) -> bool {
+        self.wait_until(deadline, Wait::AsConfigured, |sockets| !sockets.contains_key(&id)) == Waited::AllGone
     }
 
     /// Waits until no socket is left.

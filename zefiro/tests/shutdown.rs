@@ -314,3 +314,12 @@ types! {
     an_xsub_ends: XSub;
     a_stream_ends: Stream;
 }
+
+#[test]
+fn a_deadline_beyond_all_bounds_is_none() {
+    let context = Context::new();
+    let pull = zefiro::Pull::builder().context(&context).build().unwrap();
+    pull.bind("tcp://127.0.0.1:*").unwrap();
+    pull.close_within(Duration::MAX).unwrap();
+    context.close_within(Duration::MAX).unwrap();
+}

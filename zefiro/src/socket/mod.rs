@@ -418,12 +418,13 @@ impl<K: Kind> Socket<K> {
         self.core.close(linger);
     }
 
-    /// Closes the socket and waits until everything is sent, or the time is over; always returns by then.
+    /// Closes the socket and waits until everything is sent, or the time is over; always returns by then. A time beyond
+    /// all bounds, such as [`Duration::MAX`], is no limit.
     ///
     /// # Errors
     /// What was not sent, for each peer; it is dropped.
     pub fn close_within(&self, time: Duration) -> Result<(), Vec<Unsent>> {
-        let deadline = Instant::now() + time;
+        let deadline = Instant::now().checked_add(time);
         // The deadline is kept here, so that what is not sent by then can be named before it is dropped.
         self.core.close(None);
         if self.core.context.wait_for_socket(self.core.id, deadline) { Ok(()) } else { Err(self.core.give_up()) }
