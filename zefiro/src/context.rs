@@ -287,6 +287,10 @@ impl ContextInner {
         configure(&mut options);
         options.validate()?;
         let mut sockets = self.sockets.lock();
+        // Again, under the lock: who ends the context tells the sockets in the list, and this one is not in it yet.
+        if self.is_terminated() {
+            return Err(Error::new(ErrorKind::Terminated, "socket"));
+        }
         if sockets.map.len() >= context_options.max_sockets {
             return Err(Error::new(ErrorKind::TooManySockets, "socket"));
         }

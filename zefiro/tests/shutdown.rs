@@ -323,3 +323,36 @@ fn a_deadline_beyond_all_bounds_is_none() {
     pull.close_within(Duration::MAX).unwrap();
     context.close_within(Duration::MAX).unwrap();
 }
+
+#[test]
+fn what_begins_while_the_socket_is_closed_ends_with_it() {
+    let rounds = if util::is_long() { 12_000 } else { 400 };
+    let begin: [fn(&zefiro::Pull); 4] = [
+        |pull| drop(pull.connect("inproc://nobody")),
+        |pull| drop(pull.bind("inproc://somebody")),
+        |pull| drop(pull.connect("tcp://127.0.0.1:9")),
+        |pull| drop(pull.bind("tcp://127.0.0.1:*")),
+    ];
+    for round in 0..rounds {
+        let context = Context::new();
+        let pull = zefiro::Pull::builder().context(&context).linger(Duration::ZERO).build().unwrap();
+        let warm = zefiro::Pull::builder().context(&context).linger(Duration::ZERO).build().unwrap();
+        warm.bind("tcp://127.0.0.1:*").unwrap();
+        let start = std::sync::Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                begin[round % begin.len()](&pull);
+            });
+            start.wait();
+            for _ in 0..(round / 4 * 61) % 6000 {
+                std::hint::spin_loop();
+            }
+            pull.close();
+        });
+        drop((pull, warm));
+        let (tell, told) = std::sync::mpsc::channel();
+        thread::spawn(move || tell.send(context.terminate()));
+        told.recv_timeout(LONG).unwrap_or_else(|_| panic!("round {round} does not end"));
+    }
+}

@@ -123,9 +123,19 @@ impl IoHandle {
 
     /// Tells the thread something.
     pub(crate) fn tell(&self, command: Command) {
-        if self.queue.command(command) {
-            self.alarm.ring();
+        if self.note(command) {
+            self.wake();
         }
+    }
+
+    /// Tells the thread something without waking it; answers whether it has to be [woken](IoHandle::wake).
+    #[must_use]
+    pub(crate) fn note(&self, command: Command) -> bool {
+        self.queue.command(command)
+    }
+
+    pub(crate) fn wake(&self) {
+        self.alarm.ring();
     }
 
     pub(crate) fn load(&self) -> usize {

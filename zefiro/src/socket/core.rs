@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind};
 use crate::io::duty::{Duty, Watch};
 use crate::io::link::{Link, Loss};
 use crate::io::transmit::{ROUNDS_APPLICATION, report_loss, transmit};
-use crate::io::{Command, Which};
+use crate::io::{Command, IoHandle, Which};
 use crate::lock::{Lock, LockGuard};
 use crate::message::Message;
 use crate::monitor::{Event, EventKind, MonitorQueue};
@@ -102,7 +102,8 @@ struct After {
     notices: Vec<Notice>,
     datagrams: Vec<(Arc<Datagrams>, Message)>,
     events: Vec<Arc<MonitorQueue>>,
-    commands: Vec<(Arc<crate::io::IoHandle>, Command)>,
+    /// I/O threads that were told something in their sleep.
+    asleep: Vec<Arc<IoHandle>>,
     dropped: Vec<Pipe>,
     finished: bool,
 }
@@ -191,8 +192,7 @@ impl SocketCore {
         }
         state.watch_by_io();
         for io in self.context.started_io() {
-            state.after.any = true;
-            state.after.commands.push((io, Command::End(self.clone(), Which::All, linger)));
+            state.tell_io(io, Command::End(self.clone(), Which::All, linger));
         }
         drop(state);
         for entry in entries {
@@ -303,8 +303,8 @@ impl After {
             let io = link.io.clone();
             io.patrol(link);
         }
-        for (io, command) in self.commands {
-            io.tell(command);
+        for io in self.asleep {
+            io.wake();
         }
         for (link, batch) in self.writes {
             transmit(core, &link, batch, ROUNDS_APPLICATION);
@@ -462,7 +462,7 @@ impl State {
 
     /// A batch was written whole. Answers the next one, if there is one and `more` allows it.
     pub(crate) fn batch_written(&mut self, link: &Arc<Link>, batch: Batch, more: bool) -> Option<Batch> {
-        let mut next = None;
+        let (mut next, mut flushed) = (None, false);
         if let Some((pipe, pool, _)) = self.pipes.get_with_memory(link.pipe)
             && let Line::Stream(current, outbox) = &mut pipe.line
             && Arc::ptr_eq(current, link)
@@ -471,10 +471,7 @@ impl State {
             if !outbox.is_pending() {
                 outbox.set_state(WriteState::Idle);
                 pipe.purse.last_written = Some(Instant::now());
-                if pipe.closing {
-                    self.after.any = true;
-                    self.after.commands.push((link.io.clone(), Command::Flushed(link.clone())));
-                }
+                flushed = pipe.closing;
             } else if more {
                 next = Some(());
             } else {
@@ -482,6 +479,9 @@ impl State {
                 self.after.any = true;
                 self.after.runs.push(link.clone());
             }
+        }
+        if flushed {
+            self.tell_io(link.io.clone(), Command::Flushed(link.clone()));
         }
         self.await_writer(link.pipe);
         next.and_then(|()| self.take_batch(link.pipe))
@@ -567,10 +567,13 @@ impl State {
         self.notify_observers();
     }
 
-    /// Sends a command to an I/O thread once the lock is released.
-    pub(crate) fn tell_io(&mut self, io: Arc<crate::io::IoHandle>, command: Command) {
-        self.after.any = true;
-        self.after.commands.push((io, command));
+    /// Tells an I/O thread something, now, so that commands come in the order of what led to them: to end all sessions
+    /// after the connect of the last one, not before. It is woken, if it sleeps, once the lock is released.
+    pub(crate) fn tell_io(&mut self, io: Arc<IoHandle>, command: Command) {
+        if io.note(command) {
+            self.after.any = true;
+            self.after.asleep.push(io);
+        }
     }
 
     /// Drops a removed pipe once the lock is released: closing a descriptor takes time.

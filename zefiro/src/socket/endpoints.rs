@@ -101,7 +101,7 @@ impl SocketCore {
                 });
                 let (address, socket) = self.note_failed_bind(text, bound)?;
                 let endpoint = Endpoint::from(address);
-                self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, None));
+                self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, None))?;
                 Ok(endpoint)
             }
             Endpoint::Ipc(ipc_endpoint) => {
@@ -109,7 +109,7 @@ impl SocketCore {
                 let bound = ipc::listen(ipc_endpoint, &options).map_err(|error| Error::with_io(BIND, text, error));
                 let (socket, real, traces) = self.note_failed_bind(text, bound)?;
                 let endpoint = Endpoint::Ipc(real);
-                self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, Some(traces)));
+                self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, Some(traces)))?;
                 Ok(endpoint)
             }
         }
@@ -142,7 +142,7 @@ impl SocketCore {
                 return Err(Error::with_text(ErrorKind::InvalidEndpoint, BIND, text, why));
             }
         };
-        self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, traces));
+        self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, traces))?;
         Ok(endpoint)
     }
 
@@ -197,30 +197,36 @@ impl SocketCore {
         Ok((io, options))
     }
 
-    fn listening(self: &Arc<SocketCore>, listener: Listener) {
+    fn listening(self: &Arc<SocketCore>, listener: Listener) -> Result<()> {
         let listener = Arc::new(listener);
         let mut state = self.lock();
-        if state.check_open(BIND).is_err() {
-            return;
-        }
+        state.check_open(BIND)?;
         state.busy += 1;
         state.last_endpoint = Some(listener.endpoint.clone());
         state.emit(listener.event(EventKind::Listening));
         state.endpoints.push(EndpointEntry { key: listener.endpoint.clone(), kind: Kind::Bound(listener.clone()) });
         state.tell_io(listener.io.clone(), Command::Listen(self.clone(), listener));
+        Ok(())
     }
 
     fn bind_name(self: &Arc<SocketCore>, text: &str, name: &str, endpoint: &Endpoint) -> Result<Endpoint> {
-        let waiting = self.context.names().bind(name, self);
-        let Some(waiting) = waiting else {
-            return Err(Error::with_text(ErrorKind::AddressInUse, BIND, text, "the name is in use in this context"));
-        };
         let key: Arc<str> = text.into();
-        {
+        let waiting = {
+            // Open, and in the list of what a close gives up, before anybody can close: else the name would stay taken.
             let mut state = self.lock();
+            state.check_open(BIND)?;
+            let Some(waiting) = self.context.names().bind(name, self) else {
+                return Err(Error::with_text(
+                    ErrorKind::AddressInUse,
+                    BIND,
+                    text,
+                    "the name is in use in this context",
+                ));
+            };
             state.last_endpoint = Some(key.clone());
             state.endpoints.push(EndpointEntry { key: key.clone(), kind: Kind::BoundName(name.to_string()) });
-        }
+            waiting
+        };
         for (connector, pipe) in waiting {
             inproc::join(&connector, pipe, self, &key);
             connector.lock().not_busy();
@@ -277,8 +283,10 @@ impl SocketCore {
     }
 
     fn connect_name(self: &Arc<SocketCore>, key: &Arc<str>, name: &str) -> Result<PipeId> {
-        let pipe = {
+        let (pipe, binder) = {
+            // As in binding: what waits for a name that a close does not know of would be waited for, for ever.
             let mut state = self.lock();
+            state.check_open(CONNECT)?;
             let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
             let hello = salute::hello_inproc(self.socket_type, &state.options).cloned();
             let pipe = state.attach_pipe(facts, hello);
@@ -286,9 +294,8 @@ impl SocketCore {
             state.busy += 1;
             let kind = Kind::ConnectedName(name.to_string(), pipe);
             state.endpoints.push(EndpointEntry { key: key.clone(), kind });
-            pipe
+            (pipe, self.context.names().connect(name, self, pipe))
         };
-        let binder = self.context.names().connect(name, self, pipe);
         if let Some(binder) = binder {
             inproc::join(self, pipe, &binder, key);
             self.lock().not_busy();
