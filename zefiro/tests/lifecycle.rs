@@ -497,3 +497,28 @@ fn a_peer_that_is_gone_before_it_was_read_costs_nothing_until_it_is() {
         }
     });
 }
+
+#[test]
+fn a_connecting_socket_that_ends_a_connection_connects_anew() {
+    for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
+        let context = Context::new();
+        let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+        let mut monitor = pull.monitor();
+        push.connect(&pull.bind(endpoint).unwrap().to_string()).unwrap();
+        push.wait_connected(1, LONG).unwrap();
+        for number in 0..500 {
+            push.send(number.to_string()).unwrap();
+        }
+        push.disconnect_peer(push.peers()[0].id).unwrap();
+        for number in 0..500 {
+            assert_eq!(pull.recv().unwrap(), number.to_string().as_str());
+        }
+        let handshakes = std::iter::from_fn(|| monitor.recv_timeout(LONG))
+            .filter(|event| event.kind == EventKind::HandshakeSucceeded)
+            .take(2);
+        assert_eq!(handshakes.count(), 2, "{endpoint}");
+        push.send("again").unwrap();
+        assert_eq!(pull.recv().unwrap(), "again");
+        context.close_within(LONG).unwrap();
+    }
+}

@@ -71,6 +71,8 @@ pub(crate) enum Loss {
     Crowded,
     /// The program asked for it.
     Asked,
+    /// The program asked for the end of this connection, and for another.
+    Renewed,
 }
 
 impl Loss {
@@ -83,7 +85,7 @@ impl Loss {
             Loss::NoAnswer => Errno::TIMEDOUT,
             Loss::Crowded => Errno::NOBUFS,
             Loss::NobodyToAsk => Errno::FAULT,
-            Loss::Asked => return 0,
+            Loss::Asked | Loss::Renewed => return 0,
         };
         errno.raw_os_error() as u64
     }
@@ -91,7 +93,7 @@ impl Loss {
     /// Whether a connecting socket should try again.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
-            Loss::PeerClosed | Loss::Io(_) | Loss::NobodyToAsk | Loss::NoAnswer | Loss::Crowded => true,
+            Loss::PeerClosed | Loss::Io(_) | Loss::NobodyToAsk | Loss::NoAnswer | Loss::Crowded | Loss::Renewed => true,
             Loss::Answer(_) | Loss::Greedy(_) => false,
             Loss::Protocol(error) => error.retryable(),
             Loss::Asked => false,
@@ -110,7 +112,7 @@ impl std::fmt::Display for Loss {
             Loss::NoAnswer => f.write_str("the authenticator did not answer in time"),
             Loss::Greedy(what) => write!(f, "the peer asks for more than it may have: {what}"),
             Loss::Crowded => f.write_str("its handshake was the oldest of too many at once"),
-            Loss::Asked => f.write_str("closed by this side"),
+            Loss::Asked | Loss::Renewed => f.write_str("closed by this side"),
         }
     }
 }

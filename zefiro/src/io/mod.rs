@@ -84,6 +84,8 @@ pub(crate) enum Which {
     /// Those dialled to, or accepted on, an endpoint.
     Endpoint(Arc<str>),
     Pipe(PipeId),
+    /// As a pipe's, but a connecting session ends this connection only, and connects anew.
+    Connection(PipeId),
 }
 
 impl IoHandle {

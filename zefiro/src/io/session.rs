@@ -18,11 +18,11 @@ use parking_lot::Mutex;
 use socket2::Socket;
 use zmtp::{Config, Connection, Event, Frame, Heartbeat, Limits, PeerInfo, SocketType, Verdict, Version};
 
-use super::IoHandle;
 pub(crate) use super::connector::{Dialer, Race};
 use super::link::{Link, Loss, Protocol, Reader};
 use super::listener::{Listener, Seat};
 use super::receive::hand_over;
+use super::{IoHandle, Which};
 use crate::auth::{Answer, Asked, Request};
 use crate::gssapi::Negotiation;
 use crate::metadata::Metadata;
@@ -138,6 +138,12 @@ impl Session {
             Origin::Connect(dialer) => salute::hiccup(socket_type, &dialer.options).cloned(),
             Origin::Accept(listener) => salute::disconnected(socket_type, &listener.options).cloned(),
         }
+    }
+
+    /// Whether it ends its connection only, and connects anew, where `which` is asked to end.
+    pub(crate) fn is_to_be_renewed(&self, which: &Which) -> bool {
+        let connects = matches!(&self.origin, Origin::Connect(dialer) if dialer.reconnects());
+        matches!(which, Which::Connection(_)) && connects && self.closing.is_none()
     }
 
     /// The pipe: of a connecting session from the start, of an accepted one once it is established.

@@ -385,6 +385,7 @@ impl IoThread {
             && session.closing.is_none();
         let (parting, reason) = match loss {
             Loss::Asked => (None, DropReason::LingerExpired),
+            Loss::Renewed => (None, DropReason::PeerGone),
             _ => (session.parting(), DropReason::PeerGone),
         };
         let down = session.core.lock().link_down(&link, lasting, reason, parting.as_ref());
@@ -433,8 +434,30 @@ impl IoThread {
 
     fn flushed(&mut self, link: &Arc<Link>) {
         let token = link.token;
-        if self.session(token).is_some_and(|session| session.closing.is_some()) {
+        let Some(session) = self.session(token) else { return };
+        if session.closing.is_some() {
             self.end_if_idle(token);
+        } else if session.core.lock().pipes.get(link.pipe).is_some_and(|pipe| pipe.renewing) {
+            self.renew(token);
+        }
+    }
+
+    /// Ends the connection of a connecting session, once all that is queued is written, for another to come.
+    fn renew(&mut self, token: u64) {
+        let Some(session) = self.session(token) else { return };
+        let Phase::Established(link) = &session.phase else { return };
+        let link = link.clone();
+        let busy = {
+            let mut state = session.core.lock();
+            let Some(pipe) = state.pipes.get_mut(link.pipe) else { return };
+            pipe.renewing = true;
+            pipe.queued_out() > 0
+        };
+        if !busy {
+            let core = session.core.clone();
+            receive(&core, &link, READS_IO, false);
+            discard_input(&link);
+            self.lost(link, Loss::Renewed);
         }
     }
 
@@ -448,7 +471,7 @@ impl IoThread {
                     let meant = match which {
                         Which::All => true,
                         Which::Endpoint(endpoint) => listener.endpoint == *endpoint,
-                        Which::Pipe(_) => false,
+                        Which::Pipe(_) | Which::Connection(_) => false,
                     };
                     if meant && Arc::ptr_eq(owner, core) {
                         self.close_listener(token);
@@ -464,8 +487,12 @@ impl IoThread {
                     let meant = match which {
                         Which::All => true,
                         Which::Endpoint(endpoint) => session.endpoint() == *endpoint,
-                        Which::Pipe(pipe) => session.pipe() == Some(*pipe),
+                        Which::Pipe(pipe) | Which::Connection(pipe) => session.pipe() == Some(*pipe),
                     };
+                    if meant && session.is_to_be_renewed(which) {
+                        self.renew(token);
+                        continue;
+                    }
                     // A session that is ending already may be told to hurry.
                     let sooner = match (session.closing, until) {
                         (None, _) | (Some(None), Some(_)) => true,

@@ -90,6 +90,8 @@ pub(crate) struct Pipe {
     inbox_messages: usize,
     /// Not to be written to any more.
     pub(crate) closing: bool,
+    /// Its connection is to end when all is written, and another to come.
+    pub(crate) renewing: bool,
     /// Nothing more will arrive.
     pub(crate) ended: bool,
     /// The reader stopped at the mark and is to be set going again.
@@ -215,6 +217,7 @@ impl Pipes {
             inbox: VecDeque::new(),
             inbox_messages: 0,
             closing: false,
+            renewing: false,
             ended: false,
             paused: false,
             wants_room: false,

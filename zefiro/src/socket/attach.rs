@@ -104,6 +104,7 @@ impl State {
         let Some((pipe, pool, _)) = self.pipes.get_with_memory(id) else { return };
         pipe.facts = facts;
         pipe.connected = true;
+        pipe.renewing = false;
         pipe.watch = Default::default();
         let mut outbox = Outbox::new(format);
         if let Line::Backlog(queue) = &mut pipe.line {

@@ -471,7 +471,7 @@ impl State {
             if !outbox.is_pending() {
                 outbox.set_state(WriteState::Idle);
                 pipe.purse.last_written = Some(Instant::now());
-                flushed = pipe.closing;
+                flushed = pipe.closing || pipe.renewing;
             } else if more {
                 next = Some(());
             } else {

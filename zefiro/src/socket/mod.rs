@@ -363,7 +363,8 @@ impl<K: Kind> Socket<K> {
             .collect()
     }
 
-    /// Ends one connection, once its queue is sent. A connecting socket connects anew.
+    /// Ends one connection, once its queue is sent. A connecting socket connects anew, unless its reconnect interval says
+    /// that it never does.
     ///
     /// # Errors
     /// [`Unroutable`](ErrorKind::Unroutable): it is gone already.
@@ -376,7 +377,7 @@ impl<K: Kind> Socket<K> {
         match pipe.link().cloned() {
             Some(link) => {
                 let linger = state.options.linger;
-                state.tell_io(link.io.clone(), Command::End(self.core.clone(), Which::Pipe(peer.0), linger));
+                state.tell_io(link.io.clone(), Command::End(self.core.clone(), Which::Connection(peer.0), linger));
             }
             None => state.end_duct(peer.0),
         }
