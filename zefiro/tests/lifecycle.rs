@@ -522,3 +522,33 @@ fn a_connecting_socket_that_ends_a_connection_connects_anew() {
         context.close_within(LONG).unwrap();
     }
 }
+
+#[test]
+fn marks_can_be_changed_at_any_time() {
+    over_each_transport(|pull: Pull, push: Push| {
+        let fill = || std::iter::from_fn(|| push.try_send(vec![7; 1 << 20]).ok()).count();
+        let set = |mark| {
+            pull.set_options(|options| options.recv_high_water_mark = mark).unwrap();
+            push.set_options(|options| options.send_high_water_mark = mark).unwrap();
+        };
+        set(1);
+        let few = fill();
+        set(20);
+        let more = fill();
+        assert!(more >= 19, "{more} more fit");
+        set(1);
+        assert_eq!(fill(), 0);
+        // And again there is room when all is read, however little that is by the old marks.
+        for _ in 0..few + more {
+            pull.recv().unwrap();
+        }
+        push.send("room").unwrap();
+        assert_eq!(pull.recv().unwrap(), "room");
+    });
+    let push = Push::builder().send_high_water_mark(1usize).linger(Duration::ZERO).build().unwrap();
+    push.connect("inproc://nobody is there").unwrap();
+    push.try_send("1").unwrap();
+    push.try_send("2").unwrap_err();
+    push.set_options(|options| options.send_high_water_mark = 2).unwrap();
+    push.try_send("2").unwrap();
+}

@@ -24,8 +24,21 @@ struct Shared {
     /// Messages acknowledged by the reader, over all time.
     acknowledged: u64,
     reader_gone: bool,
+    writer_mark: usize,
     /// The reader's part of the limit; `None` until there is a reader.
     reader_mark: Option<usize>,
+}
+
+impl Shared {
+    /// The marks of both sides add up; either one 0 means no limit. Until the reader joins the writer's counts alone.
+    fn limit(&self) -> usize {
+        match self.reader_mark {
+            None => self.writer_mark,
+            Some(0) => 0,
+            Some(_) if self.writer_mark == 0 => 0,
+            Some(reader_mark) => self.writer_mark.saturating_add(reader_mark),
+        }
+    }
 }
 
 /// The writing end.
@@ -33,9 +46,9 @@ pub(crate) struct DuctWriter {
     duct: Arc<Duct>,
     written: u64,
     acknowledged: u64,
-    mark: usize,
     /// Both sides' marks as far as this side knows them.
     limit: usize,
+    unlimited: bool,
     conflate: bool,
 }
 
@@ -48,24 +61,34 @@ pub(crate) struct DuctReader {
     read: u64,
     acknowledged: u64,
     limit: usize,
+    /// The writer has to be told that there is room.
+    rouse: bool,
 }
 
 /// A duct with its writing and its reading end; the reader starts asleep, so the first message rouses it.
 ///
 /// `writer_mark` is the sender's high-water mark, 0 for none; the reader's is added when it is known
-/// ([`DuctReader::set_mark`]).
+/// ([`DuctReader::set_mark`]). Either may be changed later.
 pub(crate) fn duct(writer_mark: usize, conflate: bool) -> (DuctWriter, DuctReader) {
-    let shared = Shared { reader_asleep: true, ..Shared::default() };
+    let shared = Shared { reader_asleep: true, writer_mark, ..Shared::default() };
     let duct = Arc::new(Duct { shared: Mutex::new(shared) });
-    let reader =
-        DuctReader { duct: duct.clone(), local: VecDeque::new(), found: 0, read: 0, acknowledged: 0, limit: 0 };
-    (DuctWriter { duct, written: 0, acknowledged: 0, mark: writer_mark, limit: writer_mark, conflate }, reader)
+    let reader = DuctReader {
+        duct: duct.clone(),
+        local: VecDeque::new(),
+        found: 0,
+        read: 0,
+        acknowledged: 0,
+        limit: 0,
+        rouse: false,
+    };
+    let unlimited = writer_mark == 0;
+    (DuctWriter { duct, written: 0, acknowledged: 0, limit: writer_mark, unlimited, conflate }, reader)
 }
 
 impl DuctWriter {
     /// Whether one more message fits. `false` also notes that the writer wants to be told when one does.
     pub(crate) fn has_room(&mut self) -> bool {
-        if self.conflate || self.mark == 0 {
+        if self.conflate || self.unlimited {
             return true;
         }
         // What was known last is a lower bound of the room there is; the shared books are asked only beyond it.
@@ -73,8 +96,12 @@ impl DuctWriter {
             return true;
         }
         let mut shared = self.duct.shared.lock();
+        if shared.reader_asleep && shared.queue.is_empty() {
+            // It has read all there was, whatever it acknowledged: with a lower mark it would have.
+            shared.acknowledged = self.written;
+        }
         self.acknowledged = shared.acknowledged;
-        self.limit = limit(self.mark, shared.reader_mark);
+        self.limit = shared.limit();
         let room = self.limit == 0 || self.written - self.acknowledged < self.limit as u64;
         shared.writer_asleep = !room && !shared.reader_gone;
         room
@@ -103,8 +130,10 @@ impl DuctWriter {
 
     /// Changes the writer's part of the limit.
     pub(crate) fn set_mark(&mut self, mark: usize) {
-        self.mark = mark;
-        self.limit = limit(mark, self.duct.shared.lock().reader_mark);
+        let mut shared = self.duct.shared.lock();
+        shared.writer_mark = mark;
+        self.unlimited = mark == 0;
+        self.limit = shared.limit();
     }
 
     /// No more will be written. Answers whether the reader must be told.
@@ -116,10 +145,18 @@ impl DuctWriter {
 }
 
 impl DuctReader {
-    /// The reader's own high-water mark, known when it joins.
-    pub(crate) fn set_mark(&mut self, mark: usize, writer_mark: usize) {
-        self.duct.shared.lock().reader_mark = Some(mark);
-        self.limit = limit(writer_mark, Some(mark));
+    /// The reader's own high-water mark, known when it joins. Answers whether the writer must be told, as there may be
+    /// room now.
+    pub(crate) fn set_mark(&mut self, mark: usize) -> bool {
+        let mut shared = self.duct.shared.lock();
+        shared.reader_mark = Some(mark);
+        self.limit = shared.limit();
+        std::mem::take(&mut shared.writer_asleep)
+    }
+
+    /// Whether a look for messages found that the writer must be told that there is room again; asked once.
+    pub(crate) fn take_rouse(&mut self) -> bool {
+        std::mem::take(&mut self.rouse)
     }
 
     /// Whether a message is there. `false` also notes that the reader wants to be told of the next one.
@@ -130,7 +167,15 @@ impl DuctReader {
         let mut shared = self.duct.shared.lock();
         std::mem::swap(&mut shared.queue, &mut self.local);
         self.found = self.local.len();
+        // The writer may have changed its mark.
+        self.limit = shared.limit();
         shared.reader_asleep = self.found == 0;
+        if self.found == 0 && shared.writer_asleep {
+            // All is read, and less than makes an acknowledgement: the mark was lowered meanwhile.
+            (self.acknowledged, shared.acknowledged) = (self.read, self.read);
+            shared.writer_asleep = false;
+            self.rouse = true;
+        }
         self.found > 0
     }
 
@@ -187,16 +232,6 @@ const TRICKLE_MAX: usize = 32;
 /// fit, so that a stream allocates nothing.
 const KEPT_MESSAGES: usize = 4096;
 
-/// The marks of both sides add up; either one 0 means no limit. Until the reader joins the writer's counts alone.
-fn limit(writer_mark: usize, reader_mark: Option<usize>) -> usize {
-    match reader_mark {
-        None => writer_mark,
-        Some(0) => 0,
-        Some(_) if writer_mark == 0 => 0,
-        Some(reader_mark) => writer_mark + reader_mark,
-    }
-}
-
 #[cfg(all(test, not(zefiro_loom)))]
 mod tests {
     use super::*;
@@ -209,7 +244,7 @@ mod tests {
     #[test]
     fn both_marks_add_up_and_room_comes_back_by_half() {
         let (mut writer, mut reader) = duct(2, false);
-        reader.set_mark(2, 2);
+        reader.set_mark(2);
         let mut written = 0;
         while writer.has_room() {
             writer.push(&mut Message::from("x"));
@@ -239,6 +274,40 @@ mod tests {
         assert!(writer.close());
         assert_eq!(next(&mut reader), Some(Message::from("a")));
         assert!(reader.pop(&mut Message::new()).is_none());
+    }
+
+    /// Writes while there is room, and answers how much that was.
+    fn fill(writer: &mut DuctWriter) -> usize {
+        std::iter::from_fn(|| writer.has_room().then(|| writer.push(&mut Message::from("x")))).count()
+    }
+
+    #[test]
+    fn a_lowered_mark_holds_up_nobody_once_all_is_read() {
+        let (mut writer, mut reader) = duct(1000, false);
+        reader.set_mark(1000);
+        for _ in 0..3 {
+            writer.push(&mut Message::from("x"));
+        }
+        while reader.pop(&mut Message::new()).is_some() {}
+        reader.set_mark(1);
+        writer.set_mark(1);
+        assert_eq!(fill(&mut writer), 2, "what was read before does not count");
+    }
+
+    #[test]
+    fn who_finds_nothing_left_to_read_tells_a_writer_that_waits() {
+        let (mut writer, mut reader) = duct(1000, false);
+        reader.set_mark(1000);
+        writer.push(&mut Message::from("x"));
+        writer.push(&mut Message::from("x"));
+        assert!(next(&mut reader).is_some() && next(&mut reader).is_some());
+        // As if it had taken the last message just before the marks were lowered, and not looked again.
+        reader.duct.shared.lock().reader_mark = Some(1);
+        writer.set_mark(1);
+        assert!(!writer.has_room());
+        assert!(!reader.has_message());
+        assert!(reader.take_rouse() && !reader.take_rouse());
+        assert_eq!(fill(&mut writer), 2);
     }
 
     #[test]
@@ -285,7 +354,7 @@ mod models {
 
     fn stream(mark: usize, messages: usize) {
         let (mut writer, mut reader) = duct(mark, false);
-        reader.set_mark(mark, mark);
+        reader.set_mark(mark);
         let (readable, writable) = (Arc::new(Told::default()), Arc::new(Told::default()));
         let (tell_readable, wait_writable) = (readable.clone(), writable.clone());
         let writing = thread::spawn(move || {
@@ -338,7 +407,7 @@ mod models {
     /// A message is read while the writer looks for room. Either it finds some, or it is told.
     fn look_for_room_while_reading(pop: fn(&mut DuctReader) -> bool) {
         let (mut writer, mut reader) = duct(1, false);
-        reader.set_mark(1, 1);
+        reader.set_mark(1);
         assert!(writer.has_room());
         writer.push(&mut Message::new());
         assert!(writer.has_room());

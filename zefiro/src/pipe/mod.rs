@@ -195,10 +195,14 @@ impl Pipes {
 
     /// Changes the marks, of existing pipes too.
     pub(crate) fn set_marks(&mut self, send: usize, recv: usize, send_bytes: usize) {
-        if send != self.send_mark {
+        if (send, recv) != (self.send_mark, self.recv_mark) {
             for (_, pipe) in &mut self.slots {
-                if let Line::Duct(writer, ..) = &mut pipe.line {
+                if let Line::Duct(writer, reader, peer) = &mut pipe.line {
                     writer.set_mark(send);
+                    if reader.set_mark(recv) {
+                        self.noted = true;
+                        self.notices.push(Notice::Writable(peer.clone()));
+                    }
                 }
             }
         }
@@ -494,21 +498,25 @@ impl Pipes {
     /// Whether a whole message can be read.
     #[inline]
     pub(crate) fn has_message(&mut self, id: PipeId) -> bool {
-        let Some(pipe) = self.get_mut(id) else { return false };
+        let Pipes { slots, drained, notices, noted, .. } = self;
+        let pipe = match slots.get_mut(id.index as usize) {
+            Some(pipe) if pipe.generation == id.generation => pipe,
+            _ => return false,
+        };
         if pipe.inbox_messages > 0 {
             return true;
         }
-        match &mut pipe.line {
-            Line::Duct(_, reader, _) => {
-                let there = reader.has_message();
-                if !there && pipe.ended {
-                    self.noted = true;
-                    self.drained.push(id);
-                }
-                there
-            }
-            _ => false,
+        let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
+        let there = reader.has_message();
+        if reader.take_rouse() {
+            *noted = true;
+            notices.push(Notice::Writable(peer.clone()));
         }
+        if !there && pipe.ended {
+            *noted = true;
+            drained.push(id);
+        }
+        there
     }
 
     /// Puts the next whole message in `out`; `false` if there is none.
@@ -535,6 +543,10 @@ impl Pipes {
             let rouse = match reader.pop(out) {
                 Some(rouse) => rouse,
                 None => {
+                    if reader.take_rouse() {
+                        self.noted = true;
+                        self.notices.push(Notice::Writable(peer.clone()));
+                    }
                     if pipe.ended {
                         self.noted = true;
                         self.drained.push(id);

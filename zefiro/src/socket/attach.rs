@@ -51,10 +51,14 @@ impl State {
     pub(crate) fn adopt_options(&mut self, options: crate::options::Options) {
         self.pipes.set_marks(options.send_high_water_mark, options.recv_high_water_mark, options.send_high_water_bytes);
         self.options = Arc::new(options);
-        self.notify_send();
         for id in self.pipes.ids() {
             self.resume(id);
+            // A pattern passes over a pipe that was full until it hears of it again.
+            if self.pipes.take_wants_room(id) {
+                self.pipe_writable(id);
+            }
         }
+        self.notify_send();
     }
 
     /// Whether this socket's queues keep the newest message only.

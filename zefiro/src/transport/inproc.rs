@@ -115,8 +115,8 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
         let binder_conflate = state.conflates();
         (to_binder, from_connector) = duct(connector_mark, conflate);
         (to_connector, from_binder) = duct(options.send_high_water_mark, binder_conflate);
-        from_connector.set_mark(options.recv_high_water_mark, connector_mark);
-        from_binder.set_mark(connector_recv_mark, options.send_high_water_mark);
+        from_connector.set_mark(options.recv_high_water_mark);
+        from_binder.set_mark(connector_recv_mark);
         binder_identity = options.routing_id.clone();
         farewell_to_binder = salute::disconnected(binder.socket_type, &options).cloned();
         let facts = PeerFacts {
