@@ -150,8 +150,15 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// A socket, bound and connected. What it bound is printed, as the system made it, when it was not fully given.
+    /// A socket, bound and connected.
     pub fn open(&self, socket_type: SocketType, timeout: Option<Duration>) -> anyhow::Result<AnySocket> {
+        let socket = self.build(socket_type, timeout)?;
+        self.attach(&socket)?;
+        Ok(socket)
+    }
+
+    /// A socket with the options, neither bound nor connected yet.
+    pub fn build(&self, socket_type: SocketType, timeout: Option<Duration>) -> anyhow::Result<AnySocket> {
         anyhow::ensure!(
             !self.bind.is_empty() || !self.connect.is_empty(),
             "{} needs --bind or --connect",
@@ -168,17 +175,21 @@ impl Ends {
         }
         options.recv_timeout = options.recv_timeout.or(timeout);
         options.send_timeout = options.send_timeout.or(timeout);
-        let socket = builder.build()?;
+        Ok(builder.build()?)
+    }
+
+    /// Binds and connects. What was bound is printed, as the system made it, when it was not fully given.
+    pub fn attach(&self, socket: &AnySocket) -> anyhow::Result<()> {
         for endpoint in &self.bind {
             let bound = socket.bind(endpoint)?.to_string();
             if bound != *endpoint {
-                eprintln!("bound to {bound}");
+                say!("bound to {bound}");
             }
         }
         for endpoint in &self.connect {
             socket.connect(endpoint)?;
         }
-        Ok(socket)
+        Ok(())
     }
 }
 

@@ -48,7 +48,7 @@ fn make_shared(args: &Args) -> anyhow::Result<ExitCode> {
         false => format!("{text}\n").into_bytes(),
     };
     create(&args.name, 0o600, &bytes)?;
-    eprintln!("shared key in {}", args.name.display());
+    say!("shared key in {}", args.name.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,6 +73,6 @@ fn make_pair(args: &Args) -> anyhow::Result<ExitCode> {
         certificate.write(&args.name)?;
     }
     writeln!(out, "{}", public.to_z85())?;
-    eprintln!("public key in {}, secret key in {}", args.name.display(), secret_path.display());
+    say!("public key in {}, secret key in {}", args.name.display(), secret_path.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,21 @@
 //! `zefiro`: talk, proxy, watch and measure ZeroMQ sockets from the shell.
 
+/// A line on the standard output. If nobody reads that any more, there is nobody to tell.
+macro_rules! show {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+/// A line on the standard error, as [`show`].
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod args;
 mod demo;
 mod keygen;
@@ -31,9 +47,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("zefiro: {error:#}");
+            say!("zefiro: {error:#}");
             if let Some(hint) = hint(&error) {
-                eprintln!("        {hint}");
+                say!("        {hint}");
             }
             let timed_out = error.downcast_ref::<zefiro::Error>().is_some_and(zefiro::Error::is_would_block);
             ExitCode::from(if timed_out { args::EXIT_TIMEOUT } else { args::EXIT_FAILURE })

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use zefiro::{AnySocket, SocketType};
+use zefiro::SocketType;
 
 use crate::args::{EXIT_TIMEOUT, Ends};
 
@@ -34,15 +34,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let socket_type = SocketType::from_name(args.socket_type.to_uppercase().as_bytes())
         .with_context(|| format!("{:?} is no socket type", args.socket_type))?;
     let start = Instant::now();
-    let socket = AnySocket::open(socket_type);
+    let socket = args.ends.build(socket_type, None)?;
     let mut monitor = socket.monitor();
-    for endpoint in &args.ends.bind {
-        socket.bind(endpoint)?;
-    }
-    for endpoint in &args.ends.connect {
-        socket.connect(endpoint)?;
-    }
-    anyhow::ensure!(!args.ends.bind.is_empty() || !args.ends.connect.is_empty(), "monitor needs --bind or --connect");
+    args.ends.attach(&socket)?;
     let mut seen = 0;
     while args.count.is_none_or(|count| seen < count) {
         let left = args.timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));

@@ -81,7 +81,7 @@ fn open(text: &str) -> anyhow::Result<AnySocket> {
     } else {
         let bound = socket.bind(endpoint)?.to_string();
         if bound != endpoint {
-            eprintln!("{name} bound to {bound}");
+            say!("{name} bound to {bound}");
         }
     }
     if socket_type == SocketType::Sub {

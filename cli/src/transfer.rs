@@ -36,7 +36,8 @@ pub fn run(talk: &Talk) -> anyhow::Result<ExitCode> {
     let linger = args.timeout.unwrap_or(Duration::from_secs(30));
     if let Err(unsent) = socket.close_within(linger) {
         let messages: usize = unsent.iter().map(|unsent| unsent.messages).sum();
-        bail!("{messages} messages were not sent within {linger:?}");
+        say!("zefiro: {messages} message{} not sent within {linger:?}", if messages == 1 { " was" } else { "s were" });
+        return Ok(ExitCode::from(EXIT_TIMEOUT));
     }
     Ok(code)
 }
@@ -162,7 +163,7 @@ fn answer_all(socket: &AnySocket, socket_type: SocketType, args: &TalkArgs) -> a
 
 fn answer_to(message: Message, args: &TalkArgs) -> anyhow::Result<Message> {
     if let Some(reply) = &args.reply {
-        return parse(reply, args);
+        return parse(reply.as_bytes(), args);
     }
     let Some(command) = &args.exec else { return Ok(message) };
     let mut child = Command::new("sh")
@@ -171,11 +172,18 @@ fn answer_to(message: Message, args: &TalkArgs) -> anyhow::Result<Message> {
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("running {command:?}"))?;
-    if let Some(mut input) = child.stdin.take() {
-        // A command that does not read its input is none the worse for it.
-        let _ = input.write_all(message.last());
+    let input = child.stdin.take();
+    // Beside reading what it says: a command that answers before it has read all would wait for us, and we for it.
+    let output = thread::scope(|scope| {
+        scope.spawn(|| {
+            // A command that does not read its input is none the worse for it.
+            let _ = input.map(|mut input| input.write_all(message.last()));
+        });
+        child.wait_with_output()
+    })?;
+    if !output.status.success() {
+        say!("zefiro: {command:?} failed: {}", output.status);
     }
-    let output = child.wait_with_output()?;
     let text = output.stdout.strip_suffix(b"\n").unwrap_or(&output.stdout);
     Ok(Message::from(text))
 }
@@ -199,23 +207,42 @@ fn both_ways(socket: &AnySocket, socket_type: SocketType, args: &TalkArgs) -> an
             }
             Ok(socket.send(message).map_err(Error::from)?)
         };
-        let nothing_to_say = args.messages.is_empty() && args.file.is_empty() && args.lines.is_none();
-        if !(nothing_to_say && matches!(socket_type, SocketType::XPub | SocketType::XSub)) {
-            for (index, message) in messages(args)?.enumerate() {
-                if let (Some(interval), true) = (args.interval, index > 0) {
-                    thread::sleep(interval);
-                }
-                send(message)?;
-            }
+        let sent = send_beside(socket_type, args, send);
+        if sent.is_err() {
+            // The other thread may wait for ever: what is wrong is to be told now.
+            socket.close();
+            let _ = printing.join();
+            return sent.map(|()| ExitCode::SUCCESS);
         }
         printing.join().unwrap_or_else(|_| bail!("the receiving thread panicked"))
     })
 }
 
+/// What [`both_ways`] sends.
+fn send_beside(
+    socket_type: SocketType,
+    args: &TalkArgs,
+    send: impl Fn(anyhow::Result<Message>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let nothing_to_say = args.messages.is_empty() && args.file.is_empty() && args.lines.is_none();
+    if nothing_to_say && matches!(socket_type, SocketType::XPub | SocketType::XSub) {
+        return Ok(());
+    }
+    for (index, message) in messages(args)?.enumerate() {
+        if let (Some(interval), true) = (args.interval, index > 0) {
+            thread::sleep(interval);
+        }
+        send(message)?;
+    }
+    Ok(())
+}
+
 /// The messages to send.
 fn messages(args: &TalkArgs) -> anyhow::Result<Box<dyn Iterator<Item = anyhow::Result<Message>> + '_>> {
     if !args.messages.is_empty() {
-        return Ok(Box::new(args.messages.iter().map(|text| parse(text, args).map(|body| with_topic(body, args)))));
+        return Ok(Box::new(
+            args.messages.iter().map(|text| parse(text.as_bytes(), args).map(|body| with_topic(body, args))),
+        ));
     }
     if !args.file.is_empty() {
         return Ok(Box::new(args.file.iter().map(|path| {
@@ -223,13 +250,22 @@ fn messages(args: &TalkArgs) -> anyhow::Result<Box<dyn Iterator<Item = anyhow::R
             Ok(with_topic(Message::from(body), args))
         })));
     }
-    let input: Box<dyn BufRead> = match &args.lines {
+    let mut input: Box<dyn BufRead> = match &args.lines {
         Some(path) => {
             Box::new(BufReader::new(File::open(path).with_context(|| format!("opening {}", path.display()))?))
         }
         None => Box::new(io::stdin().lock()),
     };
-    Ok(Box::new(input.lines().map(|line| parse(&line?, args).map(|body| with_topic(body, args)))))
+    // Lines may be of any bytes, as messages may.
+    let lines = std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        match input.read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(Ok(without_line_end(line))),
+            Err(error) => Some(Err(error)),
+        }
+    });
+    Ok(Box::new(lines.map(|line| parse(&line?, args).map(|body| with_topic(body, args)))))
 }
 
 fn with_topic(mut message: Message, args: &TalkArgs) -> Message {
@@ -240,13 +276,36 @@ fn with_topic(mut message: Message, args: &TalkArgs) -> Message {
     message
 }
 
-fn parse(text: &str, args: &TalkArgs) -> anyhow::Result<Message> {
-    let parts: Vec<&str> = if args.separator.is_empty() { vec![text] } else { text.split(&args.separator).collect() };
-    parts
+fn without_line_end(mut line: Vec<u8>) -> Vec<u8> {
+    if line.ends_with(b"\n") {
+        line.pop();
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
+    }
+    line
+}
+
+fn parse(text: &[u8], args: &TalkArgs) -> anyhow::Result<Message> {
+    split(text, args.separator.as_bytes())
         .into_iter()
-        .map(|part| if args.hex { from_hex(part) } else { Ok(Frame::from(part)) })
+        .map(|part| if args.hex { from_hex(&String::from_utf8_lossy(part)) } else { Ok(Frame::from(part)) })
         .collect::<Result<Vec<_>, _>>()
         .map(Message::from)
+}
+
+/// The parts between separators; all of it where there is to be none.
+fn split<'a>(text: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !separator.is_empty()
+        && let Some(at) = rest.windows(separator.len()).position(|window| window == separator)
+    {
+        parts.push(&rest[..at]);
+        rest = &rest[at + separator.len()..];
+    }
+    parts.push(rest);
+    parts
 }
 
 fn from_hex(text: &str) -> anyhow::Result<Frame> {

@@ -85,6 +85,66 @@ fn a_closed_pipe_is_no_reason_to_complain() {
 }
 
 #[test]
+fn a_closed_pipe_of_complaints_is_none_either() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = zefiro(&["pull", "--bind", "tcp://127.0.0.1:*", "-w", "10ms"]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(3));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = zefiro(&["perf", "lat", "--quick"]).stdout(writer).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn lines_of_any_bytes_are_messages() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/bytes", directory.path().display());
+    let pull = zefiro(&["pull", "--bind", &endpoint, "-n", "2", "-w", "20s", "-s", "::"]).spawn().unwrap();
+    let mut push = zefiro(&["push", "--connect", &endpoint, "-s", "::"]).stdin(Stdio::piped()).spawn().unwrap();
+    push.stdin.take().unwrap().write_all(b"a\xff::\xfeb\r\nno end").unwrap();
+    assert!(push.wait().unwrap().success());
+    assert_eq!(pull.wait_with_output().unwrap().stdout, b"a\xff::\xfeb\nno end\n");
+}
+
+#[test]
+fn commands_answer_messages_larger_than_a_pipe() {
+    let directory = tempfile::tempdir().unwrap();
+    let big = directory.path().join("big");
+    std::fs::write(&big, vec![b'a'; 1_000_000]).unwrap();
+    let endpoint = format!("ipc://{}/exec", directory.path().display());
+    let mut rep = zefiro(&["rep", "--bind", &endpoint, "-n", "1", "-w", "20s", "--exec", "cat"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let req = zefiro(&["req", "--connect", &endpoint, "-w", "20s", "--file", big.to_str().unwrap()]).output().unwrap();
+    assert_eq!(req.stdout.len(), 1_000_001);
+    assert!(rep.wait().unwrap().success());
+}
+
+#[test]
+fn what_cannot_be_sent_is_told_at_once_whatever_is_waited_for() {
+    let output = zefiro(&["dealer", "--bind", "tcp://127.0.0.1:*", "-n", "1", "--hex", "zz"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not hexadecimal"));
+    let directory = tempfile::tempdir().unwrap();
+    let nobody = format!("ipc://{}/nobody", directory.path().display());
+    let output = zefiro(&["push", "--connect", &nobody, "-w", "10ms", "x"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 message was not sent"));
+}
+
+#[test]
+fn monitor_heeds_options_and_keys() {
+    let monitor = |more: &[&str]| {
+        zefiro(&[&["monitor", "--bind", "tcp://127.0.0.1:*", "-n", "1", "-w", "20s"], more].concat()).output().unwrap()
+    };
+    assert!(monitor(&["-o", "sndhwm=5"]).status.success());
+    assert_eq!(monitor(&["-o", "nosuch=1"]).status.code(), Some(1));
+    assert_eq!(monitor(&["--key-file", "/no/such/file"]).status.code(), Some(1));
+}
+
+#[test]
 fn monitor_shows_a_connection_fail_and_succeed() {
     let directory = tempfile::tempdir().unwrap();
     let endpoint = format!("ipc://{}/watched", directory.path().display());

@@ -55,15 +55,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let seconds = start.elapsed().as_secs_f64();
     if failures.is_empty() {
-        println!(
+        show!(
             "\n✓ {messages} messages, {:.0} MB, in {seconds:.1} s: each arrived whole, once, and in order.",
             bytes as f64 / 1e6
         );
         return Ok(ExitCode::SUCCESS);
     }
-    println!("\n✗ {} of the scenarios failed:", failures.len());
+    show!("\n✗ {} of the scenarios failed:", failures.len());
     for failure in failures {
-        println!("  {failure}");
+        show!("  {failure}");
     }
     Ok(ExitCode::from(crate::args::EXIT_FAILURE))
 }

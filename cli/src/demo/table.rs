@@ -13,9 +13,16 @@ pub struct Table {
 
 impl Table {
     pub fn new() -> Table {
-        println!(
+        show!(
             "{:<20} {:<9} {:<8} {:>10} {:>13} {:>10} {:>10} {:>10}",
-            "pattern", "transport", "peer", "messages", "rate", "volume", "p50", "p99"
+            "pattern",
+            "transport",
+            "peer",
+            "messages",
+            "rate",
+            "volume",
+            "p50",
+            "p99"
         );
         let now = Instant::now();
         Table { live: std::io::stdout().is_terminal(), begun: now, shown: now }
@@ -66,7 +73,7 @@ impl Table {
 
     fn finish(&mut self, line: &str) {
         let start = if self.live { "\r\x1b[2K" } else { "" };
-        println!("{start}{line}");
+        show!("{start}{line}");
     }
 }
 

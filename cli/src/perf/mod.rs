@@ -369,7 +369,7 @@ impl Drop for Side {
 pub fn run_child(args: ChildArgs) -> anyhow::Result<ExitCode> {
     let (work, plan) = (args.work, &args.plan);
     let bound = |endpoint: &str| {
-        println!("{}", serde_json::Value::from(endpoint));
+        show!("{}", serde_json::Value::from(endpoint));
         let _ = std::io::stdout().flush();
     };
     let measured = match (&args.bind, &args.connect) {
@@ -389,7 +389,7 @@ pub fn run_child(args: ChildArgs) -> anyhow::Result<ExitCode> {
         },
         (None, None) => bail!("a child needs --bind or --connect"),
     }?;
-    println!("{}", serde_json::to_string(&measured)?);
+    show!("{}", serde_json::to_string(&measured)?);
     Ok(ExitCode::SUCCESS)
 }
 

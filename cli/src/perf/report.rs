@@ -41,7 +41,7 @@ impl Report {
                 cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
             let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
             let cpus = std::thread::available_parallelism().map_or(0, usize::from);
-            println!(
+            show!(
                 "{}",
                 json!({"cpu": model, "cpus": cpus, "kernel": kernel.trim(), "zefiro": env!("CARGO_PKG_VERSION"),
                     "libzmq": super::libzmq_version()})
@@ -52,7 +52,7 @@ impl Report {
 
     pub fn round(&self, task: &Task, contender: Contender, round: usize, (served, driven): &(Measured, Measured)) {
         if self.json {
-            println!(
+            show!(
                 "{}",
                 json!({"label": task.label, "contender": contender, "round": round, "bound": served, "connected": driven})
             );
@@ -62,9 +62,13 @@ impl Report {
     pub fn row(&mut self, row: Row) {
         if !self.json {
             if !self.headed {
-                println!(
+                show!(
                     "{:<30} {:<9} {:>12} {:>10} {:>9}   zefiro ÷ this (range)  to reach",
-                    "work", "who", "median", "p99", "CPU s/M"
+                    "work",
+                    "who",
+                    "median",
+                    "p99",
+                    "CPU s/M"
                 );
                 self.headed = true;
             }
@@ -75,7 +79,7 @@ impl Report {
 
     pub fn finish(&self) {
         if !self.json {
-            println!("\nMedians of the rounds; ratios are medians of the rounds' ratios. CPU: both sides together.");
+            show!("\nMedians of the rounds; ratios are medians of the rounds' ratios. CPU: both sides together.");
         }
     }
 
@@ -146,7 +150,7 @@ impl Row {
             let ratio = if index == 0 { String::new() } else { self.ratio(*contender, &ours, rounds) };
             let label = if index == 0 { self.label.as_str() } else { "" };
             let who = format!("{contender:?}").to_lowercase();
-            println!("{label:<30} {who:<9} {main:>12} {second:>10} {cpu:>9}   {ratio}");
+            show!("{label:<30} {who:<9} {main:>12} {second:>10} {cpu:>9}   {ratio}");
         }
     }
 
