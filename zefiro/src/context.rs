@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use zmtp::SocketType;
 
 use crate::auth::worker::Worker;
+use crate::counters::Counters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gssapi::Negotiators;
 use crate::io::resolver::Resolver;
@@ -182,36 +183,21 @@ impl Context {
         self.inner.live().len()
     }
 
-    /// The counters of all sockets in the text format Prometheus reads.
+    /// The counters of all sockets, and what is queued, in the text format Prometheus reads.
     pub fn prometheus(&self) -> String {
+        let mut sockets: Vec<_> =
+            self.inner.live().iter().map(|core| (core.id, core.socket_type.name(), core.counters())).collect();
+        sockets.sort_unstable_by_key(|(id, ..)| *id);
         let mut text = String::new();
-        for (name, help) in COUNTER_NAMES {
-            let _ = writeln!(text, "# HELP zefiro_{name} {help}\n# TYPE zefiro_{name} counter");
-        }
-        for core in self.inner.live() {
-            let counters = core.counters();
-            let labels = format!("socket=\"{}\",type=\"{}\"", core.id, core.socket_type.name());
-            let values = [
-                ("sent_messages_total", counters.sent),
-                ("sent_bytes_total", counters.sent_bytes),
-                ("received_messages_total", counters.received),
-                ("received_bytes_total", counters.received_bytes),
-            ];
-            for (name, value) in values {
-                let _ = writeln!(text, "zefiro_{name}{{{labels}}} {value}");
-            }
-            let dropped = counters.dropped;
-            let reasons = [
-                ("high_water_mark", dropped.high_water_mark),
-                ("unroutable", dropped.unroutable),
-                ("peer_gone", dropped.peer_gone),
-                ("linger_expired", dropped.linger_expired),
-                ("oversize", dropped.oversize),
-                ("filtered", dropped.filtered),
-                ("conflated", dropped.conflated),
-            ];
-            for (reason, value) in reasons {
-                let _ = writeln!(text, "zefiro_dropped_messages_total{{{labels},reason=\"{reason}\"}} {value}");
+        // A metric's lines have to stand together.
+        for metric in METRICS {
+            let Metric { name, kind, help, .. } = metric;
+            let _ = writeln!(text, "# HELP zefiro_{name} {help}\n# TYPE zefiro_{name} {kind}");
+            for (id, type_name, counters) in &sockets {
+                for (label, value) in (metric.values)(counters) {
+                    let more = if label.is_empty() { String::new() } else { format!(",{label}") };
+                    let _ = writeln!(text, "zefiro_{name}{{socket=\"{id}\",type=\"{type_name}\"{more}}} {value}");
+                }
             }
         }
         text
@@ -425,10 +411,61 @@ impl Drop for ContextInner {
     }
 }
 
-const COUNTER_NAMES: [(&str, &str); 5] = [
-    ("sent_messages_total", "Messages accepted for sending, once for each peer."),
-    ("sent_bytes_total", "Payload bytes of those."),
-    ("received_messages_total", "Messages handed to the program."),
-    ("received_bytes_total", "Payload bytes of those."),
-    ("dropped_messages_total", "Messages that reached nobody, by reason."),
+/// What Prometheus is told of sockets.
+struct Metric {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    /// A value for each further label.
+    values: fn(&Counters) -> Vec<(&'static str, u64)>,
+}
+
+const METRICS: [Metric; 6] = [
+    Metric {
+        name: "sent_messages_total",
+        kind: "counter",
+        help: "Messages accepted for sending, once for each peer.",
+        values: |counters| vec![("", counters.sent)],
+    },
+    Metric {
+        name: "sent_bytes_total",
+        kind: "counter",
+        help: "Payload bytes of those.",
+        values: |counters| vec![("", counters.sent_bytes)],
+    },
+    Metric {
+        name: "received_messages_total",
+        kind: "counter",
+        help: "Messages handed to the program.",
+        values: |counters| vec![("", counters.received)],
+    },
+    Metric {
+        name: "received_bytes_total",
+        kind: "counter",
+        help: "Payload bytes of those.",
+        values: |counters| vec![("", counters.received_bytes)],
+    },
+    Metric {
+        name: "dropped_messages_total",
+        kind: "counter",
+        help: "Messages that reached nobody, by reason.",
+        values: |counters| {
+            let dropped = counters.dropped;
+            vec![
+                ("reason=\"high_water_mark\"", dropped.high_water_mark),
+                ("reason=\"unroutable\"", dropped.unroutable),
+                ("reason=\"peer_gone\"", dropped.peer_gone),
+                ("reason=\"linger_expired\"", dropped.linger_expired),
+                ("reason=\"oversize\"", dropped.oversize),
+                ("reason=\"filtered\"", dropped.filtered),
+                ("reason=\"conflated\"", dropped.conflated),
+            ]
+        },
+    },
+    Metric {
+        name: "queued_messages",
+        kind: "gauge",
+        help: "Messages that wait to be sent, or to be received by the program.",
+        values: |counters| vec![("direction=\"out\"", counters.queued_out), ("direction=\"in\"", counters.queued_in)],
+    },
 ];

@@ -191,3 +191,24 @@ fn subscriptions_cross_a_chain_of_proxies() {
     assert_eq!(other.recv().unwrap(), "both together");
     context.shutdown();
 }
+
+#[test]
+fn prometheus_hears_of_each_metric_once_and_of_what_is_queued() {
+    let context = Context::new();
+    let push: Push = socket(&context);
+    push.connect("inproc://later").unwrap();
+    for _ in 0..3 {
+        push.send("x").unwrap();
+    }
+    let _other: Pull = socket(&context);
+    let text = context.prometheus();
+    assert!(text.contains("type=\"PUSH\",direction=\"out\"} 3\n"), "{text}");
+    let name = |line: &str| line.trim_start_matches("# HELP ").split([' ', '{']).next().unwrap().to_string();
+    let mut names: Vec<String> = text.lines().filter(|line| !line.starts_with("# TYPE")).map(name).collect();
+    names.dedup();
+    let runs = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!((runs, names.len()), (6, 6), "a metric's lines stand together");
+    push.set_options(|options| options.linger = Some(Duration::ZERO)).unwrap();
+}
