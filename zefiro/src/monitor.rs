@@ -59,6 +59,8 @@ pub enum EventKind {
     Accepted,
     /// A peer could not be accepted.
     AcceptFailed(String),
+    /// The name of the peer could not be looked up.
+    Unresolved(String),
     /// A connection is being established.
     ConnectDelayed,
     /// The operating system has connected; the handshake follows.
@@ -276,6 +278,7 @@ impl fmt::Display for EventKind {
             EventKind::BindFailed(why) => write!(f, "bind failed: {why}"),
             EventKind::Accepted => f.write_str("accepted"),
             EventKind::AcceptFailed(why) => write!(f, "accept failed: {why}"),
+            EventKind::Unresolved(why) => write!(f, "name not resolved: {why}"),
             EventKind::ConnectDelayed => f.write_str("connecting"),
             EventKind::Connected => f.write_str("connected"),
             EventKind::ConnectRetried(wait) => write!(f, "retrying in {} ms", wait.as_millis()),

@@ -172,3 +172,14 @@ fn a_refused_ipc_connect_is_forgotten_after_a_disconnect_on_demand() {
     }
     assert_eq!(push.disconnect(&endpoints[1]).unwrap_err().kind(), ErrorKind::UnknownEndpoint);
 }
+
+#[test]
+fn a_name_that_nobody_knows_is_told_and_looked_up_again() {
+    let push = Push::builder().linger(Duration::ZERO).build().unwrap();
+    let mut monitor = push.monitor();
+    push.connect("tcp://no..such..host:5").unwrap();
+    for _ in 0..2 {
+        wait_for(&mut monitor, |kind| matches!(kind, EventKind::Unresolved(why) if !why.is_empty()));
+        wait_for(&mut monitor, is_retried);
+    }
+}

@@ -58,7 +58,10 @@ impl IoThread {
                 dialer.set_addresses(addresses);
                 self.dial(token);
             }
-            Err(_) => self.retry(token),
+            Err(error) => {
+                session.emit(EventKind::Unresolved(error.to_string()));
+                self.retry(token);
+            }
         }
     }
 
