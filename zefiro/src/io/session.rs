@@ -21,7 +21,7 @@ use zmtp::{Config, Connection, Event, Frame, Heartbeat, Limits, PeerInfo, Socket
 pub(crate) use super::connector::{Dialer, Race};
 use super::link::{Link, Loss, Protocol, Reader};
 use super::listener::{Listener, Seat};
-use super::receive::hand_over;
+use super::receive::{READS_IO, hand_over};
 use super::{IoHandle, Which};
 use crate::auth::{Answer, Asked, Request};
 use crate::gssapi::Negotiation;
@@ -231,7 +231,8 @@ impl Session {
     /// Reads what is there; the inner result is what the protocol made of it.
     fn read_greeting(&mut self, now: Instant) -> Result<Result<(), Loss>, Loss> {
         let Phase::Greeting(stream, connection, _) = &mut self.phase else { return Ok(Ok(())) };
-        loop {
+        // Who talks on without end, as one that was refused may, does not keep the thread from the others.
+        for _ in 0..READS_IO {
             match net::read(&*stream, connection.input()) {
                 Ok(0) => return Err(Loss::PeerClosed),
                 Ok(_) if self.refused => connection.input().clear(),
@@ -245,6 +246,7 @@ impl Session {
                 Err(error) => return Err(Loss::Io(error)),
             }
         }
+        Ok(Ok(()))
     }
 
     fn write_greeting(&mut self) -> Result<(), Loss> {
