@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use parking_lot::ReentrantMutex;
 use zmtp::SocketType;
 
 use super::endpoints::EndpointEntry;
@@ -43,6 +44,8 @@ pub(crate) struct SocketCore {
     pub(super) trickle: AtomicBool,
     /// Decides who may connect, instead of a ZAP handler.
     pub(crate) authenticator: Option<Arc<Worker>>,
+    /// Held while the program changes options: a change made meanwhile by another thread would be lost.
+    pub(super) changing_options: ReentrantMutex<()>,
     state: Lock<State>,
 }
 
@@ -155,6 +158,7 @@ impl SocketCore {
             handles: AtomicUsize::new(1),
             trickle: AtomicBool::new(false),
             authenticator,
+            changing_options: ReentrantMutex::new(()),
             state: Lock::new(make(me)),
         })
     }

@@ -309,6 +309,7 @@ impl<K: Kind> Socket<K> {
     /// # Errors
     /// A value is [out of its range](ErrorKind::InvalidOption); then nothing is changed.
     pub fn set_options(&self, change: impl FnOnce(&mut Options)) -> Result<()> {
+        let _changing = self.core.changing_options.lock();
         let mut options = self.options();
         change(&mut options);
         options.validate()?;
