@@ -7,8 +7,8 @@
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
 use std::ffi::{c_int, c_void};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex as ForkableMutex, MutexGuard, PoisonError};
 
 use parking_lot::Mutex;
 
@@ -51,7 +51,13 @@ struct Free {
     resting: VecDeque<usize>,
 }
 
-static FREE: Mutex<Free> = Mutex::new(Free { fresh: 0, resting: VecDeque::new() });
+/// The standard library's lock is a single word, which a child has in the state that the forking thread gave it. One that
+/// keeps its sleepers in a list elsewhere would pass itself on to a thread that only the parent has.
+static FREE: ForkableMutex<Free> = ForkableMutex::new(Free { fresh: 0, resting: VecDeque::new() });
+
+fn free_slots() -> MutexGuard<'static, Free> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Goes on with each fork, in the child.
 static PROCESS: AtomicU32 = AtomicU32::new(1);
@@ -89,7 +95,7 @@ impl Kind {
 /// A new handle.
 pub(crate) fn open(object: Object) -> Outcome<*mut c_void> {
     let index = {
-        let mut free = FREE.lock();
+        let mut free = free_slots();
         if free.fresh < SLOTS_MAX && free.resting.len() < SLOTS_RESTING {
             free.fresh += 1;
             free.fresh - 1
@@ -119,7 +125,7 @@ pub(crate) fn close(handle: *mut c_void, kind: Kind) -> Outcome<Option<Object>> 
         return Ok(None);
     }
     let object = slot.object.lock().take();
-    FREE.lock().resting.push_back(index_of(slot));
+    free_slots().resting.push_back(index_of(slot));
     Ok(object.map(|object| *object))
 }
 
@@ -187,7 +193,7 @@ struct Recent {
 struct Place {
     slot: usize,
     tag: u32,
-    socket: Arc<SocketHandle>,
+    socket: Own<Arc<SocketHandle>>,
 }
 
 const PLACES: usize = 4;
@@ -236,14 +242,14 @@ pub(crate) fn with_socket<R>(handle: *mut c_void, body: impl FnOnce(&SocketHandl
             let socket = socket(handle).ok()?;
             // The old one is dropped outside, since that may call back into the library.
             // SAFETY: as above; `current` is not used any more.
-            let old = unsafe { (*place).replace(Place { slot: index, tag, socket }) };
+            let old = unsafe { (*place).replace(Place { slot: index, tag, socket: Own::new(socket) }) };
             drop(old);
         }
         let _in_use = InUse::new(&recent.depth);
         // SAFETY: as above.
-        let socket = unsafe { (*place).as_ref() }?;
+        let socket = unsafe { (*place).as_ref() }.and_then(|place| place.socket.get())?;
         let body = body.take()?;
-        Some(body(&socket.socket))
+        Some(body(socket))
     });
     match (known, body) {
         (Ok(Some(result)), _) => result,
@@ -262,16 +268,56 @@ pub(crate) fn watch_for_forks() {
     });
 }
 
+thread_local! {
+    /// Held by the forking thread meanwhile, and so by its copy in the child.
+    static HELD: Cell<Option<MutexGuard<'static, Free>>> = const { Cell::new(None) };
+}
+
 extern "C" fn before_fork() {
-    std::mem::forget(FREE.lock());
+    let _ = HELD.try_with(|held| held.set(Some(free_slots())));
 }
 
 extern "C" fn after_fork() {
-    // SAFETY: `before_fork` has locked it, in this thread, and forgotten the guard.
-    unsafe { FREE.force_unlock() };
+    let _ = HELD.try_with(Cell::take);
 }
 
 extern "C" fn in_child() {
     PROCESS.fetch_add(1, Ordering::Relaxed);
     after_fork();
+}
+
+/// What threads keep for themselves and only the process that made it may use. A child leaves its copy alone and does not
+/// drop it either: that would wait for locks that other threads held when it was forked off, and change epoll sets that it
+/// shares with its parent.
+pub(crate) struct Own<T> {
+    process: u32,
+    value: Option<T>,
+}
+
+impl<T> Own<T> {
+    pub(crate) fn new(value: T) -> Own<T> {
+        Own { process: PROCESS.load(Ordering::Relaxed), value: Some(value) }
+    }
+
+    fn is_inherited(&self) -> bool {
+        self.process != PROCESS.load(Ordering::Relaxed)
+    }
+
+    /// `None` in a child of the process that made it.
+    pub(crate) fn get(&self) -> Option<&T> {
+        if self.is_inherited() { None } else { self.value.as_ref() }
+    }
+
+    /// As [`get`](Own::get).
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        if self.is_inherited() { None } else { self.value.as_mut() }
+    }
+}
+
+impl<T> Drop for Own<T> {
+    fn drop(&mut self) {
+        if self.is_inherited() {
+            std::mem::forget(self.value.take());
+        }
+    }
 }

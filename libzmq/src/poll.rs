@@ -17,7 +17,7 @@ use libc::{pollfd, sigset_t};
 use zefiro::{Interest, Poller, Ready};
 
 use crate::failure::{Failure, Outcome, errno, guard};
-use crate::handle;
+use crate::handle::{self, Own};
 use crate::socket::SocketHandle;
 
 pub(crate) const POLLIN: c_short = 1;
@@ -59,8 +59,8 @@ struct KnownItem {
 }
 
 thread_local! {
-    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
-    static SIGNAL: RefCell<Option<Arc<Signal>>> = const { RefCell::new(None) };
+    static KNOWN: RefCell<Vec<Own<Known>>> = const { RefCell::new(Vec::new()) };
+    static SIGNAL: RefCell<Option<Own<Arc<Signal>>>> = const { RefCell::new(None) };
 }
 
 /// Lists a thread keeps.
@@ -118,13 +118,25 @@ fn poll_sockets(items: &mut [PollItem], timeout: Option<Duration>) -> Outcome<c_
 }
 
 /// The list these items make, registered; it comes to stand first.
-fn find_known<'a>(known: &'a mut Vec<Known>, items: &[PollItem]) -> Outcome<&'a mut Known> {
-    for index in 0..known.len() {
-        if known[index].items.len() != items.len() {
-            continue;
+fn find_known<'a>(known: &'a mut Vec<Own<Known>>, items: &[PollItem]) -> Outcome<&'a mut Known> {
+    // In a child of a fork these are its parent's.
+    known.retain(|list| list.get().is_some());
+    match position_of(known, items)? {
+        Some(index) => known.swap(0, index),
+        None => {
+            let list = register(items)?;
+            known.truncate(KNOWN_MAX - 1);
+            known.insert(0, Own::new(list));
         }
+    }
+    known.first_mut().and_then(Own::get_mut).ok_or(Failure(libc::EFAULT))
+}
+
+fn position_of(known: &[Own<Known>], items: &[PollItem]) -> Outcome<Option<usize>> {
+    for (index, list) in known.iter().enumerate() {
+        let Some(list) = list.get().filter(|list| list.items.len() == items.len()) else { continue };
         let mut same = true;
-        for (old, new) in known[index].items.iter().zip(items) {
+        for (old, new) in list.items.iter().zip(items) {
             let tag = handle::socket_tag(new.socket)?;
             if old.socket != new.socket || old.tag != tag || old.events != new.events {
                 same = false;
@@ -132,10 +144,13 @@ fn find_known<'a>(known: &'a mut Vec<Known>, items: &[PollItem]) -> Outcome<&'a 
             }
         }
         if same {
-            known.swap(0, index);
-            return Ok(&mut known[0]);
+            return Ok(Some(index));
         }
     }
+    Ok(None)
+}
+
+fn register(items: &[PollItem]) -> Outcome<Known> {
     let mut list = Known { items: Vec::with_capacity(items.len()), poller: Poller::new()?, ready: Vec::new() };
     for (key, item) in items.iter().enumerate() {
         let tag = handle::socket_tag(item.socket)?;
@@ -143,9 +158,7 @@ fn find_known<'a>(known: &'a mut Vec<Known>, items: &[PollItem]) -> Outcome<&'a 
         list.poller.add(&socket.socket, interest_of(item.events), key as u64)?;
         list.items.push(KnownItem { socket: item.socket, tag, events: item.events });
     }
-    known.truncate(KNOWN_MAX - 1);
-    known.insert(0, list);
-    Ok(&mut known[0])
+    Ok(list)
 }
 
 fn poll_known(list: &mut Known, items: &mut [PollItem], timeout: Option<Duration>) -> Outcome<c_int> {
@@ -221,10 +234,10 @@ impl Signal {
     }
 
     fn of_this_thread() -> Outcome<Arc<Signal>> {
-        let kept = SIGNAL.try_with(|place| place.borrow().clone()).ok().flatten();
+        let kept = SIGNAL.try_with(|place| place.borrow().as_ref().and_then(Own::get).cloned()).ok().flatten();
         let Some(signal) = kept else {
             let signal = Signal::new()?;
-            let _ = SIGNAL.try_with(|place| place.replace(Some(signal.clone())));
+            let _ = SIGNAL.try_with(|place| place.replace(Some(Own::new(signal.clone()))));
             return Ok(signal);
         };
         Ok(signal)

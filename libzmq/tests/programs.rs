@@ -124,6 +124,7 @@ macro_rules! programs_for_ours_only {
 }
 
 programs_for_ours_only! {
+    fork_storm;
     drafts;
     extension;
     misuse;
