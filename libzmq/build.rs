@@ -9,6 +9,9 @@ fn main() {
         return;
     }
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libzmq.so.5");
+    // A thread that looks up a name may run on behind the end of the last context, for as long as the lookup takes: its code
+    // must stay where it is when the library is unloaded.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu") {
         // Rust's standard library asks for -lgcc_s; found here first, that name means the static half of it.
         let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));

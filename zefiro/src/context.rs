@@ -22,6 +22,7 @@ use crate::io::{Command, IoHandle};
 use crate::options::{ContextOptions, Options};
 use crate::socket::Wait;
 use crate::socket::core::SocketCore;
+use crate::sys::threads;
 use crate::transport::inproc::Names;
 use crate::wait::{WaitList, current_parker};
 
@@ -337,7 +338,7 @@ impl ContextInner {
     fn start_io(&self, index: usize) -> std::io::Result<StartedIo> {
         let handle = Arc::new(IoHandle::new()?);
         let io_thread = IoThread::new(handle.clone(), self.resolver.clone());
-        let thread = thread::Builder::new().name(format!("zefiro/io/{index}")).spawn(move || io_thread.run())?;
+        let thread = threads::start(format!("zefiro/io/{index}"), move || io_thread.run())?;
         Ok((handle, Some(thread)))
     }
 

@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use parking_lot::Mutex;
 use zmtp::{Established, Step};
@@ -13,6 +12,7 @@ use zmtp::{Established, Step};
 use crate::io::{Command, IoHandle};
 use crate::options::Options;
 use crate::sys::gssapi::{self, Negotiating};
+use crate::sys::threads;
 
 pub use crate::sys::gssapi::GssapiName;
 
@@ -80,7 +80,7 @@ impl Negotiation {
             return;
         }
         let shared = self.pool.clone();
-        if thread::Builder::new().name("zefiro/gss".into()).spawn(move || work(&shared)).is_ok() {
+        if threads::start("zefiro/gss".into(), move || work(&shared)).is_ok() {
             pool.workers += 1;
         } else if pool.workers == 0 {
             pool.waiting.pop_back();

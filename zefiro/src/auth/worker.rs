@@ -9,13 +9,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::{Answer, Authenticator, Request};
 use crate::io::{Command, IoHandle};
+use crate::sys::threads;
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -96,7 +96,7 @@ impl Worker {
             return;
         }
         let worker = self.clone();
-        let started = thread::Builder::new().name("zefiro/auth".into()).spawn(move || worker.run());
+        let started = threads::start("zefiro/auth".into(), move || worker.run());
         queue.running = started.is_ok();
         if started.is_err() {
             let tasks = std::mem::take(&mut queue.tasks);

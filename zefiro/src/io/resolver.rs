@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::thread;
 
 use parking_lot::Mutex;
 
 use super::{Command, IoHandle};
 use crate::endpoint::TcpEndpoint;
+use crate::sys::threads;
 
 /// Looks up names on threads of its own, which end when there is nothing to do.
 #[derive(Clone, Default)]
@@ -37,7 +37,7 @@ impl Resolver {
             return;
         }
         let resolver = self.clone();
-        if thread::Builder::new().name("zefiro/dns".into()).spawn(move || resolver.work()).is_ok() {
+        if threads::start("zefiro/dns".into(), move || resolver.work()).is_ok() {
             shared.workers += 1;
         } else if shared.workers == 0
             && let Some(request) = shared.waiting.pop_back()

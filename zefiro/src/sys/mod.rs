@@ -3,10 +3,12 @@
 //! [`Selector`] tells which descriptors are ready: epoll on Linux, `poll` elsewhere (and on Linux when built with
 //! `--cfg zefiro_portable`, so that the fallback stays tested). [`Sleeper`] puts a thread to sleep: on a futex, or by the
 //! standard library. [`faults`] makes them fail in test builds. [`net`] reads and writes streams without signals and without blocking.
+//! [`threads`] starts the engine's threads.
 
 pub(crate) mod faults;
 pub(crate) mod gssapi;
 pub(crate) mod net;
+pub(crate) mod threads;
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(zefiro_portable)))]
 #[path = "epoll.rs"]
