@@ -125,6 +125,7 @@ macro_rules! programs_for_ours_only {
 
 programs_for_ours_only! {
     fork_storm;
+    signal_storm;
     drafts;
     extension;
     misuse;
@@ -157,6 +158,7 @@ programs! {
     fork;
     abandon;
     unload;
+    reload;
 }
 
 /// Under valgrind: no invalid access, and nothing lost that nobody points to. Only programs that do not fork, and that

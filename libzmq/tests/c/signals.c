@@ -18,8 +18,23 @@ static void interrupt (void *argument)
     pthread_kill (main_thread, SIGUSR1);
 }
 
+/* A program that waits for signals itself gets them, whatever threads the library has. */
+static void wait_for_signal (void)
+{
+    sigset_t set;
+    int number = 0;
+    sigemptyset (&set);
+    sigaddset (&set, SIGUSR2);
+    NEED (pthread_sigmask (SIG_BLOCK, &set, NULL) == 0);
+    NEED (kill (getpid (), SIGUSR2) == 0);
+    NEED (sigwait (&set, &number) == 0);
+    printf ("got the signal: %d\n", number == SIGUSR2);
+    fflush (stdout);
+}
+
 int main (void)
 {
+    char endpoint[256];
     void *context = zmq_ctx_new ();
     void *pull = open_socket (context, ZMQ_PULL);
     void *push = open_socket (context, ZMQ_PUSH);
@@ -31,6 +46,8 @@ int main (void)
     action.sa_handler = caught;
     sigaction (SIGUSR1, &action, NULL);
     main_thread = pthread_self ();
+    bind_anywhere (pull, "tcp://127.0.0.1:*", endpoint);
+    wait_for_signal ();
 
     thread = zmq_threadstart (interrupt, NULL);
     CALL (zmq_recv (pull, &byte, 1, 0));
