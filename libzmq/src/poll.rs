@@ -282,19 +282,29 @@ pub(crate) fn wait(items: &mut [Watched], timeout: Option<Duration>, mask: *cons
     if ready > 0 || timeout == Some(Duration::ZERO) {
         return Ok(ready + look_at_descriptors(items, &mut fds, Some(Duration::ZERO), mask)?);
     }
-    let signal = Signal::of_this_thread()?;
     let sockets: Vec<Arc<SocketHandle>> = items.iter().filter_map(|item| item.socket.clone()).collect();
+    // Without a descriptor left, the sockets are looked at again and again.
+    let signal = match (!sockets.is_empty()).then(Signal::of_this_thread) {
+        None | Some(Err(Failure(libc::EMFILE | libc::ENFILE))) => None,
+        Some(signal) => Some(signal?),
+    };
+    let naps = signal.is_none() && !sockets.is_empty();
     let mut observations = Observations(Vec::with_capacity(sockets.len()));
-    for socket in &sockets {
-        observations.0.push((socket, socket.socket.observe(Waker::from(signal.clone()))?));
+    if let Some(signal) = &signal {
+        for socket in &sockets {
+            observations.0.push((socket, socket.socket.observe(Waker::from(signal.clone()))?));
+        }
+        fds.push(pollfd { fd: signal.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     }
-    fds.push(pollfd { fd: signal.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     loop {
-        signal.put_out();
+        if let Some(signal) = &signal {
+            signal.put_out();
+        }
         let ready = look(items)?;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let left = if ready > 0 { Some(Duration::ZERO) } else { left };
-        let ready = ready + look_at_descriptors(items, &mut fds, left, mask)?;
+        let nap = if naps { Some(left.map_or(NAP, |left| left.min(NAP))) } else { left };
+        let ready = ready + look_at_descriptors(items, &mut fds, nap, mask)?;
         if ready > 0 {
             // What the sockets have become meanwhile belongs to the answer.
             return Ok(ready);
@@ -304,6 +314,9 @@ pub(crate) fn wait(items: &mut [Watched], timeout: Option<Duration>, mask: *cons
         }
     }
 }
+
+/// How long to wait between two looks at sockets that cannot say when they have changed.
+const NAP: Duration = Duration::from_millis(5);
 
 fn descriptor_of(item: &Watched) -> pollfd {
     let mut events = 0;

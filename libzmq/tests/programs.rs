@@ -159,6 +159,7 @@ programs! {
     abandon;
     unload;
     reload;
+    descriptors;
 }
 
 /// Under valgrind: no invalid access, and nothing lost that nobody points to. Only programs that do not fork, and that

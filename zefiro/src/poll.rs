@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
+use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::duty::{self, Set};
@@ -15,7 +17,7 @@ use crate::socket::Socket;
 use crate::socket::core::SocketCore;
 use crate::socket::kind::Kind;
 use crate::sys::{Alarm, Selector};
-use crate::wait::{Observer, Patience};
+use crate::wait::{Observer, Patience, WaitList, current_parker};
 
 /// Waits for any of many sockets and descriptors.
 ///
@@ -112,9 +114,14 @@ struct Note {
 }
 
 struct Shared {
+    bell: OnceLock<Bell>,
+    noted: Mutex<Noted>,
+}
+
+/// What a thread waits on, and what rouses it.
+struct Bell {
     selector: Selector,
     alarm: Alarm,
-    noted: Mutex<Noted>,
 }
 
 /// What has changed since it was looked at.
@@ -123,6 +130,20 @@ struct Noted {
     keys: VecDeque<u64>,
     /// Threads that wait, and are to be roused.
     asleep: usize,
+    /// Those of them that do without a selector, as the system had no descriptors left.
+    parked: WaitList,
+}
+
+impl Shared {
+    /// The bell, made when the system has the descriptors for it. Sockets can be waited for without.
+    fn bell(&self) -> std::io::Result<&Bell> {
+        if let Some(bell) = self.bell.get() {
+            return Ok(bell);
+        }
+        let selector = Selector::new()?;
+        let alarm = Alarm::new(&selector, ALARM)?;
+        Ok(self.bell.get_or_init(|| Bell { selector, alarm }))
+    }
 }
 
 impl Interest {
@@ -148,9 +169,13 @@ impl Observer for Note {
     }
 
     fn rouse(&self) {
-        if let Some(shared) = self.shared.upgrade() {
-            shared.alarm.ring();
+        let Some(shared) = self.shared.upgrade() else { return };
+        let mut wakes = Vec::new();
+        shared.noted.lock().parked.take_all(&mut wakes);
+        if let Some(bell) = shared.bell.get() {
+            bell.alarm.ring();
         }
+        wakes.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -164,17 +189,16 @@ impl Note {
 }
 
 impl Poller {
-    /// A poller of nothing yet.
+    /// A poller of nothing yet. Sockets can be waited for also while the system has no descriptors left.
     ///
     /// # Errors
-    /// The system has no descriptors left.
+    /// The system refuses for another reason.
     pub fn new() -> Result<Poller> {
-        let make = || {
-            let selector = Selector::new()?;
-            let alarm = Alarm::new(&selector, ALARM)?;
-            Ok(Shared { selector, alarm, noted: Mutex::default() })
-        };
-        let shared = make().map_err(|error| Error::with_io("poll", "", error))?;
+        let shared = Shared { bell: OnceLock::new(), noted: Mutex::default() };
+        match shared.bell() {
+            Err(error) if !lacks_descriptors(&error) => return Err(Error::with_io("poll", "", error)),
+            _ => {}
+        }
         Ok(Poller {
             shared: Arc::new(shared),
             entries: Mutex::default(),
@@ -209,7 +233,8 @@ impl Poller {
         check_free(&entries, key)?;
         let watched = crate::sys::Interest { read: interest.readable, write: interest.writable, once: false };
         let fd = fd.as_fd().try_clone_to_owned().map_err(|error| Error::with_io("poll", "", error))?;
-        self.shared.selector.add(&fd, key, watched).map_err(|error| Error::with_io("poll", "", error))?;
+        let added = self.shared.bell().and_then(|bell| bell.selector.add(&fd, key, watched));
+        added.map_err(|error| Error::with_io("poll", "", error))?;
         entries.insert(key, Entry::Descriptor(fd));
         self.descriptors.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -227,7 +252,7 @@ impl Poller {
             }
             Some(Entry::Descriptor(fd)) => {
                 let watched = crate::sys::Interest { read: interest.readable, write: interest.writable, once: false };
-                let changed = self.shared.selector.modify(&*fd, key, watched);
+                let changed = self.shared.bell().and_then(|bell| bell.selector.modify(&*fd, key, watched));
                 changed.map_err(|error| Error::with_io("poll", "", error))?;
             }
             None => return Err(unknown_key()),
@@ -243,8 +268,8 @@ impl Poller {
         let removed = self.entries.lock().remove(&key);
         match removed {
             Some(Entry::Socket(entry)) => {
-                if let Some(set) = entry.set.upgrade() {
-                    drop(self.shared.selector.remove(set.selector()));
+                if let Some((set, bell)) = entry.set.upgrade().zip(self.shared.bell.get()) {
+                    drop(bell.selector.remove(set.selector()));
                 }
                 entry.leave();
                 // A thread that waits may lead it: it is not told of it any more, so others must watch at once.
@@ -254,7 +279,9 @@ impl Poller {
             }
             Some(Entry::Descriptor(fd)) => {
                 self.descriptors.fetch_sub(1, Ordering::Relaxed);
-                drop(self.shared.selector.remove(&fd));
+                if let Some(bell) = self.shared.bell.get() {
+                    drop(bell.selector.remove(&fd));
+                }
             }
             None => return Err(unknown_key()),
         }
@@ -283,8 +310,9 @@ impl Poller {
         ready.clear();
         let mut events = Vec::new();
         loop {
+            let bell = self.shared.bell().ok();
             // Who does not wait does not lead.
-            let few = timeout != Some(Duration::ZERO) && self.is_to_lead();
+            let few = timeout != Some(Duration::ZERO) && bell.is_some() && self.is_to_lead();
             self.look_at_noted(ready, few);
             if !ready.is_empty() && self.descriptors.load(Ordering::Relaxed) == 0 {
                 return Ok(ready.len());
@@ -292,8 +320,11 @@ impl Poller {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let wait = if ready.is_empty() { left } else { Some(Duration::ZERO) };
             events.clear();
-            let leading = if few && ready.is_empty() { self.lead() } else { None };
-            let waited = self.sleep(&mut events, wait, leading.is_some());
+            let leading = bell.filter(|_| few && ready.is_empty()).and_then(|bell| self.lead(&bell.selector));
+            let waited = match bell {
+                Some(bell) => self.sleep(&bell.selector, &mut events, wait, leading.is_some()),
+                None => self.park(wait),
+            };
             let read = self.read_sets(&events, leading.as_ref());
             drop(leading);
             if read && ready.is_empty() {
@@ -325,8 +356,14 @@ impl Poller {
     }
 
     /// Waits on the selector, unless something was noted meanwhile; from here on who notes something rings.
-    fn sleep(&self, events: &mut Vec<crate::sys::Ready>, wait: Option<Duration>, leads: bool) -> std::io::Result<()> {
-        let Shared { selector, noted, .. } = &*self.shared;
+    fn sleep(
+        &self,
+        selector: &Selector,
+        events: &mut Vec<crate::sys::Ready>,
+        wait: Option<Duration>,
+        leads: bool,
+    ) -> std::io::Result<()> {
+        let noted = &self.shared.noted;
         let wait = {
             let mut noted = noted.lock();
             noted.asleep += 1;
@@ -342,6 +379,25 @@ impl Poller {
         waited
     }
 
+    /// As [`sleep`](Poller::sleep), without a descriptor: of sockets whose links the I/O thread watches.
+    fn park(&self, wait: Option<Duration>) -> std::io::Result<()> {
+        let (parker, waker) = current_parker();
+        let deadline = wait.and_then(|wait| Instant::now().checked_add(wait));
+        let key = {
+            let mut noted = self.shared.noted.lock();
+            if !noted.keys.is_empty() || wait == Some(Duration::ZERO) {
+                return Ok(());
+            }
+            noted.asleep += 1;
+            noted.parked.add(None, &waker)
+        };
+        let interrupted = parker.park_until_signal(deadline);
+        let mut noted = self.shared.noted.lock();
+        noted.asleep -= 1;
+        noted.parked.remove(key);
+        if interrupted { Err(Errno::INTR.into()) } else { Ok(()) }
+    }
+
     /// Whether a thread that waits is to lead: there are sockets, and so few that asking each costs next to nothing.
     fn is_to_lead(&self) -> bool {
         let sockets = self.entries.lock().len().saturating_sub(self.descriptors.load(Ordering::Relaxed));
@@ -349,14 +405,14 @@ impl Poller {
     }
 
     /// Takes the lead of the sockets for the time of waiting.
-    fn lead(&self) -> Option<Leading<'_>> {
+    fn lead(&self, selector: &Selector) -> Option<Leading<'_>> {
         let mut leading = Leading(self.led.try_lock()?);
         for (&key, entry) in self.entries.lock().iter_mut() {
             let Entry::Socket(entry) = entry else { continue };
             let Some(core) = entry.core.upgrade() else { continue };
             let place = entry.place;
             let set = duty::lead_polled(&core, place);
-            let told = entry.watch(&self.shared.selector, key, set.as_ref());
+            let told = entry.watch(selector, key, set.as_ref());
             let Some(set) = set else { continue };
             if told {
                 leading.0.push(Led { key, core, set, place });
@@ -475,6 +531,10 @@ fn check_free(entries: &BTreeMap<u64, Entry>, key: u64) -> Result<()> {
         return Err(Error::with_text(ErrorKind::InvalidOption, "poll", key.to_string(), why));
     }
     Ok(())
+}
+
+fn lacks_descriptors(error: &std::io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 fn unknown_key() -> Error {
