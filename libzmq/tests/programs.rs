@@ -126,6 +126,8 @@ macro_rules! programs_for_ours_only {
 programs_for_ours_only! {
     fork_storm;
     signal_storm;
+    few_descriptors;
+    crowd;
     drafts;
     extension;
     misuse;

@@ -318,9 +318,16 @@ impl ContextInner {
     pub(crate) fn choose_io(&self, affinity: u64, operation: &'static str, text: &str) -> Result<Arc<IoHandle>> {
         let mut io = self.io.lock();
         if io.is_empty() {
-            let options = self.options.lock().clone();
-            for index in 0..options.io_threads {
-                io.push(self.start_io(index).map_err(|error| Error::with_io(operation, text, error))?);
+            let threads = self.options.lock().io_threads;
+            for index in 0..threads {
+                match self.start_io(index) {
+                    Ok(started) => io.push(started),
+                    Err(error) => {
+                        // All or none: an affinity names each of them, and the next call is to find none missing.
+                        stop_all(std::mem::take(&mut *io));
+                        return Err(Error::with_io(operation, text, error));
+                    }
+                }
             }
         }
         io.iter()
@@ -349,15 +356,7 @@ impl ContextInner {
 
     fn stop_io(&self) {
         let io = std::mem::take(&mut *self.io.lock());
-        for (handle, _) in &io {
-            handle.tell(Command::Stop);
-        }
-        for (_, thread) in io {
-            // Terminating from a callback on the I/O thread itself must not wait for itself.
-            if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
-                let _ = thread.join();
-            }
-        }
+        stop_all(io);
     }
 
     fn live(&self) -> Vec<Arc<SocketCore>> {
@@ -400,6 +399,19 @@ impl ContextInner {
             if interrupted {
                 return Waited::Interrupted;
             }
+        }
+    }
+}
+
+/// Stops I/O threads and waits for their end.
+fn stop_all(io: Vec<StartedIo>) {
+    for (handle, _) in &io {
+        handle.tell(Command::Stop);
+    }
+    for (_, thread) in io {
+        // Terminating from a callback on the I/O thread itself must not wait for itself.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
+            let _ = thread.join();
         }
     }
 }
