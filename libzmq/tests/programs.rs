@@ -162,6 +162,7 @@ programs! {
     unload;
     reload;
     descriptors;
+    leaving;
 }
 
 /// Under valgrind: no invalid access, and nothing lost that nobody points to. Only programs that do not fork, and that
