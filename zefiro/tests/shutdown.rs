@@ -352,7 +352,10 @@ fn what_begins_while_the_socket_is_closed_ends_with_it() {
         });
         drop((pull, warm));
         let (tell, told) = std::sync::mpsc::channel();
-        thread::spawn(move || tell.send(context.terminate()));
+        thread::spawn(move || {
+            context.terminate();
+            let _ = tell.send(());
+        });
         told.recv_timeout(LONG).unwrap_or_else(|_| panic!("round {round} does not end"));
     }
 }
