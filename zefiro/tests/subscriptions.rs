@@ -1,9 +1,11 @@
 //! Subscriptions and notices that must not get lost, over real sockets.
 
 mod util;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::time::Duration;
-use util::{over_each_transport, socket};
-use zefiro::{Configure, Context, Pub, Stream, Sub, Wait};
+use util::{LONG, over_each_transport, socket};
+use zefiro::{Configure, Context, EventKind, Pub, Stream, Sub, Wait, XSub};
 
 const SHORT: Duration = Duration::from_secs(5);
 
@@ -106,4 +108,42 @@ fn a_future_on_a_stream_socket_is_woken_when_its_peer_goes() {
     }
     println!("future ready after {:?}", then.elapsed());
     dropper.join().unwrap();
+}
+
+#[test]
+fn what_was_unsubscribed_between_two_connections_is_not_asked_for_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let xsub = XSub::builder().linger(Duration::ZERO).send_high_water_mark(0usize).build().unwrap();
+    let mut monitor = xsub.monitor();
+    xsub.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    // A publisher of ZMTP 3.0: subscriptions are messages to it.
+    let greet = || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut hello = util::handshake("XPUB");
+        hello[11] = 0;
+        stream.write_all(&hello).unwrap();
+        stream
+    };
+    let stuck = greet();
+    xsub.wait_connected(1, LONG).unwrap();
+    let topics: Vec<String> = (0..100).map(|number| format!("{number:060000}")).collect();
+    for topic in &topics {
+        xsub.subscribe(topic).unwrap();
+    }
+    drop(stuck);
+    while !matches!(monitor.recv_timeout(LONG).expect("an event").kind, EventKind::Disconnected(_)) {}
+    for topic in &topics {
+        xsub.unsubscribe(topic).unwrap();
+    }
+    let mut stream = greet();
+    xsub.wait_connected(1, LONG).unwrap();
+    xsub.subscribe("last").unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let (mut heard, mut piece) = (Vec::new(), vec![0; 65536]);
+    while !heard.ends_with(b"\x01last") {
+        let count = stream.read(&mut piece).unwrap();
+        assert!(count > 0);
+        heard.extend_from_slice(&piece[..count]);
+    }
+    assert!(heard.len() < 1000, "{} bytes for one subscription", heard.len());
 }

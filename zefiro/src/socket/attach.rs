@@ -12,6 +12,7 @@ use crate::io::{Command, Which};
 use crate::message::Message;
 use crate::pipe::outbox::{Format, Outbox, WriteState};
 use crate::pipe::{Line, Notice, PeerFacts, PipeId};
+use crate::routing::request::Request;
 use crate::transport::udp::Datagrams;
 
 /// What became of a pipe whose stream was lost.
@@ -151,6 +152,7 @@ impl State {
     ) -> LinkDown {
         let id = link.pipe;
         self.unwatch(link);
+        let subscribes = matches!(self.pattern.socket_type(), SocketType::Sub | SocketType::XSub);
         let Some((pipe, pool, broadcast)) = self.pipes.get_with_memory(id) else { return LinkDown::Done };
         let Line::Stream(current, outbox) = &mut pipe.line else { return LinkDown::Done };
         if !Arc::ptr_eq(current, link) {
@@ -159,7 +161,11 @@ impl State {
         if outbox.state() == WriteState::Draining {
             return LinkDown::Busy;
         }
-        let (kept, lost) = outbox.reclaim(pool, broadcast);
+        let (mut kept, lost) = outbox.reclaim(pool, broadcast);
+        if subscribes {
+            // To old peers subscriptions are messages. The next connection is told those that hold by then.
+            kept.retain(|message| message.frame_count() > 1 || Request::of(message.first()).is_none());
+        }
         let mut dropped = lost as u64;
         if !lasting {
             dropped += kept.len() as u64;
