@@ -96,13 +96,14 @@ impl DuctWriter {
             return true;
         }
         let mut shared = self.duct.shared.lock();
-        if shared.reader_asleep && shared.queue.is_empty() {
-            // It has read all there was, whatever it acknowledged: with a lower mark it would have.
-            shared.acknowledged = self.written;
-        }
         self.acknowledged = shared.acknowledged;
         self.limit = shared.limit();
-        let room = self.limit == 0 || self.written - self.acknowledged < self.limit as u64;
+        let mut room = self.limit == 0 || self.written - self.acknowledged < self.limit as u64;
+        if !room && shared.reader_asleep && shared.queue.is_empty() {
+            // It has read all there was, and by the marks of that time too little to acknowledge: they were lowered.
+            (self.acknowledged, shared.acknowledged) = (self.written, self.written);
+            room = true;
+        }
         shared.writer_asleep = !room && !shared.reader_gone;
         room
     }
