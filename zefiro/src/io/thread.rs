@@ -388,7 +388,18 @@ impl IoThread {
             Loss::Renewed => (None, DropReason::PeerGone),
             _ => (session.parting(), DropReason::PeerGone),
         };
-        let down = session.core.lock().link_down(&link, lasting, reason, parting.as_ref());
+        // Without reconnects the endpoint goes with its peer, in one: whoever sees the peer gone may connect anew.
+        let goes = matches!(&session.origin, Origin::Connect(dialer) if !dialer.reconnects())
+            && loss.is_retryable()
+            && session.closing.is_none();
+        let down = {
+            let mut state = session.core.lock();
+            let down = state.link_down(&link, lasting, reason, parting.as_ref());
+            if goes && down != LinkDown::Busy {
+                state.forget_connect(&session.endpoint());
+            }
+            down
+        };
         if down == LinkDown::Busy {
             return self.handle.tell(Command::Lost(link, loss));
         }
@@ -396,7 +407,7 @@ impl IoThread {
             session.emit(EventKind::Disconnected(loss.to_string()));
         }
         session.phase = Phase::Waiting;
-        self.after_loss(link.token, &loss);
+        if goes { self.finish(link.token) } else { self.after_loss(link.token, &loss) }
     }
 
     /// The stream is gone: a connecting session tries again, any other is over.
