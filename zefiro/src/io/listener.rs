@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +25,8 @@ pub(crate) struct Listener {
     pub(crate) options: Arc<Options>,
     pub(crate) io: Arc<IoHandle>,
     is_ipc: bool,
+    /// This end of all that is accepted, as an endpoint; none where each has its own.
+    local: Option<String>,
     traces: ipc::Traces,
     /// Connections from each address, where they are limited.
     seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
@@ -40,12 +42,23 @@ impl Listener {
         io: Arc<IoHandle>,
         ipc_traces: Option<ipc::Traces>,
     ) -> Listener {
+        let is_ipc = ipc_traces.is_some();
+        if net::ACCEPTED_INHERIT && !is_ipc {
+            // As for each connection: what the system refuses is not worth a listener.
+            let _ = tcp::configure(&socket, &options);
+        }
+        let local = match tcp::local_address(&socket) {
+            Some(address) if address.ip().is_unspecified() => None,
+            Some(address) => Some(format!("tcp://{address}")),
+            None => Some(endpoint.to_string()),
+        };
         Listener {
             socket: Mutex::new(Some(socket)),
             endpoint,
             options,
             io,
-            is_ipc: ipc_traces.is_some(),
+            is_ipc,
+            local,
             traces: ipc_traces.unwrap_or_default(),
             seats: Arc::default(),
             token: AtomicU64::new(0),
@@ -94,21 +107,19 @@ impl Listener {
             Some(socket) => net::accept(socket),
             None => return Ok(None),
         };
-        let stream = match accepted {
-            Ok(stream) => stream,
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted) => {
                 return Ok(None);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
             Err(error) => return Err(error),
         };
-        stream.set_nonblocking(true)?;
-        let peer = if self.is_ipc { self.ipc_peer(&stream)? } else { self.tcp_peer(&stream)? };
+        let peer = if self.is_ipc { self.ipc_peer(&stream)? } else { self.tcp_peer(&stream, address)? };
         Ok(Some((stream, peer)))
     }
 
-    fn tcp_peer(&self, stream: &Socket) -> io::Result<Peer> {
-        let address = tcp::peer_address(stream);
+    fn tcp_peer(&self, stream: &Socket, address: Option<SocketAddr>) -> io::Result<Peer> {
         let filters = &self.options.tcp_accept_filters;
         if let Some(address) = address
             && !filters.is_empty()
@@ -123,12 +134,15 @@ impl Listener {
             (Some(address), Some(most)) => Some(self.take_seat(address.ip().to_canonical(), most)?),
             _ => None,
         };
-        // The peer may be gone already; then the first read says so.
-        let _ = tcp::configure(stream, &self.options);
+        if !net::ACCEPTED_INHERIT {
+            // The peer may be gone already; then the first read says so.
+            let _ = tcp::configure(stream, &self.options);
+        }
+        let local = || tcp::local_address(stream).map(|address| format!("tcp://{address}"));
         Ok(Peer {
             endpoint: address.map(|address| format!("tcp://{address}")),
             address: address.map(|address| address.ip().to_canonical().to_string()),
-            local: tcp::local_address(stream).map(|address| format!("tcp://{address}")),
+            local: self.local.clone().or_else(local),
             descriptor: stream.as_raw_fd(),
             seat,
         })

@@ -167,31 +167,39 @@ impl Session {
         self.core.lock().emit(monitor::Event { peer, local, value, ..event });
     }
 
-    /// Tells that the system has connected `stream`.
-    pub(crate) fn connected(&mut self, stream: &Socket) {
+    /// The system has connected `stream`, which this side dialled.
+    fn connected(&mut self, stream: &Socket) -> Result<(), Loss> {
+        let Origin::Connect(dialer) = &mut self.origin else { return Ok(()) };
+        dialer.established();
+        let (local, remote) = (tcp::local_address(stream), tcp::peer_address(stream));
         self.peer.descriptor = stream.as_raw_fd();
-        let local = tcp::local_address(stream).map(|address| format!("tcp://{address}"));
-        self.peer.local = local.or_else(|| self.peer.endpoint.clone());
+        self.peer.endpoint = Some(dialer.text.to_string());
+        self.peer.local = local.map(|address| format!("tcp://{address}")).or_else(|| self.peer.endpoint.clone());
+        self.peer.address = match remote {
+            Some(address) => Some(address.ip().to_canonical().to_string()),
+            None => ipc::credentials(stream).map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}")),
+        };
         self.emit(EventKind::Connected);
+        if remote.is_some() && remote == local {
+            return Err(Loss::Io(io::Error::new(ErrorKind::ConnectionRefused, "connected to itself")));
+        }
+        Ok(())
     }
 
-    /// The system has connected `stream`: the handshake begins, or without one the session is established.
-    pub(crate) fn begin(&mut self, stream: Socket, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<(), Loss> {
+    /// The system has connected `stream`: the handshake begins, or without one the session is established. `watched`: the
+    /// I/O thread has it in its set already.
+    pub(crate) fn begin(
+        &mut self,
+        stream: Socket,
+        watched: bool,
+        io: &Arc<IoHandle>,
+        token: u64,
+        now: Instant,
+    ) -> Result<(), Loss> {
+        self.connected(&stream)?;
         let options = self.options();
-        if let Origin::Connect(dialer) = &mut self.origin {
-            dialer.established();
-            let remote = tcp::peer_address(&stream);
-            self.peer.endpoint = Some(dialer.text.to_string());
-            self.peer.address = match remote {
-                Some(address) => Some(address.ip().to_canonical().to_string()),
-                None => ipc::credentials(&stream).map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}")),
-            };
-            if remote.is_some() && remote == tcp::local_address(&stream) {
-                return Err(Loss::Io(io::Error::new(ErrorKind::ConnectionRefused, "connected to itself")));
-            }
-        }
         let interest = Interest::READ;
-        if io.selector.modify(&stream, token, interest).is_err() {
+        if !watched || io.selector.modify(&stream, token, interest).is_err() {
             io.selector.add(&stream, token, interest).map_err(Loss::Io)?;
         }
         if self.is_raw() {
@@ -233,13 +241,20 @@ impl Session {
         let Phase::Greeting(stream, connection, _) = &mut self.phase else { return Ok(Ok(())) };
         // Who talks on without end, as one that was refused may, does not keep the thread from the others.
         for _ in 0..READS_IO {
-            match net::read(&*stream, connection.input()) {
+            let input = connection.input();
+            let read = net::read(&*stream, input);
+            // What comes after is told of again.
+            let was_all = input.len() < input.capacity();
+            match read {
                 Ok(0) => return Err(Loss::PeerClosed),
-                Ok(_) if self.refused => connection.input().clear(),
+                Ok(_) if self.refused => input.clear(),
                 Ok(_) => {
                     let handled = connection.handle_input(now).map_err(Loss::Protocol);
                     if handled.is_err() || connection.is_ready() {
                         return Ok(handled);
+                    }
+                    if was_all {
+                        return Ok(Ok(()));
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Ok(())),

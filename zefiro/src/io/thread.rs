@@ -295,7 +295,7 @@ impl IoThread {
         let session = Session::new(core.clone(), Origin::Accept(listener.clone()), peer);
         session.emit(EventKind::Accepted);
         let token = self.insert(Item::Session(Box::new(session)));
-        self.begin(token, stream);
+        self.begin(token, stream, false);
         token
     }
 
@@ -322,10 +322,10 @@ impl IoThread {
 
     // ---- the handshake ----
 
-    fn begin(&mut self, token: u64, stream: socket2::Socket) {
+    fn begin(&mut self, token: u64, stream: socket2::Socket, watched: bool) {
         let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
-        match session.begin(stream, &io, token, Instant::now()) {
+        match session.begin(stream, watched, &io, token, Instant::now()) {
             Ok(()) => self.arm(token),
             Err(loss) => self.handshake_lost(token, loss),
         }

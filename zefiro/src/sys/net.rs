@@ -1,12 +1,13 @@
 //! Reading and writing streams: never a signal, never blocking, interrupted calls tried again.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::faults::{Call, fail, shorten};
 
@@ -73,20 +74,44 @@ fn read_faultily(stream: std::os::fd::BorrowedFd<'_>, buffer: &mut Vec<u8>) -> O
     })
 }
 
-/// Takes a peer that wants to connect.
-pub(crate) fn accept(listener: &socket2::Socket) -> io::Result<socket2::Socket> {
+/// Takes a peer that wants to connect: a stream that never blocks, and the peer's address if it is one of a network.
+pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, Option<SocketAddr>)> {
     fail(Call::Accept)?;
-    listener.accept().map(|(stream, _)| stream)
+    accept_quietly(listener)
 }
 
-/// A new socket.
-pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<socket2::Socket> {
-    fail(Call::Open)?;
-    socket2::Socket::new(domain, kind, protocol)
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn accept_quietly(listener: &Socket) -> io::Result<(Socket, Option<SocketAddr>)> {
+    let flags = rustix::net::SocketFlags::CLOEXEC | rustix::net::SocketFlags::NONBLOCK;
+    let (stream, address) = rustix::net::acceptfrom_with(listener, flags)?;
+    Ok((Socket::from(stream), address.and_then(|address| SocketAddr::try_from(address).ok())))
 }
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn accept_quietly(listener: &Socket) -> io::Result<(Socket, Option<SocketAddr>)> {
+    let (stream, address) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok((stream, address.as_socket()))
+}
+
+/// A new socket, which never blocks.
+pub(crate) fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    fail(Call::Open)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return Socket::new(domain, kind.nonblocking(), protocol);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let socket = Socket::new(domain, kind, protocol)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
+
+/// Whether what is set of a listener holds for the streams it accepts.
+pub(crate) const ACCEPTED_INHERIT: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Begins to connect.
-pub(crate) fn connect(stream: &socket2::Socket, address: &socket2::SockAddr) -> io::Result<()> {
+pub(crate) fn connect(stream: &Socket, address: &SockAddr) -> io::Result<()> {
     fail(Call::Connect)?;
     stream.connect(address)
 }

@@ -90,9 +90,7 @@ pub(crate) fn credentials(_socket: &Socket) -> Option<(u32, u32, u32)> {
 }
 
 fn open() -> io::Result<Socket> {
-    let socket = net::open(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+    net::open(Domain::UNIX, Type::STREAM, None)
 }
 
 fn address(endpoint: &IpcEndpoint) -> io::Result<SockAddr> {

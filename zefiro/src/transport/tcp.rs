@@ -59,7 +59,7 @@ pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// The addresses of both ends as text; empty where the system does not know.
+/// The address of the other end, once it is connected.
 pub(crate) fn peer_address(socket: &Socket) -> Option<SocketAddr> {
     SockRef::from(socket).peer_addr().ok()?.as_socket()
 }
@@ -71,7 +71,6 @@ pub(crate) fn local_address(socket: &Socket) -> Option<SocketAddr> {
 
 fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
     let socket = net::open(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
     if let Some(bytes) = options.send_buffer {
         socket.set_send_buffer_size(bytes)?;
     }

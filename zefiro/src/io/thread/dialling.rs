@@ -16,6 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::monitor::EventKind;
 use crate::socket::core::SocketCore;
 use crate::sys::{Interest, net};
+use crate::transport::tcp;
 
 impl IoThread {
     pub(super) fn connect(&mut self, core: Arc<SocketCore>, dialer: Box<Dialer>) {
@@ -78,11 +79,16 @@ impl IoThread {
         match dialled {
             Ok(dial) if dial.connected => {
                 self.abandon_race(token);
-                self.dial_succeeded(token, dial.stream);
+                self.dial_succeeded(token, dial.stream, false);
             }
             Ok(dial) => {
                 session.peer.descriptor = dial.stream.as_raw_fd();
                 session.emit_with(EventKind::ConnectDelayed, Errno::INPROGRESS.raw_os_error() as u64);
+                if tcp::peer_address(&dial.stream).is_some() {
+                    // The peer is near, and connected already.
+                    self.abandon_race(token);
+                    return self.dial_succeeded(token, dial.stream, false);
+                }
                 if let Err(error) = io.selector.add(&dial.stream, token, Interest::WRITE) {
                     return self.dial_failed(token, &error);
                 }
@@ -108,7 +114,7 @@ impl IoThread {
         let (failed, connected) = race.settle(Instant::now(), !late);
         if let Some(stream) = connected {
             self.abandon_race(token);
-            return self.dial_succeeded(token, stream);
+            return self.dial_succeeded(token, stream, true);
         }
         let running = race.is_running();
         for (index, (stream, error)) in failed.iter().enumerate() {
@@ -152,16 +158,14 @@ impl IoThread {
         session.deadline = session.closing.flatten();
     }
 
-    fn dial_succeeded(&mut self, token: u64, stream: Socket) {
+    /// One has connected; `watched`: the I/O thread has it in its set already.
+    fn dial_succeeded(&mut self, token: u64, stream: Socket, watched: bool) {
         let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
         let Origin::Connect(dialer) = &mut session.origin else { return };
         dialer.addresses.clear();
         match dialer.socks() {
-            None => {
-                session.connected(&stream);
-                self.begin(token, stream);
-            }
+            None => self.begin(token, stream, watched),
             Some(Err(error)) => {
                 let _ = io.selector.remove(&stream);
                 drop(stream);
@@ -212,8 +216,7 @@ impl IoThread {
             Ok(true) => {
                 let Phase::Proxying(stream, _) = std::mem::replace(&mut session.phase, Phase::Waiting) else { return };
                 session.deadline = session.closing.flatten();
-                session.connected(&stream);
-                self.begin(token, stream);
+                self.begin(token, stream, true);
             }
             Err(error) => self.proxy_failed(token, &error),
         }
