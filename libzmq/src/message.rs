@@ -577,7 +577,7 @@ pub unsafe extern "C" fn zmq_msg_group(message: *mut Message) -> *const c_char {
 }
 
 /// Whether memory of this size could be had at all: asking for more would end the process.
-fn can_allocate(size: usize) -> bool {
+pub(crate) fn can_allocate(size: usize) -> bool {
     if size <= CERTAIN_BYTES {
         return true;
     }

@@ -36,6 +36,9 @@ fn send_frame(socket: &SocketHandle, frame: &mut Frame, flags: c_int) -> Outcome
 /// Sends a copy of the bytes.
 #[inline]
 fn send_bytes(socket: &SocketHandle, bytes: &[u8], flags: c_int) -> Outcome<()> {
+    if !message::can_allocate(bytes.len()) {
+        return Err(Failure(libc::ENOMEM));
+    }
     if flags & SNDMORE != 0 {
         return send_frame(socket, &mut Frame::copy_from_slice(bytes), flags);
     }

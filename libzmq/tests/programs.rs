@@ -163,6 +163,7 @@ programs! {
     reload;
     descriptors;
     leaving;
+    scarce_memory;
 }
 
 /// Under valgrind: no invalid access, and nothing lost that nobody points to. Only programs that do not fork, and that

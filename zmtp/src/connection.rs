@@ -185,7 +185,8 @@ impl Connection {
         }
     }
 
-    /// A buffer with room: append what was read, then call [`handle_input`](Connection::handle_input).
+    /// A buffer with room: append what was read, then call [`handle_input`](Connection::handle_input). It has no room if
+    /// there is no memory for what the peer sends; then the connection cannot go on.
     pub fn input(&mut self) -> &mut Vec<u8> {
         let len = self.input.len();
         let fresh = self.input_bytes.max(self.large_bytes);
@@ -196,10 +197,12 @@ impl Connection {
         // What a peer announces is only made room for as far as it has kept its word so far.
         let trusted = (2 * len).max(INPUT_BYTES_MAX).max(self.large_bytes);
         let want = need.min(trusted).max(if len == 0 { fresh } else { 0 });
+        // A peer must not end the process by what it sends: where memory is short, a little more of it may still be had.
         if self.input.capacity() < want {
-            self.input.reserve_exact(want - len);
-        } else if self.input.capacity() == len {
-            self.input.reserve_exact(len.clamp(INPUT_BYTES_MIN, INPUT_BYTES_MAX));
+            let _ = self.input.try_reserve_exact(want - len);
+        }
+        if self.input.capacity() == len {
+            let _ = self.input.try_reserve_exact(len.clamp(INPUT_BYTES_MIN, INPUT_BYTES_MAX));
         }
         &mut self.input
     }
@@ -441,6 +444,9 @@ impl Connection {
             });
             // Not all there; the buffer grows with what comes.
             let Some(body) = body else { break Ok(()) };
+            if opened.try_reserve(body.len() + HEADER_BYTES_MAX).is_err() {
+                break Err(Error::OutOfMemory);
+            }
             at += header.len + body.len();
             if let Err(error) = opener.open(body, opened) {
                 break Err(error);
@@ -616,7 +622,9 @@ impl Connection {
             if !tail.is_empty() {
                 let trusted = INPUT_BYTES_MAX.max(self.large_bytes);
                 let room = scanner.need().min(trusted).max(self.input_bytes).max(self.large_bytes).max(tail.len());
-                rest.reserve_exact(room);
+                if rest.try_reserve_exact(room).is_err() {
+                    rest.reserve_exact(tail.len());
+                }
                 rest.extend_from_slice(tail);
             }
             let mut bytes = std::mem::replace(&mut self.input, rest);
@@ -649,6 +657,9 @@ fn push_commands(mechanism: &mut dyn Mechanism, out: &mut Vec<u8>) {
 /// Capacity of an input buffer after a pause, and while reads keep filling it.
 const INPUT_BYTES_MIN: usize = 8 * 1024;
 const INPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest header of a frame.
+const HEADER_BYTES_MAX: usize = 10;
 
 /// Room for a header beside a large message, and the largest message room is made for in advance.
 const LARGE_MARGIN: usize = 32;

@@ -41,6 +41,8 @@ pub enum Error {
     Negotiation(String),
     /// The system gives no random bytes.
     NoRandom,
+    /// The system gives no memory for what the peer sends.
+    OutOfMemory,
     /// The peer offers another security mechanism.
     MechanismMismatch(String),
     /// The peer's ZMTP version has no security, which this socket asks for.
@@ -94,10 +96,10 @@ impl Error {
         matches!(self, Error::HandshakeTimeout | Error::HeartbeatTimeout)
     }
 
-    /// Whether a connecting socket should try again: after a timeout, or when there was no ticket to be
+    /// Whether a connecting socket should try again: after a timeout, or when there was no memory or no ticket to be
     /// had, not after a breach of the protocol.
     pub fn retryable(&self) -> bool {
-        self.is_timeout() || matches!(self, Error::Negotiation(_))
+        self.is_timeout() || matches!(self, Error::Negotiation(_) | Error::OutOfMemory)
     }
 }
 
@@ -119,6 +121,7 @@ impl fmt::Display for Error {
             Error::InvalidSequence => f.write_str("an encrypted frame came twice or out of order"),
             Error::Negotiation(text) => f.write_str(text),
             Error::NoRandom => f.write_str("the system gives no random bytes"),
+            Error::OutOfMemory => f.write_str("the system gives no memory for what the peer sends"),
             Error::MechanismMismatch(name) => write!(f, "the peer offers the security mechanism {name}, not ours"),
             Error::InsecureVersion => f.write_str("the peer's ZMTP version has no security, which is required"),
             Error::IncompatibleType(name) => write!(f, "the peer is a {name} socket, which this type cannot talk to"),

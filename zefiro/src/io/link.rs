@@ -81,6 +81,7 @@ impl Loss {
         let errno = match self {
             Loss::PeerClosed => Errno::PIPE,
             Loss::Io(error) => return error.raw_os_error().unwrap_or_default() as u64,
+            Loss::Protocol(zmtp::Error::OutOfMemory) => Errno::NOMEM,
             Loss::Protocol(_) | Loss::Answer(_) | Loss::Greedy(_) => Errno::PROTO,
             Loss::NoAnswer => Errno::TIMEDOUT,
             Loss::Crowded => Errno::NOBUFS,

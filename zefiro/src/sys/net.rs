@@ -11,8 +11,12 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::faults::{Call, fail, shorten};
 
-/// Appends what the stream has to `buffer`, as far as its spare capacity goes. `Ok(0)` is the end.
+/// Appends what the stream has to `buffer`, as far as its spare capacity goes. `Ok(0)` is the end. A buffer without room is
+/// one there was no memory for.
 pub(crate) fn read(stream: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    if buffer.len() == buffer.capacity() {
+        return Err(Errno::NOMEM.into());
+    }
     loop {
         #[cfg(zefiro_faults)]
         if let Some(result) = read_faultily(stream.as_fd(), buffer) {
