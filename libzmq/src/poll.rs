@@ -243,12 +243,18 @@ impl Signal {
         Ok(signal)
     }
 
+    /// Puts it out: what lights it from now on is to be seen, what lit it before is to be looked for.
     pub(crate) fn put_out(&self) {
-        if self.lit.swap(false, Ordering::AcqRel) {
-            let mut count = [0u8; 8];
-            // SAFETY: the descriptor is an eventfd of ours, the buffer eight bytes.
-            unsafe { libc::read(self.fd.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
-        }
+        let mut count = [0u8; 8];
+        // SAFETY: the descriptor is an eventfd of ours, the buffer eight bytes.
+        unsafe { libc::read(self.fd.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+        // Not before: one that lights it in between would be read away, and all others take it for lit. One that is about
+        // to write lights it once too often at worst.
+        self.lit.swap(false, Ordering::AcqRel);
+    }
+
+    fn is_lit(&self) -> bool {
+        self.lit.load(Ordering::Acquire)
     }
 }
 
@@ -297,7 +303,9 @@ pub(crate) fn wait(items: &mut [Watched], timeout: Option<Duration>, mask: *cons
         fds.push(pollfd { fd: signal.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     }
     loop {
-        if let Some(signal) = &signal {
+        if let Some(signal) = &signal
+            && (signal.is_lit() || fds.last().is_some_and(|fd| fd.revents != 0))
+        {
             signal.put_out();
         }
         let ready = look(items)?;
