@@ -125,6 +125,7 @@ macro_rules! programs_for_ours_only {
 
 programs_for_ours_only! {
     fork_storm;
+    fork_holds;
     signal_storm;
     few_descriptors;
     crowd;

@@ -27,6 +27,8 @@ pub(crate) struct Listener {
     is_ipc: bool,
     /// This end of all that is accepted, as an endpoint; none where each has its own.
     local: Option<String>,
+    /// Bound by somebody else, who may go on listening with it.
+    adopted: bool,
     traces: ipc::Traces,
     /// Connections from each address, where they are limited.
     seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
@@ -59,10 +61,17 @@ impl Listener {
             io,
             is_ipc,
             local,
+            adopted: false,
             traces: ipc_traces.unwrap_or_default(),
             seats: Arc::default(),
             token: AtomicU64::new(0),
         }
+    }
+
+    /// One whose descriptor the program has brought along.
+    pub(crate) fn adopted(mut self) -> Listener {
+        self.adopted = true;
+        self
     }
 
     /// An event of the listener itself.
@@ -182,6 +191,11 @@ impl Listener {
     pub(crate) fn close(&self) -> bool {
         let Some(socket) = self.socket.lock().take() else { return false };
         let _ = self.io.selector.remove(&socket);
+        if !self.adopted {
+            // A child that was forked off meanwhile has a copy of the descriptor: without this the address would be taken,
+            // and peers would be let in and never answered, for as long as it lives.
+            net::shutdown(&socket);
+        }
         drop(socket);
         let _ = self.traces.remove();
         true

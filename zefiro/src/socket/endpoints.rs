@@ -142,7 +142,7 @@ impl SocketCore {
                 return Err(Error::with_text(ErrorKind::InvalidEndpoint, BIND, text, why));
             }
         };
-        self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, traces))?;
+        self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, traces).adopted())?;
         Ok(endpoint)
     }
 
