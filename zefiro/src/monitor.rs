@@ -80,7 +80,7 @@ pub enum EventKind {
     Disconnected(String),
     /// A listener was closed, or an attempt to connect given up.
     Closed(String),
-    /// A second peer came with a routing id in use, and is ignored.
+    /// Two peers have the same routing id: this one, the newcomer or with a handover the older, is ignored.
     DuplicateRoutingId,
     /// The socket was closed.
     Stopped,

@@ -4,6 +4,7 @@ mod util;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use util::{LONG, socket};
 use zefiro::{Configure, Context, Dealer, EventKind, Frame, Message, Router};
@@ -124,16 +125,25 @@ fn a_name_handed_over_leads_to_the_newcomer() {
     let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
     let join = || {
         let dealer = Dealer::builder().context(&context).routing_id("ann").recv_timeout(LONG);
-        let dealer = dealer.reconnect_interval(None).build().unwrap();
+        let dealer = dealer.reconnect_interval(Duration::from_millis(1)).build().unwrap();
         dealer.connect(&endpoint).unwrap();
         dealer
     };
     let holder = join();
     holder.send("first").unwrap();
     assert_eq!(router.recv().unwrap(), ["ann", "first"]);
+    let mut monitor = router.monitor();
     let newcomer = join();
     newcomer.send("taken over").unwrap();
     assert_eq!(router.recv().unwrap(), ["ann", "taken over"]);
-    router.send(["ann", "you?"]).unwrap();
-    assert_eq!(newcomer.recv().unwrap(), "you?");
+    while monitor.recv_timeout(LONG).unwrap().kind != EventKind::DuplicateRoutingId {}
+    holder.send("unheard").unwrap();
+    // The holder does not come back for its name.
+    for _ in 0..200 {
+        router.send(["ann", "you?"]).unwrap();
+        assert_eq!(newcomer.recv().unwrap(), "you?");
+        newcomer.send("me").unwrap();
+        assert_eq!(router.recv().unwrap(), ["ann", "me"]);
+    }
+    assert!(holder.try_recv().is_err());
 }

@@ -86,6 +86,7 @@ static void same_name (int handover)
     void *one = open_socket (context, ZMQ_DEALER);
     void *other = open_socket (context, ZMQ_DEALER);
     char real[256];
+    int i;
     printf ("-- the same name twice, handover %d\n", handover);
     set_int (router, ZMQ_ROUTER_HANDOVER, handover);
     NEED (zmq_setsockopt (one, ZMQ_ROUTING_ID, "ann", 3) == 0);
@@ -105,6 +106,13 @@ static void same_name (int handover)
     send_text (router, "ann", ZMQ_SNDMORE);
     send_text (router, "to the owner of the name", 0);
     receive (handover ? other : one, 0);
+    /* Nor does it change hands again by itself. */
+    for (i = 0; i < 5; i++) {
+        usleep (100000);
+        send_text (router, "ann", ZMQ_SNDMORE);
+        send_text (router, "still", 0);
+        receive (handover ? other : one, 0);
+    }
     zmq_close (one);
     zmq_close (other);
     zmq_close (router);

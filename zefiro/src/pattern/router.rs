@@ -32,19 +32,28 @@ impl Router {
                 pipes.report_duplicate(id);
                 return;
             }
-            let replacement = self.table.generate();
-            pipes.set_routing_id(holder, replacement);
-            self.table.remove(&name, holder);
-            let mut lost = Message::new();
-            while pipes.read(holder, &mut lost) {
-                pipes.count_dropped(DropReason::PeerGone, 1);
-            }
-            pipes.close(holder);
+            self.dispossess(pipes, &name, holder);
         }
         self.table.insert(name.clone(), id);
         pipes.set_routing_id(id, name);
         if pipes.has_message(id) {
             self.queue.readable(pipes, id);
+        }
+    }
+
+    /// Takes its name from a peer, and its unread messages. Its connection stays open and is ignored from then on: closed,
+    /// a peer that lives would be back in a moment and take the name in its turn, and so on for ever.
+    fn dispossess(&mut self, pipes: &mut Pipes, name: &Frame, holder: PipeId) {
+        self.table.remove(name, holder);
+        drop_unread(pipes, holder);
+        if pipes.is_stream(holder) {
+            self.queue.forget(pipes, holder);
+            pipes.set_routing_id(holder, Frame::new());
+            pipes.report_duplicate(holder);
+        } else {
+            let replacement = self.table.generate();
+            pipes.set_routing_id(holder, replacement);
+            pipes.close(holder);
         }
     }
 
@@ -119,6 +128,10 @@ impl Pattern for Router {
 
     fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         self.table.remove(&pipes.routing_id(id), id);
+        if pipes.routing_id(id).is_empty() {
+            // It was ignored: nobody is going to read what it said.
+            drop_unread(pipes, id);
+        }
         // A connection that the program, or a newcomer of the same name, ended is no news.
         if pipes.get(id).is_some_and(|pipe| pipe.connected && !pipe.closing && !pipe.is_duct()) {
             self.notify(pipes, options, id, NOTIFY_DISCONNECT);
@@ -178,6 +191,14 @@ impl Pattern for Router {
             Err((refusal, _)) if options.router_mandatory => Err(refusal),
             _ => Ok(()),
         }
+    }
+}
+
+/// Loses what a peer said that nobody has read.
+fn drop_unread(pipes: &mut Pipes, id: PipeId) {
+    let mut lost = Message::new();
+    while pipes.read(id, &mut lost) {
+        pipes.count_dropped(DropReason::PeerGone, 1);
     }
 }
 

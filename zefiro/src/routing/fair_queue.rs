@@ -62,6 +62,12 @@ impl FairQueue {
         false
     }
 
+    /// The pipe is no longer read, whatever it has.
+    pub(crate) fn forget(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.ready.retain(|ready| *ready != id);
+        pipes.list(id, false);
+    }
+
     fn forget_front(&mut self, pipes: &mut Pipes, id: PipeId) {
         self.ready.pop_front();
         pipes.list(id, false);
