@@ -64,6 +64,36 @@ static void hang_up (void)
     zmq_close (stream);
 }
 
+static void tell_origin (void *stream)
+{
+    int i;
+    for (i = 0; i < 2; i++) {
+        zmq_msg_t part;
+        const char *address;
+        zmq_msg_init (&part);
+        NEED (zmq_msg_recv (&part, stream, 0) >= 0);
+        address = zmq_msg_gets (&part, "Peer-Address");
+        printf ("part %d, %d bytes, from %s\n", i, (int) zmq_msg_size (&part), address ? address : "nowhere");
+        zmq_msg_close (&part);
+    }
+}
+
+static void origins (void)
+{
+    void *stream = open_socket (context, ZMQ_STREAM);
+    char endpoint[256];
+    int fd;
+    say ("where data and notices are from");
+    bind_anywhere (stream, "tcp://127.0.0.1:*", endpoint);
+    fd = dial (endpoint);
+    tell_origin (stream);
+    NEED (write (fd, "hello", 5) == 5);
+    tell_origin (stream);
+    close (fd);
+    tell_origin (stream);
+    zmq_close (stream);
+}
+
 static void quiet (void)
 {
     void *stream = open_socket (context, ZMQ_STREAM);
@@ -138,6 +168,7 @@ int main (void)
     context = zmq_ctx_new ();
     serve ();
     hang_up ();
+    origins ();
     quiet ();
     name_without_data ();
     two_streams ();

@@ -81,7 +81,10 @@ impl Pattern for Stream {
 
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
         let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
-        if !out.first().is_empty() {
+        if out.first().is_empty() {
+            // A notice is no message, but has the metadata of its connection.
+            pipes.note_received(id);
+        } else {
             pipes.count_received(id, out.byte_len());
         }
         out.push_front(pipes.routing_id(id));
