@@ -235,6 +235,23 @@ static void conflated (void)
     zmq_close (pull);
 }
 
+static void gone (const char *endpoint)
+{
+    static const char *const TOPICS[] = {"c", "ab", "b", "a"};
+    void *xpub, *sub;
+    int i;
+    printf ("-- the cancels of who is gone over %s\n", endpoint);
+    pair (ZMQ_XPUB, ZMQ_SUB, &xpub, &sub, endpoint);
+    for (i = 0; i < 4; i++) {
+        subscribe (sub, TOPICS[i]);
+        receive (xpub, 0);
+    }
+    zmq_close (sub);
+    for (i = 0; i < 4; i++)
+        receive (xpub, 0);
+    zmq_close (xpub);
+}
+
 static void many_at_once (void)
 {
     void *xpub = open_socket (context, ZMQ_XPUB);
@@ -292,6 +309,8 @@ int main (void)
     full (0);
     full (1);
     conflated ();
+    gone ("tcp://127.0.0.1:*");
+    gone ("inproc://gone");
     many_at_once ();
     late ();
     CALL (zmq_ctx_term (context));

@@ -143,6 +143,7 @@ impl XPub {
             self.last_peer = None;
         }
         let unseen = self.forget_unseen(options, id);
+        let before = self.shown.len();
         let XPub { subscriptions, asked, shown, silent, .. } = self;
         let mut tell = |topic: &[u8]| {
             if !*silent && !unseen.contains(topic) {
@@ -155,6 +156,10 @@ impl XPub {
                 tell(topic);
             }
         });
+        // Topics in their order, as libzmq tells them.
+        if let Some(told) = self.shown.make_contiguous().get_mut(before..) {
+            told.sort_unstable_by(|one, other| one.message.first().cmp(other.message.first()));
+        }
     }
 
     /// The peers that want a message on `topic`; of one `alone`, if that is given, whether it does.
@@ -330,6 +335,23 @@ mod tests {
         bench.end(one);
         assert_eq!(bench.recv().unwrap(), subscription(false, "b"));
         assert!(bench.recv().is_err());
+    }
+
+    #[test]
+    fn the_cancels_of_a_gone_subscriber_come_in_the_order_of_their_topics() {
+        for manual in [false, true] {
+            let mut bench = Bench::new(XPub::new());
+            bench.options.xpub_manual = manual;
+            let peer = bench.attach();
+            for topic in ["b", "a", "c", "", "ab"] {
+                bench.arrive(peer, subscription(true, topic));
+                bench.recv().unwrap();
+            }
+            bench.end(peer);
+            for topic in ["", "a", "ab", "b", "c"] {
+                assert_eq!(bench.recv().unwrap(), subscription(false, topic));
+            }
+        }
     }
 
     #[test]
