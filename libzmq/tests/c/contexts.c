@@ -149,8 +149,30 @@ static void blocked (void)
     zmq_threadclose (thread);
 }
 
+static void larger_buffers (void)
+{
+    static const int OPTIONS[] = {ZMQ_RCVMORE, ZMQ_EVENTS, ZMQ_FD, ZMQ_THREAD_SAFE, ZMQ_ROUTING_ID, ZMQ_LAST_ENDPOINT};
+    void *context = zmq_ctx_new ();
+    void *socket = zmq_socket (context, ZMQ_PAIR);
+    size_t i, j, size;
+    say ("options read into buffers with room to spare");
+    for (i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
+        unsigned char buffer[12];
+        memset (buffer, 0xff, sizeof buffer);
+        size = 10;
+        CALL (zmq_getsockopt (socket, OPTIONS[i], buffer, &size));
+        printf ("size %d, behind it:", (int) size);
+        for (j = size; j < sizeof buffer; j++)
+            printf (" %d", buffer[j]);
+        printf ("\n");
+    }
+    zmq_close (socket);
+    zmq_ctx_term (context);
+}
+
 int main (void)
 {
+    larger_buffers ();
     void *context;
     options ();
     limit ();

@@ -306,8 +306,7 @@ fn is_thread_safe(socket_type: SocketType) -> bool {
 
 /// A number goes into four bytes of what may be more.
 fn copy_number(value: i32, buffer: &mut [u8]) -> Option<usize> {
-    *buffer.first_chunk_mut::<4>()? = value.to_ne_bytes();
-    Some(4)
+    copy(&value.to_ne_bytes(), buffer)
 }
 
 fn copy(value: &[u8], buffer: &mut [u8]) -> Option<usize> {
