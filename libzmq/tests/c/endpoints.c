@@ -131,6 +131,22 @@ static void taken (void)
     zmq_close (other);
 }
 
+/* A directory where the file is to be. */
+static int occupied (void)
+{
+    char endpoint[64] = "ipc:///tmp/zefiro-test-XXXXXX";
+    void *socket = open_socket (context, ZMQ_PAIR);
+    int result, number;
+    say ("a directory is in the way");
+    NEED (mkdtemp (endpoint + strlen ("ipc://")) != NULL);
+    result = zmq_bind (socket, endpoint);
+    number = zmq_errno ();
+    rmdir (endpoint + strlen ("ipc://"));
+    zmq_close (socket);
+    errno = number;
+    return result;
+}
+
 static void several (void)
 {
     void *server = open_socket (context, ZMQ_PULL);
@@ -191,6 +207,7 @@ int main (void)
     sprintf (path, "ipc:///tmp/zefiro-test-%d", (int) getpid ());
     giving_up ("ipc", path);
     unlink (path + strlen ("ipc://"));
+    CALL (occupied ());
     taken ();
     several ();
     own_descriptor ();

@@ -45,10 +45,8 @@ pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> io::Result<(S
     let socket = open()?;
     let bound = match &endpoint {
         IpcEndpoint::Path(path) => {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            // What cannot be unlinked, say a directory, is in the way of the bind, which says so.
+            let _ = std::fs::remove_file(path);
             with_address(path, |address| socket.bind(address))
         }
         other => socket.bind(&address(other)?),
@@ -129,7 +127,7 @@ fn temporary_directory() -> io::Result<PathBuf> {
         .filter_map(std::env::var_os)
         .map(PathBuf::from)
         .find(|path| path.is_dir())
-        .unwrap_or_else(|| PathBuf::from("."));
+        .unwrap_or_default();
     for _ in 0..100 {
         let directory = parent.join(format!("tmp{}", unique_name()));
         let mut builder = std::fs::DirBuilder::new();
