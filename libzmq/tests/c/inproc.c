@@ -63,6 +63,30 @@ static void waiting (void)
     zmq_close (server);
 }
 
+/* open_socket's sockets do not linger. */
+static void deserted (int disconnects)
+{
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *server = open_socket (context, ZMQ_PULL);
+    printf ("-- who sent before the bind has %s since\n", disconnects ? "disconnected" : "closed");
+    NEED (zmq_connect (client, "inproc://deserted") == 0);
+    send_text (client, "one", 0);
+    send_text (client, "two", 0);
+    if (disconnects) {
+        CALL (zmq_disconnect (client, "inproc://deserted"));
+        send_text (client, "to nobody", ZMQ_DONTWAIT);
+    } else
+        zmq_close (client);
+    CALL (zmq_bind (server, "inproc://deserted"));
+    receive (server, 0);
+    receive (server, 0);
+    receive (server, ZMQ_DONTWAIT);
+    CALL (zmq_unbind (server, "inproc://deserted"));
+    if (disconnects)
+        zmq_close (client);
+    zmq_close (server);
+}
+
 static void closed_partner (void)
 {
     void *server = open_socket (context, ZMQ_PAIR);
@@ -124,6 +148,8 @@ int main (void)
     names ();
     one_partner ();
     waiting ();
+    deserted (0);
+    deserted (1);
     closed_partner ();
     any_types ();
     apart ();

@@ -200,7 +200,7 @@ impl SocketCore {
         }
         drop(state);
         for entry in entries {
-            entry.release(self, linger);
+            entry.release(self);
         }
         self.lock().finish_if_idle();
     }

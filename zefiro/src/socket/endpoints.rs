@@ -2,7 +2,6 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use zmtp::SocketType;
 
@@ -39,14 +38,14 @@ enum Kind {
 
 impl EndpointEntry {
     /// Gives up what it occupies; the socket was closed.
-    pub(super) fn release(self, core: &Arc<SocketCore>, linger: Option<Duration>) {
+    pub(super) fn release(self, core: &Arc<SocketCore>) {
         match self.kind {
             Kind::Bound(listener) => drop(listener.close()),
             Kind::Connected(_) | Kind::Datagrams(..) => {}
             Kind::BoundName(name) => core.context.names().unbind(&name, core),
             Kind::ConnectedName(name, pipe) => {
-                let waits = linger != Some(Duration::ZERO)
-                    && core.lock().pipes.get(pipe).is_some_and(|pipe| pipe.queued_out() > 0);
+                // Within the process what was sent is there to be read, whatever the linger.
+                let waits = core.lock().pipes.get(pipe).is_some_and(|pipe| pipe.queued_out() > 0);
                 if waits && !core.context.is_terminated() {
                     return;
                 }
@@ -392,6 +391,13 @@ impl SocketCore {
             }
             Kind::BoundName(name) => self.context.names().unbind(&name, self),
             Kind::ConnectedName(name, pipe) => {
+                let mut state = self.lock();
+                let unsent = state.pipes.get(pipe).is_some_and(|pipe| !pipe.is_duct() && pipe.queued_out() > 0);
+                if unsent && !self.context.is_terminated() {
+                    // What was sent waits on for whoever binds the name.
+                    return state.disconnect_pipe(pipe);
+                }
+                drop(state);
                 let waited = self.context.names().forget(&name, self, pipe);
                 let mut state = self.lock();
                 if waited {

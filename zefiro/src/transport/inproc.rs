@@ -162,7 +162,7 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
     };
     forward(&mut state.pipes, pipe, queue);
     state.connected += 1;
-    if state.phase == Phase::Closed {
+    if state.phase == Phase::Closed || state.pipes.get(pipe).is_some_and(|own| own.closing) {
         state.end_duct(pipe);
         return;
     }
