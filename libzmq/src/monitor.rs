@@ -1,5 +1,6 @@
 //! `zmq_socket_monitor*`: events as messages on an inproc socket.
 
+use std::borrow::Cow;
 use std::ffi::{c_char, c_int, c_void};
 
 use zefiro::{AnySocket, Event, EventKind, Frame, MonitorHandle, SocketType, Wait};
@@ -68,9 +69,10 @@ fn start(socket: &SocketHandle, endpoint: &str, events: u64, version: c_int, soc
     }
     let out = sender.clone();
     let handle = socket.socket.monitor_with(move |event| {
-        let number = number_of(&event.kind);
-        if number & events != 0 {
+        for event in as_libzmq_tells(&event).into_iter().flatten() {
+            let number = number_of(&event.kind);
             match version {
+                _ if number & events == 0 => {}
                 1 => send_version_1(&out, number, &event),
                 2 => send_version_2(&out, number, &event),
                 _ => {}
@@ -102,6 +104,29 @@ pub extern "C" fn zmq_socket_monitor_pipes_stats(socket: *mut c_void) -> c_int {
             Ok(0)
         })
     })
+}
+
+/// The events libzmq has for one of the engine's.
+fn as_libzmq_tells(event: &Event) -> [Option<Cow<'_, Event>>; 2] {
+    match event.kind {
+        // Of a peer that breaks the rules, in a way it has no code for, it tells only that the connection is over.
+        EventKind::HandshakeFailed(_) if event.value == libc::EPROTO as u64 => [None, None],
+        // It first tells that the socket is closed that was to listen, if there was one, which has no address yet over
+        // TCP; then of the address without the transport.
+        EventKind::BindFailed(_) => {
+            let mut failed = event.clone();
+            failed.endpoint = event.endpoint.split_once("://").map_or("", |(_, address)| address).into();
+            let mut closed = event.clone();
+            closed.kind = EventKind::Closed(String::new());
+            closed.value = NO_DESCRIPTOR;
+            if !event.endpoint.starts_with("ipc://") {
+                closed.endpoint.clear();
+            }
+            let had_socket = event.value != libc::ENODEV as u64;
+            [had_socket.then_some(Cow::Owned(closed)), Some(Cow::Owned(failed))]
+        }
+        _ => [Some(Cow::Borrowed(event)), None],
+    }
 }
 
 /// The bit of libzmq's that stands for it; 0 for what libzmq does not tell.
@@ -165,3 +190,6 @@ fn send_parts(out: &AnySocket, number: u64, values: &[u64], local: &str, remote:
 const TYPE: c_int = 16;
 const LINGER: c_int = 17;
 const PIPES_STATS: u64 = 0x10000;
+
+/// -1 as an event's value.
+const NO_DESCRIPTOR: u64 = u32::MAX as u64;

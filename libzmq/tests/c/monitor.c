@@ -156,6 +156,64 @@ static void bad (void)
     zmq_close (events);
 }
 
+static void failed_bind (const char *name, const char *endpoint)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *events = monitor (server, name);
+    unsigned char first[6];
+    char address[256];
+    int i;
+    say ("a bind that fails");
+    set_int (events, ZMQ_RCVTIMEO, 200);
+    CALL (zmq_bind (server, endpoint));
+    for (i = 0; i < 3 && zmq_recv (events, first, sizeof first, 0) == 6; i++) {
+        uint16_t event;
+        int size = zmq_recv (events, address, sizeof address - 1, 0);
+        NEED (size >= 0);
+        address[size] = 0;
+        memcpy (&event, first, sizeof event);
+        printf ("%s, %s\n", event_name (event),
+                size == 0                                                         ? "no address"
+                : strcmp (address, endpoint) == 0                                 ? "the endpoint"
+                : strcmp (address, strstr (endpoint, "://") + strlen ("://")) == 0 ? "the address without the transport"
+                                                                                  : "another address");
+    }
+    zmq_close (server);
+    /* libzmq waits for ever for somebody to take its last event. */
+    next ("server", events, endpoint, ZMQ_EVENT_MONITOR_STOPPED);
+    zmq_close (events);
+}
+
+static void failed_binds (void)
+{
+    void *holder = open_socket (context, ZMQ_PULL);
+    char endpoint[256];
+    bind_anywhere (holder, "tcp://127.0.0.1:*", endpoint);
+    failed_bind ("inproc://failed-tcp", endpoint);
+    failed_bind ("inproc://failed-ipc", "ipc:///nosuchfolder/file");
+    zmq_close (holder);
+}
+
+static void unsuited (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *client = open_socket (context, ZMQ_REQ);
+    void *of_server = monitor (server, "inproc://unsuited-server");
+    void *of_client = monitor (client, "inproc://unsuited-client");
+    char endpoint[256];
+    say ("types that do not suit");
+    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (client, endpoint) == 0);
+    while (!next ("client", of_client, endpoint, ZMQ_EVENT_DISCONNECTED))
+        ;
+    while (!next ("server", of_server, endpoint, ZMQ_EVENT_DISCONNECTED))
+        ;
+    zmq_close (server);
+    zmq_close (client);
+    zmq_close (of_server);
+    zmq_close (of_client);
+}
+
 static void chosen (void)
 {
     void *server = open_socket (context, ZMQ_PULL);
@@ -184,6 +242,11 @@ int main (void)
     lost ();
     bad ();
     chosen ();
+    /* libzmq's threads may wait for ever for readers of the monitors above. */
+    CALL (zmq_ctx_term (context));
+    context = zmq_ctx_new ();
+    unsuited ();
+    failed_binds ();
     CALL (zmq_ctx_term (context));
     return 0;
 }

@@ -148,8 +148,11 @@ impl SocketCore {
     fn note_failed_bind<T>(self: &Arc<SocketCore>, text: &str, bound: Result<T>) -> Result<T> {
         if let Err(error) = &bound {
             let event = Event::new(&text.into(), EventKind::BindFailed(error.to_string()));
-            let value = error.io_error().and_then(std::io::Error::raw_os_error).unwrap_or_default();
-            self.lock().emit(Event { value: value as u64, ..event });
+            let value = match error.kind() {
+                ErrorKind::UnknownHost => Some(rustix::io::Errno::NODEV.raw_os_error()),
+                _ => error.io_error().and_then(std::io::Error::raw_os_error),
+            };
+            self.lock().emit(Event { value: value.unwrap_or_default() as u64, ..event });
         }
         bound
     }
