@@ -88,6 +88,13 @@ pub unsafe extern "C" fn zmq_ppoll(
     guard(|| {
         // SAFETY: C passes so many items.
         let items = unsafe { items_at(items, count) }?;
+        for item in items.iter().filter(|item| !item.socket.is_null()) {
+            // As libzmq: a thread-safe socket has no descriptor to wait for under the mask.
+            handle::with_socket(item.socket, |socket| match socket.socket.is_thread_safe() {
+                true => Err(Failure(libc::EINVAL)),
+                false => Ok(()),
+            })?;
+        }
         poll_all(items, timeout_of(timeout), mask)
     })
 }

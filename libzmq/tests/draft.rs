@@ -13,10 +13,13 @@ const SERVER: c_int = 12;
 const CLIENT: c_int = 13;
 const RADIO: c_int = 14;
 const DISH: c_int = 15;
+const DGRAM: c_int = 18;
 const PEER: c_int = 19;
+const PAIR: c_int = 0;
 const SNDMORE: c_int = 2;
 const THREAD_SAFE: c_int = 81;
 const FD: c_int = 14;
+const EVENTS: c_int = 15;
 
 fn message(zmq: &Zmq, text: &str) -> Msg {
     let mut message = Msg([0; 64]);
@@ -48,6 +51,7 @@ fn numbers(zmq: &Zmq, context: Handle) {
     let mut question = message(zmq, "");
     assert_eq!(zmq.zmq_msg_recv(&mut question, server, 0), 8);
     let number = zmq.zmq_msg_routing_id(&mut question);
+    refused(zmq, zmq.zmq_send(server, b"to whom?".as_ptr(), 8, 0), libc::EHOSTUNREACH);
     let mut answer = message(zmq, "answer");
     refused(zmq, zmq.zmq_msg_send(&mut answer, server, 0), libc::EHOSTUNREACH);
     zmq.zmq_msg_set_routing_id(&mut answer, number);
@@ -85,6 +89,11 @@ fn groups(zmq: &Zmq, context: Handle) {
         zmq.zmq_msg_set_group(&mut message, group.as_ptr());
         assert_eq!(zmq.zmq_msg_send(&mut message, radio, 0), text.len() as c_int);
     }
+    // Without a group it is for those who joined the empty one.
+    assert_eq!(zmq.zmq_send(radio, b"to nobody".as_ptr(), 9, 0), 9);
+    let (mut events, mut len) = ([0; 4], 4);
+    assert_eq!(zmq.zmq_getsockopt(dish, EVENTS, events.as_mut_ptr(), &mut len), 0);
+    assert_eq!(i32::from_ne_bytes(events), 3, "a DISH is always writable");
     let mut heard = message(zmq, "");
     assert_eq!(zmq.zmq_msg_recv(&mut heard, dish, 0), 4);
     assert_eq!(body(zmq, &mut heard), b"news");
@@ -93,6 +102,33 @@ fn groups(zmq: &Zmq, context: Handle) {
     zmq.zmq_msg_close(&mut heard);
     zmq.zmq_close(radio);
     zmq.zmq_close(dish);
+}
+
+fn datagrams(zmq: &Zmq, context: Handle) {
+    let dgram = zmq.zmq_socket(context, DGRAM);
+    assert_eq!(zmq.zmq_bind(dgram, c"udp://127.0.0.1:*".as_ptr()), 0);
+    refused(zmq, zmq.zmq_send(dgram, b"no address".as_ptr(), 10, 0), libc::EINVAL);
+    assert_eq!(zmq.zmq_send(dgram, b"127.0.0.1:9".as_ptr(), 11, SNDMORE), 11);
+    refused(zmq, zmq.zmq_send(dgram, b"x".as_ptr(), 1, SNDMORE), libc::EINVAL);
+    assert_eq!(zmq.zmq_send(dgram, b"x".as_ptr(), 1, 0), 1);
+    zmq.zmq_close(dgram);
+}
+
+/// A `zmq_pollitem_t`.
+#[repr(C)]
+struct Item(Handle, c_int, i16, i16);
+
+/// Signals cannot be let in while many threads share a socket.
+fn signals(zmq: &Zmq, context: Handle) {
+    let (server, client, _) = pair(zmq, context, SERVER, CLIENT);
+    let plain = zmq.zmq_socket(context, PAIR);
+    let mut items = [Item(plain, 0, 1, 0), Item(server, 0, 1, 0)];
+    assert_eq!(zmq.zmq_poll(items.as_mut_ptr().cast(), 2, 0), 0);
+    assert_eq!(zmq.zmq_ppoll(items.as_mut_ptr().cast(), 1, 0, ptr::null()), 0);
+    refused(zmq, zmq.zmq_ppoll(items.as_mut_ptr().cast(), 2, 0, ptr::null()), libc::EINVAL);
+    for socket in [server, client, plain] {
+        zmq.zmq_close(socket);
+    }
 }
 
 fn is_readable(fd: c_int) -> bool {
@@ -142,6 +178,8 @@ fn c_programs_have_numbers_and_groups() {
     let context = zmq.zmq_ctx_new();
     numbers(&zmq, context);
     groups(&zmq, context);
+    datagrams(&zmq, context);
+    signals(&zmq, context);
     pollers(&zmq, context);
     assert_eq!(zmq.zmq_ctx_term(context), 0);
     println!("\n{MARK}done");

@@ -167,6 +167,7 @@ functions! {
     zmq_poller_wait(poller: Handle, event: *mut c_void, timeout: c_long) -> c_int;
     zmq_poller_fd(poller: Handle, fd: *mut c_int) -> c_int;
     zmq_poll(items: *mut c_void, count: c_int, timeout: c_long) -> c_int;
+    zmq_ppoll(items: *mut c_void, count: c_int, timeout: c_long, mask: *const c_void) -> c_int;
 }
 
 impl Zmq {

@@ -73,6 +73,9 @@ impl SocketCore {
             state.unfinished.unread.clear();
         }
         if !state.unfinished.out.is_empty() {
+            if more && self.socket_type == SocketType::Dgram {
+                return Err(Error::new(kind_of(Refusal::InvalidMessage), SEND));
+            }
             // To plain peers, what follows the routing id is the data, whatever it says of itself.
             let raw = self.socket_type == SocketType::Stream
                 || self.socket_type == SocketType::Router && state.options.router_raw;

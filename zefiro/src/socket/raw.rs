@@ -148,6 +148,11 @@ impl Socket<Any> {
         Some(descriptor)
     }
 
+    /// Whether libzmq lets several threads use sockets of this type (`ZMQ_THREAD_SAFE`).
+    pub fn is_thread_safe(&self) -> bool {
+        is_thread_safe(self.core.socket_type)
+    }
+
     /// Whether something could be received, and sent, now.
     ///
     /// # Errors
