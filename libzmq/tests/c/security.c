@@ -61,7 +61,8 @@ static void deliver (void *server, void *client)
     NEED (zmq_connect (events, "inproc://events") == 0);
     bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
     NEED (zmq_connect (client, endpoint) == 0);
-    NEED (zmq_send (client, "hello", 5, 0) == 5);
+    /* A client whose mechanism is not the server's has no peer any more once the two have found out. */
+    NEED (zmq_send (client, "hello", 5, ZMQ_DONTWAIT) == 5 || zmq_errno () == EAGAIN);
     if (zmq_recv (events, first, 6, 0) == 6) {
         memcpy (&number, first, 2);
         memcpy (&value, first + 2, 4);
