@@ -63,5 +63,6 @@ int main (void)
     sprintf (endpoint, "ipc://fork-holds-%ld", (long) getpid ());
     move_away ("tcp://127.0.0.1:*");
     move_away (endpoint);
+    unlink (endpoint + strlen ("ipc://"));
     return 0;
 }
