@@ -5,17 +5,26 @@
 //! have to be woken. Who finds it taken looks again, then gives way to other threads, and now and then sleeps for a
 //! moment, so that a holder that was put off the processor gets on whatever the threads' priorities.
 
+#![cfg_attr(zefiro_loom, allow(dead_code, reason = "loom's mutex knows itself how to wait"))]
+
 use std::cell::Cell;
 use std::hint;
 use std::thread;
 use std::time::Duration;
 
 use spin::RelaxStrategy;
+#[cfg(not(zefiro_loom))]
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// A mutex for short work.
+#[cfg(not(zefiro_loom))]
 pub(crate) type Lock<T> = SpinMutex<T, GiveWay>;
+#[cfg(not(zefiro_loom))]
 pub(crate) type LockGuard<'a, T> = SpinMutexGuard<'a, T, GiveWay>;
+
+/// To loom all mutexes are the same.
+#[cfg(zefiro_loom)]
+pub(crate) use crate::pipe::sync::{Mutex as Lock, MutexGuard as LockGuard};
 
 /// What to do while somebody else holds it.
 pub(crate) struct GiveWay;

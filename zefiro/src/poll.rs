@@ -8,11 +8,11 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
 use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::duty::{self, Set};
+use crate::pipe::sync::{SleepingGuard as MutexGuard, SleepingMutex as Mutex};
 use crate::socket::Socket;
 use crate::socket::core::SocketCore;
 use crate::socket::kind::Kind;

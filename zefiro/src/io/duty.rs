@@ -24,7 +24,7 @@ use super::transmit::report_loss;
 use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
 use crate::pipe::{Line, PipeId};
 use crate::socket::core::{Locked, SocketCore, State};
-use crate::sys::{Alarm, Interest, Ready, Selector};
+use crate::sys::{Alarm, Interest, Ready, Selector, now};
 use crate::wait::Patience;
 
 /// Who watches.
@@ -280,10 +280,10 @@ impl State {
             set.disarm();
             self.watch.duty = Duty::App;
             // Taken from a leader by the tick, or given back by one that left long ago.
-            self.watch.rare = self.watch.left.take().is_none_or(|left| left.elapsed() >= QUIET);
+            self.watch.rare = self.watch.left.take().is_none_or(|left| now() - left >= QUIET);
         }
         if !self.watch.supervised {
-            self.watch.led_since = Some(Instant::now());
+            self.watch.led_since = Some(now());
         }
         // Flush before waiting: nobody else may be due to write what this thread is going to wait for an answer to.
         self.help();
@@ -295,7 +295,7 @@ impl State {
         self.watch.epoch += 1;
         // Of those a poller does not wait for, nobody may have to wait for a tick.
         let others = self.watch.polled.take().is_some() && !self.has_one_observer();
-        let waited = self.watch.led_since.take().map(|since| since.elapsed());
+        let waited = self.watch.led_since.take().map(|since| now() - since);
         if !self.recv_waiters.is_empty() {
             // A follower waits: it takes what is left, or leads in turn.
             self.notify_recv(false);
@@ -312,7 +312,7 @@ impl State {
         } else {
             set.arm();
             self.watch.duty = Duty::Io;
-            self.watch.left = Some(Instant::now());
+            self.watch.left = Some(now());
         }
     }
 }
@@ -330,13 +330,8 @@ pub(crate) fn lead<'a>(
     let Some(set) = state.set(core) else { return Err(state) };
     state.start_leading(&set);
     drop(state);
-    let interrupted = pump(
-        core,
-        &set,
-        deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
-        READS_APPLICATION,
-        true,
-    );
+    let interrupted =
+        pump(core, &set, deadline.map(|deadline| deadline.saturating_duration_since(now())), READS_APPLICATION, true);
     let mut state = core.lock();
     state.stop_leading(core);
     Ok((state, interrupted))
@@ -420,7 +415,7 @@ pub(crate) fn tick(core: &Weak<SocketCore>) -> bool {
     state.watch.supervised = false;
     if state.watch.leader {
         // The leader is enough. That it has waited long makes it give the duty back when it leaves.
-        state.watch.led_since = Instant::now().checked_sub(QUIET);
+        state.watch.led_since = now().checked_sub(QUIET);
     } else {
         state.watch_by_io();
     }

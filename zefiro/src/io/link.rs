@@ -6,13 +6,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use parking_lot::Mutex;
 use rustix::io::Errno;
 use socket2::Socket;
 use zmtp::{Connection, Sealer};
 
 use super::IoHandle;
 use crate::pipe::PipeId;
+use crate::pipe::sync::SleepingMutex as Mutex;
 use crate::socket::core::SocketCore;
 use crate::zap::Fault;
 

@@ -149,7 +149,7 @@ impl IoHandle {
 const PATROL: Duration = Duration::from_micros(60);
 
 /// Rounds without a stream after which the patrol ends.
-const PATROL_IDLE_ROUNDS: u32 = 16;
+const PATROL_IDLE_ROUNDS: u32 = if cfg!(zefiro_loom) { 1 } else { 16 };
 
 /// The alarm's token in an I/O thread's selector, and in a socket's.
 pub(crate) const ALARM_TOKEN: u64 = u64::MAX;

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use socket2::Socket;
 use zmtp::{Config, Connection, Event, Frame, Heartbeat, Limits, PeerInfo, SocketType, Verdict, Version};
 
@@ -29,6 +28,7 @@ use crate::metadata::Metadata;
 use crate::monitor::{self, EventKind};
 use crate::options::Options;
 use crate::pipe::outbox::Format;
+use crate::pipe::sync::SleepingMutex as Mutex;
 use crate::pipe::{PeerFacts, PipeId};
 use crate::socket::core::SocketCore;
 use crate::socket::salute;

@@ -1,5 +1,7 @@
 //! IoThread: the event loop that dials, accepts, keeps time, and reads and writes for those who do not themselves.
 
+#[cfg(all(test, zefiro_loom))]
+pub(crate) mod bench;
 mod dialling;
 
 use std::collections::{HashMap, VecDeque};
@@ -26,7 +28,7 @@ use crate::monitor::{Event, EventKind};
 use crate::pipe::PipeId;
 use crate::socket::attach::LinkDown;
 use crate::socket::core::SocketCore;
-use crate::sys::{Interest, Ready, net};
+use crate::sys::{Interest, Ready, net, now};
 use crate::transport::udp::Datagrams;
 
 /// The loop's own state; nobody else sees it.
@@ -95,16 +97,16 @@ impl IoThread {
             for event in ready.drain(..) {
                 self.on_ready(event);
             }
-            self.on_time(Instant::now());
+            self.on_time(now());
         }
     }
 
     fn timeout(&mut self) -> Option<Duration> {
         if self.patrol_due.is_none() && self.handle.queue.is_patrolling() {
-            self.patrol_due = Some(Instant::now() + PATROL);
+            self.patrol_due = Some(now() + PATROL);
         }
         let next = [self.timers.next(), self.patrol_due].into_iter().flatten().min();
-        let timer = next.map(|next| next.saturating_duration_since(Instant::now()));
+        let timer = next.map(|next| next.saturating_duration_since(now()));
         match (timer, self.supervised.is_empty()) {
             (timer, true) => timer,
             (None, false) => Some(TICK),
@@ -151,7 +153,7 @@ impl IoThread {
         if !self.streams.is_empty() {
             self.idle_rounds = 0;
         }
-        self.patrol_due = Some(Instant::now() + PATROL);
+        self.patrol_due = Some(now() + PATROL);
     }
 
     fn obey(&mut self, command: Command) {

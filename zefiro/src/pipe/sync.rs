@@ -3,18 +3,16 @@
 #[cfg(not(zefiro_loom))]
 mod real {
     pub(crate) use crate::lock::Lock as Mutex;
-    pub(crate) use parking_lot::Mutex as SleepingMutex;
+    pub(crate) use parking_lot::{Mutex as SleepingMutex, MutexGuard as SleepingGuard};
     pub(crate) use std::sync::Arc;
 }
 
 #[cfg(zefiro_loom)]
 mod model {
-    use loom::sync::MutexGuard;
-
-    pub(crate) use loom::sync::Arc;
+    pub(crate) use loom::sync::{Arc, MutexGuard};
 
     /// To loom it is the same whether those who wait sleep.
-    pub(crate) use Mutex as SleepingMutex;
+    pub(crate) use {Mutex as SleepingMutex, MutexGuard as SleepingGuard};
 
     /// loom's mutex with parking_lot's interface: no poisoning.
     #[derive(Debug, Default)]
@@ -30,6 +28,10 @@ mod model {
                 Ok(guard) => guard,
                 Err(poisoned) => poisoned.into_inner(),
             }
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
         }
     }
 }

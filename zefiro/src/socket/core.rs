@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::ReentrantMutex;
 use zmtp::SocketType;
@@ -29,7 +29,7 @@ use crate::options::Options;
 use crate::pattern::{AnyPattern, pattern_of};
 use crate::pipe::outbox::{Batch, WriteState};
 use crate::pipe::{HELP_BYTES, Line, Notice, PURSE_COINS, Pipe, PipeId, Pipes, Purse};
-use crate::sys::{Alarm, Beacon};
+use crate::sys::{Alarm, Beacon, now};
 use crate::transport::udp::Datagrams;
 use crate::wait::{Observer, Observers, WaitList};
 
@@ -255,9 +255,13 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let Some(mut guard) = self.guard.take() else { return };
         if !guard.has_after() {
+            #[cfg(all(test, zefiro_loom))]
+            guard.assert_sound();
             return;
         }
         guard.settle();
+        #[cfg(all(test, zefiro_loom))]
+        guard.assert_sound();
         let after = std::mem::take(&mut guard.after);
         drop(guard);
         after.carry_out(self.core);
@@ -474,7 +478,7 @@ impl State {
             outbox.finish(pool, batch);
             if !outbox.is_pending() {
                 outbox.set_state(WriteState::Idle);
-                pipe.purse.last_written = Some(Instant::now());
+                pipe.purse.last_written = Some(now());
                 flushed = pipe.closing || pipe.renewing;
             } else if more {
                 next = Some(());
@@ -673,7 +677,7 @@ impl Purse {
     /// woken. Without a coin, it depends on the tempo since the outbox was last idle: messages in a tight row will fill it
     /// in a moment, and the sender that does writes it; any slower, and the I/O thread is woken.
     fn writer(&mut self, sent: u64) -> Writer {
-        let now = Instant::now();
+        let now = now();
         let (pause, messages) = match self.last_idle.replace((now, sent)) {
             Some((last, sent_then)) => (now.duration_since(last), sent.saturating_sub(sent_then)),
             None => (Duration::MAX, 0),

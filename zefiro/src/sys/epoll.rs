@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
 use super::faults::{Call, fail};
+use super::kernel::step;
 use super::{Interest, Ready};
 
 /// A set of descriptors to wait on. Registering and waiting may go on in different threads.
@@ -26,21 +27,36 @@ impl Selector {
     /// Begins to watch `fd`.
     pub(crate) fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
         fail(Call::Register)?;
-        Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
+        Ok(step(|| epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest)))?)
     }
 
     /// Changes what is watched on `fd`.
     pub(crate) fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
-        Ok(epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
+        Ok(step(|| epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest)))?)
     }
 
     /// Stops watching `fd`.
     pub(crate) fn remove(&self, fd: impl AsFd) -> io::Result<()> {
-        Ok(epoll::delete(&self.epoll, fd)?)
+        Ok(step(|| epoll::delete(&self.epoll, fd))?)
     }
 
     /// Waits until something is ready, at most `timeout` (`None`: for ever), and appends it to `ready`.
+    #[cfg(not(zefiro_loom))]
     pub(crate) fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        self.ask(ready, timeout)
+    }
+
+    /// The same for the model checker, which must not be blocked itself.
+    #[cfg(zefiro_loom)]
+    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        super::kernel::wait(&self.epoll, timeout, || {
+            let _ = self.ask(ready, Some(Duration::ZERO));
+            !ready.is_empty()
+        });
+        Ok(())
+    }
+
+    fn ask(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: timeout.as_secs().min(i64::MAX as u64 / 2) as i64,
@@ -102,7 +118,7 @@ impl Alarm {
     /// Wakes the waiter, or the next one to wait.
     pub(crate) fn ring(&self) {
         loop {
-            match rustix::io::write(&self.fd, &1u64.to_ne_bytes()) {
+            match step(|| rustix::io::write(&self.fd, &1u64.to_ne_bytes())) {
                 Err(rustix::io::Errno::INTR) => {}
                 // The counter is full after 2^64 rings: start it over, and ring again.
                 Err(rustix::io::Errno::AGAIN) => {

@@ -2,11 +2,12 @@
 //!
 //! [`Selector`] tells which descriptors are ready: epoll on Linux, `poll` elsewhere (and on Linux when built with
 //! `--cfg zefiro_portable`, so that the fallback stays tested). [`Sleeper`] puts a thread to sleep: on a futex, or by the
-//! standard library. [`faults`] makes them fail in test builds. [`net`] reads and writes streams without signals and without blocking.
-//! [`threads`] starts the engine's threads.
+//! standard library. [`faults`] makes them fail in test builds, [`kernel`] makes them steps of the model checker. [`net`]
+//! reads and writes streams without signals and without blocking. [`threads`] starts the engine's threads.
 
 pub(crate) mod faults;
 pub(crate) mod gssapi;
+pub(crate) mod kernel;
 pub(crate) mod net;
 pub(crate) mod threads;
 
@@ -24,6 +25,7 @@ mod sleeper;
 #[path = "park.rs"]
 mod sleeper;
 
+pub(crate) use kernel::now;
 pub(crate) use selector::{Alarm, Beacon, Selector};
 pub(crate) use sleeper::Sleeper;
 

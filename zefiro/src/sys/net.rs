@@ -10,6 +10,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::faults::{Call, fail, shorten};
+use super::kernel::step;
 
 /// Appends what the stream has to `buffer`, as far as its spare capacity goes. `Ok(0)` is the end. A buffer without room is
 /// one there was no memory for.
@@ -22,7 +23,7 @@ pub(crate) fn read(stream: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize>
         if let Some(result) = read_faultily(stream.as_fd(), buffer) {
             return result;
         }
-        match recv(stream.as_fd(), spare_capacity(buffer), RecvFlags::DONTWAIT) {
+        match step(|| recv(stream.as_fd(), spare_capacity(buffer), RecvFlags::DONTWAIT)) {
             Err(Errno::INTR) => {}
             Ok((count, _)) => return Ok(count),
             Err(error) => return Err(error.into()),
@@ -34,8 +35,8 @@ pub(crate) fn read(stream: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize>
 pub(crate) fn write(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     loop {
         let part = bytes.get(..shorten(bytes.len())).unwrap_or(bytes);
-        let sent =
-            fail(Call::Write).and_then(|()| send(stream.as_fd(), part, SendFlags::NOSIGNAL | SendFlags::DONTWAIT));
+        let sent = fail(Call::Write)
+            .and_then(|()| step(|| send(stream.as_fd(), part, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)));
         match sent {
             Err(Errno::INTR) => {}
             result => return Ok(result?),
@@ -49,7 +50,7 @@ pub(crate) fn write_vectored(stream: impl AsFd, slices: &[IoSlice<'_>]) -> io::R
         let mut control = SendAncillaryBuffer::default();
         let part = slices.get(..shorten(slices.len())).unwrap_or(slices);
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        match fail(Call::Write).and_then(|()| sendmsg(stream.as_fd(), part, &mut control, flags)) {
+        match fail(Call::Write).and_then(|()| step(|| sendmsg(stream.as_fd(), part, &mut control, flags))) {
             Err(Errno::INTR) => {}
             result => return Ok(result?),
         }
@@ -122,7 +123,7 @@ pub(crate) fn connect(stream: &Socket, address: &SockAddr) -> io::Result<()> {
 
 /// Ends both directions at once, so that the peer learns of it whoever else still holds the descriptor.
 pub(crate) fn shutdown(stream: impl AsFd) {
-    let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::Both);
+    let _ = step(|| rustix::net::shutdown(stream, rustix::net::Shutdown::Both));
 }
 
 /// Ends what this side says: the peer reads the end after what was written, and may go on talking.
