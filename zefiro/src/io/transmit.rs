@@ -10,6 +10,9 @@ use crate::pipe::outbox::Batch;
 use crate::socket::core::SocketCore;
 use crate::sys::net;
 
+#[cfg(all(test, zefiro_loom))]
+mod models;
+
 /// Writes `batch`, and then what has come meanwhile, for at most `rounds` batches; the rest goes to the I/O thread.
 ///
 /// The caller moved the link's outbox to `Draining` and took `batch` out of it, both under the socket's lock, which it
