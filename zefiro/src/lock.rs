@@ -16,6 +16,8 @@ use spin::RelaxStrategy;
 #[cfg(not(zefiro_loom))]
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
+use crate::pipe::sync::SleepingMutex as Mutex;
+
 /// A mutex for short work.
 #[cfg(not(zefiro_loom))]
 pub(crate) type Lock<T> = SpinMutex<T, GiveWay>;
@@ -31,17 +33,38 @@ pub(crate) struct GiveWay;
 
 impl RelaxStrategy for GiveWay {
     fn relax() {
-        thread_local! {
-            static ROUND: Cell<u32> = const { Cell::new(0) };
-        }
-        // A thread that is ending has no locals any more: it sleeps.
-        let round = ROUND.try_with(|round| round.replace(round.get().wrapping_add(1))).unwrap_or(0);
-        match round % ROUNDS {
+        match next_round() % ROUNDS {
             0 => thread::sleep(NAP),
             round if round % ROUNDS_AWAKE == 0 => thread::yield_now(),
             _ => hint::spin_loop(),
         }
     }
+}
+
+/// For who will come back at once to something that another thread holds, and for longer than a lock: lets that thread
+/// get on, whatever the threads' priorities.
+#[cfg(not(zefiro_loom))]
+#[cold]
+pub(crate) fn give_way<T>(_taken: &Mutex<T>) {
+    if next_round().is_multiple_of(ROUNDS_AWAKE) {
+        thread::sleep(NAP);
+    } else {
+        thread::yield_now();
+    }
+}
+
+/// To the model checker all rounds in vain are one.
+#[cfg(zefiro_loom)]
+pub(crate) fn give_way<T>(taken: &Mutex<T>) {
+    drop(taken.lock());
+}
+
+fn next_round() -> u32 {
+    thread_local! {
+        static ROUND: Cell<u32> = const { Cell::new(0) };
+    }
+    // A thread that is ending has no locals any more: it sleeps.
+    ROUND.try_with(|round| round.replace(round.get().wrapping_add(1))).unwrap_or(0)
 }
 
 /// A nap in so many rounds; a processor given away in so many.

@@ -10,6 +10,7 @@ use super::Command;
 use super::link::{Link, Loss, Protocol, Reader};
 use super::transmit::report_loss;
 use crate::counters::DropReason;
+use crate::lock::give_way;
 use crate::message::Message;
 use crate::pipe::outbox::WriteState;
 use crate::pipe::{Line, group_message, subscription_message};
@@ -22,7 +23,11 @@ use crate::sys::net;
 /// The caller holds no lock. Whoever waits for messages is woken, but for the caller itself if it is the socket's
 /// `leader`.
 pub(crate) fn receive(core: &Arc<SocketCore>, link: &Arc<Link>, reads: usize, leader: bool) -> bool {
-    let Some(mut reader) = link.reader.try_lock() else { return false };
+    let Some(mut reader) = link.reader.try_lock() else {
+        // What is not read yet keeps the link ready: the caller will be here again at once.
+        give_way(&link.reader);
+        return false;
+    };
     let mut arrived = false;
     for _ in 0..reads {
         match read_once(core, link, &mut reader, leader) {
