@@ -27,6 +27,9 @@ use crate::socket::core::{Locked, SocketCore, State};
 use crate::sys::{Alarm, Interest, Ready, Selector, now};
 use crate::wait::Patience;
 
+#[cfg(all(test, zefiro_loom))]
+mod models;
+
 /// Who watches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Duty {

@@ -1,6 +1,7 @@
 //! Bench: what the models of this layer are made on. A socket with one stream and its I/O thread, all of it the shipped
 //! code, over the kernel as the model checker sees it.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use loom::model::Builder;
@@ -9,6 +10,7 @@ use socket2::{Domain, Socket, Type};
 use zmtp::SocketType;
 
 use super::{Command, IoHandle, IoThread, Phase, Resolver};
+use crate::Pair;
 use crate::context::Context;
 use crate::io::duty::Duty;
 use crate::io::link::Link;
@@ -23,6 +25,8 @@ use crate::sys::{Interest, Selector, net};
 
 /// A PAIR socket with a stream on which each byte that comes is a message.
 pub(crate) struct Bench {
+    /// Closed by the end of the model, and not by its failure: then the checker takes no more steps.
+    pub(crate) socket: ManuallyDrop<Pair>,
     pub(crate) core: Arc<SocketCore>,
     pub(crate) link: Arc<Link>,
     io: Arc<IoHandle>,
@@ -39,10 +43,12 @@ impl Bench {
     /// The I/O thread runs from now on; `prepare` is done before.
     pub(crate) fn new(configure: fn(&mut Options), prepare: fn(&mut Pipe)) -> (Bench, Far) {
         let context = Context::builder().io_threads(0).build();
-        let core = context.inner().open_socket(SocketType::Pair, configure, None).unwrap();
+        let mut options = Options::new(SocketType::Pair, &context.options());
+        configure(&mut options);
+        let socket = Pair::builder().context(&context).options(options.clone()).build().unwrap();
+        let core = socket.core().clone();
         let io = Arc::new(IoHandle::new().unwrap());
         let stream = || Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
-        let mut options = (*core.lock().options).clone();
         (options.router_raw, options.in_batch_size) = (true, 1);
         let listener = Arc::new(Listener::new(stream(), "model".into(), Arc::new(options), io.clone(), None));
         let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -60,13 +66,14 @@ impl Bench {
         let thread = thread::spawn(move || thread.run());
         let selector = Selector::new().unwrap();
         selector.add(&far, 0, Interest::READ).unwrap();
-        (Bench { core, link, io, thread }, Far { stream: far, selector })
+        (Bench { socket: ManuallyDrop::new(socket), core, link, io, thread }, Far { stream: far, selector })
     }
 
     /// The I/O thread ends.
     pub(crate) fn finish(self) {
         self.io.tell(Command::Stop);
         self.thread.join().unwrap();
+        drop(ManuallyDrop::into_inner(self.socket));
         // Links that are left in its queue would keep it, and it them.
         let (mut links, mut commands) = (Vec::new(), Vec::new());
         self.io.queue.take(&mut links, &mut commands);
