@@ -272,6 +272,75 @@ static void many_at_once (void)
     zmq_close (sub);
 }
 
+static void send_raw (void *xsub, const char *data, int size, int flags)
+{
+    NEED (zmq_send (xsub, data, size, flags) == size);
+}
+
+/* Requests wait for the connection one by one, with what else is sent. */
+static void early (const char *endpoint)
+{
+    void *xpub = open_socket (context, ZMQ_XPUB);
+    void *xsub = open_socket (context, ZMQ_XSUB);
+    char real[256];
+    int i;
+    printf ("-- asked before the connection is there over %s\n", endpoint);
+    set_int (xpub, ZMQ_XPUB_VERBOSER, 1);
+    bind_anywhere (xpub, endpoint, real);
+    send_raw (xsub, "\1held", 5, 0);
+    NEED (zmq_connect (xsub, real) == 0);
+    send_raw (xsub, "up", 2, 0);
+    send_raw (xsub, "\1A", 2, 0);
+    send_raw (xsub, "\1A", 2, 0);
+    send_raw (xsub, "up", 2, ZMQ_SNDMORE);
+    send_raw (xsub, "more", 4, 0);
+    send_raw (xsub, "\0A", 2, 0);
+    send_raw (xsub, "\0A", 2, 0);
+    send_raw (xsub, "\1B", 2, 0);
+    send_raw (xsub, "\0held", 5, 0);
+    send_raw (xsub, "end", 3, 0);
+    for (i = 0; i < 9; i++)
+        receive (xpub, 0);
+    zmq_close (xpub);
+    zmq_close (xsub);
+}
+
+/* A publisher that comes back is told what holds. */
+static void back_again (void)
+{
+    void *sub = open_socket (context, ZMQ_SUB), *xpub;
+    char endpoint[256];
+    int i;
+    say ("a publisher that comes back");
+    xpub = open_socket (context, ZMQ_XPUB);
+    bind_anywhere (xpub, "tcp://127.0.0.1:*", endpoint);
+    set_int (sub, ZMQ_RECONNECT_IVL, 20);
+    NEED (zmq_connect (sub, endpoint) == 0);
+    subscribe (sub, "c");
+    subscribe (sub, "a");
+    subscribe (sub, "b");
+    subscribe (sub, "b");
+    unsubscribe (sub, "c");
+    for (i = 0; i < 4; i++)
+        receive (xpub, 0);
+    zmq_close (xpub);
+    do {
+        xpub = open_socket (context, ZMQ_XPUB);
+        set_int (xpub, ZMQ_XPUB_VERBOSER, 1);
+        if (zmq_bind (xpub, endpoint) == 0)
+            break;
+        zmq_close (xpub);
+    } while (1);
+    while (!ready (xpub, ZMQ_POLLIN, 1))
+        get_int (sub, ZMQ_EVENTS);
+    receive (xpub, 0);
+    receive (xpub, 0);
+    subscribe (sub, "end");
+    receive (xpub, 0);
+    zmq_close (xpub);
+    zmq_close (sub);
+}
+
 static void late (void)
 {
     void *pub = open_socket (context, ZMQ_XPUB);
@@ -312,6 +381,10 @@ int main (void)
     gone ("tcp://127.0.0.1:*");
     gone ("inproc://gone");
     many_at_once ();
+    early ("tcp://127.0.0.1:*");
+    early ("ipc://*");
+    early ("inproc://early");
+    back_again ();
     late ();
     CALL (zmq_ctx_term (context));
     return 0;

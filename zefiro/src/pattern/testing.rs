@@ -9,7 +9,8 @@ use super::{Pattern, Refusal};
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::duct::{DuctReader, DuctWriter, duct};
-use crate::pipe::{Line, PeerFacts, PeerRef, PipeId, Pipes};
+use crate::pipe::early::Waited;
+use crate::pipe::{Line, PeerFacts, PeerRef, PipeId, Pipes, subscription_message};
 
 pub(super) struct Bench<P> {
     pub(super) pattern: P,
@@ -32,6 +33,24 @@ impl<P: Pattern> Bench<P> {
         self.pattern.on_attached(&mut self.pipes, &self.options, id);
         self.pattern.on_connected(&mut self.pipes, &self.options, id);
         id
+    }
+
+    /// A pipe that is not connected yet.
+    pub(super) fn attach_waiting(&mut self) -> PipeId {
+        let id = self.pipes.insert(Line::Backlog(VecDeque::new()), PeerFacts::default(), false);
+        self.pattern.on_attached(&mut self.pipes, &self.options, id);
+        id
+    }
+
+    /// What waits for the connection of a pipe since the last look, subscriptions as messages.
+    pub(super) fn waited(&mut self, id: PipeId) -> Vec<Message> {
+        let queue = self.sent(id).into();
+        let early = self.pipes.get_mut(id).map(|pipe| std::mem::take(&mut pipe.early)).unwrap_or_default();
+        let message = |waited| match waited {
+            Waited::Message(message) => message,
+            Waited::Request { subscribe, topic } => subscription_message(subscribe, &topic),
+        };
+        early.among(queue).map(message).collect()
     }
 
     /// A connected pipe that takes `mark` messages, and its other end: subscriptions are written to such pipes only.

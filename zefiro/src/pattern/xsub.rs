@@ -19,6 +19,19 @@ pub(crate) struct XSub {
     /// Changes that met a full pipe: topic, and whether it is subscribed to now. They are made up for when the pipe has
     /// room; the last change of a topic counts, so that the topics changed are the bound.
     owed: HashMap<PipeId, HashMap<Box<[u8]>, bool>>,
+    /// Pipes without a connection.
+    waiting: HashMap<PipeId, Told>,
+}
+
+/// What the next connection of a pipe will be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// The topics of now: nothing has been asked or sent since the pipe came, or lost its connection.
+    Nothing,
+    /// What the pipe keeps: the topics of that time, and all requests since, in order.
+    Requests,
+    /// The topics of then: there were too many requests to keep.
+    Topics,
 }
 
 impl XSub {
@@ -28,6 +41,7 @@ impl XSub {
             subscriptions: Subscriptions::new(),
             peers: Vec::new(),
             owed: HashMap::new(),
+            waiting: HashMap::new(),
         }
     }
 
@@ -43,9 +57,25 @@ impl XSub {
         self.subscriptions.matches(message.first()) != options.invert_matching
     }
 
+    /// Before something is asked or sent: publishers that are not connected will be told first what holds now.
+    fn begin(&mut self, pipes: &mut Pipes) {
+        for (&peer, told) in &mut self.waiting {
+            if *told == Told::Nothing {
+                let kept = self.subscriptions.topics().into_iter().all(|topic| pipes.write_early(peer, true, topic));
+                *told = if kept { Told::Requests } else { Told::Topics };
+            }
+        }
+    }
+
     /// Tells all publishers of a change; those whose pipes are full, later.
     fn tell(&mut self, pipes: &mut Pipes, subscribe: bool, topic: &[u8]) {
         for &peer in &self.peers {
+            if let Some(told) = self.waiting.get_mut(&peer) {
+                if *told == Told::Requests && !pipes.write_early(peer, subscribe, topic) {
+                    *told = Told::Topics;
+                }
+                continue;
+            }
             // What is owed goes first: an older change of the same topic must not come after this one.
             if let Some(owed) = self.owed.get_mut(&peer) {
                 owed.insert(topic.into(), subscribe);
@@ -59,14 +89,24 @@ impl XSub {
 }
 
 impl Pattern for XSub {
-    fn on_attached(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+    fn on_attached(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.peers.push(id);
+        if pipes.is_waiting(id) {
+            self.waiting.insert(id, Told::Nothing);
+        }
+    }
+
+    fn on_disconnected(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.waiting.insert(id, Told::Nothing);
     }
 
     /// A new connection is told every topic, whatever the mark says: a subscription left out would be lost for good,
     /// without a sign. How many there are is up to the program.
     fn on_connected(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.owed.remove(&id);
+        if self.waiting.remove(&id) == Some(Told::Requests) {
+            return;
+        }
         for topic in self.subscriptions.topics() {
             pipes.write_subscription(id, true, topic);
         }
@@ -75,6 +115,7 @@ impl Pattern for XSub {
     fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.peers.retain(|peer| *peer != id);
         self.owed.remove(&id);
+        self.waiting.remove(&id);
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
@@ -98,7 +139,10 @@ impl Pattern for XSub {
         });
         match upstream {
             Some(_) if self.peers.is_empty() => pipes.count_dropped(DropReason::Unroutable, 1),
-            Some(mut upstream) => pipes.fan_out(&self.peers, &mut upstream),
+            Some(mut upstream) => {
+                self.begin(pipes);
+                pipes.fan_out(&self.peers, &mut upstream);
+            }
             None => {}
         }
         Ok(())
@@ -118,12 +162,14 @@ impl Pattern for XSub {
     }
 
     fn subscribe(&mut self, pipes: &mut Pipes, _options: &Options, topic: &[u8]) -> Result<(), Refusal> {
+        self.begin(pipes);
         self.subscriptions.add(topic);
         self.tell(pipes, true, topic);
         Ok(())
     }
 
     fn unsubscribe(&mut self, pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {
+        self.begin(pipes);
         if self.subscriptions.remove(topic) || options.xsub_verbose_unsubscribe {
             self.tell(pipes, false, topic);
         }
@@ -189,6 +235,36 @@ mod tests {
         bench.send("\u{1}e").unwrap();
         bench.end(publisher);
         assert!(bench.pattern.owed.is_empty());
+    }
+
+    #[test]
+    fn what_is_asked_before_the_connection_is_kept_for_it_in_order() {
+        let mut bench = Bench::new(XSub::new());
+        bench.send("\u{1}a").unwrap();
+        let id = bench.attach_waiting();
+        for message in ["up", "\u{1}b", "\u{1}b", "\u{0}a", "more"] {
+            bench.send(message).unwrap();
+        }
+        assert_eq!(bench.waited(id), ["\u{1}a", "up", "\u{1}b", "\u{1}b", "\u{0}a", "more"]);
+        bench.pattern.on_connected(&mut bench.pipes, &bench.options, id);
+        assert!(bench.waited(id).is_empty());
+        // The next connection is told what holds when this one is lost, and what comes then.
+        bench.pattern.on_disconnected(&mut bench.pipes, &bench.options, id);
+        bench.send("\u{1}c").unwrap();
+        assert_eq!(bench.waited(id), ["\u{1}b", "\u{1}c"]);
+        bench.end(id);
+        assert!(bench.pattern.waiting.is_empty());
+    }
+
+    #[test]
+    fn too_many_early_requests_leave_what_holds_in_the_end() {
+        let mut bench = Bench::new(XSub::new());
+        let id = bench.attach_waiting();
+        for number in 0..2000 {
+            bench.send(format!("\u{1}{number}")).unwrap();
+        }
+        assert!(bench.waited(id).is_empty());
+        assert!(bench.pattern.waiting.get(&id) == Some(&Told::Topics));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod broadcast;
 pub(crate) mod duct;
+pub(crate) mod early;
 pub(crate) mod outbox;
 mod reclaim;
 pub(crate) mod sync;
@@ -19,6 +20,7 @@ use zmtp::{Frame, Framing, Run, SocketType};
 
 use self::broadcast::{Broadcast, Place};
 use self::duct::{DuctReader, DuctWriter};
+use self::early::Early;
 use self::outbox::{Format, Outbox, Pool, WriteState};
 use crate::counters::{Counters, DropReason};
 use crate::io::duty::LinkWatch;
@@ -86,6 +88,8 @@ pub(crate) enum Line {
 pub(crate) struct Pipe {
     generation: u32,
     pub(crate) line: Line,
+    /// What the next connection is told besides what waits in the backlog.
+    pub(crate) early: Early,
     inbox: VecDeque<Item>,
     inbox_messages: usize,
     /// Not to be written to any more.
@@ -218,6 +222,7 @@ impl Pipes {
         let index = self.slots.insert(Pipe {
             generation,
             line,
+            early: Early::default(),
             inbox: VecDeque::new(),
             inbox_messages: 0,
             closing: false,
@@ -319,6 +324,11 @@ impl Pipes {
     /// Whether the pipe can be written to at all, full or not.
     pub(crate) fn is_open(&self, id: PipeId) -> bool {
         self.get(id).is_some_and(|pipe| !pipe.closing && !pipe.ended)
+    }
+
+    /// Whether the pipe has no connection, and may get one.
+    pub(crate) fn is_waiting(&self, id: PipeId) -> bool {
+        self.is_open(id) && self.get(id).is_some_and(|pipe| matches!(pipe.line, Line::Backlog(_)))
     }
 
     /// Whether a stream connection is behind the pipe.
@@ -449,8 +459,17 @@ impl Pipes {
         }
     }
 
+    /// Keeps a subscription, or its end, for the next connection of a pipe that has none, behind the messages that wait
+    /// there. `false`: they are too many, and none are kept.
+    pub(crate) fn write_early(&mut self, id: PipeId, subscribe: bool, topic: &[u8]) -> bool {
+        match self.get_mut(id) {
+            Some(Pipe { line: Line::Backlog(queue), early, .. }) => early.add(queue.len(), subscribe, topic),
+            _ => false,
+        }
+    }
+
     /// Sends a subscription, or its end, upstream in the form the peer knows, whatever the mark says. It is dropped
-    /// when the pipe is not connected: a new connection is told all subscriptions anyway.
+    /// when the pipe is not connected.
     pub(crate) fn write_subscription(&mut self, id: PipeId, subscribe: bool, topic: &[u8]) {
         self.write_request(
             id,

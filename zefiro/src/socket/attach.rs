@@ -10,6 +10,7 @@ use crate::counters::DropReason;
 use crate::io::link::Link;
 use crate::io::{Command, Which};
 use crate::message::Message;
+use crate::pipe::early::Waited;
 use crate::pipe::outbox::{Format, Outbox, WriteState};
 use crate::pipe::{Line, Notice, PeerFacts, PipeId};
 use crate::routing::request::Request;
@@ -116,8 +117,11 @@ impl State {
             if let Some(hello) = hello {
                 outbox.push(pool, &[], &mut Message::from(hello.clone()));
             }
-            for message in queue {
-                outbox.push(pool, &[], message);
+            for waited in std::mem::take(&mut pipe.early).among(std::mem::take(queue)) {
+                match waited {
+                    Waited::Message(mut message) => outbox.push(pool, &[], &mut message),
+                    Waited::Request { subscribe, topic } => outbox.push_subscription(pool, subscribe, &topic),
+                }
             }
         }
         pipe.line = Line::Stream(link.clone(), outbox);

@@ -1,12 +1,12 @@
 //! inproc: sockets of one context joined by pipes, in whichever order they bind and connect.
 
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use crate::message::Message;
 use crate::pipe::duct::duct;
-use crate::pipe::{Line, PeerFacts, PeerRef, PipeId};
+use crate::pipe::early::Waited;
+use crate::pipe::{Line, PeerFacts, PeerRef, PipeId, subscription_message};
 use crate::socket::core::{Phase, SocketCore};
 use crate::socket::salute;
 
@@ -149,18 +149,18 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
             own.farewell = farewell_to_binder;
             let peer = PeerRef { socket: Arc::downgrade(binder), pipe: binder_pipe };
             match std::mem::replace(&mut own.line, Line::Duct(to_binder, from_binder, peer)) {
-                Line::Backlog(queue) => Some(queue),
-                _ => Some(VecDeque::new()),
+                Line::Backlog(queue) => Some((queue, std::mem::take(&mut own.early))),
+                _ => Some(Default::default()),
             }
         }
         _ => None,
     };
-    let Some(queue) = installed else {
+    let Some((queue, early)) = installed else {
         drop(state);
         binder.lock().pipe_ended(binder_pipe);
         return;
     };
-    forward(&mut state.pipes, pipe, queue);
+    forward(&mut state.pipes, pipe, early.among(queue));
     state.connected += 1;
     if state.phase == Phase::Closed || state.pipes.get(pipe).is_some_and(|own| own.closing) {
         state.end_duct(pipe);
@@ -176,12 +176,16 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
 }
 
 /// What was sent before the pipes were joined goes first.
-fn forward(pipes: &mut crate::pipe::Pipes, id: PipeId, queue: VecDeque<Message>) {
+fn forward(pipes: &mut crate::pipe::Pipes, id: PipeId, waited: impl Iterator<Item = Waited>) {
     let mut rouse = None;
     if let Some(pipe) = pipes.get_mut(id)
         && let Line::Duct(writer, _, peer) = &mut pipe.line
     {
-        for mut message in queue {
+        for waited in waited {
+            let mut message = match waited {
+                Waited::Message(message) => message,
+                Waited::Request { subscribe, topic } => subscription_message(subscribe, &topic),
+            };
             if writer.push(&mut message) {
                 rouse = Some(peer.clone());
             }
