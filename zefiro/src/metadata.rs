@@ -17,11 +17,13 @@ pub struct Metadata {
     /// Each value with a zero at its end, for C.
     properties: Vec<(String, Vec<u8>)>,
     descriptor: Option<i32>,
+    /// The peer's address as C is told it, if that is another.
+    address_for_c: Option<Vec<u8>>,
 }
 
 impl Metadata {
     pub(crate) fn new(descriptor: Option<i32>) -> Metadata {
-        let mut metadata = Metadata { properties: Vec::new(), descriptor };
+        let mut metadata = Metadata { properties: Vec::new(), descriptor, address_for_c: None };
         if let Some(descriptor) = descriptor {
             metadata.add(DESCRIPTOR, descriptor.to_string().as_bytes());
         }
@@ -35,14 +37,21 @@ impl Metadata {
         }
     }
 
+    /// Adds the peer's address. `mapped`: it is an IPv4 address on an IPv6 socket, which libzmq writes as an IPv6 one.
+    pub(crate) fn add_address(&mut self, address: &str, mapped: bool) {
+        self.add(ADDRESS, address.as_bytes());
+        self.address_for_c = mapped.then(|| format!("::ffff:{address}\0").into_bytes());
+    }
+
     /// The value of a property; names compare byte for byte. Asked for `Identity`, `Routing-Id` will do.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.find(name).map(without_end)
     }
 
-    /// The value of a property as C reads it: up to its first zero.
+    /// The value of a property as C reads it: up to its first zero, and an address in libzmq's form.
     pub fn c_str(&self, name: &str) -> Option<&CStr> {
-        CStr::from_bytes_until_nul(self.find(name)?).ok()
+        let address = self.address_for_c.as_deref().filter(|_| name == ADDRESS);
+        CStr::from_bytes_until_nul(address.or_else(|| self.find(name))?).ok()
     }
 
     fn find(&self, name: &str) -> Option<&[u8]> {
@@ -61,6 +70,8 @@ impl Metadata {
         self.descriptor
     }
 }
+
+const ADDRESS: &str = "Peer-Address";
 
 /// The name libzmq keeps the descriptor's number under.
 const DESCRIPTOR: &str = "__fd";

@@ -79,7 +79,7 @@ static void properties (void)
     zmq_msg_close (&message);
 }
 
-static void metadata (void)
+static void metadata (int six)
 {
     void *context = zmq_ctx_new ();
     void *server = open_socket (context, ZMQ_REP);
@@ -87,6 +87,8 @@ static void metadata (void)
     char endpoint[256];
     zmq_msg_t message;
     say ("metadata of a connection");
+    set_int (server, ZMQ_IPV6, six);
+    set_int (client, ZMQ_IPV6, six);
     bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
     NEED (zmq_setsockopt (client, ZMQ_ROUTING_ID, "ann", 3) == 0);
     NEED (zmq_connect (client, endpoint) == 0);
@@ -100,6 +102,9 @@ static void metadata (void)
     MAKE (zmq_msg_gets (&message, "User-Id"));
     MAKE (zmq_msg_gets (&message, "socket-type"));
     printf ("a descriptor: %s\n", zmq_msg_get (&message, ZMQ_SRCFD) > 2 ? "yes" : "no");
+    send_text (server, "hello", 0);
+    CALL (zmq_msg_recv (&message, client, 0));
+    printf ("the other way, address %s\n", zmq_msg_gets (&message, "Peer-Address"));
     zmq_msg_close (&message);
     zmq_close (client);
     zmq_close (server);
@@ -201,7 +206,8 @@ int main (void)
     copies (60);
     by_memcpy ();
     properties ();
-    metadata ();
+    metadata (0);
+    metadata (1);
     flow ();
     invalid ();
     return 0;

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use socket2::Socket;
 
 use super::IoHandle;
-use super::session::Peer;
+use super::session::{Peer, is_mapped};
 use crate::monitor::{Event, EventKind};
 use crate::options::Options;
 use crate::sys::net;
@@ -151,6 +151,7 @@ impl Listener {
         Ok(Peer {
             endpoint: address.map(|address| format!("tcp://{address}")),
             address: address.map(|address| address.ip().to_canonical().to_string()),
+            mapped: address.is_some_and(is_mapped),
             local: self.local.clone().or_else(local),
             descriptor: stream.as_raw_fd(),
             seat,
@@ -184,7 +185,14 @@ impl Listener {
         }
         let address = credentials.map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}"));
         let endpoint = Some(self.endpoint.to_string());
-        Ok(Peer { local: endpoint.clone(), endpoint, address, descriptor: stream.as_raw_fd(), seat: None })
+        Ok(Peer {
+            local: endpoint.clone(),
+            endpoint,
+            address,
+            descriptor: stream.as_raw_fd(),
+            seat: None,
+            mapped: false,
+        })
     }
 
     /// Closes the address at once: it can be bound again when this returns. Answers whether it was open.

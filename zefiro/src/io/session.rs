@@ -9,6 +9,7 @@
 //! ```
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -84,6 +85,8 @@ pub(crate) struct Peer {
     pub(crate) endpoint: Option<String>,
     /// As an address alone.
     pub(crate) address: Option<String>,
+    /// Its address is an IPv4 one, on an IPv6 socket.
+    pub(crate) mapped: bool,
     /// This end of the stream, as an endpoint.
     pub(crate) local: Option<String>,
     /// The number of the stream's descriptor, to name it by.
@@ -179,6 +182,7 @@ impl Session {
             Some(address) => Some(address.ip().to_canonical().to_string()),
             None => ipc::credentials(stream).map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}")),
         };
+        self.peer.mapped = remote.is_some_and(is_mapped);
         self.emit(EventKind::Connected);
         if remote.is_some() && remote == local {
             return Err(Loss::Io(io::Error::new(ErrorKind::ConnectionRefused, "connected to itself")));
@@ -412,7 +416,7 @@ impl Session {
         }
         let mut metadata = Metadata::new(Some(self.peer.descriptor));
         if let Some(address) = &self.peer.address {
-            metadata.add("Peer-Address", address.as_bytes());
+            metadata.add_address(address, self.peer.mapped);
         }
         if let Some(answer) = &self.admitted {
             metadata.add("User-Id", &answer.user_id);
@@ -499,6 +503,11 @@ impl Session {
 }
 
 /// Properties that are known of a peer, and not believed from it.
+/// Whether it is an IPv4 address on an IPv6 socket.
+pub(crate) fn is_mapped(address: SocketAddr) -> bool {
+    address.ip() != address.ip().to_canonical()
+}
+
 const OURS_TO_SAY: [&str; 3] = ["User-Id", "Peer-Address", "__fd"];
 
 /// What the protocol needs to know, from the socket's options.
