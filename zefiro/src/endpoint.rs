@@ -31,6 +31,8 @@ pub enum Endpoint {
 pub struct TcpEndpoint {
     source: Option<HostPort>,
     address: HostPort,
+    /// Why no attempt to connect can succeed, where only libzmq's program may not be told at once.
+    unusable: Option<&'static str>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +68,20 @@ impl Endpoint {
     /// As [`parse_bind`](Endpoint::parse_bind).
     pub fn parse_connect(text: &str) -> Result<Endpoint> {
         Endpoint::parse("connect", text)
+    }
+
+    /// Reads an endpoint to connect to as libzmq does: with a source address, nothing is looked at but its characters and
+    /// the last port. What cannot be read then fails at every attempt.
+    pub(crate) fn parse_connect_as_libzmq(text: &str) -> Result<Endpoint> {
+        let strict = Endpoint::parse_connect(text);
+        match text.strip_prefix("tcp://") {
+            Some(address) if strict.is_err() && TcpEndpoint::passes_libzmq(address) => {
+                let address = HostPort { host: address.to_string(), port: 0 };
+                let unusable = Some("the source address, or the one behind it, cannot be read");
+                Ok(Endpoint::Tcp(TcpEndpoint { source: None, address, unusable }))
+            }
+            _ => strict,
+        }
     }
 
     /// Reads an endpoint; `operation` names the error, and `bind` alone allows wildcards.
@@ -110,7 +126,17 @@ impl TcpEndpoint {
         if !binding && address.host == "*" {
             return Err("a connect needs a host, not *");
         }
-        Ok(TcpEndpoint { source, address })
+        Ok(TcpEndpoint { source, address, unusable: None })
+    }
+
+    fn passes_libzmq(address: &str) -> bool {
+        let port = address.rsplit_once(':').map_or("", |(_, port)| port);
+        address.contains(';') && check_characters(address).is_ok() && port.starts_with(|c: char| c.is_ascii_digit())
+    }
+
+    /// Why connecting to it can never succeed.
+    pub(crate) fn unusable(&self) -> Option<&'static str> {
+        self.unusable
     }
 
     /// The host as it was given, without brackets: a name, a number, an interface, or `*`.
@@ -237,7 +263,7 @@ impl From<SocketAddr> for Endpoint {
             SocketAddr::V6(address) if address.scope_id() == 0 => address.ip().to_string(),
             SocketAddr::V6(address) => format!("{}%{}", address.ip(), zone(address.scope_id())),
         };
-        Endpoint::Tcp(TcpEndpoint { source: None, address: HostPort { host, port: address.port() } })
+        Endpoint::Tcp(TcpEndpoint { source: None, address: HostPort { host, port: address.port() }, unusable: None })
     }
 }
 

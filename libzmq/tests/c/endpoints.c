@@ -49,7 +49,10 @@ static const char *const ENDPOINTS[] = {
     "tcp://127.0.0.1:*;127.0.0.1:*",
     "tcp://999.1.1.1:*", "tcp://1.2.3.4.5:*", "ipc://", "ipc://@", "ipc://*",
     "ipc:///nosuchfolder/file", "inproc://", "inproc://a",
-    "vmci://a"};
+    "vmci://a",
+    "tcp://lo;127.0.0.1:5000", "tcp://127.0.0.2:;127.0.0.1:5000", "tcp://a:b;127.0.0.1:5000",
+    "tcp://127.0.0.1:65536;127.0.0.1:5000", "tcp://127.0.0.1:x;127.0.0.1", "tcp://127.0.0.1:5000;x",
+    "tcp://;127.0.0.1:5000", "tcp://a;127.0.0.1:*", "tcp://a;127.0.0.1", "tcp://lo;*:5000", "tcp://lo;a b:5000"};
 
 static void all (void)
 {
@@ -115,6 +118,22 @@ static void giving_up (const char *kind, const char *wildcard)
     zmq_close (server);
     zmq_close (client);
     zmq_close (other);
+}
+
+/* Some types use an endpoint once, bound or connected; the others talk to themselves. */
+static void to_itself (int type, const char *wildcard)
+{
+    void *socket = open_socket (context, type);
+    char endpoint[256];
+    printf ("-- type %d connects to its own %s\n", type, wildcard);
+    set_int (socket, ZMQ_SNDTIMEO, 100);
+    bind_anywhere (socket, wildcard, endpoint);
+    CALL (zmq_connect (socket, endpoint));
+    last (socket);
+    send_text (socket, "to myself", 0);
+    CALL (zmq_disconnect (socket, endpoint));
+    CALL (zmq_disconnect (socket, endpoint));
+    zmq_close (socket);
 }
 
 static void taken (void)
@@ -208,6 +227,10 @@ int main (void)
     giving_up ("ipc", path);
     unlink (path + strlen ("ipc://"));
     CALL (occupied ());
+    to_itself (ZMQ_DEALER, "tcp://127.0.0.1:*");
+    to_itself (ZMQ_DEALER, "ipc://*");
+    to_itself (ZMQ_REQ, "tcp://127.0.0.1:*");
+    to_itself (ZMQ_PAIR, "tcp://127.0.0.1:*");
     taken ();
     several ();
     own_descriptor ();

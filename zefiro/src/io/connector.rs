@@ -56,9 +56,12 @@ impl Dialer {
     /// The name to look up and connect to: the peer's, or the proxy's that leads to it.
     ///
     /// # Errors
-    /// The proxy's address is not one.
+    /// The endpoint, or the proxy's address, is not one.
     pub(crate) fn target(&self) -> io::Result<Option<TcpEndpoint>> {
         let Endpoint::Tcp(peer) = &self.endpoint else { return Ok(None) };
+        if let Some(why) = peer.unusable() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let Some(proxy) = &self.options.socks_proxy else { return Ok(Some(peer.clone())) };
         match Endpoint::parse_connect(&format!("tcp://{proxy}")) {
             Ok(Endpoint::Tcp(proxy)) => Ok(Some(proxy)),

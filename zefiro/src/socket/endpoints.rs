@@ -238,16 +238,20 @@ impl SocketCore {
 
     /// Connects, now or as soon as the peer is there.
     pub(crate) fn connect(self: &Arc<SocketCore>, text: &str) -> Result<()> {
-        self.connect_pipe(text).map(|_| ())
+        self.connect_pipe(text, Endpoint::parse_connect).map(|_| ())
     }
 
-    /// As [`connect`](SocketCore::connect); answers the new pipe if there is one already.
-    pub(crate) fn connect_pipe(self: &Arc<SocketCore>, text: &str) -> Result<Option<PipeId>> {
+    /// As [`connect`](SocketCore::connect), with an endpoint read by `parse`; answers the new pipe if there is one already.
+    pub(crate) fn connect_pipe(
+        self: &Arc<SocketCore>,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<Endpoint>,
+    ) -> Result<Option<PipeId>> {
         self.lock().check_open(CONNECT)?;
         if is_udp(text) && self.socket_type != SocketType::Radio {
             return Err(incompatible(CONNECT, text));
         }
-        let endpoint = Endpoint::parse_connect(text)?;
+        let endpoint = parse(text)?;
         let key: Arc<str> = text.into();
         if let Endpoint::Udp(udp_endpoint) = &endpoint {
             return self.connect_datagrams(text, udp_endpoint).map(Some);
@@ -267,7 +271,8 @@ impl SocketCore {
         let mut state = self.lock();
         state.check_open(CONNECT)?;
         let once = matches!(self.socket_type, SocketType::Dealer | SocketType::Sub | SocketType::Pub | SocketType::Req);
-        if once && state.endpoints.iter().any(|entry| entry.key == key && matches!(entry.kind, Kind::Connected(_))) {
+        // As with libzmq, an endpoint of its own is one such a socket uses already: nobody means to talk to himself.
+        if once && state.endpoints.iter().any(|entry| entry.key == key) {
             return Ok(None);
         }
         let pipe = if options.immediate {
