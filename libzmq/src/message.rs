@@ -219,10 +219,17 @@ impl Message {
             let (memory, Range { start, end }) = frame.into_memory();
             let data = memory.as_slice().as_ptr().wrapping_add(start).cast_mut();
             let mut message = Message::empty();
-            message.set_shared(Shared { memory, data, len: end - start });
+            if memory.as_static().is_some() {
+                message.body.constant = Constant { data, len: end - start };
+                message.kind = CONSTANT;
+            } else {
+                // What streams bring shares the memory it was read into, which is nobody's concern; it has metadata.
+                message.flags = if metadata.is_none() && memory.is_shared() { FLAG_SHARED } else { 0 };
+                message.set_shared(Shared { memory, data, len: end - start });
+            }
             message
         };
-        message.flags = if more { FLAG_MORE } else { 0 };
+        message.flags |= if more { FLAG_MORE } else { 0 };
         message.metadata = metadata.map_or(ptr::null(), Arc::into_raw);
         message
     }

@@ -34,6 +34,7 @@ pub struct Memory(Arc<Owner>);
 enum Owner {
     Vec(Vec<u8>),
     Bytes(Bytes),
+    Static(&'static [u8]),
 }
 
 impl Memory {
@@ -43,7 +44,21 @@ impl Memory {
         match &*self.0 {
             Owner::Vec(bytes) => bytes,
             Owner::Bytes(bytes) => bytes,
+            Owner::Static(bytes) => bytes,
         }
+    }
+
+    /// All of it, if it lasts as long as the program.
+    pub fn as_static(&self) -> Option<&'static [u8]> {
+        match *self.0 {
+            Owner::Static(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Whether others refer to it just now.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 }
 
@@ -103,7 +118,7 @@ impl Frame {
         if bytes.len() <= Frame::INLINE_MAX {
             return Frame::copy_from_slice(bytes);
         }
-        Frame::whole(Memory::from(Bytes::from_static(bytes)))
+        Frame::whole(Memory(Arc::new(Owner::Static(bytes))))
     }
 
     /// A part of `memory`: copied if it is small, else a reference to it.

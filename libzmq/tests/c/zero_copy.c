@@ -161,6 +161,41 @@ static void odd (void)
     zmq_ctx_term (context);
 }
 
+/* What is received within the process is as it was sent. */
+static void as_sent (void)
+{
+    static char constant[100];
+    void *context = zmq_ctx_new ();
+    void *one = open_socket (context, ZMQ_PAIR);
+    void *other = open_socket (context, ZMQ_PAIR);
+    zmq_msg_t message, copy;
+    say ("constant, shared and neither, received");
+    NEED (zmq_bind (one, "inproc://as-sent") == 0);
+    NEED (zmq_connect (other, "inproc://as-sent") == 0);
+    NEED (zmq_send_const (one, constant, sizeof constant, 0) == (int) sizeof constant);
+    zmq_msg_init (&message);
+    CALL (zmq_msg_recv (&message, other, 0));
+    CALL (zmq_msg_get (&message, ZMQ_SHARED));
+    printf ("the same memory: %d\n", zmq_msg_data (&message) == (void *) constant);
+    zmq_msg_close (&message);
+    zmq_msg_init_size (&message, 100);
+    zmq_msg_init (&copy);
+    CALL (zmq_msg_copy (&copy, &message));
+    CALL (zmq_msg_send (&copy, one, 0));
+    CALL (zmq_msg_recv (&copy, other, 0));
+    CALL (zmq_msg_get (&copy, ZMQ_SHARED));
+    zmq_msg_close (&copy);
+    zmq_msg_close (&message);
+    zmq_msg_init_size (&message, 100);
+    CALL (zmq_msg_send (&message, one, 0));
+    CALL (zmq_msg_recv (&message, other, 0));
+    CALL (zmq_msg_get (&message, ZMQ_SHARED));
+    zmq_msg_close (&message);
+    zmq_close (one);
+    zmq_close (other);
+    zmq_ctx_term (context);
+}
+
 int main (void)
 {
     counter = zmq_atomic_counter_new ();
@@ -171,6 +206,7 @@ int main (void)
     sent ("ipc://*");
     refused ();
     odd ();
+    as_sent ();
     zmq_atomic_counter_destroy (&counter);
     return 0;
 }
