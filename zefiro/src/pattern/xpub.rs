@@ -1,6 +1,6 @@
 //! XPUB: each message to all who subscribed to its topic; the subscriptions to the program.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use zmtp::Frame;
 
@@ -23,6 +23,8 @@ pub(crate) struct XPub {
     shown: VecDeque<Shown>,
     /// How many of them are requests of each peer's that is connected.
     unread: HashMap<PipeId, usize>,
+    /// How much may wait before what undoes itself is looked for again: twice what was left the last time.
+    settle_at: usize,
     /// The program never reads: a PUB.
     silent: bool,
     /// Manual mode: whom the program subscribes. It may be gone.
@@ -35,10 +37,31 @@ struct Shown {
     origin: Origin,
 }
 
+/// What a request changed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Nothing,
+    /// What its peer is subscribed to.
+    Peer,
+    /// Whether anybody is subscribed to the topic.
+    All,
+}
+
+impl Weight {
+    fn of_cancel(removed: Removed) -> Weight {
+        match removed {
+            Removed::NotThere => Weight::Nothing,
+            Removed::Left => Weight::Peer,
+            Removed::Last => Weight::All,
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Origin {
-    /// A peer's request; without a peer, one made up when it went.
-    Request(Option<PipeId>),
+    /// A request of a peer's connection that it still has, as far as is known; else one of an earlier connection, or made
+    /// up at its end.
+    Request { peer: PipeId, weight: Weight, live: bool },
     /// Anything else a subscriber sent.
     Upstream,
 }
@@ -51,6 +74,7 @@ impl XPub {
             peers: BTreeSet::new(),
             shown: VecDeque::new(),
             unread: HashMap::new(),
+            settle_at: 0,
             silent: false,
             last_peer: None,
             targets: Vec::new(),
@@ -68,20 +92,24 @@ impl XPub {
         if self.asks_too_much(options, id, subscribe.then_some(topic.len())) {
             return pipes.expel(id, "subscriptions");
         }
-        let shown = match (options.xpub_manual, subscribe) {
-            (true, true) => {
-                self.asked.add(topic, id);
-                true
+        let index = if options.xpub_manual { &mut self.asked } else { &mut self.subscriptions };
+        let weight = if subscribe {
+            let before = index.holding(id).0;
+            match index.add(topic, id) {
+                true => Weight::All,
+                false if index.holding(id).0 > before => Weight::Peer,
+                false => Weight::Nothing,
             }
-            (true, false) => {
-                self.asked.remove(topic, id);
-                true
-            }
-            (false, true) => self.subscriptions.add(topic, id) || options.xpub_verbose || options.xpub_verboser,
-            (false, false) => self.subscriptions.remove(topic, id) != Removed::Left || options.xpub_verboser,
+        } else {
+            Weight::of_cancel(index.remove(topic, id))
+        };
+        let shown = match subscribe {
+            _ if shows_each(options) => true,
+            true => weight == Weight::All || options.xpub_verbose,
+            false => weight != Weight::Peer,
         };
         if shown {
-            self.show(pipes, options, Message::from(part), Origin::Request(Some(id)));
+            self.show(pipes, options, Message::from(part), Origin::Request { peer: id, weight, live: true });
         }
     }
 
@@ -106,9 +134,9 @@ impl XPub {
         let mark = options.recv_high_water_mark;
         match origin {
             // Nobody reads it, so there is never a peer whose request was read last.
-            Origin::Request(_) if self.silent => {}
-            Origin::Request(Some(id)) => {
-                *self.unread.entry(id).or_default() += 1;
+            Origin::Request { .. } if self.silent => {}
+            Origin::Request { peer, .. } => {
+                *self.unread.entry(peer).or_default() += 1;
                 self.shown.push_back(Shown { message, origin });
             }
             Origin::Upstream if self.silent => pipes.count_dropped(DropReason::Filtered, 1),
@@ -119,42 +147,69 @@ impl XPub {
         }
     }
 
-    /// Where so much waits for the program that it does not seem to read, the requests of a peer that goes do not wait on:
-    /// peers that come, ask and go would be kept for ever. Answers the topics the program never hears of.
-    fn forget_unseen(&mut self, options: &Options, id: PipeId) -> HashSet<Vec<u8>> {
-        let mut topics = HashSet::new();
-        let unread = self.unread.remove(&id).unwrap_or(0);
-        if unread == 0 || options.peer_subscriptions_max.is_none_or(|most| self.shown.len() < most) {
-            return topics;
-        }
-        self.shown.retain(|shown| {
-            let mine = matches!(shown.origin, Origin::Request(Some(peer)) if peer == id);
-            if mine && let Some(Request { topic, .. }) = Request::of(shown.message.first()) {
-                topics.insert(topic.to_vec());
-            }
-            !mine
-        });
-        topics
-    }
-
     /// Ends all that a peer asked for, and makes up the cancels it did not send.
     fn forget(&mut self, options: &Options, id: PipeId) {
         if self.last_peer == Some(id) {
             self.last_peer = None;
         }
-        let unseen = self.forget_unseen(options, id);
-        let before = self.shown.len();
+        let unread = self.unread.remove(&id).unwrap_or(0);
         let XPub { subscriptions, asked, shown, silent, .. } = self;
-        let mut tell = |topic: &[u8]| {
-            if !*silent && !unseen.contains(topic) {
-                shown.push_back(Shown { message: subscription_message(false, topic), origin: Origin::Request(None) });
+        let before = shown.len();
+        let mut tell = |topic: &[u8], last| {
+            let weight = if last { Weight::All } else { Weight::Peer };
+            if !*silent && (last || shows_each(options)) {
+                let origin = Origin::Request { peer: id, weight, live: false };
+                shown.push_back(Shown { message: subscription_message(false, topic), origin });
             }
         };
-        asked.remove_pipe(id, |topic, _| tell(topic));
-        subscriptions.remove_pipe(id, |topic, last| {
-            if (last || options.xpub_verboser) && !options.xpub_manual {
-                tell(topic);
+        let mut ignored = |_: &[u8], _| {};
+        let (told, other) = if options.xpub_manual { (asked, subscriptions) } else { (subscriptions, asked) };
+        told.remove_pipe(id, &mut tell);
+        other.remove_pipe(id, &mut ignored);
+        // Topics in their order, as libzmq tells them.
+        if let Some(told) = shown.make_contiguous().get_mut(before..) {
+            told.sort_unstable_by(|one, other| one.message.first().cmp(other.message.first()));
+        }
+        let crowded = options.peer_subscriptions_max.is_some_and(|most| shown.len() >= most.max(self.settle_at));
+        if crowded && (unread > 0 || shown.len() > before) {
+            self.settle(options);
+            self.settle_at = 2 * self.shown.len();
+        }
+    }
+
+    /// Where so much waits for the program that it does not seem to read, what undoes itself does not wait on: peers that
+    /// come, ask and go would be kept for ever. The program hears no less of what holds once it has read the rest.
+    fn settle(&mut self, options: &Options) {
+        let each = shows_each(options);
+        let edge = if each { Weight::Peer } else { Weight::All };
+        let mut idle = vec![false; self.shown.len()];
+        // The subscriptions to each topic since the one that began it, where the program has not read that.
+        let mut begun: HashMap<(Option<PipeId>, &[u8]), Vec<usize>> = HashMap::new();
+        for (place, shown) in self.shown.iter().enumerate() {
+            let Origin::Request { peer, weight, live } = shown.origin else { continue };
+            let Some(Request { subscribe, topic }) = Request::of(shown.message.first()) else { continue };
+            let key = (each.then_some(peer), topic);
+            if weight < edge && !(live && self.peers.contains(&peer)) {
+                idle[place] = true;
+            } else if subscribe && weight >= edge {
+                begun.insert(key, vec![place]);
+            } else if subscribe {
+                begun.entry(key).and_modify(|places| places.push(place));
+            } else if weight >= edge
+                && let Some(places) = begun.remove(&key)
+            {
+                places.into_iter().chain([place]).for_each(|place| idle[place] = true);
             }
+        }
+        drop(begun);
+        let mut idle = idle.into_iter();
+        let unread = &mut self.unread;
+        self.shown.retain(|shown| {
+            let keep = !idle.next().unwrap_or(false);
+            if !keep && let Origin::Request { peer, live: true, .. } = shown.origin {
+                count_read(unread, peer);
+            }
+            keep
         });
         // Topics in their order, as libzmq tells them.
         if let Some(told) = self.shown.make_contiguous().get_mut(before..) {
@@ -192,13 +247,15 @@ impl Pattern for XPub {
 
     /// The connection is lost, and with it what was asked over it; the next one asks again.
     fn on_disconnected(&mut self, _pipes: &mut Pipes, options: &Options, id: PipeId) {
-        self.forget(options, id);
         // Its requests that the program has not read yet stay, but the next connection is not behind them.
         for shown in &mut self.shown {
-            if matches!(shown.origin, Origin::Request(Some(peer)) if peer == id) {
-                shown.origin = Origin::Request(None);
+            if let Origin::Request { peer, live, .. } = &mut shown.origin
+                && *peer == id
+            {
+                *live = false;
             }
         }
+        self.forget(options, id);
     }
 
     /// Reads all there is, so that requests act whether the program reads them or not.
@@ -227,16 +284,11 @@ impl Pattern for XPub {
             return Err(Refusal::Unsupported);
         }
         let Shown { message, origin } = self.shown.pop_front().ok_or(Refusal::WouldBlock)?;
-        if let Origin::Request(peer) = origin {
-            if let Some(id) = peer
-                && let Some(unread) = self.unread.get_mut(&id)
-            {
-                *unread -= 1;
-                if *unread == 0 {
-                    self.unread.remove(&id);
-                }
+        if let Origin::Request { peer, live, .. } = origin {
+            self.last_peer = live.then_some(peer);
+            if live {
+                count_read(&mut self.unread, peer);
             }
-            self.last_peer = peer;
         }
         pipes.counters.received(message.byte_len() as u64);
         *out = message;
@@ -279,6 +331,21 @@ impl Pattern for XPub {
 
     fn topics(&self) -> usize {
         self.subscriptions.len()
+    }
+}
+
+/// Whether the program sees each peer's requests, and not only what they come to.
+fn shows_each(options: &Options) -> bool {
+    options.xpub_manual || options.xpub_verboser
+}
+
+/// One request of the peer's is not unread any more.
+fn count_read(unread: &mut HashMap<PipeId, usize>, peer: PipeId) {
+    if let Some(count) = unread.get_mut(&peer) {
+        *count -= 1;
+        if *count == 0 {
+            unread.remove(&peer);
+        }
     }
 }
 
@@ -461,5 +528,74 @@ mod tests {
         bench.arrive(peer, subscription(true, "a"));
         assert_eq!(bench.pipes.counters.dropped.high_water_mark, 1);
         assert_eq!(std::iter::from_fn(|| bench.recv().ok()).count(), 3);
+    }
+
+    /// What a program believes that reads all requests: the topics that were subscribed more often than cancelled, or, if
+    /// it sees first and last ones only, those whose last request was not a cancel.
+    fn believed(bench: &mut Bench<XPub>, counts: bool) -> std::collections::BTreeSet<String> {
+        let mut topics: HashMap<String, isize> = HashMap::new();
+        while let Ok(message) = bench.recv() {
+            let Request { subscribe, topic } = Request::of(message.first()).unwrap();
+            let held = topics.entry(String::from_utf8_lossy(topic).into_owned()).or_default();
+            *held = match (subscribe, counts) {
+                (true, true) => *held + 1,
+                (false, true) => *held - 1,
+                (subscribe, false) => subscribe.into(),
+            };
+        }
+        topics.into_iter().filter(|(_, held)| *held > 0).map(|(topic, _)| topic).collect()
+    }
+
+    #[test]
+    fn behind_a_backlog_the_program_still_learns_what_holds() {
+        for (verbose, verboser) in [(false, false), (true, false), (false, true)] {
+            let mut bench = Bench::new(XPub::new());
+            (bench.options.xpub_verbose, bench.options.xpub_verboser) = (verbose, verboser);
+            bench.options.peer_subscriptions_max = Some(4);
+            let (one, other) = (bench.attach(), bench.attach());
+            bench.arrive(one, subscription(true, "read"));
+            bench.recv().unwrap();
+            for topic in ["a", "b", "c"] {
+                bench.arrive(one, subscription(true, topic));
+            }
+            for topic in ["a", "d"] {
+                bench.arrive(other, subscription(true, topic));
+            }
+            bench.arrive(one, subscription(false, "read"));
+            bench.end(one);
+            // "read" has ended, which the program must hear.
+            let told: Vec<_> = bench.pattern.shown.iter().map(|shown| shown.message.clone()).collect();
+            assert!(told.contains(&subscription(false, "read")), "{told:?}");
+            assert_eq!(believed(&mut bench, verboser), ["a", "d"].map(String::from).into(), "{verbose} {verboser}");
+            bench.end(other);
+            assert!(std::iter::from_fn(|| bench.recv().ok()).count() == 2);
+        }
+    }
+
+    #[test]
+    fn what_gone_peers_asked_for_together_is_not_kept_for_ever() {
+        for (verbose, verboser, manual) in
+            [(false, false, false), (true, false, false), (false, true, false), (false, false, true)]
+        {
+            let mut bench = Bench::new(XPub::new());
+            (bench.options.xpub_verbose, bench.options.xpub_verboser) = (verbose, verboser);
+            bench.options.xpub_manual = manual;
+            bench.options.peer_subscriptions_max = Some(10);
+            let stays = bench.attach();
+            bench.arrive(stays, subscription(true, "common"));
+            for round in 0..1000 {
+                let (one, other) = (bench.attach(), bench.attach());
+                for peer in [one, other, one] {
+                    bench.arrive(peer, subscription(true, "common"));
+                    bench.arrive(peer, subscription(true, &round.to_string()));
+                }
+                bench.arrive(one, subscription(false, &round.to_string()));
+                bench.arrive(one, subscription(false, "never had"));
+                bench.end(one);
+                bench.end(other);
+            }
+            assert!(bench.pattern.shown.len() < 50, "{} {verbose} {verboser} {manual}", bench.pattern.shown.len());
+            assert_eq!(believed(&mut bench, verboser || manual), ["common".to_owned()].into());
+        }
     }
 }
