@@ -33,6 +33,8 @@ pub(crate) struct Outbox {
     heard: u64,
     /// How often it was taken: how others see that it is being written.
     taken: u32,
+    /// Its first message is the connection's own, and has not been written.
+    greets: bool,
     /// The batch that cannot go on just now, or an empty one kept for its memory.
     spare: Batch,
 }
@@ -122,6 +124,7 @@ impl Outbox {
             in_flight: 0,
             heard: 0,
             taken: 0,
+            greets: false,
             spare: Batch::default(),
         }
     }
@@ -178,6 +181,12 @@ impl Outbox {
         self.messages += 1;
     }
 
+    /// Adds, as the first of all, the message that each connection begins with: it does not go to the next one.
+    pub(crate) fn push_greeting(&mut self, pool: &mut Pool, message: Frame) {
+        self.greets = true;
+        self.push(pool, &[], &mut Message::from(message));
+    }
+
     /// Adds the last message of the socket's log, which many peers get. The first is copied; those that follow without a gap are
     /// referred to.
     #[inline]
@@ -228,6 +237,7 @@ impl Outbox {
 
     /// Drops the messages not yet taken and answers how many: a conflating socket keeps the newest only.
     pub(crate) fn clear_messages(&mut self) -> usize {
+        self.greets &= self.in_flight > 0;
         self.segments.clear();
         self.open.clear();
         self.bytes = 0;
@@ -282,6 +292,7 @@ impl Outbox {
     /// The batch was written whole; its buffers go back to the pool.
     pub(crate) fn finish(&mut self, pool: &mut Pool, mut batch: Batch) {
         self.in_flight = 0;
+        self.greets = false;
         for segment in batch.segments.drain(..).chain(batch.plain.take().into_iter().flat_map(|plain| plain.segments)) {
             let buffer = match segment {
                 Segment::Bytes(buffer) => Some(buffer),
@@ -299,7 +310,7 @@ impl Outbox {
     }
 
     /// The connection is gone, and with it the batch kept by [`park`](Outbox::park): the whole messages of which the
-    /// kernel has seen nothing, in order, and how many were lost because it had a part of them.
+    /// kernel has seen nothing, in order, and how many were lost: it had a part of them, or they were the connection's own.
     pub(crate) fn reclaim(&mut self, pool: &mut Pool, broadcast: &mut Broadcast) -> (Vec<Message>, usize) {
         for segment in &mut self.segments {
             broadcast.settle(pool, segment);
@@ -322,7 +333,15 @@ impl Outbox {
         self.bytes = 0;
         self.state = WriteState::Dead;
         match self.format {
-            Format::Zmtp(framing, _) => reclaim(framing, &segments, gone, untouched),
+            Format::Zmtp(framing, _) => {
+                let (mut kept, mut lost) = reclaim(framing, &segments, gone, untouched);
+                // The next connection begins with one of its own.
+                if self.greets && kept.len() == unsent {
+                    kept.remove(0);
+                    lost += 1;
+                }
+                (kept, lost)
+            }
             Format::Raw => (Vec::new(), unsent),
         }
     }

@@ -69,3 +69,51 @@ pub(super) fn encode(framing: Framing, message: &Message, out: &mut Vec<u8>) {
         framing.encode(out, frame, index + 1 < count);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zmtp::Version;
+
+    use super::*;
+    use crate::pipe::broadcast::Broadcast;
+    use crate::pipe::outbox::{Format, Outbox, Pool};
+
+    /// An outbox with the connection's own first message and two others, of which the kernel has taken the first `written`
+    /// bytes; `None`: it was not asked.
+    fn texts_kept(greeting: Option<&str>, written: Option<usize>) -> (Vec<String>, usize) {
+        let (mut pool, mut broadcast) = (Pool::default(), Broadcast::default());
+        let mut outbox = Outbox::new(Format::Zmtp(Framing::V2, Version::V3_1));
+        if let Some(greeting) = greeting {
+            outbox.push_greeting(&mut pool, Frame::from(greeting));
+        }
+        for text in ["one", "two"] {
+            outbox.push(&mut pool, &[], &mut Message::from(text));
+        }
+        if let Some(written) = written {
+            let mut batch = outbox.take(&mut pool, &mut broadcast).unwrap();
+            batch.advance(written);
+            outbox.park(batch);
+            outbox.push(&mut pool, &[], &mut Message::from("three"));
+        }
+        let (kept, lost) = outbox.reclaim(&mut pool, &mut broadcast);
+        (kept.iter().map(|message| message.as_str().unwrap().to_owned()).collect(), lost)
+    }
+
+    #[test]
+    fn the_message_that_each_connection_begins_with_does_not_go_to_the_next() {
+        assert_eq!(texts_kept(None, None), (vec!["one".into(), "two".into()], 0));
+        assert_eq!(texts_kept(Some("hello"), None), (vec!["one".into(), "two".into()], 1));
+        for (written, kept, lost) in [
+            (0, &["one", "two", "three"][..], 1),
+            (1, &["one", "two", "three"], 1),
+            (7, &["one", "two", "three"], 0),
+            (8, &["two", "three"], 1),
+        ] {
+            assert_eq!(
+                texts_kept(Some("hello"), Some(written)),
+                (kept.iter().map(|text| (*text).into()).collect(), lost),
+                "{written}"
+            );
+        }
+    }
+}

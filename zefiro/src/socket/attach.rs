@@ -115,7 +115,7 @@ impl State {
         let mut outbox = Outbox::new(format);
         if let Line::Backlog(queue) = &mut pipe.line {
             if let Some(hello) = hello {
-                outbox.push(pool, &[], &mut Message::from(hello.clone()));
+                outbox.push_greeting(pool, hello.clone());
             }
             for waited in std::mem::take(&mut pipe.early).among(std::mem::take(queue)) {
                 match waited {
