@@ -211,10 +211,6 @@ impl XPub {
             }
             keep
         });
-        // Topics in their order, as libzmq tells them.
-        if let Some(told) = self.shown.make_contiguous().get_mut(before..) {
-            told.sort_unstable_by(|one, other| one.message.first().cmp(other.message.first()));
-        }
     }
 
     /// The peers that want a message on `topic`; of one `alone`, if that is given, whether it does.
