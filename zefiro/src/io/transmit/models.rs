@@ -10,8 +10,8 @@ use crate::pipe::outbox::WriteState;
 use crate::socket::core::State;
 use crate::sys::now;
 
-/// Threads put aside while they could go on, where the kernel takes all and where it does not. One more of each has been
-/// tried too, which takes minutes.
+/// Threads put aside while they could go on, where the kernel takes all and where it does not. One more has been tried too,
+/// which takes minutes (`LOOM_MAX_PREEMPTIONS`); of senders that help, it takes too long.
 const PREEMPTIONS: usize = 3;
 const PREEMPTIONS_WHEN_FULL: usize = 2;
 
