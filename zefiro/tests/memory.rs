@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use std::thread;
 
 use util::{LONG, descriptors, handshake, in_child, is_long, socket, until};
-use zefiro::{Configure, Context, EventKind, Message, Pull, Push, Rep, Req};
+use zefiro::{Configure, Context, EventKind, Frame, Message, Pull, Push, Rep, Req};
 
 /// The system's allocator, counting.
 struct Counting;
@@ -81,6 +81,30 @@ fn memory_follows_a_burst_down_again() {
             drop((push, pull));
             context.terminate();
         }
+    });
+}
+
+#[test]
+fn a_queue_of_references_is_given_back() {
+    in_child("a_queue_of_references_is_given_back", || {
+        let context = Context::new();
+        let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+        push.set_options(|options| options.send_high_water_mark = 0).unwrap();
+        push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+        push.wait_connected(1, LONG).unwrap();
+        // Each is an entry in a list, and its header is another.
+        let body = Frame::from(vec![7u8; 10_000]);
+        let burst = |messages: usize| {
+            (0..messages).for_each(|_| push.send(body.clone()).unwrap());
+            let most = live();
+            (0..messages).for_each(|_| drop(pull.recv().unwrap()));
+            most
+        };
+        burst(20);
+        let before = live();
+        let most = burst(if is_long() { 1_000_000 } else { 100_000 });
+        assert!(most > before + (5 << 20), "no burst: {before} to {most}");
+        until(&format!("of {before} to {most} stays {}", live()), || live() <= before + (1 << 20));
     });
 }
 

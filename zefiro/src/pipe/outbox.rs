@@ -265,7 +265,13 @@ impl Outbox {
         if !self.control.is_empty() {
             batch.segments.push(Segment::Bytes(std::mem::take(&mut self.control)));
         }
-        batch.segments.append(&mut self.segments);
+        if batch.segments.is_empty() && self.segments.capacity() > SEGMENTS_KEPT {
+            // After a burst the list itself goes: neither is it copied, nor is there room for a burst in both.
+            batch.segments = std::mem::take(&mut self.segments);
+        } else {
+            batch.segments.append(&mut self.segments);
+            self.segments.shrink_to(SEGMENTS_KEPT);
+        }
         if !self.open.is_empty() {
             batch.segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
         }
@@ -303,6 +309,7 @@ impl Outbox {
                 pool.put(buffer);
             }
         }
+        batch.segments.shrink_to(SEGMENTS_KEPT);
         batch.written = 0;
         batch.cursor = 0;
         batch.offset = 0;
@@ -563,6 +570,9 @@ const CONTROL_BYTES_MAX: usize = 64 * 1024;
 
 /// A buffer that holds this much is sealed and a new one begun.
 const SEGMENT_BYTES: usize = 64 * 1024;
+
+/// Pieces an outbox keeps room for when it is empty.
+const SEGMENTS_KEPT: usize = 64;
 
 /// Memory a socket keeps for reuse.
 const POOL_BYTES_MAX: usize = 4 * SEGMENT_BYTES;
