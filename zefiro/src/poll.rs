@@ -407,17 +407,22 @@ impl Poller {
     /// Takes the lead of the sockets for the time of waiting.
     fn lead(&self, selector: &Selector) -> Option<Leading<'_>> {
         let mut leading = Leading(self.led.try_lock()?);
-        for (&key, entry) in self.entries.lock().iter_mut() {
-            let Entry::Socket(entry) = entry else { continue };
-            let Some(core) = entry.core.upgrade() else { continue };
-            let place = entry.place;
+        let socket = |(&key, entry): (&u64, &Entry)| match entry {
+            Entry::Socket(entry) => Some((key, entry.core.upgrade()?, entry.place)),
+            Entry::Descriptor(_) => None,
+        };
+        let sockets: Vec<_> = self.entries.lock().iter().filter_map(socket).collect();
+        for (key, core, place) in sockets {
             let set = duty::lead_polled(&core, place);
-            let told = entry.watch(selector, key, set.as_ref());
+            let told = match self.entries.lock().get_mut(&key) {
+                Some(Entry::Socket(entry)) if entry.is(&core, place) => entry.watch(selector, key, set.as_ref()),
+                _ => false,
+            };
             let Some(set) = set else { continue };
             if told {
                 leading.0.push(Led { key, core, set, place });
             } else {
-                // The system has no room for it: then the I/O thread goes on.
+                // The system has no room for it, or it was removed just now: then the I/O thread goes on.
                 duty::leave_polled(&core, place);
                 core.lock().watch_by_io();
             }
@@ -450,13 +455,20 @@ impl Poller {
     /// are asked for what is known; their links are looked at by leading.
     fn look_at_noted(&self, ready: &mut Vec<Ready>, led: bool) {
         let noted = std::mem::take(&mut self.shared.noted.lock().keys);
-        let entries = self.entries.lock();
         for key in noted {
-            let Some(Entry::Socket(SocketEntry { core, note, interest, .. })) = entries.get(&key) else { continue };
+            // The program may be called back while a socket is looked at, and may then want to change what is watched.
+            let (core, place, note) = match self.entries.lock().get(&key) {
+                Some(Entry::Socket(entry)) => (entry.core.upgrade(), entry.place, entry.note.clone()),
+                _ => continue,
+            };
             *note.noted.lock() = false;
-            let Some(core) = core.upgrade() else { continue };
+            let Some(core) = core else { continue };
             let closed = core.lock().check_open("poll").is_err();
             let (readable, writable) = if led { core.lock().readiness(core.socket_type) } else { core.readiness() };
+            let interest = match self.entries.lock().get(&key) {
+                Some(Entry::Socket(entry)) if entry.is(&core, place) => entry.interest,
+                _ => continue,
+            };
             let now = Ready {
                 key,
                 readable: (readable || closed) && interest.readable,
@@ -499,6 +511,11 @@ impl SocketEntry {
             (None, _) => {}
         }
         self.armed
+    }
+
+    /// Whether it is the one that was added at a place in the socket's list.
+    fn is(&self, core: &Arc<SocketCore>, place: u64) -> bool {
+        self.place == place && std::ptr::eq(self.core.as_ptr(), Arc::as_ptr(core))
     }
 
     /// The socket is to tell no more.

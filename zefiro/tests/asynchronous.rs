@@ -3,7 +3,8 @@
 mod util;
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -48,6 +49,45 @@ fn no_runtime_is_needed() {
         });
         drop(server.join().unwrap());
     });
+}
+
+/// A waker that goes on with its task at once, as some executors do: receives the message it is woken for, has another
+/// sent, and waits for that.
+struct ReceivesAtOnce {
+    pull: Pull,
+    next: Mutex<Sender<()>>,
+    received: Mutex<Sender<zefiro::Result<Message>>>,
+}
+
+impl Wake for ReceivesAtOnce {
+    fn wake(self: Arc<Self>) {
+        let received = self.received.lock().unwrap();
+        received.send(self.pull.recv()).unwrap();
+        self.next.lock().unwrap().send(()).unwrap();
+        received.send(self.pull.recv()).unwrap();
+    }
+}
+
+#[test]
+fn a_waker_may_receive_from_the_connection_that_woke_it() {
+    for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
+        // Of contexts of their own: while the waker has one I/O thread, the other sends.
+        let (pull, push): (Pull, Push) = (socket(&Context::new()), socket(&Context::new()));
+        push.connect(&pull.bind(endpoint).unwrap().to_string()).unwrap();
+        pull.wait_connected(1, LONG).unwrap();
+        push.wait_connected(1, LONG).unwrap();
+        let ((next, asked), (received, results)) = (channel(), channel());
+        let waker = ReceivesAtOnce { pull: pull.clone(), next: Mutex::new(next), received: Mutex::new(received) };
+        let waker = Waker::from(Arc::new(waker));
+        let mut future = pin!(pull.recv_async());
+        assert!(future.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending());
+        push.send("first").unwrap();
+        asked.recv_timeout(LONG).unwrap();
+        push.send("second").unwrap();
+        for text in ["first", "second"] {
+            assert_eq!(results.recv_timeout(2 * LONG).unwrap().unwrap(), text, "{endpoint}");
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::MutexGuard;
 use zmtp::{Event, Frame, SocketType};
 
 use super::Command;
@@ -23,14 +24,14 @@ use crate::sys::net;
 /// The caller holds no lock. Whoever waits for messages is woken, but for the caller itself if it is the socket's
 /// `leader`.
 pub(crate) fn receive(core: &Arc<SocketCore>, link: &Arc<Link>, reads: usize, leader: bool) -> bool {
-    let Some(mut reader) = link.reader.try_lock() else {
-        // What is not read yet keeps the link ready: the caller will be here again at once.
-        give_way(&link.reader);
-        return false;
-    };
     let mut arrived = false;
     for _ in 0..reads {
-        match read_once(core, link, &mut reader, leader) {
+        let Some(reader) = link.reader.try_lock() else {
+            // What is not read yet keeps the link ready: the caller will be here again at once.
+            give_way(&link.reader);
+            break;
+        };
+        match read_once(core, link, reader, leader) {
             Ok(Progress::More) => arrived = true,
             Ok(Progress::Drained) => {
                 arrived = true;
@@ -48,15 +49,15 @@ pub(crate) fn receive(core: &Arc<SocketCore>, link: &Arc<Link>, reads: usize, le
 
 /// The protocol's timers may be due: reads what the kernel has, then lets them fire. Only the I/O thread does this.
 pub(crate) fn check_timers(core: &Arc<SocketCore>, link: &Arc<Link>, now: Instant) {
-    let mut reader = link.reader.lock();
-    reader.timer = None;
+    link.reader.lock().timer = None;
     let mut outcome = Ok(Progress::Nothing);
     for _ in 0..READS_IO {
-        outcome = read_once(core, link, &mut reader, false);
+        outcome = read_once(core, link, link.reader.lock(), false);
         if !matches!(outcome, Ok(Progress::More)) {
             break;
         }
     }
+    let mut reader = link.reader.lock();
     let outcome = outcome.and_then(|_| {
         let Protocol::Zmtp(connection) = &mut reader.protocol else { return Ok(()) };
         let standing = core.lock().standing_of(link);
@@ -71,10 +72,11 @@ pub(crate) fn check_timers(core: &Arc<SocketCore>, link: &Arc<Link>, now: Instan
         handled
     });
     if let Err(loss) = outcome {
+        drop(reader);
         return lose(core, link, loss);
     }
-    hand_over(core, link, &mut reader, false);
     arm_timer(link, &mut reader);
+    hand_over(core, link, reader, false);
 }
 
 /// What a link's silence may be due to.
@@ -131,7 +133,12 @@ enum Progress {
     Nothing,
 }
 
-fn read_once(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut Reader, leader: bool) -> Result<Progress, Loss> {
+fn read_once(
+    core: &Arc<SocketCore>,
+    link: &Arc<Link>,
+    mut reader: MutexGuard<'_, Reader>,
+    leader: bool,
+) -> Result<Progress, Loss> {
     if core.lock().pause_if_full(link) {
         return Ok(Progress::Nothing);
     }
@@ -149,10 +156,12 @@ fn read_once(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut Reader, lead
                 Err(error) => return Err(Loss::Io(error)),
             };
             let handled = connection.handle_input(Instant::now()).map_err(Loss::Protocol);
+            if handled.is_ok() {
+                arm_timer(link, &mut reader);
+            }
             // What came whole before the fault is still good.
             hand_over(core, link, reader, leader);
             handled?;
-            arm_timer(link, reader);
             Ok(if count == room { Progress::More } else { Progress::Drained })
         }
         Protocol::Raw { piece_bytes } => {
@@ -167,14 +176,15 @@ fn read_once(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut Reader, lead
             piece.shrink_to_fit();
             let mut state = core.lock();
             state.deliver_message(link.pipe, Message::from(Frame::from(piece)), leader);
-            drop(state);
+            state.unlock_after(reader);
             Ok(if filled { Progress::More } else { Progress::Drained })
         }
     }
 }
 
-/// Moves what the protocol decoded into the inbox, and what it wants to say into the outbox.
-pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut Reader, leader: bool) {
+/// Moves what the protocol decoded into the inbox, and what it wants to say into the outbox. Lets go of the reader before
+/// anybody is woken.
+pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, mut reader: MutexGuard<'_, Reader>, leader: bool) {
     let Protocol::Zmtp(connection) = &mut reader.protocol else { return };
     let mut state: Option<Locked<'_>> = None;
     while let Some(event) = connection.poll_event() {
@@ -198,6 +208,9 @@ pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, reader: &mut R
     }
     if let Some(output) = connection.take_output() {
         state.get_or_insert_with(|| core.lock()).push_control(link, &output);
+    }
+    if let Some(state) = state {
+        state.unlock_after(reader);
     }
 }
 

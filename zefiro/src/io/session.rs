@@ -487,17 +487,15 @@ impl Session {
             Some(until) => until,
             None => timer,
         };
+        let mut reader = link.reader.lock();
+        let next = match &reader.protocol {
+            Protocol::Zmtp(connection) => connection.next_deadline(),
+            Protocol::Raw { .. } => None,
+        };
+        reader.timer = next;
+        self.deadline = [self.closing.flatten(), next].into_iter().flatten().min();
         // What came behind the handshake in the same read.
-        {
-            let mut reader = link.reader.lock();
-            hand_over(&self.core, &link, &mut reader, false);
-            let next = match &reader.protocol {
-                Protocol::Zmtp(connection) => connection.next_deadline(),
-                Protocol::Raw { .. } => None,
-            };
-            reader.timer = next;
-            self.deadline = [self.closing.flatten(), next].into_iter().flatten().min();
-        }
+        hand_over(&self.core, &link, reader, false);
         self.phase = Phase::Established(link);
     }
 }

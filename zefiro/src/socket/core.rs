@@ -250,9 +250,14 @@ impl std::ops::DerefMut for Locked<'_> {
     }
 }
 
-impl Drop for Locked<'_> {
+impl Locked<'_> {
+    /// Unlocks, lets go of another lock too, and only then carries out what became due: who is woken may want either.
+    pub(crate) fn unlock_after<T>(mut self, other: T) {
+        self.release(other);
+    }
+
     #[inline]
-    fn drop(&mut self) {
+    fn release<T>(&mut self, other: T) {
         let Some(mut guard) = self.guard.take() else { return };
         if !guard.has_after() {
             #[cfg(all(test, zefiro_loom))]
@@ -264,7 +269,15 @@ impl Drop for Locked<'_> {
         guard.assert_sound();
         let after = std::mem::take(&mut guard.after);
         drop(guard);
+        drop(other);
         after.carry_out(self.core);
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.release(());
     }
 }
 
