@@ -524,6 +524,28 @@ fn a_connecting_socket_that_ends_a_connection_connects_anew() {
 }
 
 #[test]
+fn ending_a_connection_leaves_those_of_other_sockets_alone() {
+    let context = Context::new();
+    let sockets: Vec<(Pull, Push)> = (0..4).map(|_| (socket(&context), socket(&context))).collect();
+    for (pull, push) in &sockets {
+        push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+        push.wait_connected(1, LONG).unwrap();
+    }
+    let mut monitors: Vec<_> = sockets.iter().map(|(_, push)| push.monitor()).collect();
+    sockets[2].1.disconnect_peer(sockets[2].1.peers()[0].id).unwrap();
+    let again = |event: &zefiro::Event| event.kind == EventKind::HandshakeSucceeded;
+    std::iter::from_fn(|| monitors[2].recv_timeout(LONG)).find(again).expect("it connects anew");
+    for (number, monitor) in monitors.iter_mut().enumerate().filter(|(number, _)| *number != 2) {
+        assert_eq!(monitor.try_recv(), None, "{number}");
+    }
+    for (pull, push) in &sockets {
+        push.send("still there").unwrap();
+        assert_eq!(pull.recv().unwrap(), "still there");
+    }
+    context.close_within(LONG).unwrap();
+}
+
+#[test]
 fn marks_can_be_changed_at_any_time() {
     over_each_transport(|pull: Pull, push: Push| {
         let fill = || std::iter::from_fn(|| push.try_send(vec![7; 1 << 20]).ok()).count();

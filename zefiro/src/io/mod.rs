@@ -83,9 +83,10 @@ pub(crate) enum Which {
     All,
     /// Those dialled to, or accepted on, an endpoint.
     Endpoint(Arc<str>),
-    Pipe(PipeId),
+    /// A pipe's, found by its token where it has a link.
+    Pipe(PipeId, Option<u64>),
     /// As a pipe's, but a connecting session ends this connection only, and connects anew.
-    Connection(PipeId),
+    Connection(PipeId, u64),
 }
 
 impl IoHandle {

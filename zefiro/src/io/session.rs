@@ -146,7 +146,7 @@ impl Session {
     /// Whether it ends its connection only, and connects anew, where `which` is asked to end.
     pub(crate) fn is_to_be_renewed(&self, which: &Which) -> bool {
         let connects = matches!(&self.origin, Origin::Connect(dialer) if dialer.reconnects());
-        matches!(which, Which::Connection(_)) && connects && self.closing.is_none()
+        matches!(which, Which::Connection(..)) && connects && self.closing.is_none()
     }
 
     /// The pipe: of a connecting session from the start, of an accepted one once it is established.

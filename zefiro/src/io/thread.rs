@@ -477,21 +477,33 @@ impl IoThread {
     /// The program ends some sessions of a socket.
     fn end(&mut self, core: &Arc<SocketCore>, which: &Which, linger: Option<Duration>) {
         let until = linger.map(|linger| Instant::now() + linger);
-        for token in self.tokens() {
+        let tokens = match which {
+            // Its session alone: of many peers that are sent away each would look at all.
+            Which::Pipe(_, Some(token)) | Which::Connection(_, token) => vec![*token],
+            _ => self.tokens(),
+        };
+        for token in tokens {
             let Some(entry) = self.entries.get_mut(token as u32 as usize) else { continue };
+            if u64::from(entry.generation) != token >> 32 {
+                continue;
+            }
             match &mut entry.item {
                 Item::Listener(owner, listener) => {
                     let meant = match which {
                         Which::All => true,
                         Which::Endpoint(endpoint) => listener.endpoint == *endpoint,
-                        Which::Pipe(_) | Which::Connection(_) => false,
+                        Which::Pipe(..) | Which::Connection(..) => false,
                     };
                     if meant && Arc::ptr_eq(owner, core) {
                         self.close_listener(token);
                     }
                 }
                 Item::Datagrams(owner, _, pipe) => {
-                    let meant = *which == Which::All || *which == Which::Pipe(*pipe);
+                    let meant = match which {
+                        Which::All => true,
+                        Which::Pipe(meant, _) => meant == pipe,
+                        Which::Endpoint(_) | Which::Connection(..) => false,
+                    };
                     if meant && Arc::ptr_eq(owner, core) {
                         self.close_datagrams(token);
                     }
@@ -500,8 +512,9 @@ impl IoThread {
                     let meant = match which {
                         Which::All => true,
                         Which::Endpoint(endpoint) => session.endpoint() == *endpoint,
-                        Which::Pipe(pipe) | Which::Connection(pipe) => session.pipe() == Some(*pipe),
+                        Which::Pipe(pipe, _) | Which::Connection(pipe, _) => session.pipe() == Some(*pipe),
                     };
+                    let meant = meant && Arc::ptr_eq(&session.core, core);
                     if meant && session.is_to_be_renewed(which) {
                         self.renew(token);
                         continue;
@@ -512,7 +525,7 @@ impl IoThread {
                         (Some(Some(before)), Some(until)) => until < before,
                         (Some(_), None) => false,
                     };
-                    if meant && Arc::ptr_eq(&session.core, core) && sooner {
+                    if meant && sooner {
                         session.closing = Some(until);
                         session.deadline = [session.deadline, until].into_iter().flatten().min();
                         if let Some(pipe) = session.pipe() {

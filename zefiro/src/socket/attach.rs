@@ -236,16 +236,19 @@ impl State {
                 Line::Duct(..) => self.end_duct(id),
                 Line::Datagrams(_) => self.pipe_ended(id),
                 Line::Stream(link, _) => {
-                    let (io, linger) = (link.io.clone(), self.options.linger);
+                    let (io, token, linger) = (link.io.clone(), link.token, self.options.linger);
                     if let Some(core) = self.me.upgrade() {
-                        self.tell_io(io, Command::End(core, Which::Pipe(id), linger));
+                        self.tell_io(io, Command::End(core, Which::Pipe(id, Some(token)), linger));
                     }
                 }
                 Line::Backlog(_) => {
                     // Not connected: its dialler, if there is one, is told by all I/O threads.
                     let Some(core) = self.me.upgrade() else { return };
                     for io in core.context.started_io() {
-                        self.tell_io(io, Command::End(core.clone(), Which::Pipe(id), Some(std::time::Duration::ZERO)));
+                        self.tell_io(
+                            io,
+                            Command::End(core.clone(), Which::Pipe(id, None), Some(std::time::Duration::ZERO)),
+                        );
                     }
                     self.pipe_ended(id);
                 }

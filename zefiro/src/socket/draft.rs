@@ -52,7 +52,10 @@ impl<K: NumbersPeers> Socket<K> {
         match pipe.link().cloned() {
             Some(link) => {
                 let linger = state.options.linger;
-                state.tell_io(link.io.clone(), Command::End(self.core.clone(), Which::Pipe(id), linger));
+                state.tell_io(
+                    link.io.clone(),
+                    Command::End(self.core.clone(), Which::Pipe(id, Some(link.token)), linger),
+                );
                 state.disconnect_pipe(id);
             }
             None if pipe.is_duct() => state.end_duct(id),

@@ -394,7 +394,7 @@ impl SocketCore {
                 let mut state = self.lock();
                 state.pipe_ended(pipe);
                 if let Some(io) = io {
-                    state.tell_io(io, Command::End(self.clone(), Which::Pipe(pipe), linger));
+                    state.tell_io(io, Command::End(self.clone(), Which::Pipe(pipe, None), linger));
                 }
             }
             Kind::BoundName(name) => self.context.names().unbind(&name, self),

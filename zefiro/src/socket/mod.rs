@@ -378,7 +378,10 @@ impl<K: Kind> Socket<K> {
         match pipe.link().cloned() {
             Some(link) => {
                 let linger = state.options.linger;
-                state.tell_io(link.io.clone(), Command::End(self.core.clone(), Which::Connection(peer.0), linger));
+                state.tell_io(
+                    link.io.clone(),
+                    Command::End(self.core.clone(), Which::Connection(peer.0, link.token), linger),
+                );
             }
             None => state.end_duct(peer.0),
         }
