@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use util::{LONG, endpoints, over_each_transport, socket};
-use zefiro::{AnySocket, Configure, Context, Dealer, ErrorKind, EventKind, Message, Pull, Push, Rep, Req, Router, Sub};
+use zefiro::{
+    AnySocket, Configure, Context, Dealer, ErrorKind, EventKind, Message, Pull, Push, Rep, Req, Router, SocketType, Sub,
+};
 
 #[test]
 fn messages_sent_before_the_peer_binds_arrive_when_it_does() {
@@ -521,6 +523,29 @@ fn a_connecting_socket_that_ends_a_connection_connects_anew() {
         assert_eq!(pull.recv().unwrap(), "again");
         context.close_within(LONG).unwrap();
     }
+}
+
+#[test]
+fn incoming_waits_however_short_the_socket_waits_otherwise() {
+    over_each_transport(|pull: Pull, push: Push| {
+        pull.set_options(|options| options.recv_timeout = Some(Duration::from_millis(1))).unwrap();
+        let sender = thread::spawn(move || {
+            for number in 0..3 {
+                thread::sleep(Duration::from_millis(20));
+                push.send(number.to_string()).unwrap();
+            }
+            push
+        });
+        assert_eq!(pull.incoming().take(3).count(), 3);
+        drop(sender.join().unwrap());
+        let closes = pull.clone();
+        let closing = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            closes.close();
+        });
+        assert_eq!(pull.incoming().count(), 0);
+        closing.join().unwrap();
+    });
 }
 
 #[test]

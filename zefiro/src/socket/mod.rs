@@ -553,9 +553,10 @@ impl<K: Receives> Socket<K> {
         RecvFuture::new(&self.core)
     }
 
-    /// The messages as they come, blocking for each; ends when the socket is closed.
+    /// The messages as they come, blocking for each as long as it takes, whatever `recv_timeout` says; ends when the socket
+    /// is closed.
     pub fn incoming(&self) -> impl Iterator<Item = Message> {
-        std::iter::from_fn(move || self.recv().ok())
+        std::iter::from_fn(move || self.recv_timeout(Duration::MAX).ok())
     }
 
     /// Receives one part of a message, and says whether more parts of it follow.
