@@ -102,7 +102,7 @@ pub unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_cha
             // SAFETY: C passes a string, or null.
             let endpoint = unsafe { text_at(endpoint) }?;
             check_ipc_length(endpoint)?;
-            socket.socket.connect_as_libzmq(endpoint)?;
+            socket.socket.connect(endpoint)?;
             Ok(0)
         })
     })

@@ -53,13 +53,14 @@ pub enum IpcEndpoint {
 }
 
 impl Endpoint {
-    /// Reads an endpoint to bind.
+    /// Reads an endpoint to bind, as a socket with the option
+    /// [`strict_endpoints`](crate::Options::strict_endpoints) does.
     ///
     /// # Errors
     /// [`InvalidEndpoint`](ErrorKind::InvalidEndpoint) or
     /// [`UnsupportedTransport`](ErrorKind::UnsupportedTransport).
     pub fn parse_bind(text: &str) -> Result<Endpoint> {
-        Endpoint::parse("bind", text)
+        Endpoint::parse("bind", text, true)
     }
 
     /// Reads an endpoint to connect to; names in it are resolved later.
@@ -67,25 +68,26 @@ impl Endpoint {
     /// # Errors
     /// As [`parse_bind`](Endpoint::parse_bind).
     pub fn parse_connect(text: &str) -> Result<Endpoint> {
-        Endpoint::parse("connect", text)
+        Endpoint::parse("connect", text, true)
     }
 
-    /// Reads an endpoint to connect to as libzmq does: with a source address, nothing is looked at but its characters and
-    /// the last port. What cannot be read then fails at every attempt.
+    /// Reads an endpoint to connect to as libzmq does: ports leniently, and with a source address, nothing is looked at but
+    /// its characters and the last port. What cannot be read then fails at every attempt.
     pub(crate) fn parse_connect_as_libzmq(text: &str) -> Result<Endpoint> {
-        let strict = Endpoint::parse_connect(text);
+        let parsed = Endpoint::parse("connect", text, false);
         match text.strip_prefix("tcp://") {
-            Some(address) if strict.is_err() && TcpEndpoint::passes_libzmq(address) => {
+            Some(address) if parsed.is_err() && TcpEndpoint::passes_libzmq(address) => {
                 let address = HostPort { host: address.to_string(), port: 0 };
                 let unusable = Some("the source address, or the one behind it, cannot be read");
                 Ok(Endpoint::Tcp(TcpEndpoint { source: None, address, unusable }))
             }
-            _ => strict,
+            _ => parsed,
         }
     }
 
-    /// Reads an endpoint; `operation` names the error, and `bind` alone allows wildcards.
-    pub(crate) fn parse(operation: &'static str, text: &str) -> Result<Endpoint> {
+    /// Reads an endpoint; `operation` names the error, and `bind` alone allows wildcards. Not `strict`, ports are read as
+    /// libzmq reads them.
+    pub(crate) fn parse(operation: &'static str, text: &str, strict: bool) -> Result<Endpoint> {
         let invalid = |why: &str| Error::with_text(ErrorKind::InvalidEndpoint, operation, text, why);
         let binding = operation == "bind";
         let (transport, address) = text.split_once("://").ok_or_else(|| {
@@ -95,9 +97,9 @@ impl Endpoint {
             return Err(invalid("the transport or the address is missing"));
         }
         match transport {
-            "tcp" => TcpEndpoint::parse(address, binding).map(Endpoint::Tcp).map_err(invalid),
+            "tcp" => TcpEndpoint::parse(address, binding, strict).map(Endpoint::Tcp).map_err(invalid),
             "ipc" => Ok(Endpoint::Ipc(IpcEndpoint::parse(address, binding).map_err(invalid)?)),
-            "udp" => UdpEndpoint::parse(address, binding).map(Endpoint::Udp).map_err(invalid),
+            "udp" => UdpEndpoint::parse(address, binding, strict).map(Endpoint::Udp).map_err(invalid),
             "inproc" => Ok(Endpoint::Inproc(address.to_string())),
             _ => Err(Error::with_text(
                 ErrorKind::UnsupportedTransport,
@@ -110,7 +112,7 @@ impl Endpoint {
 }
 
 impl TcpEndpoint {
-    fn parse(address: &str, binding: bool) -> std::result::Result<TcpEndpoint, &'static str> {
+    fn parse(address: &str, binding: bool, strict: bool) -> std::result::Result<TcpEndpoint, &'static str> {
         if !binding {
             check_characters(address)?;
         }
@@ -119,10 +121,10 @@ impl TcpEndpoint {
             None => (None, address),
         };
         let source = match source {
-            Some(source) => Some(HostPort::parse(source, true)?),
+            Some(source) => Some(HostPort::parse(source, true, strict)?),
             None => None,
         };
-        let address = HostPort::parse(address, binding)?;
+        let address = HostPort::parse(address, binding, strict)?;
         if !binding && address.host == "*" {
             return Err("a connect needs a host, not *");
         }
@@ -189,7 +191,7 @@ impl TcpEndpoint {
 }
 
 impl HostPort {
-    fn parse(text: &str, wildcard: bool) -> std::result::Result<HostPort, &'static str> {
+    fn parse(text: &str, wildcard: bool, strict: bool) -> std::result::Result<HostPort, &'static str> {
         let (host, port) = text.rsplit_once(':').ok_or("the port is missing")?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if host.contains('%') && scope(host.rsplit_once('%').map_or("", |(_, zone)| zone)).is_none() {
@@ -198,6 +200,7 @@ impl HostPort {
         let port = match port {
             "*" | "0" if wildcard => 0,
             "*" => return Err("the port must be a number"),
+            digits if strict => strict_port(digits)?,
             digits => lenient_port(digits, wildcard)?,
         };
         Ok(HostPort { host: host.to_string(), port })
@@ -299,6 +302,13 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// A port is what it says, or an error: what looks like a slip of the pen would reach somebody else's.
+fn strict_port(text: &str) -> std::result::Result<u16, &'static str> {
+    let digits = text.bytes().all(|digit| digit.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| digits && *port > 0);
+    port.ok_or("the port must be a number from 1 to 65535")
+}
+
 /// As libzmq reads ports: C's `atoi` cut to 16 bits, so `12x` is 12 and `65537` is 1. What then is 0 is refused.
 fn lenient_port(text: &str, wildcard: bool) -> std::result::Result<u16, &'static str> {
     let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
@@ -377,6 +387,10 @@ mod tests {
             "tcp://127.0.0.1:",
             "tcp://127.0.0.1:x",
             "tcp://1.2.3.4:65536",
+            "tcp://1.2.3.4:99999",
+            "tcp://1.2.3.4:12x",
+            "tcp://1.2.3.4:-1",
+            "tcp://1.2.3.4:+1",
             "ipc://@",
         ] {
             assert_eq!(kind_of(Endpoint::parse_bind(text)), Some(InvalidEndpoint), "{text}");
@@ -384,6 +398,10 @@ mod tests {
         let connects = [
             "tcp://*:5555",
             "tcp://127.0.0.1:*",
+            "tcp://127.0.0.1:0",
+            "tcp://127.0.0.1:99999",
+            "tcp://127.0.0.1:99999;127.0.0.1:5555",
+            "udp://127.0.0.1:99999",
             "tcp://a b:1",
             "tcp://a/b:1",
             "tcp://_a:1",
@@ -404,9 +422,9 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_read_as_leniently_as_libzmq_does() {
+    fn ports_are_read_as_leniently_as_libzmq_does_on_demand() {
         for (text, port) in [("12x", 12), ("65537", 1), ("-1", 65535), ("*", 0), ("0", 0)] {
-            let Ok(Endpoint::Tcp(endpoint)) = Endpoint::parse_bind(&format!("tcp://1.2.3.4:{text}")) else {
+            let Ok(Endpoint::Tcp(endpoint)) = Endpoint::parse("bind", &format!("tcp://1.2.3.4:{text}"), false) else {
                 panic!("{text}")
             };
             assert_eq!(endpoint.resolve_bind(false).unwrap().port(), port, "{text}");

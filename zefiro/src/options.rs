@@ -280,6 +280,9 @@ option_table! {
         "ZEFIRO_PEER_SUBSCRIPTION_BYTES_MAX" 0 peer_subscription_bytes_max: Option<usize> = None;
         "bytes", "1 and up, or never", "at once";
         none Own, check |number| *number != Some(0);
+    "Whether a port must be 1 to 65535, or what stands for any. Else as libzmq does: `12x` is 12, 65537 is 1."
+        "ZEFIRO_STRICT_ENDPOINTS" 0 strict_endpoints: bool = false; "flag", "0, 1", "later bind/connect";
+        none Own;
     "How long a blocking receive waits; `None`: for ever."
         "ZMQ_RCVTIMEO" 27 recv_timeout: Option<Duration> = None; "time", "0 and up, or never", "at once";
         rw Wait;
@@ -553,10 +556,12 @@ impl Options {
     /// | [`peer_subscriptions_max`](Options::peer_subscriptions_max) | 1,000,000 |
     /// | [`peer_subscription_bytes_max`](Options::peer_subscription_bytes_max) | 64 MiB |
     ///
-    /// [`Options::new`] and [`Options::default`] are as libzmq has it: without.
+    /// Ports are read [strictly](Options::strict_endpoints). [`Options::new`] and [`Options::default`] are as libzmq has it:
+    /// without.
     pub fn recommended(socket_type: SocketType, context: &ContextOptions) -> Options {
         Options {
             liveness: Some(Duration::from_secs(20)),
+            strict_endpoints: true,
             handshake_interval: Some(Duration::from_secs(10)),
             handshake_bytes_max: Some(64 * 1024),
             handshakes_max: Some(1024),
@@ -572,7 +577,7 @@ impl Options {
 
 /// Whether it is the address of a proxy.
 fn is_host_and_port(text: &str) -> bool {
-    crate::endpoint::Endpoint::parse_connect(&format!("tcp://{text}")).is_ok()
+    crate::endpoint::Endpoint::parse("connect", &format!("tcp://{text}"), false).is_ok()
 }
 
 /// Whether a property may be announced to peers.

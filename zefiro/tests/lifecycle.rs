@@ -526,6 +526,21 @@ fn a_connecting_socket_that_ends_a_connection_connects_anew() {
 }
 
 #[test]
+fn a_port_that_is_none_is_refused_unless_libzmqs_way_is_asked_for() {
+    let context = Context::new();
+    let push: Push = socket(&context);
+    for text in ["tcp://127.0.0.1:99999", "tcp://127.0.0.1:0", "tcp://127.0.0.1:5555x"] {
+        let error = push.connect(text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidEndpoint);
+        assert_eq!(error.to_string(), format!("connect {text}: the port must be a number from 1 to 65535"));
+    }
+    push.bind("tcp://127.0.0.1:99999").unwrap_err();
+    push.set_options(|options| options.strict_endpoints = false).unwrap();
+    push.connect("tcp://127.0.0.1:99999").unwrap();
+    AnySocket::open_as_libzmq(&context, SocketType::Push).unwrap().connect("tcp://127.0.0.1:99999").unwrap();
+}
+
+#[test]
 fn incoming_waits_however_short_the_socket_waits_otherwise() {
     over_each_transport(|pull: Pull, push: Push| {
         pull.set_options(|options| options.recv_timeout = Some(Duration::from_millis(1))).unwrap();

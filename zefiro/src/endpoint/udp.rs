@@ -30,13 +30,13 @@ pub(crate) enum UdpInterface {
 }
 
 impl UdpEndpoint {
-    pub(super) fn parse(address: &str, binding: bool) -> std::result::Result<UdpEndpoint, &'static str> {
+    pub(super) fn parse(address: &str, binding: bool, strict: bool) -> std::result::Result<UdpEndpoint, &'static str> {
         let (interface, address) = match address.rsplit_once(';') {
             Some(("", _)) => return Err("the interface before the semicolon is missing"),
             Some((interface, address)) => (Some(interface.to_string()), address),
             None => (None, address),
         };
-        let address = HostPort::parse(address, binding)?;
+        let address = HostPort::parse(address, binding, strict)?;
         if !binding && (address.port == 0 || address.host == "*") {
             return Err("a connect needs a host and a port");
         }
@@ -124,12 +124,12 @@ mod tests {
     use super::*;
 
     fn bind(text: &str) -> std::result::Result<UdpPlace, ErrorKind> {
-        let endpoint = UdpEndpoint::parse(text, true).map_err(|_| ErrorKind::InvalidEndpoint)?;
+        let endpoint = UdpEndpoint::parse(text, true, true).map_err(|_| ErrorKind::InvalidEndpoint)?;
         endpoint.resolve_bind(false).map_err(|error| error.kind())
     }
 
     fn connect(text: &str) -> std::result::Result<UdpPlace, ErrorKind> {
-        let endpoint = UdpEndpoint::parse(text, false).map_err(|_| ErrorKind::InvalidEndpoint)?;
+        let endpoint = UdpEndpoint::parse(text, false, true).map_err(|_| ErrorKind::InvalidEndpoint)?;
         endpoint.resolve_connect(false).map_err(|error| error.kind())
     }
 

@@ -5,7 +5,6 @@ use zmtp::SocketType;
 use super::core::SocketCore;
 use super::kind::{ConnectsPeers, Joins, NumbersPeers};
 use super::{Socket, ops};
-use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Command, Which};
 use crate::pipe::PipeId;
@@ -80,7 +79,7 @@ impl<K: ConnectsPeers> Socket<K> {
             let why = "with the option immediate there is no peer before it is connected";
             return Err(Error::with_text(ErrorKind::InvalidOption, OPERATION, endpoint, why));
         }
-        let pipe = self.core.connect_pipe(endpoint, Endpoint::parse_connect)?;
+        let pipe = self.core.connect_pipe(endpoint)?;
         pipe.and_then(|pipe| self.core.number_of(pipe)).ok_or_else(|| Error::new(ErrorKind::Unroutable, OPERATION))
     }
 }

@@ -86,7 +86,7 @@ impl SocketCore {
         if is_udp(text) && !matches!(self.socket_type, SocketType::Dish | SocketType::Dgram) {
             return Err(incompatible(BIND, text));
         }
-        let endpoint = Endpoint::parse_bind(text)?;
+        let endpoint = Endpoint::parse(BIND, text, self.lock().options.strict_endpoints)?;
         match &endpoint {
             Endpoint::Udp(udp_endpoint) => self.bind_datagrams(text, udp_endpoint),
             _ if self.socket_type == SocketType::Dgram => Err(incompatible(BIND, text)),
@@ -117,7 +117,7 @@ impl SocketCore {
     /// As [`bind`](SocketCore::bind), with a descriptor that listens already.
     pub(crate) fn bind_fd(self: &Arc<SocketCore>, text: &str, descriptor: OwnedFd) -> Result<Endpoint> {
         self.lock().check_open(BIND)?;
-        let endpoint = Endpoint::parse_bind(text)?;
+        let endpoint = Endpoint::parse(BIND, text, self.lock().options.strict_endpoints)?;
         let (io, options) = self.io_and_options(BIND, text)?;
         let socket = socket2::Socket::from(descriptor);
         let adopted = match rustix::net::sockopt::socket_acceptconn(&socket) {
@@ -238,20 +238,17 @@ impl SocketCore {
 
     /// Connects, now or as soon as the peer is there.
     pub(crate) fn connect(self: &Arc<SocketCore>, text: &str) -> Result<()> {
-        self.connect_pipe(text, Endpoint::parse_connect).map(|_| ())
+        self.connect_pipe(text).map(drop)
     }
 
-    /// As [`connect`](SocketCore::connect), with an endpoint read by `parse`; answers the new pipe if there is one already.
-    pub(crate) fn connect_pipe(
-        self: &Arc<SocketCore>,
-        text: &str,
-        parse: impl FnOnce(&str) -> Result<Endpoint>,
-    ) -> Result<Option<PipeId>> {
+    /// As [`connect`](SocketCore::connect), answers the new pipe if there is one already.
+    pub(crate) fn connect_pipe(self: &Arc<SocketCore>, text: &str) -> Result<Option<PipeId>> {
         self.lock().check_open(CONNECT)?;
         if is_udp(text) && self.socket_type != SocketType::Radio {
             return Err(incompatible(CONNECT, text));
         }
-        let endpoint = parse(text)?;
+        let strict = self.lock().options.strict_endpoints;
+        let endpoint = if strict { Endpoint::parse_connect(text) } else { Endpoint::parse_connect_as_libzmq(text) }?;
         let key: Arc<str> = text.into();
         if let Endpoint::Udp(udp_endpoint) = &endpoint {
             return self.connect_datagrams(text, udp_endpoint).map(Some);
@@ -330,7 +327,7 @@ impl SocketCore {
             }
         }
         let mut ended = self.take_entries(text);
-        let parsed = Endpoint::parse(operation, text);
+        let parsed = Endpoint::parse(operation, text, false);
         if ended.is_empty()
             && let Ok(Endpoint::Tcp(endpoint)) = &parsed
         {

@@ -11,7 +11,6 @@ use super::core::{SocketCore, State};
 use super::kind::Any;
 use super::{Socket, Wait};
 use crate::context::Context;
-use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::metadata::Metadata;
@@ -64,14 +63,6 @@ impl Socket<Any> {
     pub fn open_as_libzmq(context: &Context, socket_type: SocketType) -> Result<Socket<Any>> {
         let core = context.inner().open_socket(socket_type, |_| {}, None)?;
         Ok(Socket { core, kind: PhantomData })
-    }
-
-    /// As [`connect`](Socket::connect); but a source address that cannot be read is no error: it never connects.
-    ///
-    /// # Errors
-    /// As [`connect`](Socket::connect).
-    pub fn connect_as_libzmq(&self, endpoint: &str) -> Result<()> {
-        self.core.connect_pipe(endpoint, Endpoint::parse_connect_as_libzmq).map(drop)
     }
 
     /// As [`send_part`](Socket::send_part); the part is taken, or stays if it is refused.
