@@ -106,7 +106,7 @@ pub struct TalkArgs {
     /// Messages are hexadecimal, both ways
     #[arg(short = 'x', long)]
     pub hex: bool,
-    /// Print each message as a JSON array of its parts
+    /// Print each message as a JSON array of its parts: strings, or {"hex":"00ff"} where a part is no text
     #[arg(short, long)]
     pub json: bool,
     /// End after so many messages: received, or sent by a socket that only sends; the messages are repeated for it
@@ -124,7 +124,7 @@ pub struct TalkArgs {
     /// Answer each message with this
     #[arg(long, value_name = "TEXT", conflicts_with = "exec")]
     pub reply: Option<String>,
-    /// Answer each message with what this shell command makes of it
+    /// Answer each message with what this shell command makes of it: it reads the parts, joined by the separator
     #[arg(long, value_name = "COMMAND")]
     pub exec: Option<String>,
     /// Wait for so many peers before sending
@@ -150,13 +150,6 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// A socket, bound and connected.
-    pub fn open(&self, socket_type: SocketType, timeout: Option<Duration>) -> anyhow::Result<AnySocket> {
-        let socket = self.build(socket_type, timeout)?;
-        self.attach(&socket)?;
-        Ok(socket)
-    }
-
     /// A socket with the options, neither bound nor connected yet.
     pub fn build(&self, socket_type: SocketType, timeout: Option<Duration>) -> anyhow::Result<AnySocket> {
         anyhow::ensure!(
@@ -164,18 +157,7 @@ impl Ends {
             "{} needs --bind or --connect",
             socket_type.name().to_lowercase()
         );
-        let mut builder = AnySocket::builder_of(socket_type);
-        for option in &self.option {
-            let (name, value) = option.split_once('=').unwrap_or((option, "1"));
-            builder.options_mut().set_text(name, value)?;
-        }
-        let options = builder.options_mut();
-        if let Some(path) = &self.key_file {
-            options.shared_key = Some(SharedKey::from_file(path)?);
-        }
-        options.recv_timeout = options.recv_timeout.or(timeout);
-        options.send_timeout = options.send_timeout.or(timeout);
-        Ok(builder.build()?)
+        build(socket_type, &self.option, self.key_file.as_ref(), timeout)
     }
 
     /// Binds and connects. What was bound is printed, as the system made it, when it was not fully given.
@@ -190,6 +172,35 @@ impl Ends {
             socket.connect(endpoint)?;
         }
         Ok(())
+    }
+}
+
+/// A socket with options as text, and with the key in a file.
+pub fn build(
+    socket_type: SocketType,
+    options: &[String],
+    key_file: Option<&PathBuf>,
+    timeout: Option<Duration>,
+) -> anyhow::Result<AnySocket> {
+    let mut builder = AnySocket::builder_of(socket_type);
+    for option in options {
+        let (name, value) = option.split_once('=').unwrap_or((option, "1"));
+        builder.options_mut().set_text(name, value)?;
+    }
+    let options = builder.options_mut();
+    if let Some(path) = key_file {
+        options.shared_key = Some(SharedKey::from_file(path)?);
+    }
+    options.recv_timeout = options.recv_timeout.or(timeout);
+    options.send_timeout = options.send_timeout.or(timeout);
+    Ok(builder.build()?)
+}
+
+/// A time to rest between two looks: not none.
+pub fn pause(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it has to be longer than 0".to_string()),
+        pause => Ok(pause),
     }
 }
 

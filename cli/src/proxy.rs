@@ -1,6 +1,7 @@
 //! `zefiro proxy`: carries messages between two sockets.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,11 +9,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use zefiro::{AnySocket, Proxy, SocketType};
 
+use crate::args::{build, pause};
+
 /// Carry messages between two sockets, with live counters on a terminal
 ///
 /// Sockets are given as TYPE:ENDPOINT to bind, or TYPE>ENDPOINT to connect:
 ///   zefiro proxy xsub:tcp://*:5559 xpub:tcp://*:5560
 ///   zefiro proxy router:tcp://*:5555 'dealer>tcp://worker:5556' --capture pub:tcp://*:5570
+///   zefiro proxy pull:tcp://*:5555 'push>ipc:///tmp/inside' --frontend-key-file outside.key
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -27,18 +31,41 @@ pub struct Args {
     #[arg(long)]
     control: Option<String>,
     /// Print a line of counters this often instead of updating one: 10s
-    #[arg(long, value_parser = crate::args::duration)]
+    #[arg(long, value_parser = pause)]
     every: Option<Duration>,
+    /// Socket option of both sides, as sndhwm=10 or linger=2s (repeatable)
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    option: Vec<String>,
+    /// Socket option of the clients' side (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    frontend_option: Vec<String>,
+    /// Socket option of the services' side (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    backend_option: Vec<String>,
+    /// Encrypt on all sockets, with a key that all ends have in a file: `zefiro keygen --shared`
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Encrypt on the clients' side, with this key
+    #[arg(long, value_name = "FILE")]
+    frontend_key_file: Option<PathBuf>,
+    /// Encrypt on the services' side, with this key
+    #[arg(long, value_name = "FILE")]
+    backend_key_file: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (frontend, backend) = (open(&args.frontend)?, open(&args.backend)?);
+    let open_side = |text, options: &[String], key_file: &Option<PathBuf>| {
+        let options: Vec<String> = args.option.iter().chain(options).cloned().collect();
+        open(text, &options, key_file.as_ref().or(args.key_file.as_ref()))
+    };
+    let frontend = open_side(&args.frontend, &args.frontend_option, &args.frontend_key_file)?;
+    let backend = open_side(&args.backend, &args.backend_option, &args.backend_key_file)?;
     let mut proxy = Proxy::new(&frontend, &backend);
     if let Some(capture) = &args.capture {
-        proxy = proxy.capture(&open(capture)?);
+        proxy = proxy.capture(&open(capture, &[], args.key_file.as_ref())?);
     }
     if let Some(control) = &args.control {
-        proxy = proxy.control(&open(control)?);
+        proxy = proxy.control(&open(control, &[], args.key_file.as_ref())?);
     }
     let terminal = std::io::stderr().is_terminal();
     if terminal || args.every.is_some() {
@@ -70,12 +97,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(text: &str) -> anyhow::Result<AnySocket> {
+fn open(text: &str, options: &[String], key_file: Option<&PathBuf>) -> anyhow::Result<AnySocket> {
     let at = text.find([':', '>']).context("a socket is given as type:endpoint (bind) or type>endpoint (connect)")?;
     let (name, endpoint) = (&text[..at], &text[at + 1..]);
     let socket_type =
         SocketType::from_name(name.to_uppercase().as_bytes()).with_context(|| format!("{name:?} is no socket type"))?;
-    let socket = AnySocket::open(socket_type);
+    let socket = build(socket_type, options, key_file, None)?;
     if text[at..].starts_with('>') {
         socket.connect(endpoint)?;
     } else {

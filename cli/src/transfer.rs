@@ -4,43 +4,99 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use zefiro::{AnySocket, Error, ErrorKind, Frame, Message, SocketType};
+use zefiro::{AnySocket, Error, ErrorKind, Event, EventKind, Frame, Message, Monitor, SocketType};
 
 use crate::args::{EXIT_TIMEOUT, Talk, TalkArgs};
 
 /// Talks until everything is said.
 pub fn run(talk: &Talk) -> anyhow::Result<ExitCode> {
     let (socket_type, args) = talk.parts();
-    let socket = args.ends.open(socket_type, args.timeout)?;
-    let code = match socket_type {
-        SocketType::Push | SocketType::Pub => send_all(&socket, args)?,
-        SocketType::Pull => receive_all(&socket, args)?,
-        SocketType::Sub => {
-            subscribe(&socket, args)?;
-            receive_all(&socket, args)?
+    let socket = args.ends.build(socket_type, args.timeout)?;
+    let mut troubles = Troubles { monitor: socket.monitor(), last: None };
+    args.ends.attach(&socket)?;
+    let code = talk_as(&socket, socket_type, args).inspect_err(|error| {
+        let waited = error.downcast_ref::<Error>().is_some_and(Error::is_would_block);
+        if let Some(why) = troubles.last().filter(|_| waited) {
+            say!("zefiro: {why}");
         }
-        SocketType::Req => ask_all(&socket, args)?,
-        SocketType::Rep | SocketType::Router | SocketType::Stream => answer_all(&socket, socket_type, args)?,
-        SocketType::Pair | SocketType::Dealer | SocketType::XPub | SocketType::XSub => {
-            if socket_type == SocketType::XSub {
-                subscribe(&socket, args)?;
-            }
-            both_ways(&socket, socket_type, args)?
-        }
-        other => bail!("there is no command to talk as {other}"),
-    };
+    })?;
     // What was sent is to arrive, unless the program was told to hurry.
     let linger = args.timeout.unwrap_or(Duration::from_secs(30));
-    if let Err(unsent) = socket.close_within(linger) {
+    let deadline = Instant::now() + linger;
+    // A closed socket tells no more of what happens to it.
+    while socket.counters().queued_out > 0 && Instant::now() < deadline {
+        troubles.listen(LISTENING);
+    }
+    if let Err(unsent) = socket.close_within(deadline.saturating_duration_since(Instant::now())) {
         let messages: usize = unsent.iter().map(|unsent| unsent.messages).sum();
-        say!("zefiro: {messages} message{} not sent within {linger:?}", if messages == 1 { " was" } else { "s were" });
+        let why = troubles.last().map(|why| format!(": {why}")).unwrap_or_default();
+        say!(
+            "zefiro: {messages} message{} not sent within {linger:?}{why}",
+            if messages == 1 { " was" } else { "s were" }
+        );
         return Ok(ExitCode::from(EXIT_TIMEOUT));
     }
     Ok(code)
 }
+
+fn talk_as(socket: &AnySocket, socket_type: SocketType, args: &TalkArgs) -> anyhow::Result<ExitCode> {
+    Ok(match socket_type {
+        SocketType::Push | SocketType::Pub => send_all(socket, args)?,
+        SocketType::Pull => receive_all(socket, args)?,
+        SocketType::Sub => {
+            subscribe(socket, args)?;
+            receive_all(socket, args)?
+        }
+        SocketType::Req => ask_all(socket, args)?,
+        SocketType::Rep | SocketType::Router | SocketType::Stream => answer_all(socket, socket_type, args)?,
+        SocketType::Pair | SocketType::Dealer | SocketType::XPub | SocketType::XSub => {
+            if socket_type == SocketType::XSub {
+                subscribe(socket, args)?;
+            }
+            both_ways(socket, socket_type, args)?
+        }
+        other => bail!("there is no command to talk as {other}"),
+    })
+}
+
+/// What the connections have suffered last: why what was to be sent was not.
+struct Troubles {
+    monitor: Monitor,
+    last: Option<Event>,
+}
+
+impl Troubles {
+    /// The last there was, unless a connection succeeded after it.
+    fn last(&mut self) -> Option<&Event> {
+        self.listen(Duration::ZERO);
+        self.last.as_ref()
+    }
+
+    /// Waits so long for something to happen, and takes note of all that has.
+    fn listen(&mut self, patience: Duration) {
+        let mut next = self.monitor.recv_timeout(patience);
+        while let Some(event) = next {
+            match event.kind {
+                EventKind::HandshakeSucceeded => self.last = None,
+                EventKind::Unresolved(_)
+                | EventKind::HandshakeFailed(_)
+                | EventKind::ProtocolFailed(_)
+                | EventKind::AuthenticationFailed(_)
+                | EventKind::Closed(_) => self.last = Some(event),
+                // Told after a failed handshake as well, and says less.
+                EventKind::Disconnected(_) if self.last.is_none() => self.last = Some(event),
+                _ => {}
+            }
+            next = self.monitor.try_recv();
+        }
+    }
+}
+
+/// How long to wait for events before looking again whether all is sent.
+const LISTENING: Duration = Duration::from_millis(5);
 
 fn subscribe(socket: &AnySocket, args: &TalkArgs) -> anyhow::Result<()> {
     if args.topic.is_empty() {
@@ -149,7 +205,13 @@ fn answer_all(socket: &AnySocket, socket_type: SocketType, args: &TalkArgs) -> a
         if socket_type == SocketType::Stream && message.first().is_empty() {
             continue;
         }
+        // A REQ's envelope is not its message, and the answer needs it.
+        let is_enveloped = id.is_some() && message.frame_count() > 1 && message.first().is_empty() && !args.echo;
+        let envelope = if is_enveloped { message.pop_front() } else { None };
         let mut answer = answer_to(message, args)?;
+        if let Some(envelope) = envelope {
+            answer.push_front(envelope);
+        }
         if let Some(id) = id {
             answer.push_front(id);
         }
@@ -177,7 +239,7 @@ fn answer_to(message: Message, args: &TalkArgs) -> anyhow::Result<Message> {
     let output = thread::scope(|scope| {
         scope.spawn(|| {
             // A command that does not read its input is none the worse for it.
-            let _ = input.map(|mut input| input.write_all(message.last()));
+            let _ = input.map(|mut input| write_joined(&mut input, &message, args));
         });
         child.wait_with_output()
     })?;
@@ -321,27 +383,38 @@ fn from_hex(text: &str) -> anyhow::Result<Frame> {
 fn print(message: &Message, args: &TalkArgs) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if args.json {
-        let parts: Vec<String> = message.frames().map(|frame| shown(frame, args.hex)).collect();
+        let parts: Vec<serde_json::Value> = message
+            .frames()
+            .map(|frame| match std::str::from_utf8(frame) {
+                _ if args.hex => to_hex(frame).into(),
+                Ok(text) => text.into(),
+                Err(_) => serde_json::json!({ "hex": to_hex(frame) }),
+            })
+            .collect();
         writeln!(out, "{}", serde_json::to_string(&parts)?)?;
     } else {
-        for (index, frame) in message.frames().enumerate() {
-            if index > 0 {
-                out.write_all(args.separator.as_bytes())?;
-            }
-            if args.hex {
-                out.write_all(shown(frame, true).as_bytes())?;
-            } else {
-                out.write_all(frame)?;
-            }
+        if args.hex {
+            let parts: Vec<String> = message.frames().map(|frame| to_hex(frame)).collect();
+            out.write_all(parts.join(&args.separator).as_bytes())?;
+        } else {
+            write_joined(&mut out, message, args)?;
         }
         out.write_all(b"\n")?;
     }
     Ok(out.flush()?)
 }
 
-fn shown(frame: &[u8], hex: bool) -> String {
-    match std::str::from_utf8(frame) {
-        Ok(text) if !hex => text.to_string(),
-        _ => frame.iter().map(|byte| format!("{byte:02x}")).collect(),
+/// The parts with the separator between them.
+fn write_joined(out: &mut impl Write, message: &Message, args: &TalkArgs) -> io::Result<()> {
+    for (index, frame) in message.frames().enumerate() {
+        if index > 0 {
+            out.write_all(args.separator.as_bytes())?;
+        }
+        out.write_all(frame)?;
     }
+    Ok(())
+}
+
+fn to_hex(frame: &[u8]) -> String {
+    frame.iter().map(|byte| format!("{byte:02x}")).collect()
 }

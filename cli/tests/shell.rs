@@ -199,3 +199,62 @@ fn keys_are_made_as_files_that_only_we_can_read() {
     assert!(!zefiro(&["keygen", &name]).output().unwrap().status.success());
     assert_eq!(std::fs::read_to_string(&secret_path).unwrap(), secret_certificate);
 }
+
+#[test]
+fn what_was_not_sent_is_told_with_the_reason() {
+    let output = zefiro(&["push", "--connect", "tcp://127.0.0.1:1", "-w", "300ms", "x"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(told.contains("1 message was not sent") && told.contains("refused"), "{told}");
+}
+
+#[test]
+fn parts_that_are_no_text_are_told_from_text_in_json() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/json", directory.path().display());
+    let pull = zefiro(&["pull", "--bind", &endpoint, "-n", "1", "-w", "20s", "--json"]).spawn().unwrap();
+    let mut push = zefiro(&["push", "--connect", &endpoint]).stdin(Stdio::piped()).spawn().unwrap();
+    push.stdin.take().unwrap().write_all(b"00ff|\x00\xff|\n").unwrap();
+    assert!(push.wait().unwrap().success());
+    assert_eq!(text(&pull.wait_with_output().unwrap()), "[\"00ff\",{\"hex\":\"00ff\"},\"\"]\n");
+}
+
+#[test]
+fn commands_read_all_parts_and_answer_whoever_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    for verb in ["rep", "router"] {
+        let endpoint = format!("ipc://{}/{verb}", directory.path().display());
+        let arguments = [verb, "--bind", &endpoint, "-n", "1", "-w", "20s", "-s", ",", "--exec", "tr a-z A-Z"];
+        let mut answering = zefiro(&arguments).spawn().unwrap();
+        let req = zefiro(&["req", "--connect", &endpoint, "-w", "20s", "one|two"]).output().unwrap();
+        assert_eq!(text(&req), "ONE,TWO\n", "{verb}");
+        assert!(answering.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn proxy_heeds_options_and_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("shared.key").display().to_string();
+    assert!(zefiro(&["keygen", "--shared", &key]).status().unwrap().success());
+    let outside = format!("ipc://{}/outside", directory.path().display());
+    let inside = format!("ipc://{}/inside", directory.path().display());
+    let sides = [format!("pull:{outside}"), format!("push:{inside}")];
+    let with = |more: &[&str]| {
+        let mut arguments = vec!["proxy", &sides[0], &sides[1]];
+        arguments.extend(more);
+        zefiro(&arguments)
+    };
+    for refused in [["--every", "0"], ["--option", "nonsense=1"], ["--backend-key-file", "/nonexistent"]] {
+        assert!(!with(&refused).status().unwrap().success(), "{refused:?}");
+    }
+    let mut proxy = with(&["--frontend-key-file", &key, "--backend-option", "sndhwm=10"]).spawn().unwrap();
+    let pull = zefiro(&["pull", "--connect", &inside, "-n", "1", "-w", "20s"]).spawn().unwrap();
+    assert_eq!(zefiro(&["push", "--connect", &outside, "-w", "300ms", "plain"]).status().unwrap().code(), Some(3));
+    assert!(
+        zefiro(&["push", "--connect", &outside, "--key-file", &key, "-w", "20s", "hello"]).status().unwrap().success()
+    );
+    assert_eq!(text(&pull.wait_with_output().unwrap()), "hello\n");
+    proxy.kill().unwrap();
+    proxy.wait().unwrap();
+}
