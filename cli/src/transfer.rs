@@ -30,6 +30,15 @@ pub fn run(talk: &Talk) -> anyhow::Result<ExitCode> {
     while socket.counters().queued_out > 0 && Instant::now() < deadline {
         troubles.listen(LISTENING);
     }
+    // Of those that talk to whoever is there, some peers are gone before all is said.
+    let lost = match socket_type {
+        SocketType::Push | SocketType::Dealer | SocketType::Pair => socket.counters().dropped.peer_gone,
+        _ => 0,
+    };
+    if lost > 0 {
+        let why = troubles.last().map(|why| format!(": {why}")).unwrap_or_default();
+        bail!("{lost} message{} lost with the connection{why}", if lost == 1 { " was" } else { "s were" });
+    }
     if let Err(unsent) = socket.close_within(deadline.saturating_duration_since(Instant::now())) {
         let messages: usize = unsent.iter().map(|unsent| unsent.messages).sum();
         let why = troubles.last().map(|why| format!(": {why}")).unwrap_or_default();
