@@ -24,7 +24,7 @@ use crate::socket::Wait;
 use crate::socket::core::SocketCore;
 use crate::sys::threads;
 use crate::transport::inproc::Names;
-use crate::wait::{WaitList, current_parker};
+use crate::wait::{WaitList, Wakes, current_parker};
 
 /// A family of sockets that share I/O threads and inproc names. Most programs need only the
 /// [global](Context::global) one, which sockets use unless told otherwise.
@@ -297,7 +297,7 @@ impl ContextInner {
 
     /// A closed socket has nothing left to do.
     pub(crate) fn socket_finished(&self, core: &SocketCore) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::new();
         {
             let mut sockets = self.sockets.lock();
             sockets.map.remove(&core.id);

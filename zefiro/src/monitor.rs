@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, ReentrantMutex};
 
 use crate::socket::core::SocketCore;
-use crate::wait::current_parker;
+use crate::wait::{Wakes, current_parker};
 
 /// A stream of a socket's connection [events](Event), made by [`Socket::monitor`](crate::Socket::monitor).
 ///
@@ -222,7 +222,7 @@ impl fmt::Debug for Monitor {
 
 impl MonitorQueue {
     /// Adds an event, and whoever waits for it to those to be woken: by the caller, once it holds no lock.
-    pub(crate) fn push(&self, event: Event, wakes: &mut Vec<Waker>) {
+    pub(crate) fn push(&self, event: Event, wakes: &mut Wakes) {
         let mut state = self.state.lock();
         if state.events.len() >= EVENTS_MAX {
             state.events.pop_front();
@@ -233,7 +233,7 @@ impl MonitorQueue {
     }
 
     /// No more events will come.
-    pub(crate) fn stop(&self, wakes: &mut Vec<Waker>) {
+    pub(crate) fn stop(&self, wakes: &mut Wakes) {
         self.state.lock().stopped = true;
         self.push(Event::new(&"".into(), EventKind::Stopped), wakes);
     }

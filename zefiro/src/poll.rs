@@ -16,8 +16,8 @@ use crate::pipe::sync::{SleepingGuard as MutexGuard, SleepingMutex as Mutex};
 use crate::socket::Socket;
 use crate::socket::core::SocketCore;
 use crate::socket::kind::Kind;
-use crate::sys::{Alarm, Selector};
-use crate::wait::{Observer, Patience, WaitList, current_parker};
+use crate::sys::{Alarm, ReadyList, Selector};
+use crate::wait::{Observer, Patience, WaitList, Wakes, current_parker};
 
 /// Waits for any of many sockets and descriptors.
 ///
@@ -170,7 +170,7 @@ impl Observer for Note {
 
     fn rouse(&self) {
         let Some(shared) = self.shared.upgrade() else { return };
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::new();
         shared.noted.lock().parked.take_all(&mut wakes);
         if let Some(bell) = shared.bell.get() {
             bell.alarm.ring();
@@ -308,7 +308,7 @@ impl Poller {
     fn wait_as(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>, until_signal: bool) -> Result<usize> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         ready.clear();
-        let mut events = Vec::new();
+        let mut events = ReadyList::new();
         loop {
             let bell = self.shared.bell().ok();
             // Who does not wait does not lead.
@@ -359,7 +359,7 @@ impl Poller {
     fn sleep(
         &self,
         selector: &Selector,
-        events: &mut Vec<crate::sys::Ready>,
+        events: &mut ReadyList,
         wait: Option<Duration>,
         leads: bool,
     ) -> std::io::Result<()> {

@@ -7,7 +7,15 @@ use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use crate::sys::{Sleeper, Slept};
+
+/// Wakers to be called once a lock is released: hardly ever more than one.
+pub(crate) type Wakes = SmallVec<[Waker; 1]>;
+
+/// Observers to be roused once a lock is released.
+pub(crate) type Roused = SmallVec<[Arc<dyn Observer>; 1]>;
 
 /// Who waits for something, in the order they came. Guarded by the lock of what they wait for.
 #[derive(Default)]
@@ -38,14 +46,14 @@ impl WaitList {
     }
 
     /// Takes the one that waited longest, to be woken after the lock is released.
-    pub(crate) fn take_one(&mut self, wakes: &mut Vec<Waker>) {
+    pub(crate) fn take_one(&mut self, wakes: &mut Wakes) {
         if !self.waiters.is_empty() {
             wakes.push(self.waiters.remove(0).1);
         }
     }
 
     /// Takes all.
-    pub(crate) fn take_all(&mut self, wakes: &mut Vec<Waker>) {
+    pub(crate) fn take_all(&mut self, wakes: &mut Wakes) {
         wakes.extend(self.waiters.drain(..).map(|(_, waker)| waker));
     }
 
@@ -102,7 +110,7 @@ impl Observers {
 
     /// Tells all, and adds those that are to be roused.
     #[inline]
-    pub(crate) fn note(&self, rouse: &mut Vec<Arc<dyn Observer>>) {
+    pub(crate) fn note(&self, rouse: &mut Roused) {
         rouse.extend(self.list.iter().filter(|(_, observer)| observer.note()).map(|(_, observer)| observer.clone()));
     }
 }

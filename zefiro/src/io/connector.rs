@@ -193,7 +193,7 @@ mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 
     use super::*;
-    use crate::sys::Interest;
+    use crate::sys::{Interest, ReadyList};
 
     fn dialer(options: Options) -> Dialer {
         let endpoint = Endpoint::parse_connect("tcp://somewhere:1").unwrap();
@@ -227,7 +227,7 @@ mod tests {
             selector.add(&dial.stream, 7, Interest::WRITE).unwrap();
             race.add(dial.stream, None);
         }
-        let mut events = Vec::new();
+        let mut events = ReadyList::new();
         let connected = loop {
             selector.wait(&mut events, Some(Duration::from_secs(20))).unwrap();
             assert!(!events.is_empty(), "nothing has connected");

@@ -24,7 +24,7 @@ use super::transmit::report_loss;
 use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
 use crate::pipe::{Line, PipeId};
 use crate::socket::core::{Locked, SocketCore, State};
-use crate::sys::{Alarm, Interest, Ready, Selector, now};
+use crate::sys::{Alarm, Interest, ReadyList, Selector, now};
 use crate::wait::Patience;
 
 #[cfg(all(test, zefiro_loom))]
@@ -427,7 +427,7 @@ pub(crate) fn tick(core: &Weak<SocketCore>) -> bool {
 
 /// Waits on the set and reads the links that are ready. Answers whether a signal ended the wait.
 fn pump(core: &Arc<SocketCore>, set: &Set, timeout: Option<Duration>, reads: usize, leader: bool) -> bool {
-    let mut ready: Vec<Ready> = Vec::new();
+    let mut ready = ReadyList::new();
     let mut interrupted = false;
     // An interrupted wait is one that found nothing.
     let mut look = |timeout| {

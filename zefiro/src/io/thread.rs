@@ -28,7 +28,7 @@ use crate::monitor::{Event, EventKind};
 use crate::pipe::PipeId;
 use crate::socket::attach::LinkDown;
 use crate::socket::core::SocketCore;
-use crate::sys::{Interest, Ready, net, now};
+use crate::sys::{Interest, Ready, ReadyList, net, now};
 use crate::transport::udp::Datagrams;
 
 /// The loop's own state; nobody else sees it.
@@ -76,7 +76,7 @@ impl IoThread {
 
     /// Runs until told to stop.
     pub(crate) fn run(mut self) {
-        let (mut links, mut commands, mut ready) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut links, mut commands, mut ready) = (Vec::new(), Vec::new(), ReadyList::new());
         loop {
             while self.handle.queue.take(&mut links, &mut commands) {
                 for link in links.drain(..) {

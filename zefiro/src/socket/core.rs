@@ -6,10 +6,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Weak};
-use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::ReentrantMutex;
+use smallvec::SmallVec;
 use zmtp::SocketType;
 
 use super::endpoints::EndpointEntry;
@@ -31,7 +31,7 @@ use crate::pipe::outbox::{Batch, WriteState};
 use crate::pipe::{HELP_BYTES, Line, Notice, PURSE_COINS, Pipe, PipeId, Pipes, Purse};
 use crate::sys::{Alarm, Beacon, now};
 use crate::transport::udp::Datagrams;
-use crate::wait::{Observer, Observers, WaitList};
+use crate::wait::{Observers, Roused, WaitList, Wakes};
 
 /// What is shared of a socket.
 pub(crate) struct SocketCore {
@@ -92,21 +92,21 @@ pub(crate) enum Phase {
     Closed,
 }
 
-/// What to do once the lock is released.
+/// What to do once the lock is released. Nearly always that is one thing, which needs no allocation.
 #[derive(Default)]
 struct After {
     any: bool,
-    wakes: Vec<Waker>,
-    observers: Vec<Arc<dyn Observer>>,
+    wakes: Wakes,
+    observers: Roused,
     alarm: Option<Arc<Alarm>>,
-    writes: Vec<(Arc<Link>, Batch)>,
-    runs: Vec<Arc<Link>>,
-    streams: Vec<Arc<Link>>,
-    notices: Vec<Notice>,
+    writes: SmallVec<[(Arc<Link>, Batch); 1]>,
+    runs: SmallVec<[Arc<Link>; 2]>,
+    streams: SmallVec<[Arc<Link>; 2]>,
+    notices: SmallVec<[Notice; 1]>,
     datagrams: Vec<(Arc<Datagrams>, Message)>,
     events: Vec<Arc<MonitorQueue>>,
     /// I/O threads that were told something in their sleep.
-    asleep: Vec<Arc<IoHandle>>,
+    asleep: SmallVec<[Arc<IoHandle>; 2]>,
     dropped: Vec<Pipe>,
     finished: bool,
 }
@@ -379,7 +379,7 @@ impl State {
                 self.find_writer(id, few);
             }
         }
-        self.after.notices.append(&mut self.pipes.notices);
+        self.after.notices.extend(self.pipes.notices.drain(..));
         self.after.datagrams.append(&mut self.pipes.datagrams);
     }
 

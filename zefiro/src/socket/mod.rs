@@ -38,6 +38,7 @@ use crate::metadata::Metadata;
 use crate::monitor::{Event, Monitor, MonitorHandle};
 use crate::options::{Configure, Options};
 use crate::pipe::PipeId;
+use crate::wait::Wakes;
 
 /// A socket of a pattern: [`Push`](crate::Push), [`Pull`](crate::Pull), [`Req`](crate::Req), …; or of
 /// [any](kind::Any) pattern, decided at run time.
@@ -325,7 +326,7 @@ impl<K: Kind> Socket<K> {
         let mut state = self.core.lock();
         if state.check_open("monitor").is_err() {
             // Nobody waits for it yet.
-            queue.stop(&mut Vec::new());
+            queue.stop(&mut Wakes::new());
         } else {
             state.monitors.push(Arc::downgrade(&queue));
         }

@@ -9,7 +9,7 @@ use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
 use super::faults::{Call, fail};
 use super::kernel::step;
-use super::{Interest, Ready};
+use super::{Interest, Ready, ReadyList};
 
 /// A set of descriptors to wait on. Registering and waiting may go on in different threads.
 pub(crate) struct Selector {
@@ -42,13 +42,13 @@ impl Selector {
 
     /// Waits until something is ready, at most `timeout` (`None`: for ever), and appends it to `ready`.
     #[cfg(not(zefiro_loom))]
-    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
         self.ask(ready, timeout)
     }
 
     /// The same for the model checker, which must not be blocked itself.
     #[cfg(zefiro_loom)]
-    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
         super::kernel::wait(&self.epoll, timeout, || {
             let _ = self.ask(ready, Some(Duration::ZERO));
             !ready.is_empty()
@@ -56,7 +56,7 @@ impl Selector {
         Ok(())
     }
 
-    fn ask(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+    fn ask(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: timeout.as_secs().min(i64::MAX as u64 / 2) as i64,

@@ -25,6 +25,8 @@ mod sleeper;
 #[path = "park.rs"]
 mod sleeper;
 
+use smallvec::SmallVec;
+
 pub(crate) use kernel::now;
 pub(crate) use selector::{Alarm, Beacon, Selector};
 pub(crate) use sleeper::Sleeper;
@@ -65,6 +67,9 @@ impl Interest {
         Interest { read, write, once: !read && !write }
     }
 }
+
+/// What a selector has found; mostly it is one or two.
+pub(crate) type ReadyList = SmallVec<[Ready; 4]>;
 
 /// A descriptor is ready. An error or the peer's end counts as both.
 #[derive(Clone, Copy, Debug)]

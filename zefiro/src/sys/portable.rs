@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Interest, Ready};
+use super::{Interest, Ready, ReadyList};
 
 /// A set of descriptors to wait on. Registering and waiting may go on in different threads.
 pub(crate) struct Selector {
@@ -75,7 +75,7 @@ impl Selector {
     }
 
     /// Waits until something is ready, at most `timeout` (`None`: for ever), and appends it to `ready`.
-    pub(crate) fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
         let watched: Vec<(RawFd, Arc<OwnedFd>, Interest)> = self
             .entries
             .lock()
@@ -123,7 +123,7 @@ impl Bell {
         while let Err(rustix::io::Errno::INTR) = rustix::io::write(&self.writer, &[1]) {}
     }
 
-    fn report(&self, ready: &mut Vec<Ready>) {
+    fn report(&self, ready: &mut ReadyList) {
         let mut sink = [0u8; 64];
         while let Ok(1..) = rustix::io::read(&self.reader, &mut sink) {}
         for (token, rung) in self.rung.lock().iter() {

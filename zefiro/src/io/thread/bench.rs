@@ -21,7 +21,7 @@ use crate::pipe::outbox::{Outbox, WriteState};
 use crate::pipe::{Line, Pipe};
 use crate::socket::Wait;
 use crate::socket::core::{SocketCore, State};
-use crate::sys::{Interest, Selector, net};
+use crate::sys::{Interest, ReadyList, Selector, net};
 
 /// A PAIR socket with a stream on which each byte that comes is a message.
 pub(crate) struct Bench {
@@ -91,7 +91,7 @@ impl Far {
         let mut bytes = Vec::with_capacity(count);
         while bytes.len() < count {
             if net::read(&self.stream, &mut bytes).is_err() {
-                self.selector.wait(&mut Vec::new(), None).unwrap();
+                self.selector.wait(&mut ReadyList::new(), None).unwrap();
             }
         }
         bytes
