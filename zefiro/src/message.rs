@@ -39,6 +39,28 @@ impl Message {
         (&mut self.first, &mut self.rest)
     }
 
+    /// A message of those frames.
+    pub(crate) fn from_parts(first: Frame, rest: Vec<Frame>) -> Message {
+        Message { first, rest }
+    }
+
+    /// Moves to `out`. The memory of the list of frames stays where it is if there is nothing in it.
+    pub(crate) fn move_to(&mut self, out: &mut Message) {
+        std::mem::swap(&mut out.first, &mut self.first);
+        if self.rest.is_empty() {
+            out.rest.clear();
+        } else {
+            std::mem::swap(&mut out.rest, &mut self.rest);
+        }
+        self.clear();
+    }
+
+    /// Becomes an empty message with room for a few frames, if it had that.
+    pub(crate) fn clear(&mut self) {
+        self.first = Frame::new();
+        clear_frames(&mut self.rest);
+    }
+
     /// Adds a frame behind the last one.
     pub fn push_back(&mut self, frame: impl Into<Frame>) {
         self.rest.push(frame.into());
@@ -128,6 +150,17 @@ impl Message {
         self.first.len() + self.rest.iter().map(|frame| frame.len()).sum::<usize>()
     }
 }
+
+/// Empties a list to be used again; what many frames took is given back.
+pub(crate) fn clear_frames(frames: &mut Vec<Frame>) {
+    frames.clear();
+    if frames.capacity() > FRAMES_KEPT {
+        *frames = Vec::new();
+    }
+}
+
+/// Frames that an empty list has room for at most.
+const FRAMES_KEPT: usize = 16;
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use zmtp::Frame;
 
 use super::{Pattern, Refusal};
 use crate::counters::DropReason;
-use crate::message::Message;
+use crate::message::{Message, clear_frames};
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
 use crate::routing::fair_queue::FairQueue;
@@ -12,49 +12,53 @@ use crate::routing::fair_queue::FairQueue;
 /// Whose turn it is, and where the reply must go.
 pub(crate) struct Rep {
     queue: FairQueue,
-    /// The peer that asked and its envelope, while a reply is due.
-    asked_by: Option<(PipeId, Vec<Frame>)>,
-    /// A request found while looking whether there is one.
-    request: Option<Found>,
-}
-
-/// A request, whom it is from, and how long it was with its envelope.
-struct Found {
-    from: PipeId,
-    bytes: usize,
+    /// The peer that asked, while a reply is due.
+    asked_by: Option<PipeId>,
+    /// Whom a request is from that was found while looking whether there is one, and how long it was with its envelope.
+    found: Option<(PipeId, usize)>,
+    /// The envelope of that request, or of the one that a reply is due to.
     envelope: Vec<Frame>,
-    body: Message,
+    /// The body of a request that was found; or an empty message whose memory the next one takes.
+    request: Message,
 }
 
 impl Rep {
     pub(crate) fn new() -> Rep {
-        Rep { queue: FairQueue::default(), asked_by: None, request: None }
+        Rep {
+            queue: FairQueue::default(),
+            asked_by: None,
+            found: None,
+            envelope: Vec::new(),
+            request: Message::new(),
+        }
     }
 
     fn find_request(&mut self, pipes: &mut Pipes) -> bool {
-        while self.request.is_none() {
-            let mut message = Message::new();
-            let Some(id) = self.queue.next(pipes, &mut message) else { return false };
-            let bytes = message.byte_len();
-            match open_envelope(message) {
-                Some((envelope, body)) => self.request = Some(Found { from: id, bytes, envelope, body }),
-                None => pipes.count_dropped(DropReason::Filtered, 1),
+        while self.found.is_none() {
+            let Some(id) = self.queue.next(pipes, &mut self.request) else { return false };
+            let bytes = self.request.byte_len();
+            if self.open_envelope() {
+                self.found = Some((id, bytes));
+            } else {
+                self.request.clear();
+                pipes.count_dropped(DropReason::Filtered, 1);
             }
         }
         true
     }
-}
 
-/// The frames up to the first empty one, and what follows; `None` if nothing does.
-fn open_envelope(message: Message) -> Option<(Vec<Frame>, Message)> {
-    let count = message.frame_count();
-    let delimiter = message.frames().position(|frame| frame.is_empty())?;
-    if delimiter + 1 >= count {
-        return None;
+    /// Takes the frames up to the first empty one off the request; `false` if nothing follows them.
+    fn open_envelope(&mut self) -> bool {
+        let Some(delimiter) = self.request.frames().position(|frame| frame.is_empty()) else { return false };
+        if delimiter + 1 >= self.request.frame_count() {
+            return false;
+        }
+        let (first, rest) = self.request.parts_mut();
+        self.envelope.push(std::mem::take(first));
+        self.envelope.extend(rest.drain(..delimiter));
+        *first = rest.remove(0);
+        true
     }
-    let mut frames = message.into_frames();
-    let envelope = frames.by_ref().take(delimiter + 1).collect();
-    Some((envelope, frames.collect()))
 }
 
 impl Pattern for Rep {
@@ -73,14 +77,15 @@ impl Pattern for Rep {
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
     fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: &mut Message) -> Result<(), Refusal> {
-        let Some((id, envelope)) = self.asked_by.take() else { return Err(Refusal::State) };
+        let Some(id) = self.asked_by.take() else { return Err(Refusal::State) };
         if !pipes.is_open(id) {
             pipes.count_dropped(DropReason::PeerGone, 1);
         } else if !pipes.has_room(id) {
             pipes.count_dropped(DropReason::HighWaterMark, 1);
         } else {
-            pipes.write_with_envelope(id, &envelope, message);
+            pipes.write_with_envelope(id, &self.envelope, self.request.parts_mut().1, message);
         }
+        clear_frames(&mut self.envelope);
         Ok(())
     }
 
@@ -91,10 +96,10 @@ impl Pattern for Rep {
         if !self.find_request(pipes) {
             return Err(Refusal::WouldBlock);
         }
-        let request = self.request.take().ok_or(Refusal::WouldBlock)?;
-        pipes.count_received(request.from, request.bytes);
-        self.asked_by = Some((request.from, request.envelope));
-        *out = request.body;
+        let (from, bytes) = self.found.take().ok_or(Refusal::WouldBlock)?;
+        pipes.count_received(from, bytes);
+        self.asked_by = Some(from);
+        self.request.move_to(out);
         Ok(())
     }
 

@@ -22,15 +22,10 @@ pub(crate) struct Req {
     request_id: u32,
     /// The first part of a request has come: what lay around then is dropped.
     begun: bool,
-    /// A reply found while looking whether there is one.
-    reply: Option<Found>,
-}
-
-/// A reply, whom it is from, and how long it was with its envelope.
-struct Found {
-    from: PipeId,
-    bytes: usize,
-    message: Message,
+    /// Whom a reply is from that was found while looking whether there is one, and how long it was with its envelope.
+    found: Option<(PipeId, usize)>,
+    /// That reply, without its envelope; or an empty message whose memory the next one takes.
+    reply: Message,
 }
 
 impl Req {
@@ -42,46 +37,45 @@ impl Req {
             asked: None,
             request_id: RandomState::new().build_hasher().finish() as u32,
             begun: false,
-            reply: None,
+            found: None,
+            reply: Message::new(),
         }
     }
 
     /// Replies to earlier requests that lie around are not for the next one.
     fn drop_stale(&mut self, pipes: &mut Pipes) {
-        if self.reply.take().is_some() {
+        let mut stale = self.found.take().is_some();
+        while stale || self.queue.next(pipes, &mut self.reply).is_some() {
             pipes.count_dropped(DropReason::Filtered, 1);
-        }
-        let mut stale = Message::new();
-        while self.queue.next(pipes, &mut stale).is_some() {
-            pipes.count_dropped(DropReason::Filtered, 1);
+            self.reply.clear();
+            stale = false;
         }
     }
 
     /// Looks for the reply among what has come; drops what is not it.
     fn find_reply(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
-        while self.reply.is_none() {
-            let mut message = Message::new();
-            let Some(id) = self.queue.next(pipes, &mut message) else { return false };
+        while self.found.is_none() {
+            let Some(id) = self.queue.next(pipes, &mut self.reply) else { return false };
             let expected = self.asked.is_none_or(|asked| asked == id);
-            let bytes = message.byte_len();
-            match self.unwrap_reply(message, options).filter(|_| expected) {
-                Some(message) => self.reply = Some(Found { from: id, bytes, message }),
-                None => pipes.count_dropped(DropReason::Filtered, 1),
+            let bytes = self.reply.byte_len();
+            if self.unwrap_reply(options) && expected {
+                self.found = Some((id, bytes));
+            } else {
+                self.reply.clear();
+                pipes.count_dropped(DropReason::Filtered, 1);
             }
         }
         true
     }
 
-    /// Takes the envelope off; `None` if it is not the one expected.
-    fn unwrap_reply(&self, mut message: Message, options: &Options) -> Option<Message> {
-        if options.req_correlate {
-            let id = message.pop_front()?;
-            if id != &self.request_id.to_ne_bytes() {
-                return None;
-            }
+    /// Takes the envelope off; `false` if it is not the one expected.
+    fn unwrap_reply(&mut self, options: &Options) -> bool {
+        if options.req_correlate
+            && self.reply.pop_front().is_none_or(|id| id != &self.request_id.to_ne_bytes())
+        {
+            return false;
         }
-        let delimiter = message.pop_front()?;
-        delimiter.is_empty().then_some(message)
+        self.reply.pop_front().is_some_and(|delimiter| delimiter.is_empty())
     }
 }
 
@@ -116,12 +110,14 @@ impl Pattern for Req {
         if !std::mem::take(&mut self.begun) {
             self.drop_stale(pipes);
         }
+        // A reply that was found keeps its own.
+        let list = if self.found.is_none() { self.reply.parts_mut().1 } else { &mut Vec::new() };
         if options.req_correlate {
             self.request_id = self.request_id.wrapping_add(1);
             let id_frame = Frame::from(&self.request_id.to_ne_bytes());
-            pipes.write_with_envelope(id, &[id_frame, Frame::new()], message);
+            pipes.write_with_envelope(id, &[id_frame, Frame::new()], list, message);
         } else {
-            pipes.write_with_envelope(id, &[Frame::new()], message);
+            pipes.write_with_envelope(id, &[Frame::new()], list, message);
         }
         self.balancer.turn();
         self.asked = Some(id);
@@ -136,11 +132,11 @@ impl Pattern for Req {
         if !self.find_reply(pipes, options) {
             return Err(Refusal::WouldBlock);
         }
-        let reply = self.reply.take().ok_or(Refusal::WouldBlock)?;
+        let (from, bytes) = self.found.take().ok_or(Refusal::WouldBlock)?;
         self.awaiting = false;
         self.asked = None;
-        pipes.count_received(reply.from, reply.bytes);
-        *out = reply.message;
+        pipes.count_received(from, bytes);
+        self.reply.move_to(out);
         Ok(())
     }
 

@@ -368,12 +368,19 @@ impl Pipes {
     /// counts it.
     #[inline]
     pub(crate) fn write(&mut self, id: PipeId, message: &mut Message) {
-        self.write_with_envelope(id, &[], message);
+        self.write_with_envelope(id, &[], &mut Vec::new(), message);
     }
 
-    /// Queues a message with the frames of `envelope` before its own.
+    /// Queues a message with the frames of `envelope` before its own. Where they have to be put together, the memory of
+    /// `list`, which is empty, is used for it.
     #[inline]
-    pub(crate) fn write_with_envelope(&mut self, id: PipeId, envelope: &[Frame], message: &mut Message) {
+    pub(crate) fn write_with_envelope(
+        &mut self,
+        id: PipeId,
+        envelope: &[Frame],
+        list: &mut Vec<Frame>,
+        message: &mut Message,
+    ) {
         let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
@@ -388,7 +395,7 @@ impl Pipes {
                     counters.drop(DropReason::Conflated, queue.len() as u64);
                     queue.clear();
                 }
-                queue.push_back(enveloped(envelope, message));
+                queue.push_back(enveloped(envelope, list, message));
             }
             Line::Stream(_, outbox) => {
                 if pipe.conflate {
@@ -402,7 +409,7 @@ impl Pipes {
             }
             Line::Duct(writer, _, peer) => {
                 if !envelope.is_empty() {
-                    *message = enveloped(envelope, message);
+                    *message = enveloped(envelope, list, message);
                 }
                 if writer.push(message) {
                     *noted = true;
@@ -411,7 +418,7 @@ impl Pipes {
             }
             Line::Datagrams(out) => {
                 *noted = true;
-                datagrams.push((out.clone(), enveloped(envelope, message)));
+                datagrams.push((out.clone(), enveloped(envelope, list, message)));
             }
         }
     }
@@ -849,12 +856,15 @@ fn cut_message(run: &mut Run, out: &mut Message) -> bool {
     true
 }
 
-fn enveloped(envelope: &[Frame], message: &mut Message) -> Message {
-    let message = std::mem::take(message);
-    if envelope.is_empty() {
-        return message;
-    }
-    envelope.iter().cloned().chain(message).collect()
+fn enveloped(envelope: &[Frame], list: &mut Vec<Frame>, message: &mut Message) -> Message {
+    let mut message = std::mem::take(message);
+    let Some((first, others)) = envelope.split_first() else { return message };
+    let mut frames = std::mem::take(list);
+    frames.extend_from_slice(others);
+    let (body, rest) = message.parts_mut();
+    frames.push(std::mem::take(body));
+    frames.append(rest);
+    Message::from_parts(first.clone(), frames)
 }
 
 /// A subscription in the form of a message: a byte 1, or 0 for its end, then the topic.
