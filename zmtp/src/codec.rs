@@ -144,6 +144,11 @@ impl Run {
         self.end.saturating_sub(self.at)
     }
 
+    /// The memory it is in, for others to be read into when this run is done with.
+    pub fn into_memory(self) -> Memory {
+        self.memory
+    }
+
     /// Cuts the next frame, and says whether another of the same message follows.
     pub fn next_frame(&mut self) -> Option<(Frame, bool)> {
         let mut frame = Frame::new();

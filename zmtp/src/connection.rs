@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::codec::{Framing, Run};
 use crate::command::{self, Command};
@@ -112,6 +113,9 @@ pub struct Connection {
     input: Vec<u8>,
     /// With a cipher, what it made of the input.
     opened: Vec<u8>,
+    /// Memory for messages to come, and what remains of such whose buffer is in use: it holds that again when it is full.
+    lent: Option<Memory>,
+    husk: Option<Memory>,
     opener: Option<Opener>,
     sealer: Option<Sealer>,
     output: Vec<u8>,
@@ -175,6 +179,8 @@ impl Connection {
             settled: Settled { version: Version::V3_1, unversioned: false },
             input: Vec::new(),
             opened: Vec::new(),
+            lent: None,
+            husk: None,
             opener: None,
             sealer: None,
             output,
@@ -188,6 +194,9 @@ impl Connection {
     /// A buffer with room: append what was read, then call [`handle_input`](Connection::handle_input). It has no room if
     /// there is no memory for what the peer sends; then the connection cannot go on.
     pub fn input(&mut self) -> &mut Vec<u8> {
+        if self.input.capacity() == 0 && self.opener.is_none() {
+            self.input = fresh_buffer(&mut self.lent, &mut self.husk, 1);
+        }
         let len = self.input.len();
         let fresh = self.input_bytes.max(self.large_bytes);
         let need = match &self.phase {
@@ -205,6 +214,28 @@ impl Connection {
             let _ = self.input.try_reserve_exact(len.clamp(INPUT_BYTES_MIN, INPUT_BYTES_MAX));
         }
         &mut self.input
+    }
+
+    /// How many bytes of memory to [lend](Connection::lend) for what is read next; `None`: there is some.
+    pub fn wants_memory(&self) -> Option<usize> {
+        self.lent.is_none().then(|| self.input_bytes.max(self.large_bytes))
+    }
+
+    /// Lends memory that has held other messages, and saves an allocation: messages that come are kept in it.
+    pub fn lend(&mut self, memory: Memory) {
+        self.lent = Some(memory);
+    }
+
+    /// Memory that was [lent](Connection::lend) and has nothing in it.
+    pub fn take_lent(&mut self) -> Option<Memory> {
+        let buffer = if self.opener.is_some() { &mut self.opened } else { &mut self.input };
+        if buffer.is_empty()
+            && let Some(mut husk) = self.husk.take()
+        {
+            husk.put_buffer(std::mem::take(buffer));
+            return Some(husk);
+        }
+        self.lent.take()
     }
 
     /// Takes in what was appended to [`input`](Connection::input).
@@ -413,6 +444,9 @@ impl Connection {
     /// Decrypts what has come, then goes on with that.
     fn scan_encrypted(&mut self, now: Instant) -> Result<(), Error> {
         let mut opened = std::mem::take(&mut self.opened);
+        if opened.capacity() == 0 {
+            opened = fresh_buffer(&mut self.lent, &mut self.husk, 1);
+        }
         let result = self.open_input(&mut opened);
         // What came whole before a fault is still good.
         std::mem::swap(&mut self.input, &mut opened);
@@ -532,7 +566,7 @@ impl Connection {
 
     /// Turns what is whole in the input into events.
     fn scan(&mut self, now: Instant) -> Result<(), Error> {
-        let mut pieces: Vec<(usize, usize, usize)> = Vec::new();
+        let mut pieces = Pieces::new();
         let mut after: Vec<(usize, Event)> = Vec::new();
         let outcome = loop {
             let Phase::Traffic(scanner) = &mut self.phase else { return Ok(()) };
@@ -601,7 +635,7 @@ impl Connection {
     }
 
     /// Moves the whole messages out of the input, without a copy, and keeps what is incomplete.
-    fn hand_out(&mut self, pieces: Vec<(usize, usize, usize)>, after: Vec<(usize, Event)>) {
+    fn hand_out(&mut self, pieces: Pieces, after: Vec<(usize, Event)>) {
         let Phase::Traffic(scanner) = &mut self.phase else { return };
         let framing = self.settled.framing();
         let whole = scanner.take_whole();
@@ -618,18 +652,26 @@ impl Connection {
                 if pieces.len() == 1 && pieces.iter().all(|(_, _, messages)| *messages == 1) { whole } else { 0 };
             self.large_bytes =
                 if biggest > INPUT_BYTES_MAX { (biggest + LARGE_MARGIN).min(LARGE_BYTES_MAX) } else { 0 };
+            let mut husk = self.husk.take();
             let mut rest = Vec::new();
             if !tail.is_empty() {
                 let trusted = INPUT_BYTES_MAX.max(self.large_bytes);
                 let room = scanner.need().min(trusted).max(self.input_bytes).max(self.large_bytes).max(tail.len());
-                if rest.try_reserve_exact(room).is_err() {
+                rest = fresh_buffer(&mut self.lent, &mut self.husk, room);
+                if rest.capacity() == 0 && rest.try_reserve_exact(room).is_err() {
                     rest.reserve_exact(tail.len());
                 }
                 rest.extend_from_slice(tail);
             }
             let mut bytes = std::mem::replace(&mut self.input, rest);
             bytes.truncate(whole);
-            let memory = Memory::from(bytes);
+            let memory = match husk.take() {
+                Some(mut husk) => {
+                    husk.put_buffer(bytes);
+                    husk
+                }
+                None => Memory::from(bytes),
+            };
             for (index, (start, end, messages)) in pieces.into_iter().enumerate() {
                 while let Some((_, event)) = after.next_if(|(before, _)| *before <= index) {
                     self.events.push_back(event);
@@ -640,6 +682,17 @@ impl Connection {
         self.events.extend(after.map(|(_, event)| event));
     }
 }
+
+/// A buffer for messages, out of what was lent if that has at least so much room.
+fn fresh_buffer(lent: &mut Option<Memory>, husk: &mut Option<Memory>, room: usize) -> Vec<u8> {
+    let Some(mut memory) = lent.take_if(|lent| lent.reusable_bytes() >= room) else { return Vec::new() };
+    let buffer = memory.take_buffer();
+    *husk = Some(memory);
+    buffer.unwrap_or_default()
+}
+
+/// Where whole messages begin and end in the input, and how many they are: nearly always all in one piece.
+type Pieces = SmallVec<[(usize, usize, usize); 1]>;
 
 /// A group's name, up to a zero byte.
 fn group_of(command: &'static str, data: &[u8]) -> Result<Frame, Error> {

@@ -56,6 +56,29 @@ impl Memory {
         }
     }
 
+    /// Takes the bytes out of memory of their own that nobody else refers to, to be filled anew; they are gone.
+    pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        let Some(Owner::Vec(bytes)) = Arc::get_mut(&mut self.0) else { return None };
+        bytes.clear();
+        Some(std::mem::take(bytes))
+    }
+
+    /// Puts `buffer` in the place of what it was [taken](Memory::take_buffer) from.
+    pub(crate) fn put_buffer(&mut self, buffer: Vec<u8>) {
+        match Arc::get_mut(&mut self.0) {
+            Some(owner) => *owner = Owner::Vec(buffer),
+            None => *self = Memory::from(buffer),
+        }
+    }
+
+    /// The room in memory that can be filled anew; 0 if it is not of the kind, or somebody else refers to it.
+    pub fn reusable_bytes(&mut self) -> usize {
+        match Arc::get_mut(&mut self.0) {
+            Some(Owner::Vec(bytes)) => bytes.capacity(),
+            _ => 0,
+        }
+    }
+
     /// Whether others refer to it just now.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1

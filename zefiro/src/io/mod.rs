@@ -14,6 +14,7 @@ pub(crate) mod connector;
 pub(crate) mod duty;
 pub(crate) mod link;
 pub(crate) mod listener;
+mod memory;
 pub(crate) mod receive;
 pub(crate) mod resolver;
 mod run_queue;
@@ -33,6 +34,7 @@ use slab::Slab;
 
 use self::link::{Link, Loss};
 use self::listener::Listener;
+use self::memory::FreeMemory;
 use self::run_queue::RunQueue;
 use self::session::Dialer;
 use crate::pipe::PipeId;
@@ -47,6 +49,8 @@ pub(crate) struct IoHandle {
     queue: RunQueue<Arc<Link>, Command>,
     /// Sockets whose own selector is registered with this thread's.
     pub(crate) sets: Mutex<Slab<Weak<SocketCore>>>,
+    /// For what is read from its links.
+    pub(crate) memory: FreeMemory,
     /// Sessions and listeners, for choosing the least loaded thread.
     pub(crate) load: AtomicUsize,
 }
@@ -98,6 +102,7 @@ impl IoHandle {
             alarm,
             queue: RunQueue::new(),
             sets: Mutex::new(Slab::new()),
+            memory: FreeMemory::default(),
             load: AtomicUsize::new(0),
         })
     }

@@ -144,18 +144,21 @@ fn read_once(
     }
     match &mut reader.protocol {
         Protocol::Zmtp(connection) => {
+            link.io.memory.lend_to(connection);
             let buffer = connection.input();
             let room = buffer.capacity() - buffer.len();
             let count = match net::read(&link.stream, buffer) {
                 Ok(0) => return Err(Loss::PeerClosed),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    link.io.memory.take_back(connection);
                     connection.idle_trim();
                     return Ok(Progress::Nothing);
                 }
                 Err(error) => return Err(Loss::Io(error)),
             };
             let handled = connection.handle_input(Instant::now()).map_err(Loss::Protocol);
+            link.io.memory.take_back(connection);
             if handled.is_ok() {
                 arm_timer(link, &mut reader);
             }

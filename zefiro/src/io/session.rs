@@ -232,7 +232,7 @@ impl Session {
 
     /// One step of the handshake: reads what is there, asks about the peer if that is due, writes what is due.
     pub(crate) fn greet(&mut self, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<Greeted, Loss> {
-        let read = self.read_greeting(now)?;
+        let read = self.read_greeting(io, now)?;
         let asked = self.ask(io, token, now);
         self.write_greeting()?;
         read?;
@@ -241,10 +241,11 @@ impl Session {
     }
 
     /// Reads what is there; the inner result is what the protocol made of it.
-    fn read_greeting(&mut self, now: Instant) -> Result<Result<(), Loss>, Loss> {
+    fn read_greeting(&mut self, io: &IoHandle, now: Instant) -> Result<Result<(), Loss>, Loss> {
         let Phase::Greeting(stream, connection, _) = &mut self.phase else { return Ok(Ok(())) };
         // Who talks on without end, as one that was refused may, does not keep the thread from the others.
         for _ in 0..READS_IO {
+            io.memory.lend_to(connection);
             let input = connection.input();
             let read = net::read(&*stream, input);
             // What comes after is told of again.
@@ -254,6 +255,7 @@ impl Session {
                 Ok(_) if self.refused => input.clear(),
                 Ok(_) => {
                     let handled = connection.handle_input(now).map_err(Loss::Protocol);
+                    io.memory.take_back(connection);
                     if handled.is_err() || connection.is_ready() {
                         return Ok(handled);
                     }
@@ -261,7 +263,10 @@ impl Session {
                         return Ok(Ok(()));
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Ok(())),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    io.memory.take_back(connection);
+                    return Ok(Ok(()));
+                }
                 Err(error) => return Err(Loss::Io(error)),
             }
         }

@@ -586,7 +586,7 @@ impl Pipes {
                 self.notices.push(Notice::Writable(peer.clone()));
             }
         } else {
-            if !pop_item(&mut pipe.inbox, out) {
+            if !pop_item(&mut pipe.inbox, &pipe.line, out) {
                 return false;
             }
             pipe.inbox_messages -= 1;
@@ -809,13 +809,15 @@ fn needs_writer(outbox: &Outbox) -> bool {
 }
 
 #[inline]
-fn pop_item(inbox: &mut VecDeque<Item>, out: &mut Message) -> bool {
+fn pop_item(inbox: &mut VecDeque<Item>, line: &Line, out: &mut Message) -> bool {
     loop {
         match inbox.front_mut() {
             Some(Item::Run(run)) => {
                 let cut = cut_message(run, out);
                 if run.messages() == 0 {
-                    inbox.pop_front();
+                    if let (Some(Item::Run(run)), Line::Stream(link, _)) = (inbox.pop_front(), line) {
+                        link.io.memory.give(run.into_memory());
+                    }
                     give_up_if_drained(inbox);
                 }
                 if cut {
