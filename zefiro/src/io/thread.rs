@@ -394,16 +394,14 @@ impl IoThread {
         let goes = matches!(&session.origin, Origin::Connect(dialer) if !dialer.reconnects())
             && loss.is_retryable()
             && session.closing.is_none();
-        let down = {
+        {
             let mut state = session.core.lock();
-            let down = state.link_down(&link, lasting, reason, parting.as_ref());
-            if goes && down != LinkDown::Busy {
+            if state.link_down(&link, lasting, reason, parting.as_ref()) == LinkDown::Busy {
+                return state.lost_while_written(link, loss);
+            }
+            if goes {
                 state.forget_connect(&session.endpoint());
             }
-            down
-        };
-        if down == LinkDown::Busy {
-            return self.handle.tell(Command::Lost(link, loss));
         }
         if !matches!(loss, Loss::Asked) {
             session.emit(EventKind::Disconnected(loss.to_string()));

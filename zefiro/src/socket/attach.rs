@@ -19,7 +19,7 @@ use crate::transport::udp::Datagrams;
 /// What became of a pipe whose stream was lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LinkDown {
-    /// A thread is just writing to it, and will see the end in a moment: ask again.
+    /// A thread is just writing to it, and will see the end in a moment: it tells.
     Busy,
     /// Done.
     Done,

@@ -80,6 +80,8 @@ pub(crate) struct State {
     pub(crate) connected: usize,
     /// Pipes whose outboxes wait for a writer, or have found one by now.
     await_writer: Vec<PipeId>,
+    /// Links that have ended while a thread was writing to them, and why.
+    lost: Vec<(Arc<Link>, Loss)>,
     after: After,
 }
 
@@ -149,6 +151,7 @@ impl SocketCore {
             links: 0,
             connected: 0,
             await_writer: Vec::new(),
+            lost: Vec::new(),
             after: After::default(),
         };
         Arc::new_cyclic(|me| SocketCore {
@@ -505,7 +508,26 @@ impl State {
             self.tell_io(link.io.clone(), Command::Flushed(link.clone()));
         }
         self.await_writer(link.pipe);
-        next.and_then(|()| self.take_batch(link.pipe))
+        let next = next.and_then(|()| self.take_batch(link.pipe));
+        if next.is_none() {
+            self.let_go(link);
+        }
+        next
+    }
+
+    /// Nobody writes to the link any more: if it was lost meanwhile, that is gone on with.
+    fn let_go(&mut self, link: &Arc<Link>) {
+        if let Some(index) = self.lost.iter().position(|(lost, _)| Arc::ptr_eq(lost, link)) {
+            let (link, loss) = self.lost.swap_remove(index);
+            self.tell_io(link.io.clone(), Command::Lost(link, loss));
+        }
+    }
+
+    /// The link has ended, and a thread is just writing to it.
+    pub(crate) fn lost_while_written(&mut self, link: Arc<Link>, loss: Loss) {
+        if !self.lost.iter().any(|(lost, _)| Arc::ptr_eq(lost, &link)) {
+            self.lost.push((link, loss));
+        }
     }
 
     /// The kernel is full: the I/O thread goes on with the batch when it has room.
@@ -519,6 +541,7 @@ impl State {
             outbox.set_state(WriteState::Blocked);
             self.watch_output(link);
         }
+        self.let_go(link);
     }
 
     /// The kernel has room again: `Blocked` to `Draining`.
@@ -541,6 +564,7 @@ impl State {
             outbox.park(batch);
             outbox.set_state(WriteState::Dead);
         }
+        self.let_go(link);
     }
 
     /// Those who wait to receive are told that something came; `leader` says that it is the caller itself that waits.
