@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+use super::session::Fresh;
 use crate::endpoint::{Endpoint, TcpEndpoint};
 use crate::options::Options;
 use crate::pipe::PipeId;
@@ -151,18 +152,22 @@ impl Race {
     }
 
     /// Takes the attempts that have failed, with why, and the first that has connected. `ready` says that one is.
-    pub(crate) fn settle(&mut self, now: Instant, ready: bool) -> (Vec<(Socket, io::Error)>, Option<Socket>) {
+    pub(crate) fn settle(&mut self, now: Instant, ready: bool) -> (Vec<(Socket, io::Error)>, Option<Fresh>) {
         let (mut failed, mut connected) = (Vec::new(), None);
         let alone = self.attempts.len() == 1;
         for (stream, until) in std::mem::take(&mut self.attempts) {
             let late = until.is_some_and(|until| until <= now);
-            match stream.take_error().unwrap_or_else(Some) {
-                Some(error) => failed.push((stream, error)),
-                None if connected.is_none() && stream.peer_addr().is_ok() => connected = Some(stream),
-                None if late => failed.push((stream, io::ErrorKind::TimedOut.into())),
+            let error = stream.take_error().unwrap_or_else(Some);
+            let address = if error.is_none() && connected.is_none() { stream.peer_addr().ok() } else { None };
+            match (error, address) {
+                (Some(error), _) => failed.push((stream, error)),
+                (None, Some(address)) => {
+                    connected = Some(Fresh { stream, address: address.as_socket(), watched: true });
+                }
+                _ if late => failed.push((stream, io::ErrorKind::TimedOut.into())),
                 // It is ready, and no other is meant.
-                None if alone && ready => failed.push((stream, io::ErrorKind::NotConnected.into())),
-                None => self.attempts.push((stream, until)),
+                _ if alone && ready => failed.push((stream, io::ErrorKind::NotConnected.into())),
+                _ => self.attempts.push((stream, until)),
             }
         }
         (failed, connected)
@@ -237,7 +242,7 @@ mod tests {
                 break connected;
             }
         };
-        assert_eq!(connected.peer_addr().unwrap().as_socket(), open.local_addr().ok());
+        assert_eq!(connected.stream.peer_addr().unwrap().as_socket(), open.local_addr().ok());
         assert!(race.is_running());
         race.abandon(&selector);
     }

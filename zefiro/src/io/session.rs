@@ -24,6 +24,7 @@ use super::listener::{Listener, Seat};
 use super::receive::{READS_IO, hand_over};
 use super::{IoHandle, Which};
 use crate::auth::{Answer, Asked, Request};
+use crate::endpoint::Endpoint;
 use crate::gssapi::Negotiation;
 use crate::metadata::Metadata;
 use crate::monitor::{self, EventKind};
@@ -94,6 +95,15 @@ pub(crate) struct Peer {
     /// Held while it is connected, where connections of an address are counted.
     #[allow(dead_code, reason = "it is given back when it is dropped")]
     pub(crate) seat: Option<Arc<Seat>>,
+}
+
+/// A stream that the system has just connected.
+pub(crate) struct Fresh {
+    pub(crate) stream: Socket,
+    /// Of the other end, if that is known already.
+    pub(crate) address: Option<SocketAddr>,
+    /// The I/O thread has it in its set already.
+    pub(crate) watched: bool,
 }
 
 /// What a step of the handshake came to.
@@ -170,11 +180,14 @@ impl Session {
         self.core.lock().emit(monitor::Event { peer, local, value, ..event });
     }
 
-    /// The system has connected `stream`, which this side dialled.
-    fn connected(&mut self, stream: &Socket) -> Result<(), Loss> {
+    /// The system has connected a stream that this side dialled.
+    fn connected(&mut self, Fresh { stream, address, .. }: &Fresh) -> Result<(), Loss> {
         let Origin::Connect(dialer) = &mut self.origin else { return Ok(()) };
         dialer.established();
-        let (local, remote) = (tcp::local_address(stream), tcp::peer_address(stream));
+        let (local, remote) = match dialer.endpoint {
+            Endpoint::Tcp(_) => (tcp::local_address(stream), address.or_else(|| tcp::peer_address(stream))),
+            _ => (None, None),
+        };
         self.peer.descriptor = stream.as_raw_fd();
         self.peer.endpoint = Some(dialer.text.to_string());
         self.peer.local = local.map(|address| format!("tcp://{address}")).or_else(|| self.peer.endpoint.clone());
@@ -190,17 +203,16 @@ impl Session {
         Ok(())
     }
 
-    /// The system has connected `stream`: the handshake begins, or without one the session is established. `watched`: the
-    /// I/O thread has it in its set already.
+    /// A stream is there: the handshake begins, or without one the session is established.
     pub(crate) fn begin(
         &mut self,
-        stream: Socket,
-        watched: bool,
+        fresh: Fresh,
         io: &Arc<IoHandle>,
         token: u64,
         now: Instant,
     ) -> Result<(), Loss> {
-        self.connected(&stream)?;
+        self.connected(&fresh)?;
+        let Fresh { stream, watched, .. } = fresh;
         let options = self.options();
         let interest = Interest::READ;
         if !watched || io.selector.modify(&stream, token, interest).is_err() {
@@ -217,6 +229,10 @@ impl Session {
         let connection = Connection::new(config, now);
         self.deadline = connection.next_deadline();
         self.phase = Phase::Greeting(stream, Box::new(connection), Vec::new());
+        if let Origin::Connect(_) = self.origin {
+            // The peer has hardly had the time to say anything; what it says is told of.
+            return self.write_greeting();
+        }
         match self.greet(io, token, now)? {
             Greeted::NotYet => Ok(()),
             Greeted::Ready(info) => {

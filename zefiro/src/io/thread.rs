@@ -19,7 +19,7 @@ use super::link::{Link, Loss};
 use super::listener::Listener;
 use super::receive::{READS_IO, check_timers, receive};
 use super::resolver::Resolver;
-use super::session::{Greeted, Origin, Peer, Phase, Session};
+use super::session::{Fresh, Greeted, Origin, Peer, Phase, Session};
 use super::timer::Timers;
 use super::transmit::{ROUNDS_IO, transmit};
 use super::{ALARM_TOKEN, Command, IoHandle, PATROL, PATROL_IDLE_ROUNDS, SET_FLAG, Which};
@@ -297,7 +297,7 @@ impl IoThread {
         let session = Session::new(core.clone(), Origin::Accept(listener.clone()), peer);
         session.emit(EventKind::Accepted);
         let token = self.insert(Item::Session(Box::new(session)));
-        self.begin(token, stream, false);
+        self.begin(token, Fresh { stream, address: None, watched: false });
         token
     }
 
@@ -324,10 +324,10 @@ impl IoThread {
 
     // ---- the handshake ----
 
-    fn begin(&mut self, token: u64, stream: socket2::Socket, watched: bool) {
+    fn begin(&mut self, token: u64, fresh: Fresh) {
         let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
-        match session.begin(stream, watched, &io, token, Instant::now()) {
+        match session.begin(fresh, &io, token, Instant::now()) {
             Ok(()) => self.arm(token),
             Err(loss) => self.handshake_lost(token, loss),
         }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::io::Errno;
-use socket2::Socket;
 
 use super::super::connector::{Dialer, HEAD_START, Race, STOP_AFTER_DISCONNECT, STOP_REFUSED};
-use super::super::session::{Origin, Peer, Phase, Session};
+use super::super::session::{Fresh, Origin, Peer, Phase, Session};
 use super::{IoThread, Item};
 use crate::endpoint::Endpoint;
 use crate::monitor::EventKind;
@@ -79,15 +78,16 @@ impl IoThread {
         match dialled {
             Ok(dial) if dial.connected => {
                 self.abandon_race(token);
-                self.dial_succeeded(token, dial.stream, false);
+                self.dial_succeeded(token, Fresh { stream: dial.stream, address: None, watched: false });
             }
             Ok(dial) => {
                 session.peer.descriptor = dial.stream.as_raw_fd();
                 session.emit_with(EventKind::ConnectDelayed, Errno::INPROGRESS.raw_os_error() as u64);
-                if tcp::peer_address(&dial.stream).is_some() {
+                if let Some(address) = tcp::peer_address(&dial.stream) {
                     // The peer is near, and connected already.
                     self.abandon_race(token);
-                    return self.dial_succeeded(token, dial.stream, false);
+                    let fresh = Fresh { stream: dial.stream, address: Some(address), watched: false };
+                    return self.dial_succeeded(token, fresh);
                 }
                 if let Err(error) = io.selector.add(&dial.stream, token, Interest::WRITE) {
                     return self.dial_failed(token, &error);
@@ -112,9 +112,9 @@ impl IoThread {
         let Some(session) = self.session(token) else { return };
         let Phase::Dialing(race) = &mut session.phase else { return };
         let (failed, connected) = race.settle(Instant::now(), !late);
-        if let Some(stream) = connected {
+        if let Some(fresh) = connected {
             self.abandon_race(token);
-            return self.dial_succeeded(token, stream, true);
+            return self.dial_succeeded(token, fresh);
         }
         let running = race.is_running();
         for (index, (stream, error)) in failed.iter().enumerate() {
@@ -158,20 +158,21 @@ impl IoThread {
         session.deadline = session.closing.flatten();
     }
 
-    /// One has connected; `watched`: the I/O thread has it in its set already.
-    fn dial_succeeded(&mut self, token: u64, stream: Socket, watched: bool) {
+    /// One has connected.
+    fn dial_succeeded(&mut self, token: u64, fresh: Fresh) {
         let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
         let Origin::Connect(dialer) = &mut session.origin else { return };
         dialer.addresses.clear();
         match dialer.socks() {
-            None => self.begin(token, stream, watched),
+            None => self.begin(token, fresh),
             Some(Err(error)) => {
-                let _ = io.selector.remove(&stream);
-                drop(stream);
+                let _ = io.selector.remove(&fresh.stream);
+                drop(fresh);
                 self.dial_failed(token, &error);
             }
             Some(Ok(socks)) => {
+                let stream = fresh.stream;
                 let watched = io
                     .selector
                     .modify(&stream, token, Interest::READ)
@@ -216,7 +217,7 @@ impl IoThread {
             Ok(true) => {
                 let Phase::Proxying(stream, _) = std::mem::replace(&mut session.phase, Phase::Waiting) else { return };
                 session.deadline = session.closing.flatten();
-                self.begin(token, stream, true);
+                self.begin(token, Fresh { stream, address: None, watched: true });
             }
             Err(error) => self.proxy_failed(token, &error),
         }
