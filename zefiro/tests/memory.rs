@@ -1,57 +1,20 @@
-//! Memory follows the load down as well as up, and messages cost no allocation at steady state.
+//! Memory follows the load down as well as up.
 //!
 //! Counted by the allocator itself, so each test runs in a child of its own, where nothing else allocates.
 //! `ZEFIRO_LONG=1` goes to the full length.
 
 #![cfg(target_os = "linux")]
 
+#[path = "util/counting.rs"]
+mod counting;
 mod util;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
-use std::thread;
 
+use counting::live;
 use util::{LONG, descriptors, handshake, in_child, is_long, socket, until};
-use zefiro::{Configure, Context, EventKind, Frame, Message, Pull, Push, Rep, Req};
-
-/// The system's allocator, counting.
-struct Counting;
-
-static LIVE: AtomicIsize = AtomicIsize::new(0);
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: it is the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps to the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LIVE.fetch_add(size as isize - layout.size() as isize, Ordering::Relaxed);
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-/// Bytes allocated and not freed.
-fn live() -> usize {
-    LIVE.load(Ordering::Relaxed).max(0) as usize
-}
+use zefiro::{Configure, Context, EventKind, Frame, Pull, Push};
 
 #[test]
 fn memory_follows_a_burst_down_again() {
@@ -191,74 +154,5 @@ fn idle_connections_are_small() {
         // Both sides together.
         let bound = before + CONNECTIONS * 2 * 6 * 1024;
         until(&format!("{} bytes each", (live() - before) / CONNECTIONS), || live() < bound);
-    });
-}
-
-/// Allocations of `messages` messages, when as many went before.
-fn allocations(messages: usize, mut exchange: impl FnMut(usize)) -> usize {
-    exchange(messages);
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    exchange(messages);
-    ALLOCATIONS.load(Ordering::Relaxed) - before
-}
-
-#[test]
-fn a_stream_of_small_messages_allocates_nothing() {
-    in_child("a_stream_of_small_messages_allocates_nothing", || {
-        const MESSAGES: usize = 50_000;
-        for endpoint in util::endpoints() {
-            let context = Context::new();
-            let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
-            let bound = pull.bind(&endpoint).unwrap().to_string();
-            push.connect(&bound).unwrap();
-            push.wait_connected(1, LONG).unwrap();
-            let (ask, asked) = std::sync::mpsc::channel::<usize>();
-            let sender = thread::spawn(move || {
-                for messages in asked {
-                    (0..messages).for_each(|_| push.send(Message::from(b"thirty bytes, as it must be so")).unwrap());
-                }
-            });
-            let mut message = Message::new();
-            let count = allocations(MESSAGES, |messages| {
-                ask.send(messages).unwrap();
-                (0..messages).for_each(|_| pull.recv_into(&mut message, zefiro::Wait::AsConfigured).unwrap());
-            });
-            println!("{endpoint}: {count} allocations for {MESSAGES} messages");
-            // A few for each read, which on a busy machine may bring but a dozen messages; none for a message.
-            assert!(count < MESSAGES / 2, "{endpoint}: {count} allocations for {MESSAGES} messages");
-            drop(ask);
-            sender.join().unwrap();
-        }
-    });
-}
-
-#[test]
-fn a_round_trip_keeps_to_its_budget() {
-    in_child("a_round_trip_keeps_to_its_budget", || {
-        const ROUNDS: usize = 2000;
-        for endpoint in util::endpoints() {
-            let context = Context::new();
-            let (rep, req): (Rep, Req) = (socket(&context), socket(&context));
-            let bound = rep.bind(&endpoint).unwrap().to_string();
-            req.connect(&bound).unwrap();
-            req.wait_connected(1, LONG).unwrap();
-            let server = thread::spawn(move || {
-                for _ in 0..2 * ROUNDS {
-                    rep.send(rep.recv().unwrap()).unwrap();
-                }
-            });
-            let count = allocations(ROUNDS, |rounds| {
-                for _ in 0..rounds {
-                    req.send("a request").unwrap();
-                    req.recv().unwrap();
-                }
-            });
-            server.join().unwrap();
-            println!("{endpoint}: {count} allocations for {ROUNDS} round trips");
-            // The envelope. For each of the two reads and writes: its buffer, and the
-            // lists of what it found and what is to be done.
-            let budget = if endpoint.starts_with("inproc") { 10 } else { 20 };
-            assert!(count < ROUNDS * budget + ROUNDS / 10, "{endpoint}: {count} allocations for {ROUNDS} round trips");
-        }
     });
 }
