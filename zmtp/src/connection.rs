@@ -1,5 +1,6 @@
 //! Connection: the state machine of one peer, from the first byte to the last.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -568,6 +569,7 @@ impl Connection {
     fn scan(&mut self, now: Instant) -> Result<(), Error> {
         let mut pieces = Pieces::new();
         let mut after: Vec<(usize, Event)> = Vec::new();
+        let mut cuts: Vec<Range<usize>> = Vec::new();
         let outcome = loop {
             let Phase::Traffic(scanner) = &mut self.phase else { return Ok(()) };
             match scanner.next(&self.input, &self.config.limits) {
@@ -579,27 +581,50 @@ impl Connection {
                 }
                 Ok(Some(Found::Command { start, body, end, inside })) => {
                     self.clocks.heard();
-                    if inside {
-                        scanner.cut(start);
-                    }
                     match self.obey(body..end, now) {
                         Ok(Some(event)) => after.push((pieces.len(), event)),
                         Ok(None) => {}
                         Err(error) => break Err(error),
                     }
-                    if inside {
-                        // Its message must be in one piece. Rare: a peer pings between two frames of a message.
-                        self.input.drain(start..end);
+                    // Its message must be in one piece. Rare: a peer pings between two frames of a message.
+                    match cuts.last_mut() {
+                        _ if !inside => {}
+                        Some(last) if last.end == start => last.end = end,
+                        _ => cuts.push(start..end),
                     }
                 }
             }
         };
+        if !cuts.is_empty() {
+            self.cut_out(&cuts, &mut pieces);
+        }
         self.hand_out(pieces, after);
         outcome
     }
 
+    /// Cuts commands out of the messages they came in, all in one go: a peer may send any number of them.
+    fn cut_out(&mut self, cuts: &[Range<usize>], pieces: &mut [(usize, usize, usize)]) {
+        let Phase::Traffic(scanner) = &mut self.phase else { return };
+        scanner.were_cut(cuts);
+        let mut before = cuts.iter().peekable();
+        let mut gone = 0;
+        for position in pieces.iter_mut().flat_map(|(start, end, _)| [start, end]) {
+            while let Some(cut) = before.next_if(|cut| cut.end <= *position) {
+                gone += cut.len();
+            }
+            *position -= gone;
+        }
+        let starts = cuts.iter().skip(1).map(|cut| cut.start).chain([self.input.len()]);
+        let mut to = cuts.first().map_or(0, |cut| cut.start);
+        for (cut, next) in cuts.iter().zip(starts) {
+            self.input.copy_within(cut.end..next, to);
+            to += next - cut.end;
+        }
+        self.input.truncate(to);
+    }
+
     /// Executes a command; some are for the driver. Those that mean nothing to the socket's type are ignored.
-    fn obey(&mut self, body: std::ops::Range<usize>, now: Instant) -> Result<Option<Event>, Error> {
+    fn obey(&mut self, body: Range<usize>, now: Instant) -> Result<Option<Event>, Error> {
         let Some(command) = self.input.get(body).and_then(Command::parse) else { return Ok(None) };
         let publishes = matches!(self.config.socket_type, SocketType::Pub | SocketType::XPub);
         let radiates = self.config.socket_type == SocketType::Radio;

@@ -1,6 +1,8 @@
 //! Scanner: finds the whole messages, and the commands between them, in a stretch of bytes, looking at each byte of a
 //! header once.
 
+use std::ops::Range;
+
 use crate::codec::Framing;
 use crate::connection::Limits;
 use crate::error::Error;
@@ -35,7 +37,7 @@ enum Envelope {
 pub(crate) enum Found {
     /// Bytes of whole messages, `messages` of them.
     Messages { start: usize, end: usize, messages: usize },
-    /// A command's body; its frame began at `start`. Inside a message, the frame has to be cut out of it.
+    /// A command's body; its frame began at `start`. Inside a message, the frame has to be cut out of it in the end.
     Command { start: usize, body: usize, end: usize, inside: bool },
 }
 
@@ -78,8 +80,9 @@ impl Scanner {
                 }
                 let command =
                     Found::Command { start: self.at, body: self.at + header.len, end, inside: self.frames > 0 };
+                self.at = end;
                 if self.frames == 0 {
-                    (self.at, self.whole) = (end, end);
+                    self.whole = end;
                 }
                 return Ok(Some(command));
             }
@@ -129,9 +132,11 @@ impl Scanner {
         messages
     }
 
-    /// A command inside a message was cut out of the buffer.
-    pub(crate) fn cut(&mut self, start: usize) {
-        self.at = start;
+    /// Commands inside messages were cut out of the buffer, all of what was found.
+    pub(crate) fn were_cut(&mut self, cuts: &[Range<usize>]) {
+        self.at -= cut_before(cuts, self.at);
+        self.whole -= cut_before(cuts, self.whole);
+        self.need -= cut_before(cuts, self.need);
     }
 
     /// The end of what is whole; the buffer is cut there, and positions start over.
@@ -158,6 +163,11 @@ impl Scanner {
         };
         Ok(())
     }
+}
+
+/// How many of the bytes before a position are cut out.
+pub(crate) fn cut_before(cuts: &[Range<usize>], position: usize) -> usize {
+    cuts.iter().take_while(|cut| cut.end <= position).map(Range::len).sum()
 }
 
 const HEADER_BYTES_MAX: usize = 10;

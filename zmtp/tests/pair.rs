@@ -113,6 +113,108 @@ fn messages_survive_any_split() {
     }
 }
 
+/// Two peers whose handshake is over.
+fn settled(one: SocketType, other: SocketType) -> (Peer, Peer, Instant) {
+    let (mut one, mut other, now) = pair(one, other);
+    settle(&mut one, &mut other, 1000, now).unwrap();
+    other.events.clear();
+    (one, other, now)
+}
+
+#[test]
+fn commands_inside_messages_are_cut_out_of_them_wherever_they_are() {
+    let (more, last, ping, nothing) = (b"\x01\x01a", b"\x00\x01b", b"\x04\x07\x04PING\x00\x00", b"\x04\x00");
+    let one = [&more[..], ping, nothing, more, nothing, last].concat();
+    let wire = [&b"\x00\x01x"[..], &one, ping, &one, b"\x00\x01y", more, nothing, last, nothing, more, ping].concat();
+    for step in 1..=wire.len() {
+        let (_, mut pull, now) = settled(SocketType::Push, SocketType::Pull);
+        for chunk in wire.chunks(step) {
+            pull.feed(chunk, now).unwrap();
+        }
+        pull.feed(last, now).unwrap();
+        let messages = pull.messages();
+        let texts: Vec<Vec<&[u8]>> =
+            messages.iter().map(|message| message.iter().map(|frame| frame.as_slice()).collect()).collect();
+        let expected: [&[&[u8]]; 6] =
+            [&[b"x"], &[b"a", b"a", b"b"], &[b"a", b"a", b"b"], &[b"y"], &[b"a", b"b"], &[b"a", b"b"]];
+        assert_eq!(texts, expected, "step {step}");
+        let pongs = pull.connection.take_output().unwrap();
+        assert_eq!(pongs, b"\x04\x05\x04PONG".repeat(4));
+    }
+}
+
+#[test]
+fn a_million_commands_inside_a_message_are_cut_out_in_one_go() {
+    let (_, mut pull, now) = settled(SocketType::Push, SocketType::Pull);
+    // A large message makes the next buffer large, and so are then the reads.
+    pull.feed(&[&[2][..], &(6u64 << 20).to_be_bytes(), &vec![7; 6 << 20]].concat(), now).unwrap();
+    let began = Instant::now();
+    for commands in [b"\x04\x00".repeat(2_000_000), [&b"\x01\x00"[..], b"\x04\x00"].concat().repeat(60_000)] {
+        pull.feed(b"\x01\x01a", now).unwrap();
+        pull.feed(&commands, now).unwrap();
+        pull.feed(b"\x00\x01b", now).unwrap();
+    }
+    let lens: Vec<usize> = pull.messages().iter().map(Vec::len).collect();
+    assert_eq!(lens, [1, 2, 60_002]);
+    // A move of what follows for each command would take hours.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
+fn many_parts_are_not_read_a_few_bytes_at_a_time() {
+    let (_, mut pull, now) = settled(SocketType::Push, SocketType::Pull);
+    let wire = [&b"\x01\x03one".repeat(60_000)[..], b"\x00\x03end"].concat();
+    let (mut rest, mut reads) = (&wire[..], 0);
+    while !rest.is_empty() {
+        let buffer = pull.connection.input();
+        let room = (buffer.capacity() - buffer.len()).min(rest.len());
+        buffer.extend_from_slice(&rest[..room]);
+        rest = &rest[room..];
+        reads += 1;
+        pull.connection.handle_input(now).unwrap();
+    }
+    pull.events.extend(std::iter::from_fn(|| pull.connection.poll_event()));
+    assert_eq!(pull.messages().iter().map(Vec::len).collect::<Vec<_>>(), [60_001]);
+    assert!(reads <= 40, "{reads} reads");
+}
+
+#[test]
+fn lengths_near_the_largest_number_end_a_handshake_without_limits() {
+    for minor in [0, 1] {
+        for less in 0..=20 {
+            let now = Instant::now();
+            let mut config = Config::new(SocketType::Pull);
+            config.limits.command_bytes_max = usize::MAX;
+            let mut pull = Peer::new(config, now);
+            let mut wire = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03".to_vec();
+            wire.push(minor);
+            wire.extend_from_slice(b"NULL");
+            wire.resize(64, 0);
+            wire.push(6);
+            wire.extend_from_slice(&(u64::MAX - less).to_be_bytes());
+            // What cannot be counted is refused, what can never come is waited for until the time is over.
+            let fed = pull.feed(&wire, now);
+            assert!(fed.is_ok() || matches!(fed, Err(Error::Oversize { .. })), "{fed:?}");
+            assert!(!pull.connection.is_ready());
+        }
+    }
+}
+
+#[test]
+fn an_unknown_type_is_not_repeated_at_length() {
+    let now = Instant::now();
+    let mut pull = Peer::new(Config::new(SocketType::Pull), now);
+    let mut wire = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01NULL".to_vec();
+    wire.resize(64, 0);
+    let ready = [&b"\x05READY\x0bSocket-Type"[..], &60_000u32.to_be_bytes(), &[b'x'; 60_000]].concat();
+    wire.push(6);
+    wire.extend_from_slice(&(ready.len() as u64).to_be_bytes());
+    wire.extend_from_slice(&ready);
+    let error = pull.feed(&wire, now).unwrap_err();
+    assert!(matches!(error, Error::IncompatibleType(_)));
+    assert!(error.to_string().len() < 200);
+}
+
 #[test]
 fn large_messages_come_whole() {
     let body: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
