@@ -208,11 +208,15 @@ impl Connection {
         let trusted = (2 * len).max(INPUT_BYTES_MAX).max(self.large_bytes);
         let want = need.min(trusted).max(if len == 0 { fresh } else { 0 });
         // A peer must not end the process by what it sends: where memory is short, a little more of it may still be had.
-        if self.input.capacity() < want {
+        // Of a large frame just what is missing is read, so that it need not be moved; but not a few bytes at a time.
+        if self.input.capacity() < want && want - len >= INPUT_BYTES_MIN {
             let _ = self.input.try_reserve_exact(want - len);
         }
+        if self.input.capacity() < want || self.input.capacity() == len {
+            let _ = self.input.try_reserve_exact(len.clamp(INPUT_BYTES_MIN, INPUT_GROWTH_MAX));
+        }
         if self.input.capacity() == len {
-            let _ = self.input.try_reserve_exact(len.clamp(INPUT_BYTES_MIN, INPUT_BYTES_MAX));
+            let _ = self.input.try_reserve_exact(INPUT_BYTES_MIN);
         }
         &mut self.input
     }
@@ -735,6 +739,9 @@ fn push_commands(mechanism: &mut dyn Mechanism, out: &mut Vec<u8>) {
 /// Capacity of an input buffer after a pause, and while reads keep filling it.
 const INPUT_BYTES_MIN: usize = 8 * 1024;
 const INPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// The most that a buffer grows by where nothing says how much is to come.
+const INPUT_GROWTH_MAX: usize = 1024 * 1024;
 
 /// Longest header of a frame.
 const HEADER_BYTES_MAX: usize = 10;
