@@ -746,6 +746,9 @@ const INPUT_GROWTH_MAX: usize = 1024 * 1024;
 /// Longest header of a frame.
 const HEADER_BYTES_MAX: usize = 10;
 
+/// Events there is room for while there are none.
+const EVENTS_KEPT: usize = 64;
+
 /// Room for a header beside a large message, and the largest message room is made for in advance.
 const LARGE_MARGIN: usize = 32;
 const LARGE_BYTES_MAX: usize = 8 * 1024 * 1024;
