@@ -365,7 +365,12 @@ impl Connection {
 
     /// What has happened, in order.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_none() {
+            // A flood of commands is not to be remembered by the room it took.
+            self.events.shrink_to(EVENTS_KEPT);
+        }
+        event
     }
 
     /// Bytes to write. Once ready, always whole frames, to be written between messages.
@@ -523,7 +528,8 @@ impl Connection {
                     None => None,
                     Some(name) => {
                         let peer = SocketType::from_name(&name).filter(|peer| self.config.socket_type.accepts(*peer));
-                        let refused = || Error::IncompatibleType(String::from_utf8_lossy(&name).into_owned());
+                        let shown = name.get(..TYPE_BYTES_SHOWN).unwrap_or(&name);
+                        let refused = || Error::IncompatibleType(String::from_utf8_lossy(shown).into_owned());
                         Some(peer.ok_or_else(refused)?)
                     }
                 };
@@ -545,7 +551,8 @@ impl Connection {
         if header.body > limit {
             return Err(Error::Oversize { bytes: header.body, limit });
         }
-        let end = header.len + header.body as usize;
+        let end = usize::try_from(header.body).ok().and_then(|body| header.len.checked_add(body));
+        let end = end.ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
         let Some(body) = self.input.get(header.len..end).map(<[u8]>::to_vec) else { return Ok(None) };
         self.input.drain(..end);
         Ok(Some((body, header.more)))
@@ -752,6 +759,9 @@ const EVENTS_KEPT: usize = 64;
 /// Room for a header beside a large message, and the largest message room is made for in advance.
 const LARGE_MARGIN: usize = 32;
 const LARGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of an unknown socket type that errors name.
+const TYPE_BYTES_SHOWN: usize = 32;
 
 /// Longest name of a group.
 const GROUP_BYTES_MAX: usize = 255;
