@@ -445,12 +445,9 @@ impl Session {
                 metadata.add(name, value);
             }
         }
-        for (name, value) in info.iter().flat_map(|info| &info.metadata) {
-            // A peer does not say itself who it is and where.
-            if !OURS_TO_SAY.contains(&name.as_str()) {
-                metadata.add(name, value);
-            }
-        }
+        let told = info.iter().flat_map(|info| &info.metadata).map(|(name, value)| (name.as_str(), &**value));
+        // A peer does not say itself who it is and where.
+        metadata.add_all(told.filter(|(name, _)| !OURS_TO_SAY.contains(name)));
         Some(Arc::new(metadata))
     }
 
