@@ -276,7 +276,7 @@ option_table! {
         "ZEFIRO_PEER_SUBSCRIPTIONS_MAX" 0 peer_subscriptions_max: Option<usize> = None;
         "subscriptions", "1 and up, or never", "at once";
         none Own, check |number| *number != Some(0);
-    "PUB, XPUB: the most bytes of all topics one peer subscribes to; one that wants more is disconnected."
+    "PUB, XPUB, RADIO: the most bytes of a peer's topics or groups, and of its unread requests; one beyond is disconnected."
         "ZEFIRO_PEER_SUBSCRIPTION_BYTES_MAX" 0 peer_subscription_bytes_max: Option<usize> = None;
         "bytes", "1 and up, or never", "at once";
         none Own, check |number| *number != Some(0);

@@ -22,9 +22,11 @@ pub(crate) struct XPub {
     /// What the program has yet to read.
     shown: VecDeque<Shown>,
     /// How many of them are requests of each peer's that is connected.
-    unread: HashMap<PipeId, usize>,
+    unread: HashMap<PipeId, Unread>,
+    /// Bytes of all that the program has yet to read.
+    shown_bytes: usize,
     /// How much may wait before what undoes itself is looked for again: twice what was left the last time.
-    settle_at: usize,
+    settle_at: Unread,
     /// The program never reads: a PUB.
     silent: bool,
     /// Manual mode: whom the program subscribes. It may be gone.
@@ -57,6 +59,13 @@ impl Weight {
     }
 }
 
+/// Requests that the program has not read.
+#[derive(Clone, Copy, Default)]
+struct Unread {
+    requests: usize,
+    bytes: usize,
+}
+
 #[derive(Clone, Copy)]
 enum Origin {
     /// A request of a peer's connection that it still has, as far as is known; else one of an earlier connection, or made
@@ -74,7 +83,8 @@ impl XPub {
             peers: BTreeSet::new(),
             shown: VecDeque::new(),
             unread: HashMap::new(),
-            settle_at: 0,
+            shown_bytes: 0,
+            settle_at: Unread::default(),
             silent: false,
             last_peer: None,
             targets: Vec::new(),
@@ -120,12 +130,13 @@ impl XPub {
             return false;
         }
         let most = options.peer_subscriptions_max.unwrap_or(usize::MAX);
-        if self.unread.get(&id).is_some_and(|unread| *unread >= most) {
+        let most_bytes = options.peer_subscription_bytes_max.unwrap_or(usize::MAX);
+        if self.unread.get(&id).is_some_and(|unread| unread.requests >= most || unread.bytes > most_bytes) {
             return true;
         }
         let Some(len) = wanted else { return false };
         let (topics, bytes) = if options.xpub_manual { self.asked.holding(id) } else { self.subscriptions.holding(id) };
-        topics >= most || options.peer_subscription_bytes_max.is_some_and(|most| bytes + len > most)
+        topics >= most || bytes + len > most_bytes
     }
 
     /// Queues something for the program to read. Requests are never dropped, as a proxy that missed one would be wrong
@@ -136,15 +147,22 @@ impl XPub {
             // Nobody reads it, so there is never a peer whose request was read last.
             Origin::Request { .. } if self.silent => {}
             Origin::Request { peer, .. } => {
-                *self.unread.entry(peer).or_default() += 1;
-                self.shown.push_back(Shown { message, origin });
+                let unread = self.unread.entry(peer).or_default();
+                unread.requests += 1;
+                unread.bytes += message.byte_len();
+                self.push_shown(message, origin);
             }
             Origin::Upstream if self.silent => pipes.count_dropped(DropReason::Filtered, 1),
             Origin::Upstream if mark > 0 && self.shown.len() >= mark => {
                 pipes.count_dropped(DropReason::HighWaterMark, 1);
             }
-            _ => self.shown.push_back(Shown { message, origin }),
+            _ => self.push_shown(message, origin),
         }
+    }
+
+    fn push_shown(&mut self, message: Message, origin: Origin) {
+        self.shown_bytes += message.byte_len();
+        self.shown.push_back(Shown { message, origin });
     }
 
     /// Ends all that a peer asked for, and makes up the cancels it did not send.
@@ -152,14 +170,16 @@ impl XPub {
         if self.last_peer == Some(id) {
             self.last_peer = None;
         }
-        let unread = self.unread.remove(&id).unwrap_or(0);
-        let XPub { subscriptions, asked, shown, silent, .. } = self;
+        let had_unread = self.unread.remove(&id).is_some();
+        let XPub { subscriptions, asked, shown, shown_bytes, silent, .. } = self;
         let before = shown.len();
         let mut tell = |topic: &[u8], last| {
             let weight = if last { Weight::All } else { Weight::Peer };
             if !*silent && (last || shows_each(options)) {
                 let origin = Origin::Request { peer: id, weight, live: false };
-                shown.push_back(Shown { message: subscription_message(false, topic), origin });
+                let message = subscription_message(false, topic);
+                *shown_bytes += message.byte_len();
+                shown.push_back(Shown { message, origin });
             }
         };
         let mut ignored = |_: &[u8], _| {};
@@ -170,10 +190,13 @@ impl XPub {
         if let Some(told) = shown.make_contiguous().get_mut(before..) {
             told.sort_unstable_by(|one, other| one.message.first().cmp(other.message.first()));
         }
-        let crowded = options.peer_subscriptions_max.is_some_and(|most| shown.len() >= most.max(self.settle_at));
-        if crowded && (unread > 0 || shown.len() > before) {
+        let crowded = options
+            .peer_subscriptions_max
+            .is_some_and(|most| shown.len() >= most.max(self.settle_at.requests))
+            || options.peer_subscription_bytes_max.is_some_and(|most| *shown_bytes >= most.max(self.settle_at.bytes));
+        if crowded && (had_unread || shown.len() > before) {
             self.settle(options);
-            self.settle_at = 2 * self.shown.len();
+            self.settle_at = Unread { requests: 2 * self.shown.len(), bytes: 2 * self.shown_bytes };
         }
     }
 
@@ -203,11 +226,14 @@ impl XPub {
         }
         drop(begun);
         let mut idle = idle.into_iter();
-        let unread = &mut self.unread;
+        let (unread, shown_bytes) = (&mut self.unread, &mut self.shown_bytes);
         self.shown.retain(|shown| {
             let keep = !idle.next().unwrap_or(false);
-            if !keep && let Origin::Request { peer, live: true, .. } = shown.origin {
-                count_read(unread, peer);
+            if !keep {
+                *shown_bytes -= shown.message.byte_len();
+                if let Origin::Request { peer, live: true, .. } = shown.origin {
+                    count_read(unread, peer, &shown.message);
+                }
             }
             keep
         });
@@ -280,10 +306,11 @@ impl Pattern for XPub {
             return Err(Refusal::Unsupported);
         }
         let Shown { message, origin } = self.shown.pop_front().ok_or(Refusal::WouldBlock)?;
+        self.shown_bytes -= message.byte_len();
         if let Origin::Request { peer, live, .. } = origin {
             self.last_peer = live.then_some(peer);
             if live {
-                count_read(&mut self.unread, peer);
+                count_read(&mut self.unread, peer, &message);
             }
         }
         pipes.counters.received(message.byte_len() as u64);
@@ -336,10 +363,11 @@ fn shows_each(options: &Options) -> bool {
 }
 
 /// One request of the peer's is not unread any more.
-fn count_read(unread: &mut HashMap<PipeId, usize>, peer: PipeId) {
+fn count_read(unread: &mut HashMap<PipeId, Unread>, peer: PipeId, message: &Message) {
     if let Some(count) = unread.get_mut(&peer) {
-        *count -= 1;
-        if *count == 0 {
+        count.requests -= 1;
+        count.bytes -= message.byte_len();
+        if count.requests == 0 {
             unread.remove(&peer);
         }
     }
@@ -524,6 +552,42 @@ mod tests {
         bench.arrive(peer, subscription(true, "a"));
         assert_eq!(bench.pipes.counters.dropped.high_water_mark, 1);
         assert_eq!(std::iter::from_fn(|| bench.recv().ok()).count(), 3);
+    }
+
+    #[test]
+    fn unread_requests_are_bounded_in_bytes_by_whoever_they_were_sent() {
+        for verbose in [false, true] {
+            let mut bench = Bench::new(XPub::new());
+            bench.options.xpub_verbose = verbose;
+            bench.options.peer_subscription_bytes_max = Some(10_000);
+            // Cancels of what it never had, and, where each is shown, the same subscription again and again.
+            let topic = "t".repeat(1000);
+            for round in 0..50 {
+                let peer = bench.attach();
+                for number in 0..100 {
+                    if !bench.pipes.expelled.is_empty() {
+                        assert!(number >= 8, "{round}");
+                        break;
+                    }
+                    bench.arrive(peer, subscription(verbose, &topic));
+                }
+                assert!(!bench.pipes.expelled.is_empty(), "{round}");
+                bench.pipes.expelled.clear();
+                bench.end(peer);
+                let kept: usize = bench.pattern.shown.iter().map(|shown| shown.message.byte_len()).sum();
+                assert_eq!(kept, bench.pattern.shown_bytes);
+                assert!(kept < 40_000, "{kept} bytes, {round} {verbose}");
+            }
+            while bench.recv().is_ok() {}
+            assert_eq!(bench.pattern.shown_bytes, 0);
+            // One whose requests are read may ask on.
+            let peer = bench.attach();
+            for _ in 0..100 {
+                bench.arrive(peer, subscription(verbose, &topic));
+                bench.recv().unwrap();
+            }
+            assert!(bench.pipes.expelled.is_empty());
+        }
     }
 
     /// What a program believes that reads all requests: the topics that were subscribed more often than cancelled, or, if
