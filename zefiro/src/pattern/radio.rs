@@ -17,16 +17,34 @@ use crate::routing::distributor::distribute;
 #[derive(Default)]
 pub(crate) struct Radio {
     groups: HashMap<Frame, HashMap<PipeId, usize>>,
-    joined: HashMap<PipeId, HashSet<Frame>>,
+    joined: HashMap<PipeId, Joined>,
     /// Those who get every group: over udp nobody tells which are joined.
     everything: Vec<PipeId>,
     targets: Vec<PipeId>,
 }
 
+/// The groups a peer has joined, and how many bytes their names are.
+#[derive(Default)]
+struct Joined {
+    groups: HashSet<Frame>,
+    bytes: usize,
+}
+
 impl Radio {
+    /// Whether a peer is in as many groups as it may be in.
+    fn asks_too_much(&self, options: &Options, id: PipeId, group: &Frame) -> bool {
+        let (groups, bytes) = self.joined.get(&id).map_or((0, 0), |joined| (joined.groups.len(), joined.bytes));
+        options.peer_subscriptions_max.is_some_and(|most| groups >= most)
+            || options.peer_subscription_bytes_max.is_some_and(|most| bytes + group.len() > most)
+    }
+
     fn join(&mut self, id: PipeId, group: Frame) {
         *self.groups.entry(group.clone()).or_default().entry(id).or_default() += 1;
-        self.joined.entry(id).or_default().insert(group);
+        let joined = self.joined.entry(id).or_default();
+        let bytes = group.len();
+        if joined.groups.insert(group) {
+            joined.bytes += bytes;
+        }
     }
 
     /// One leave undoes one join.
@@ -38,8 +56,9 @@ impl Radio {
         }
         self.remove_member(id, group);
         if let Some(joined) = self.joined.get_mut(&id) {
-            joined.remove(group);
-            if joined.is_empty() {
+            joined.groups.remove(group);
+            joined.bytes -= group.len();
+            if joined.groups.is_empty() {
                 self.joined.remove(&id);
             }
         }
@@ -54,7 +73,7 @@ impl Radio {
     }
 
     fn forget(&mut self, id: PipeId) {
-        for group in self.joined.remove(&id).unwrap_or_default() {
+        for group in self.joined.remove(&id).unwrap_or_default().groups {
             self.remove_member(id, &group);
         }
     }
@@ -78,12 +97,9 @@ impl Pattern for Radio {
 
     fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         let mut message = Message::new();
-        let most = options.peer_subscriptions_max.unwrap_or(usize::MAX);
         while pipes.read(id, &mut message) {
             match group_request(&message) {
-                Some((true, _)) if self.joined.get(&id).is_some_and(|joined| joined.len() >= most) => {
-                    pipes.expel(id, "groups");
-                }
+                Some((true, group)) if self.asks_too_much(options, id, &group) => pipes.expel(id, "groups"),
                 Some((true, group)) => self.join(id, group),
                 Some((false, group)) => self.leave(id, &group),
                 None => pipes.count_dropped(DropReason::Filtered, 1),
@@ -151,5 +167,22 @@ mod tests {
         assert_eq!((bench.pattern.subscribers(b"tv"), bench.pattern.topics()), (0, 0));
         assert_eq!(bench.send("no group").unwrap_err().0, Refusal::InvalidMessage);
         assert!(bench.pattern.joined.is_empty());
+    }
+
+    #[test]
+    fn the_names_of_a_peer_s_groups_are_counted_in_bytes() {
+        let mut bench = Bench::new(Radio::default());
+        bench.options.peer_subscription_bytes_max = Some(10);
+        let peer = bench.attach();
+        for _ in 0..3 {
+            bench.arrive(peer, group_message(true, b"five!"));
+            bench.arrive(peer, group_message(true, b"more."));
+            assert!(bench.pipes.expelled.is_empty());
+            bench.arrive(peer, group_message(false, b"five!"));
+            bench.arrive(peer, group_message(false, b"more."));
+        }
+        bench.arrive(peer, group_message(true, b"five!"));
+        bench.arrive(peer, group_message(true, b"too long"));
+        assert_eq!(bench.pipes.expelled.len(), 1);
     }
 }
