@@ -2,7 +2,7 @@
 //!
 //! Topics are prefixes. They lie in one hash table; which lengths occur is kept beside it. Matching hashes a message's
 //! topic once, front to back, and probes the table at each length that occurs: the cost grows with the topic's length,
-//! not with the number of subscriptions. The hash is keyed at random, so that no peer can choose topics that collide.
+//! as far as subscriptions agree with it, not with the number of subscriptions. The hash is keyed at random, so that no peer can choose topics that collide.
 //! (A compressed tree was the alternative. With the same 60 to 70 bytes a subscription it follows a pointer, and so
 //! misses the cache, once a branching; the table does so once a length, and most programs use few lengths.)
 
@@ -17,6 +17,8 @@ pub(crate) struct SubscriptionIndex<P> {
     topics: Slab<Topic>,
     table: HashTable<u32>,
     lengths: BTreeMap<usize, usize>,
+    /// How many topics are longer than a [`LANDMARK`] and agree up to it, by the hash up to it.
+    landmarks: HashTable<(u64, u32)>,
     members: Slab<Member<P>>,
     /// Members by topic and pipe: thousands of pipes may subscribe to one topic, too many to walk at each change.
     by_both: HashTable<u32>,
@@ -66,6 +68,7 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
             topics: Slab::new(),
             table: HashTable::new(),
             lengths: BTreeMap::new(),
+            landmarks: HashTable::new(),
             members: Slab::new(),
             by_both: HashTable::new(),
             pair_hash: RandomState::new(),
@@ -86,6 +89,10 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
                 let rehash = |index: &u32| topics.get(*index as usize).map_or(0, |topic| prefix_hash.of(&topic.bytes));
                 self.table.insert_unique(hash, index, rehash);
                 *self.lengths.entry(topic.len()).or_default() += 1;
+                for hash in landmarks_of(&self.hash, topic) {
+                    let same = |(other, _): &(u64, u32)| *other == hash;
+                    self.landmarks.entry(hash, same, |(hash, _)| *hash).or_insert((hash, 0)).get_mut().1 += 1;
+                }
                 (index, true)
             }
         };
@@ -170,7 +177,19 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
     fn for_each_match(&self, topic: &[u8], mut each: impl FnMut(&Topic)) {
         let mut rolling = self.hash.start();
         let mut hashed = 0;
+        let mut landmark = LANDMARK;
         for &len in self.lengths.keys() {
+            if len > topic.len() {
+                return;
+            }
+            while landmark < len {
+                rolling = self.hash.extend(rolling, topic.get(hashed..landmark).unwrap_or_default());
+                let hash = self.hash.finish(rolling);
+                if self.landmarks.find(hash, |(other, _)| *other == hash).is_none() {
+                    return;
+                }
+                (hashed, landmark) = (landmark, 2 * landmark);
+            }
             let Some(more) = topic.get(hashed..len) else { return };
             rolling = self.hash.extend(rolling, more);
             hashed = len;
@@ -245,6 +264,14 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
         let hash = self.hash.of(&topic.bytes);
         if let Ok(entry) = self.table.find_entry(hash, |other| *other == index) {
             entry.remove();
+        }
+        for hash in landmarks_of(&self.hash, &topic.bytes) {
+            if let Ok(mut entry) = self.landmarks.find_entry(hash, |(other, _)| *other == hash) {
+                entry.get_mut().1 -= 1;
+                if entry.get().1 == 0 {
+                    entry.remove();
+                }
+            }
         }
         if let Some(count) = self.lengths.get_mut(&topic.bytes.len()) {
             *count -= 1;
@@ -347,7 +374,22 @@ impl PrefixHash {
     }
 }
 
+/// The hashes of a topic up to each landmark before its end.
+fn landmarks_of<'a>(hash: &'a PrefixHash, topic: &'a [u8]) -> impl Iterator<Item = u64> + 'a {
+    let (mut rolling, mut hashed, mut landmark) = (hash.start(), 0, LANDMARK);
+    std::iter::from_fn(move || {
+        let more = topic.get(hashed..landmark).filter(|_| landmark < topic.len())?;
+        rolling = hash.extend(rolling, more);
+        (hashed, landmark) = (landmark, 2 * landmark);
+        Some(hash.finish(rolling))
+    })
+}
+
 const FIELD: u64 = (1 << 61) - 1;
+
+/// Here, and at twice the length each time, matching looks whether any topic goes on: else one subscriber with long
+/// topics, or with topics of thousands of lengths, would have each long message hashed to its end and looked up at each.
+const LANDMARK: usize = 16;
 
 /// No member.
 const NONE: u32 = u32::MAX;
@@ -372,6 +414,55 @@ mod tests {
         fn subscribers(&self, topic: &[u8]) -> usize {
             self.0.iter().filter(|(other, _)| other == topic).count()
         }
+    }
+
+    #[test]
+    fn long_topics_agree_with_the_naive_twin() {
+        let mut index = SubscriptionIndex::new();
+        let mut naive = Naive::default();
+        // Topics that agree up to somewhere, around each landmark.
+        let lens = [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 500];
+        let topics: Vec<Vec<u8>> = lens
+            .iter()
+            .flat_map(|len| {
+                lens.iter().filter(move |at| *at < len).map(|at| Some(*at)).chain([None]).map(move |at| (*len, at))
+            })
+            .map(|(len, other_at)| (0..len).map(|at| if Some(at) == other_at { b'x' } else { b'a' }).collect())
+            .collect();
+        for (number, topic) in topics.iter().enumerate() {
+            index.add(topic, number as u32);
+            naive.0.insert((topic.clone(), number as u32));
+        }
+        for removed in (0..topics.len()).rev() {
+            for topic in &topics {
+                let mut found = Vec::new();
+                index.matches(&[topic, &b"a"[..]].concat(), &mut found);
+                found.sort_unstable();
+                assert_eq!(found, naive.matches(&[topic, &b"a"[..]].concat()));
+            }
+            index.remove(&topics[removed], removed as u32);
+            naive.0.remove(&(topics[removed].clone(), removed as u32));
+        }
+        assert!(index.landmarks.is_empty());
+    }
+
+    #[test]
+    fn nobody_s_long_topics_make_matching_long() {
+        let mut index = SubscriptionIndex::new();
+        for len in 0..10_000 {
+            index.add(&vec![b'x'; len], 7);
+        }
+        index.add(b"", 8);
+        index.add(b"news", 8);
+        let topic = [&b"news"[..], &[b'x'; 60_000]].concat();
+        let began = std::time::Instant::now();
+        for _ in 0..20_000 {
+            let mut found = Vec::new();
+            index.matches(&topic, &mut found);
+            assert_eq!(found, [7, 8]);
+        }
+        // All lengths looked up for each would take a minute.
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     }
 
     #[test]
