@@ -163,12 +163,12 @@ impl IoThread {
             Command::Receive(core, datagrams, pipe) => self.receive_datagrams(core, datagrams, pipe),
             Command::Lost(link, loss) => self.lost(link, loss),
             Command::Flushed(link) => self.flushed(&link),
-            Command::Timer(link, when) => self.timers.add(when, link.token),
+            Command::Timer(link, when) if self.session(link.token).is_some() => self.timers.add(when, link.token),
             Command::Authenticated(token) => self.authenticated(token),
             Command::Resolved(token, result) => self.resolved(token, result),
             Command::End(core, which, linger) => self.end(&core, &which, linger),
             Command::Supervise(core) => self.supervised.push(core),
-            Command::Stop => {}
+            Command::Timer(..) | Command::Stop => {}
         }
     }
 
@@ -197,15 +197,8 @@ impl IoThread {
             return None;
         }
         self.handle.load.fetch_sub(1, Ordering::Relaxed);
-        let entry = self.entries.remove(index);
-        // Peers that come and go would leave their deadlines behind until they are due.
-        if self.timers.len() > TIMERS_MIN + TIMERS_EACH * self.entries.len() {
-            let entries = &self.entries;
-            self.timers.purge(|token| {
-                entries.get(token as u32 as usize).is_some_and(|entry| u64::from(entry.generation) == token >> 32)
-            });
-        }
-        Some(entry.item)
+        self.timers.forget(token);
+        Some(self.entries.remove(index).item)
     }
 
     fn tokens(&self) -> Vec<u64> {
@@ -618,15 +611,22 @@ impl IoThread {
             Item::Datagrams(..) => return,
             Item::Session(session) => session,
         };
-        if session.closing.flatten().is_some_and(|until| until <= now) {
+        let closing = session.closing.flatten();
+        if closing.is_some_and(|until| until <= now) {
             return self.end_if_idle(token);
         }
         if let Phase::Established(link) = &session.phase {
             let (core, link) = (session.core.clone(), link.clone());
+            if let Some(until) = closing {
+                self.timers.add(until, token);
+            }
             return check_timers(&core, &link, now);
         }
-        if session.deadline.is_none_or(|deadline| deadline > now) {
-            return;
+        match session.deadline {
+            Some(deadline) if deadline <= now => {}
+            // It has been put off.
+            Some(deadline) => return self.timers.add(deadline, token),
+            None => return,
         }
         session.deadline = None;
         match &mut session.phase {
@@ -704,10 +704,6 @@ fn discard_input(link: &Arc<Link>) {
 
 /// Generations are 31 bits, so that a token never looks like a set's.
 const GENERATION_MASK: u32 = 0x7fff_ffff;
-
-/// More deadlines than these, and these for each session, are mostly of sessions that are over.
-const TIMERS_MIN: usize = 256;
-const TIMERS_EACH: usize = 8;
 
 /// Peers accepted before other work gets its turn.
 const ACCEPTS_PER_TURN: usize = 64;

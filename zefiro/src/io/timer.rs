@@ -1,35 +1,40 @@
 //! Timers: deadlines in order, each with the token of the session that wants to be looked at.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-/// Deadlines of one I/O thread. A deadline cannot be withdrawn: the session looks whether it still means something.
+/// Deadlines of one I/O thread: of each session the earliest it has asked for, and no other, as a peer can make a session
+/// ask very often. Whoever is looked at says when it wants to be looked at next.
 #[derive(Default)]
 pub(crate) struct Timers {
-    heap: BinaryHeap<Reverse<(Instant, u64)>>,
+    in_order: BTreeSet<(Instant, u64)>,
+    by_token: HashMap<u64, Instant>,
 }
 
 impl Timers {
-    /// Asks for a look at `token` at `when`.
+    /// Asks for a look at `token` at `when`, or before.
     pub(crate) fn add(&mut self, when: Instant, token: u64) {
-        self.heap.push(Reverse((when, token)));
+        match self.by_token.insert(token, when) {
+            Some(before) if before <= when => {
+                self.by_token.insert(token, before);
+                return;
+            }
+            Some(before) => drop(self.in_order.remove(&(before, token))),
+            None => {}
+        }
+        self.in_order.insert((when, token));
     }
 
-    /// Deadlines there are, of sessions long over too.
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
-    }
-
-    /// Drops the deadlines of those that are over.
-    pub(crate) fn purge(&mut self, mut lives: impl FnMut(u64) -> bool) {
-        self.heap.retain(|Reverse((_, token))| lives(*token));
-        self.heap.shrink_to(2 * self.heap.len());
+    /// A session is over.
+    pub(crate) fn forget(&mut self, token: u64) {
+        if let Some(when) = self.by_token.remove(&token) {
+            self.in_order.remove(&(when, token));
+        }
     }
 
     /// The next deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((when, _))| *when)
+        self.in_order.first().map(|(when, _)| *when)
     }
 
     /// Takes a token that is due.
@@ -37,7 +42,9 @@ impl Timers {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((_, token))| token)
+        let (_, token) = self.in_order.pop_first()?;
+        self.by_token.remove(&token);
+        Some(token)
     }
 }
 
@@ -59,5 +66,24 @@ mod tests {
         assert_eq!(timers.pop_due(at(20)), Some(1));
         assert_eq!(timers.pop_due(at(20)), Some(2));
         assert_eq!(timers.pop_due(at(20)), None);
+    }
+
+    #[test]
+    fn a_session_that_asks_on_and_on_has_one_deadline_the_earliest() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut timers = Timers::default();
+        timers.add(at(500), 8);
+        for ms in (1..1000).rev().chain(1..1000) {
+            timers.add(at(ms), 7);
+        }
+        assert_eq!((timers.in_order.len(), timers.by_token.len()), (2, 2));
+        assert_eq!(timers.pop_due(at(1)), Some(7));
+        assert_eq!(timers.pop_due(at(499)), None);
+        timers.add(at(100), 7);
+        timers.forget(7);
+        timers.forget(7);
+        assert_eq!(timers.pop_due(at(1000)), Some(8));
+        assert!(timers.in_order.is_empty() && timers.by_token.is_empty());
     }
 }
