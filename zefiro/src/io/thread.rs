@@ -29,7 +29,7 @@ use crate::pipe::PipeId;
 use crate::socket::attach::LinkDown;
 use crate::socket::core::SocketCore;
 use crate::sys::{Interest, Ready, ReadyList, net, now};
-use crate::transport::udp::Datagrams;
+use crate::transport::udp::{Datagrams, Received};
 
 /// The loop's own state; nobody else sees it.
 pub(crate) struct IoThread {
@@ -658,8 +658,9 @@ fn read_datagrams(core: &Arc<SocketCore>, datagrams: &Datagrams, pipe: PipeId) {
     let mut buffer = vec![0; DATAGRAM_BYTES];
     for _ in 0..DATAGRAMS_PER_TURN {
         match datagrams.recv(&mut buffer) {
-            Some(message) => core.lock().deliver_datagram(pipe, message),
-            None => return,
+            Received::Message(message) => core.lock().deliver_datagram(pipe, message),
+            Received::Unfit => {}
+            Received::Nothing => return,
         }
     }
 }

@@ -19,6 +19,14 @@ pub(crate) struct Datagrams {
     shape: Shape,
 }
 
+/// What a look for a datagram came to.
+pub(crate) enum Received {
+    Message(Message),
+    /// A datagram that makes no message, or word of one that was not delivered.
+    Unfit,
+    Nothing,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// Group and body, of RADIO and DISH.
@@ -106,28 +114,24 @@ impl Datagrams {
         }
     }
 
-    /// Takes the next datagram that makes a message; `None` if there is none.
-    pub(crate) fn recv(&self, buffer: &mut [u8]) -> Option<Message> {
-        loop {
-            let (count, from) = match self.socket.recv_from(buffer) {
-                Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-                // Of what was sent before: nobody was there. What follows may be good.
-                Err(error) if is_passing(&error) => continue,
-                Err(_) => return None,
-            };
-            let datagram = buffer.get(..count).unwrap_or_default();
-            let message = match (self.shape, from) {
-                (Shape::Group, _) => group_and_body(datagram),
-                (Shape::Address, SocketAddr::V4(from)) => {
-                    Some(Message::from(vec![Frame::from(format!("{from}\0")), Frame::from(datagram)]))
-                }
-                (Shape::Address, SocketAddr::V6(_)) => None,
-            };
-            if message.is_some() {
-                return message;
+    /// Takes the next datagram. Those that make no message are told of too: whoever sends nothing else is not to keep
+    /// the caller here.
+    pub(crate) fn recv(&self, buffer: &mut [u8]) -> Received {
+        let (count, from) = match self.socket.recv_from(buffer) {
+            Ok(received) => received,
+            // Of what was sent before: nobody was there. What follows may be good.
+            Err(error) if is_passing(&error) => return Received::Unfit,
+            Err(_) => return Received::Nothing,
+        };
+        let datagram = buffer.get(..count).unwrap_or_default();
+        let message = match (self.shape, from) {
+            (Shape::Group, _) => group_and_body(datagram),
+            (Shape::Address, SocketAddr::V4(from)) => {
+                Some(Message::from(vec![Frame::from(format!("{from}\0")), Frame::from(datagram)]))
             }
-        }
+            (Shape::Address, SocketAddr::V6(_)) => None,
+        };
+        message.map_or(Received::Unfit, Received::Message)
     }
 }
 
@@ -159,3 +163,26 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
 
 /// As libzmq: longer ones are not sent.
 const DATAGRAM_BYTES_MAX: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_that_make_no_message_are_passed_over_one_at_a_time() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let place = UdpPlace { address, interface: UdpInterface::Default };
+        let dish = Datagrams::bind(place, SocketType::Dish, &Options::default()).unwrap();
+        let from = UdpSocket::bind(address).unwrap();
+        for datagram in [&b""[..], b"\xff", b"\x05tv", b"\x02tvnews"] {
+            from.send_to(datagram, dish.local_address().unwrap()).unwrap();
+        }
+        let mut buffer = [0; 100];
+        for _ in 0..3 {
+            assert!(matches!(dish.recv(&mut buffer), Received::Unfit));
+        }
+        let Received::Message(message) = dish.recv(&mut buffer) else { panic!("nothing came") };
+        assert_eq!(message, ["tv", "news"]);
+        assert!(matches!(dish.recv(&mut buffer), Received::Nothing));
+    }
+}
