@@ -135,6 +135,27 @@ fn what_is_announced_is_not_allocated() {
 }
 
 #[test]
+fn messages_that_trickle_in_keep_no_buffer_each() {
+    in_child("messages_that_trickle_in_keep_no_buffer_each", || {
+        let context = Context::new();
+        let pull: Pull = socket(&context);
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let mut stream = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(&handshake("PUSH")).unwrap();
+        pull.wait_connected(1, LONG).unwrap();
+        let before = live();
+        for number in 1..=900 {
+            stream.write_all(b"\x00\x01x").unwrap();
+            until("it has come", || pull.counters().queued_in == number);
+        }
+        let grown = live().saturating_sub(before);
+        assert!(grown < 600_000, "{grown} bytes are kept for 900 messages of one byte");
+        (0..900).for_each(|_| assert_eq!(pull.recv().unwrap(), "x"));
+    });
+}
+
+#[test]
 fn idle_connections_are_small() {
     in_child("idle_connections_are_small", || {
         const CONNECTIONS: usize = 200;

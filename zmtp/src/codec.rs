@@ -149,6 +149,17 @@ impl Run {
         self.memory
     }
 
+    /// Moves what is not cut yet to memory of its own, if it is little of the memory it is in: a run that is to be kept
+    /// for a while then keeps no more than it needs.
+    pub fn compact(&mut self) {
+        let len = self.bytes_len();
+        if self.memory.capacity() < COMPACT_SHARE * len {
+            return;
+        }
+        let Some(bytes) = self.memory.as_slice().get(self.at..self.end).map(<[u8]>::to_vec) else { return };
+        (self.memory, self.at, self.end) = (Memory::from(bytes), 0, len);
+    }
+
     /// Cuts the next frame, and says whether another of the same message follows.
     pub fn next_frame(&mut self) -> Option<(Frame, bool)> {
         let mut frame = Frame::new();
@@ -176,6 +187,9 @@ impl Run {
         Some(header.more)
     }
 }
+
+/// A run is moved if the memory it is in has so many times its bytes.
+const COMPACT_SHARE: usize = 4;
 
 const FLAG_MORE: u8 = 1;
 const FLAG_LONG: u8 = 2;
@@ -246,6 +260,23 @@ mod tests {
     fn length_zero_is_no_version_one_frame() {
         assert_eq!(Framing::V1.decode_header(&[0]), Err(Error::MalformedFrame));
         assert_eq!(Framing::V1.decode_header(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Err(Error::MalformedFrame));
+    }
+
+    #[test]
+    fn a_compacted_run_holds_what_it_held_and_no_more() {
+        let mut wire = Vec::with_capacity(8192);
+        for body in [&b"one"[..], b"two", b"three"] {
+            Framing::V2.encode(&mut wire, body, false);
+        }
+        let len = wire.len();
+        let mut run = Run::new(Framing::V2, Memory::from(wire), 0..len, 3);
+        assert_eq!(run.next_frame().unwrap().0, "one");
+        run.compact();
+        assert!(run.memory.capacity() < 20);
+        assert_eq!((run.messages(), run.bytes_len()), (2, len - 5));
+        assert_eq!(run.next_frame().unwrap().0, "two");
+        assert_eq!(run.next_frame().unwrap().0, "three");
+        assert!(run.next_frame().is_none());
     }
 
     #[test]

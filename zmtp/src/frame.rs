@@ -79,6 +79,15 @@ impl Memory {
         }
     }
 
+    /// How many bytes are allocated for it, used or not.
+    pub fn capacity(&self) -> usize {
+        match &*self.0 {
+            Owner::Vec(bytes) => bytes.capacity(),
+            Owner::Bytes(bytes) => bytes.len(),
+            Owner::Static(_) => 0,
+        }
+    }
+
     /// Whether others refer to it just now.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1

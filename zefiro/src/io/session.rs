@@ -204,13 +204,7 @@ impl Session {
     }
 
     /// A stream is there: the handshake begins, or without one the session is established.
-    pub(crate) fn begin(
-        &mut self,
-        fresh: Fresh,
-        io: &Arc<IoHandle>,
-        token: u64,
-        now: Instant,
-    ) -> Result<(), Loss> {
+    pub(crate) fn begin(&mut self, fresh: Fresh, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<(), Loss> {
         self.connected(&fresh)?;
         let Fresh { stream, watched, .. } = fresh;
         let options = self.options();

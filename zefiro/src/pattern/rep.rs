@@ -24,13 +24,7 @@ pub(crate) struct Rep {
 
 impl Rep {
     pub(crate) fn new() -> Rep {
-        Rep {
-            queue: FairQueue::default(),
-            asked_by: None,
-            found: None,
-            envelope: Vec::new(),
-            request: Message::new(),
-        }
+        Rep { queue: FairQueue::default(), asked_by: None, found: None, envelope: Vec::new(), request: Message::new() }
     }
 
     fn find_request(&mut self, pipes: &mut Pipes) -> bool {

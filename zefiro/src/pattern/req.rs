@@ -70,9 +70,7 @@ impl Req {
 
     /// Takes the envelope off; `false` if it is not the one expected.
     fn unwrap_reply(&mut self, options: &Options) -> bool {
-        if options.req_correlate
-            && self.reply.pop_front().is_none_or(|id| id != &self.request_id.to_ne_bytes())
-        {
+        if options.req_correlate && self.reply.pop_front().is_none_or(|id| id != &self.request_id.to_ne_bytes()) {
             return false;
         }
         self.reply.pop_front().is_some_and(|delimiter| delimiter.is_empty())

@@ -689,7 +689,7 @@ impl Pipes {
     }
 
     /// Adds messages that arrived. Answers whether the inbox was empty before.
-    pub(crate) fn deliver_run(&mut self, id: PipeId, run: Run) -> bool {
+    pub(crate) fn deliver_run(&mut self, id: PipeId, mut run: Run) -> bool {
         let Some(pipe) = self.get_mut(id) else { return false };
         let was_empty = pipe.inbox_messages == 0;
         if pipe.conflate {
@@ -697,6 +697,10 @@ impl Pipes {
         }
         let messages = run.messages();
         pipe.inbox_messages += messages;
+        if pipe.inbox.len() >= RUNS_LOOSE {
+            // The program is behind. A peer that sends a small message now and then must not make each keep a buffer.
+            run.compact();
+        }
         pipe.inbox.push_back(Item::Run(run));
         self.unread += messages;
         was_empty
@@ -900,6 +904,9 @@ pub(crate) const PURSE_COINS: u8 = 4;
 
 /// A sender that finds this much waiting for the I/O thread writes it itself.
 pub(crate) const HELP_BYTES: usize = 64 * 1024;
+
+/// Runs a pipe keeps in the buffers they were read into; more are moved if they are small.
+const RUNS_LOOSE: usize = 16;
 
 /// Room in a drained inbox that is kept, in items: each is the messages of one read, or a single message.
 const KEPT_ITEMS: usize = 2048;
