@@ -350,17 +350,17 @@ option_table! {
     "The IP type of service of tcp connections; 0: the system's default."
         "ZMQ_TOS" 57 type_of_service: u32 = 0; "octet", "0 to 255", "later";
         rw Natural, check |tos| *tos <= 255;
-    "The network device tcp connections are tied to."
-        "ZMQ_BINDTODEVICE" 92 bind_to_device: Option<String> = None; "name", "1 to 16 bytes, or never", "later";
-        rw Device, check |name| name.as_ref().is_none_or(|name| (1..=16).contains(&name.len()));
-    "The SOCKS5 proxy through which to connect over tcp; it looks names up. A source address may precede it, as `source;`."
-        "ZMQ_SOCKS_PROXY" 68 socks_proxy: Option<String> = None; "host:port", "host:port, or never", "later";
-        rw Proxy, check |proxy| proxy.as_ref().is_none_or(|proxy| is_host_and_port(proxy));
+    "The network device tcp connections are tied to; empty: none."
+        "ZMQ_BINDTODEVICE" 92 bind_to_device: Frame = Frame::new(); "name", "up to 16 bytes", "later";
+        rw Device, check |name| name.len() <= 16;
+    "The SOCKS5 proxy through which to connect over tcp; it looks names up. A source address may precede it, as `source;`. Empty: none."
+        "ZMQ_SOCKS_PROXY" 68 socks_proxy: Frame = Frame::new(); "host:port", "host:port, or empty", "later";
+        rw Proxy, check |proxy| proxy.is_empty() || proxy.as_str().is_ok_and(is_host_and_port);
     "The user for the SOCKS5 proxy; empty: none is shown."
-        "ZMQ_SOCKS_USERNAME" 99 socks_username: String = String::new(); "text", "up to 255 bytes", "later";
+        "ZMQ_SOCKS_USERNAME" 99 socks_username: Frame = Frame::new(); "text", "up to 255 bytes", "later";
         rw Credential, check |name| name.len() <= 255;
     "The password for the SOCKS5 proxy."
-        "ZMQ_SOCKS_PASSWORD" 100 socks_password: String = String::new(); "text", "up to 255 bytes", "later";
+        "ZMQ_SOCKS_PASSWORD" 100 socks_password: Frame = Frame::new(); "text", "up to 255 bytes", "later";
         rw Credential, check |password| password.len() <= 255;
     "The kernel's priority of packets of tcp connections; 0: the system's default. Above 6 it takes a privilege."
         "ZMQ_PRIORITY" 112 priority: u32 = 0; "priority", "0 and up", "later";
@@ -448,10 +448,10 @@ option_table! {
     // another way than asked for, `check` refuses all but the default: to be lifted with the feature.
 
     "The user a PLAIN client shows; setting it makes the socket one."
-        "ZMQ_PLAIN_USERNAME" 45 plain_username: String = String::new(); "text", "up to 255 bytes", "later bind/connect";
+        "ZMQ_PLAIN_USERNAME" 45 plain_username: Frame = Frame::new(); "text", "up to 255 bytes", "later bind/connect";
         rw Name, check |name| name.len() <= 255;
     "The password a PLAIN client shows."
-        "ZMQ_PLAIN_PASSWORD" 46 plain_password: String = String::new(); "text", "up to 255 bytes", "later bind/connect";
+        "ZMQ_PLAIN_PASSWORD" 46 plain_password: Frame = Frame::new(); "text", "up to 255 bytes", "later bind/connect";
         rw Name, check |password| password.len() <= 255;
     "Whether the socket asks its peers for a PLAIN user and password, and an authenticator (RFC 27) whether they are right."
         "ZMQ_PLAIN_SERVER" 44 plain_server: bool = false; "flag", "0, 1", "later bind/connect";
@@ -472,10 +472,10 @@ option_table! {
         "ZMQ_GSSAPI_SERVER" 62 gssapi_server: Option<bool> = None; "flag", "0, 1, or never", "later bind/connect";
         rw OptionalFlag;
     "Whose GSSAPI credentials to use: of a server its own service, of a client itself; empty: any there are."
-        "ZMQ_GSSAPI_PRINCIPAL" 63 gssapi_principal: String = String::new(); "text", "up to 255 bytes", "later bind/connect";
+        "ZMQ_GSSAPI_PRINCIPAL" 63 gssapi_principal: Frame = Frame::new(); "text", "up to 255 bytes", "later bind/connect";
         rw Domain, check |name| name.len() <= 255;
     "The GSSAPI server to connect to; setting it makes the socket a GSSAPI client."
-        "ZMQ_GSSAPI_SERVICE_PRINCIPAL" 64 gssapi_service_principal: String = String::new();
+        "ZMQ_GSSAPI_SERVICE_PRINCIPAL" 64 gssapi_service_principal: Frame = Frame::new();
         "text", "up to 255 bytes", "later bind/connect";
         rw Domain, check |name| name.len() <= 255;
     "Whether GSSAPI leaves what follows the handshake in the clear; both sides have to say the same."
@@ -493,7 +493,7 @@ option_table! {
         "ZEFIRO_SHARED_KEY" 0 shared_key: Option<SharedKey> = None; "key", "Z85 text of 40 characters, or never", "later bind/connect";
         none Own;
     "The domain for which peers are authenticated (RFC 27). Not empty, it makes even NULL ask."
-        "ZMQ_ZAP_DOMAIN" 55 zap_domain: String = String::new(); "text", "up to 255 bytes", "later bind/connect";
+        "ZMQ_ZAP_DOMAIN" 55 zap_domain: Frame = Frame::new(); "text", "up to 255 bytes", "later bind/connect";
         rw Domain, check |domain| domain.len() <= 255;
     "Fail handshakes for which there is no authenticator or no domain."
         "ZMQ_ZAP_ENFORCE_DOMAIN" 93 zap_enforce_domain: bool = false; "flag", "0, 1", "later bind/connect";

@@ -63,7 +63,7 @@ impl Asked {
             &b""[..],
             VERSION,
             REQUEST_ID,
-            options.zap_domain.as_bytes(),
+            &options.zap_domain,
             address.as_bytes(),
             &options.routing_id,
             question.mechanism.as_bytes(),

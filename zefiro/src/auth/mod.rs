@@ -108,7 +108,7 @@ pub struct Answer {
 impl Request {
     pub(crate) fn new(
         question: &Question,
-        domain: &str,
+        domain: &[u8],
         endpoint: &str,
         address: Option<&str>,
         identity: Frame,
@@ -127,7 +127,7 @@ impl Request {
         };
         Some(Request {
             mechanism: question.mechanism,
-            domain: domain.to_string(),
+            domain: String::from_utf8_lossy(domain).into_owned(),
             endpoint: endpoint.to_string(),
             address: address.map(str::to_string),
             identity,

@@ -63,7 +63,10 @@ impl Dialer {
         if let Some(why) = peer.unusable() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        let Some(proxy) = &self.options.socks_proxy else { return Ok(Some(peer.clone())) };
+        if self.options.socks_proxy.is_empty() {
+            return Ok(Some(peer.clone()));
+        }
+        let proxy = self.options.socks_proxy.as_str().unwrap_or_default();
         match Endpoint::parse_connect(&format!("tcp://{proxy}")) {
             Ok(Endpoint::Tcp(proxy)) => Ok(Some(proxy)),
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "the proxy's address is not host:port")),
@@ -73,7 +76,7 @@ impl Dialer {
     /// The talk with the proxy, if there is to be one.
     pub(crate) fn socks(&self) -> Option<io::Result<Socks>> {
         match &self.endpoint {
-            Endpoint::Tcp(peer) if self.options.socks_proxy.is_some() => Some(Socks::new(peer, &self.options)),
+            Endpoint::Tcp(peer) if !self.options.socks_proxy.is_empty() => Some(Socks::new(peer, &self.options)),
             _ => None,
         }
     }

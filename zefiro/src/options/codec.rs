@@ -136,25 +136,24 @@ codecs! {
     BlobOrNone: Option<Frame>, |value, field| *field = value.filter(|bytes| !bytes.is_empty()).map(Frame::from),
         |field, out| out.extend_from_slice(field.as_deref().unwrap_or_default());
     /// 1 to 255 bytes; a null pointer clears it.
-    Name: String, |value, field| *field = match value { None => String::new(), some => text(some, 1, 255)? },
-        |field, out| put_text(Some(field), out);
+    Name: Frame, |value, field| *field = match value { None => Frame::new(), some => text(some, 1, 255)? },
+        |field, out| put_text(field, out);
     /// 1 to 255 bytes.
-    Domain: String, |value, field| *field = text(value, 1, 255)?, |field, out| put_text(Some(field), out);
+    Domain: Frame, |value, field| *field = text(value, 1, 255)?, |field, out| put_text(field, out);
     /// Up to 255 bytes; none clear it.
-    Credential: String, |value, field| *field = text(Some(value.unwrap_or_default()), 0, 255)?,
-        |field, out| put_text(Some(field), out);
+    Credential: Frame, |value, field| *field = text(Some(value.unwrap_or_default()), 0, 255)?,
+        |field, out| put_text(field, out);
     /// 1 byte or more; a null pointer clears it.
-    Proxy: Option<String>,
-        |value, field| *field = match value { None => None, some => Some(text(some, 1, usize::MAX)?) },
-        |field, out| put_text(field.as_deref(), out);
+    Proxy: Frame, |value, field| *field = match value { None => Frame::new(), some => text(some, 1, usize::MAX)? },
+        |field, out| put_text(field, out);
     /// 1 to 16 bytes; a null pointer clears it.
-    Device: Option<String>, |value, field| *field = match value { None => None, some => Some(text(some, 1, 16)?) },
-        |field, out| put_text(field.as_deref(), out);
+    Device: Frame, |value, field| *field = match value { None => Frame::new(), some => text(some, 1, 16)? },
+        |field, out| put_text(field, out);
     /// One more range; a null pointer clears them.
     Filters: Vec<AddressFilter>,
         |value, field| match value {
             None => field.clear(),
-            some => field.push(text(some, 1, 255)?.parse().ok()?),
+            some => field.push(text(some, 1, 255)?.as_str().ok()?.parse().ok()?),
         },
         |_field, _out| {};
     /// One more id; a null pointer clears them.
@@ -180,14 +179,14 @@ codecs! {
         |_field, _out| {};
 }
 
-fn text(value: Option<&[u8]>, least: usize, most: usize) -> Option<String> {
-    let bytes = value.filter(|bytes| (least..=most).contains(&bytes.len()))?;
-    String::from_utf8(bytes.to_vec()).ok()
+/// Any bytes, as in C: they need not be UTF-8.
+fn text(value: Option<&[u8]>, least: usize, most: usize) -> Option<Frame> {
+    value.filter(|bytes| (least..=most).contains(&bytes.len())).map(Frame::from)
 }
 
 /// C reads texts with the zero at their end.
-fn put_text(text: Option<&str>, out: &mut Vec<u8>) {
-    out.extend_from_slice(text.unwrap_or_default().as_bytes());
+fn put_text(text: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(text);
     out.push(0);
 }
 

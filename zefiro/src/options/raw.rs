@@ -3,7 +3,7 @@
 //! What needs the socket rather than its options (`ZMQ_FD`, `ZMQ_EVENTS`, `ZMQ_TYPE`, `ZMQ_SUBSCRIBE`,
 //! `ZMQ_LAST_ENDPOINT` …) is the C library's own, as are the mechanisms and transports this build does not have.
 
-use zmtp::SocketType;
+use zmtp::{Frame, SocketType};
 
 use super::codec::{Codec, Flag, put};
 use super::{Options, RawError, Security, option_table};
@@ -121,14 +121,14 @@ impl Options {
     /// The mechanism becomes NULL.
     fn forget_plain(&mut self) {
         self.plain_server = false;
-        self.plain_username.clear();
-        self.plain_password.clear();
+        self.plain_username = Frame::new();
+        self.plain_password = Frame::new();
     }
 
     fn forget_gssapi(&mut self) {
         self.gssapi_server = None;
-        self.gssapi_principal.clear();
-        self.gssapi_service_principal.clear();
+        self.gssapi_principal = Frame::new();
+        self.gssapi_service_principal = Frame::new();
     }
 
     fn encode_any(&self, number: i32, out: &mut Vec<u8>) -> Option<bool> {
@@ -359,6 +359,6 @@ mod tests {
             assert_eq!(options.set_raw(SocketType::Router, number, None), Ok(()), "{number}");
         }
         assert!(options.tcp_accept_filters.is_empty() && options.ipc_filter_pids.is_empty());
-        assert_eq!(options.bind_to_device, None);
+        assert!(options.bind_to_device.is_empty());
     }
 }

@@ -68,8 +68,8 @@ impl Options {
             Security::Null | Security::Shared => MechanismConfig::Null,
             Security::PlainServer => MechanismConfig::PlainServer,
             Security::PlainClient => MechanismConfig::PlainClient {
-                username: self.plain_username.clone(),
-                password: self.plain_password.clone(),
+                username: self.plain_username.to_vec(),
+                password: self.plain_password.to_vec(),
             },
             Security::CurveServer => MechanismConfig::CurveServer { secret },
             Security::CurveClient => MechanismConfig::CurveClient {

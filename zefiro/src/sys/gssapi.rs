@@ -50,16 +50,16 @@ impl Negotiating {
     /// # Errors
     /// A text for people: there are no such credentials, or no library.
     pub(crate) fn initiate(
-        principal: &str,
+        principal: &[u8],
         principal_type: GssapiName,
-        target: &str,
+        target: &[u8],
         target_type: GssapiName,
     ) -> Result<Negotiating, String> {
         if target.is_empty() {
             return Err("no principal of the service is set (gssapi_service_principal)".into());
         }
         let credential = match principal {
-            "" => None,
+            [] => None,
             _ => Some(acquire(Some(import(principal, principal_type)?), USAGE_INITIATE)?),
         };
         let target = Some(import(target, target_type)?);
@@ -70,9 +70,9 @@ impl Negotiating {
     ///
     /// # Errors
     /// As [`initiate`](Negotiating::initiate).
-    pub(crate) fn accept(principal: &str, principal_type: GssapiName) -> Result<Negotiating, String> {
+    pub(crate) fn accept(principal: &[u8], principal_type: GssapiName) -> Result<Negotiating, String> {
         let name = match principal {
-            "" => None,
+            [] => None,
             _ => Some(import(principal, principal_type)?),
         };
         let credential = Some(acquire(name, USAGE_ACCEPT)?);
@@ -253,7 +253,7 @@ impl Drop for Output {
     }
 }
 
-fn import(text: &str, kind: GssapiName) -> Result<Handle, String> {
+fn import(text: &[u8], kind: GssapiName) -> Result<Handle, String> {
     let library = library()?;
     let mut name = Handle { raw: null_mut(), release: Release::Plain(library.release_name) };
     let mut minor = 0;
@@ -263,8 +263,8 @@ fn import(text: &str, kind: GssapiName) -> Result<Handle, String> {
         GssapiName::KerberosPrincipal => PRINCIPAL.get(),
     };
     // SAFETY: the buffer is of live bytes, the identifier is static, and the name is released by its handle.
-    let major = unsafe { (library.import_name)(&mut minor, &Buffer::of(text.as_bytes()), oid, &mut name.raw) };
-    check(library, &format!("the name {text}"), major, minor)?;
+    let major = unsafe { (library.import_name)(&mut minor, &Buffer::of(text), oid, &mut name.raw) };
+    check(library, &format!("the name {}", String::from_utf8_lossy(text)), major, minor)?;
     Ok(name)
 }
 

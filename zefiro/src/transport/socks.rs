@@ -4,6 +4,8 @@
 use std::io;
 use std::net::IpAddr;
 
+use zmtp::Frame;
+
 use crate::endpoint::TcpEndpoint;
 use crate::options::Options;
 
@@ -12,8 +14,8 @@ pub(crate) struct Socks {
     step: Step,
     input: Vec<u8>,
     output: Vec<u8>,
-    user: String,
-    password: String,
+    user: Frame,
+    password: Frame,
     request: Vec<u8>,
 }
 
@@ -71,7 +73,7 @@ impl Socks {
                     self.step = Step::Login;
                     self.output.push(LOGIN_VERSION);
                     for text in [&self.user, &self.password] {
-                        let text = text.as_bytes().get(..255).unwrap_or(text.as_bytes());
+                        let text = text.get(..255).unwrap_or(text);
                         self.output.push(text.len() as u8);
                         self.output.extend_from_slice(text);
                     }

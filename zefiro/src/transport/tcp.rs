@@ -92,8 +92,8 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
             // A hint, for which programs without privileges have no permission.
             let _ = socket.set_busy_poll(options.busy_poll);
         }
-        if let Some(device) = &options.bind_to_device {
-            socket.bind_device(Some(device.as_bytes()))?;
+        if !options.bind_to_device.is_empty() {
+            socket.bind_device(Some(&options.bind_to_device))?;
         }
     }
     Ok(socket)

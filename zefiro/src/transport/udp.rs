@@ -155,8 +155,8 @@ fn group_and_body(datagram: &[u8]) -> Option<Message> {
 fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    if let Some(device) = &options.bind_to_device {
-        socket.bind_device(Some(device.as_bytes()))?;
+    if !options.bind_to_device.is_empty() {
+        socket.bind_device(Some(&options.bind_to_device))?;
     }
     Ok(socket)
 }

@@ -31,9 +31,9 @@ pub enum MechanismConfig {
     /// Says who it is.
     PlainClient {
         /// The user's name; up to 255 bytes.
-        username: String,
+        username: Vec<u8>,
         /// Up to 255 bytes.
-        password: String,
+        password: Vec<u8>,
     },
     /// Authenticates and encrypts, for clients that know its public key (RFC 26).
     CurveServer {

@@ -109,10 +109,9 @@ enum ClientState {
 }
 
 impl Client {
-    pub(super) fn new(config: &Config, username: &str, password: &str) -> Client {
+    pub(super) fn new(config: &Config, username: &[u8], password: &[u8]) -> Client {
         let mut hello = b"\x05HELLO".to_vec();
         for text in [username, password] {
-            let text = text.as_bytes();
             let text = text.get(..255).unwrap_or(text);
             hello.push(text.len() as u8);
             hello.extend_from_slice(text);

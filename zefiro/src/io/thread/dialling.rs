@@ -71,7 +71,7 @@ impl IoThread {
         let Some(session) = self.session(token) else { return };
         let Origin::Connect(dialer) = &mut session.origin else { return };
         let now = Instant::now();
-        let direct = matches!(dialer.endpoint, Endpoint::Tcp(_)) && dialer.options.socks_proxy.is_none();
+        let direct = matches!(dialer.endpoint, Endpoint::Tcp(_)) && dialer.options.socks_proxy.is_empty();
         let timeout = dialer.options.connect_timeout.filter(|timeout| !timeout.is_zero() && direct);
         let dialled = dialer.dial_next();
         let next_start = if dialer.addresses.is_empty() { None } else { Some(now + HEAD_START) };
@@ -248,7 +248,7 @@ impl IoThread {
         let refused = error.kind() == ErrorKind::ConnectionRefused;
         let stop = refused
             && match &dialer.endpoint {
-                Endpoint::Tcp(_) => dialer.stops(STOP_REFUSED) && dialer.options.socks_proxy.is_none(),
+                Endpoint::Tcp(_) => dialer.stops(STOP_REFUSED) && dialer.options.socks_proxy.is_empty(),
                 _ => dialer.stops(STOP_AFTER_DISCONNECT) && session.core.lock().disconnected_some,
             };
         if stop && session.closing.is_none() { self.forget_endpoint(token) } else { self.retry(token) }
