@@ -347,7 +347,6 @@ impl Connection {
     pub fn answer(&mut self, verdict: Verdict, now: Instant) -> Result<(), Error> {
         if let Phase::Handshake(mechanism) = &mut self.phase {
             mechanism.answer(verdict);
-            push_commands(&mut **mechanism, &mut self.output);
         }
         let result = self.advance(now);
         if result.is_err() {
@@ -513,6 +512,9 @@ impl Connection {
     fn shake_hands(&mut self, now: Instant) -> Result<(), Error> {
         loop {
             let Phase::Handshake(mechanism) = &mut self.phase else { return Ok(()) };
+            if let Some(properties) = mechanism.announced() {
+                type_of_peer(properties, self.config.socket_type)?;
+            }
             push_commands(&mut **mechanism, &mut self.output);
             if let Some(token) = mechanism.token() {
                 self.events.push_back(Event::Negotiate(token));
@@ -522,18 +524,8 @@ impl Connection {
             }
             if let Some(properties) = mechanism.take_properties() {
                 (self.sealer, self.opener) = mechanism.take_cipher().unzip();
-                let find =
-                    |name: &str| properties.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
-                let socket_type = match find("Socket-Type") {
-                    None => None,
-                    Some(name) => {
-                        let peer = SocketType::from_name(&name).filter(|peer| self.config.socket_type.accepts(*peer));
-                        let shown = name.get(..TYPE_BYTES_SHOWN).unwrap_or(&name);
-                        let refused = || Error::IncompatibleType(String::from_utf8_lossy(shown).into_owned());
-                        Some(peer.ok_or_else(refused)?)
-                    }
-                };
-                let identity = find("Identity").map(Frame::from).unwrap_or_default();
+                let socket_type = type_of_peer(&properties, self.config.socket_type)?;
+                let identity = find(&properties, "Identity").cloned().map(Frame::from).unwrap_or_default();
                 self.ready(properties, socket_type, identity, now);
                 return Ok(());
             }
@@ -734,6 +726,21 @@ type Pieces = SmallVec<[(usize, usize, usize); 1]>;
 fn group_of(command: &'static str, data: &[u8]) -> Result<Frame, Error> {
     let name = data.split(|byte| *byte == 0).next().unwrap_or_default();
     if name.len() > GROUP_BYTES_MAX { Err(Error::MalformedCommand(command)) } else { Ok(Frame::from(name)) }
+}
+
+fn find<'a>(properties: &'a [(String, Bytes)], name: &str) -> Option<&'a Bytes> {
+    properties.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+}
+
+/// The socket type that a peer announces, if it does.
+///
+/// # Errors
+/// It is none that a socket of type `own` talks to.
+fn type_of_peer(properties: &[(String, Bytes)], own: SocketType) -> Result<Option<SocketType>, Error> {
+    let Some(name) = find(properties, "Socket-Type") else { return Ok(None) };
+    let peer = SocketType::from_name(name).filter(|peer| own.accepts(*peer));
+    let shown = name.get(..TYPE_BYTES_SHOWN).unwrap_or(name);
+    peer.map(Some).ok_or_else(|| Error::IncompatibleType(String::from_utf8_lossy(shown).into_owned()))
 }
 
 fn push_commands(mechanism: &mut dyn Mechanism, out: &mut Vec<u8>) {

@@ -137,6 +137,12 @@ pub(crate) trait Mechanism: Send {
     /// The peer's properties, once the handshake is done on both sides; given once.
     fn take_properties(&mut self) -> Option<Vec<(String, Bytes)>>;
 
+    /// The peer's properties as soon as they are known, where the handshake ends with a command of this side's: a peer that
+    /// cannot be talked to does not get that.
+    fn announced(&self) -> Option<&[(String, Bytes)]> {
+        None
+    }
+
     /// What traffic is encrypted by; given once, with the properties.
     fn take_cipher(&mut self) -> Option<(Sealer, Opener)> {
         None

@@ -91,6 +91,10 @@ impl Mechanism for Server {
         }
         self.peer.take()
     }
+
+    fn announced(&self) -> Option<&[(String, Bytes)]> {
+        self.peer.as_deref()
+    }
 }
 
 /// The client's side.

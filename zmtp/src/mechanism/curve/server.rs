@@ -163,6 +163,10 @@ impl Mechanism for Server {
         self.peer.take()
     }
 
+    fn announced(&self) -> Option<&[(String, Bytes)]> {
+        self.peer.as_deref()
+    }
+
     fn take_cipher(&mut self) -> Option<(super::super::Sealer, super::super::Opener)> {
         self.cipher.take().map(|(sealer, opener)| (sealer.into(), opener.into()))
     }
