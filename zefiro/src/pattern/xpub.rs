@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes, subscription_message};
 use crate::routing::distributor::distribute;
-use crate::routing::request::{Request, take_requests};
+use crate::routing::request::{Request, Rest, take_requests};
 use crate::routing::subscriptions::{Removed, SubscriptionIndex};
 
 /// A distributor over the subscriptions.
@@ -96,11 +96,12 @@ impl XPub {
         XPub { silent: true, ..XPub::new() }
     }
 
-    /// A peer asks to begin or end a subscription.
-    fn requested(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId, part: Frame) {
-        let Some(Request { subscribe, topic }) = Request::of(&part) else { return };
+    /// A peer asks to begin or end a subscription. Answers what the request is to the program, if it is to see it.
+    fn requested(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId, part: &Frame) -> Option<Origin> {
+        let Request { subscribe, topic } = Request::of(part)?;
         if self.asks_too_much(options, id, subscribe.then_some(topic.len())) {
-            return pipes.expel(id, "subscriptions");
+            pipes.expel(id, "subscriptions");
+            return None;
         }
         let index = if options.xpub_manual { &mut self.asked } else { &mut self.subscriptions };
         let weight = if subscribe {
@@ -118,8 +119,25 @@ impl XPub {
             true => weight == Weight::All || options.xpub_verbose,
             false => weight != Weight::Peer,
         };
-        if shown {
-            self.show(pipes, options, Message::from(part), Origin::Request { peer: id, weight, live: true });
+        shown.then_some(Origin::Request { peer: id, weight, live: true })
+    }
+
+    /// A message from a peer in which requests follow other parts: each that is shown ends what the program reads as one
+    /// message, as in libzmq.
+    fn mixed(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId, message: Message) {
+        let mut parts = Vec::new();
+        for part in message {
+            let is_request = Request::of(&part).is_some();
+            let origin = self.requested(pipes, options, id, &part);
+            if !is_request || origin.is_some() {
+                parts.push(part);
+            }
+            if let Some(origin) = origin {
+                self.show(pipes, options, Message::from(std::mem::take(&mut parts)), origin);
+            }
+        }
+        if !parts.is_empty() {
+            self.show(pipes, options, Message::from(parts), Origin::Upstream);
         }
     }
 
@@ -284,11 +302,15 @@ impl Pattern for XPub {
     fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         let mut message = Message::new();
         while pipes.read(id, &mut message) {
-            let upstream = take_requests(std::mem::take(&mut message), options.only_first_subscribe, |part| {
-                self.requested(pipes, options, id, part);
+            let rest = take_requests(std::mem::take(&mut message), options.only_first_subscribe, |part| {
+                if let Some(origin) = self.requested(pipes, options, id, &part) {
+                    self.show(pipes, options, Message::from(part), origin);
+                }
             });
-            if let Some(upstream) = upstream {
-                self.show(pipes, options, upstream, Origin::Upstream);
+            match rest {
+                Some(Rest { message, asks: true }) => self.mixed(pipes, options, id, message),
+                Some(Rest { message, .. }) => self.show(pipes, options, message, Origin::Upstream),
+                None => {}
             }
         }
     }
@@ -526,6 +548,19 @@ mod tests {
         bench.send("z").unwrap();
         assert_eq!(bench.sent(asker), ["z"]);
         assert!(bench.sent(talker).is_empty());
+    }
+
+    #[test]
+    fn a_request_amid_other_parts_ends_what_is_read_as_one_message() {
+        let mut bench = Bench::new(XPub::new());
+        let peer = bench.attach();
+        bench.arrive(peer, ["\u{1}a", "up", "\u{1}b", "stream", "\u{1}a"]);
+        assert_eq!(bench.recv().unwrap(), subscription(true, "a"));
+        assert_eq!(bench.recv().unwrap(), ["up", "\u{1}b"]);
+        assert_eq!(bench.recv().unwrap(), ["stream"]);
+        assert!(bench.recv().is_err());
+        bench.send("b").unwrap();
+        assert_eq!(bench.sent(peer), ["b"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
 use crate::routing::fair_queue::FairQueue;
-use crate::routing::request::{Request, take_requests};
+use crate::routing::request::{Request, Rest, mixes_requests, take_requests};
 use crate::routing::subscriptions::Subscriptions;
 
 /// A fair queue in; subscriptions and upstream messages out to all.
@@ -88,6 +88,40 @@ impl XSub {
     }
 }
 
+impl XSub {
+    fn send_upstream(&mut self, pipes: &mut Pipes, mut message: Message) {
+        if self.peers.is_empty() {
+            return pipes.count_dropped(DropReason::Unroutable, 1);
+        }
+        self.begin(pipes);
+        pipes.fan_out(&self.peers, &mut message);
+    }
+
+    /// Takes in the requests among the parts of a message, which go with it; but for cancels that change nothing.
+    fn note_requests(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Message {
+        let mut parts = Vec::with_capacity(message.frame_count());
+        for part in message {
+            let Some(Request { subscribe, topic }) = Request::of(&part) else {
+                parts.push(part);
+                continue;
+            };
+            if subscribe {
+                self.subscriptions.add(topic);
+            } else if !self.subscriptions.remove(topic) && !options.xsub_verbose_unsubscribe {
+                continue;
+            }
+            // A full pipe misses the message; of the subscription it is told when there is room.
+            for &peer in &self.peers {
+                if !self.waiting.contains_key(&peer) && pipes.is_open(peer) && !pipes.has_room(peer) {
+                    self.owed.entry(peer).or_default().insert(topic.into(), subscribe);
+                }
+            }
+            parts.push(part);
+        }
+        Message::from(parts)
+    }
+}
+
 impl Pattern for XSub {
     fn on_attached(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.peers.push(id);
@@ -130,7 +164,13 @@ impl Pattern for XSub {
     }
 
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
-        let upstream = take_requests(std::mem::take(message), options.only_first_subscribe, |part| {
+        if mixes_requests(message, options.only_first_subscribe) {
+            self.begin(pipes);
+            let mixed = self.note_requests(pipes, options, std::mem::take(message));
+            self.send_upstream(pipes, mixed);
+            return Ok(());
+        }
+        let rest = take_requests(std::mem::take(message), options.only_first_subscribe, |part| {
             let changed = match Request::of(&part) {
                 Some(Request { subscribe: true, topic }) => self.subscribe(pipes, options, topic),
                 Some(Request { subscribe: false, topic }) => self.unsubscribe(pipes, options, topic),
@@ -138,13 +178,8 @@ impl Pattern for XSub {
             };
             debug_assert_eq!(changed, Ok(()), "an XSUB takes every request");
         });
-        match upstream {
-            Some(_) if self.peers.is_empty() => pipes.count_dropped(DropReason::Unroutable, 1),
-            Some(mut upstream) => {
-                self.begin(pipes);
-                pipes.fan_out(&self.peers, &mut upstream);
-            }
-            None => {}
+        if let Some(Rest { message, .. }) = rest {
+            self.send_upstream(pipes, message);
         }
         Ok(())
     }

@@ -22,49 +22,75 @@ impl Request<'_> {
     }
 }
 
-/// Hands the parts of a message that are requests to `each`, and answers the others as one message.
-///
-/// Every part is looked at; with `only_first` (ONLY_FIRST_SUBSCRIBE) the later ones only if the first is a request.
-pub(crate) fn take_requests(message: Message, only_first: bool, mut each: impl FnMut(Frame)) -> Option<Message> {
-    let first_asks = Request::of(message.first()).is_some();
-    if !first_asks && (only_first || message.frame_count() == 1) {
-        return Some(message);
+/// A message but for the requests it begins with.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Rest {
+    pub(crate) message: Message,
+    /// Some of its later parts are requests.
+    pub(crate) asks: bool,
+}
+
+/// Whether requests follow parts that are none, and count: with `only_first` those of a message that begins with one.
+pub(crate) fn mixes_requests(message: &Message, only_first: bool) -> bool {
+    if message.frame_count() == 1 || (only_first && Request::of(message.first()).is_none()) {
+        return false;
     }
-    let mut others = Vec::new();
+    let mut later = message.frames().skip_while(|part| Request::of(part).is_some());
+    later.any(|part| Request::of(part).is_some())
+}
+
+/// Hands the requests that a message begins with to `each`, and answers the rest of it.
+///
+/// Every part may be a request; with `only_first` (ONLY_FIRST_SUBSCRIBE) later ones only if the first is one.
+pub(crate) fn take_requests(message: Message, only_first: bool, mut each: impl FnMut(Frame)) -> Option<Rest> {
+    let first_asks = Request::of(message.first()).is_some();
+    if !first_asks {
+        let asks = !only_first && message.frame_count() > 1 && message.frames().any(|part| Request::of(part).is_some());
+        return Some(Rest { message, asks });
+    }
+    let mut rest = Vec::new();
+    let mut asks = false;
     for part in message {
-        if Request::of(&part).is_some() {
+        let is_request = Request::of(&part).is_some();
+        if is_request && rest.is_empty() {
             each(part);
         } else {
-            others.push(part);
+            asks |= is_request;
+            rest.push(part);
         }
     }
-    (!others.is_empty()).then(|| Message::from(others))
+    (!rest.is_empty()).then(|| Rest { message: Message::from(rest), asks })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn split(message: Message, only_first: bool) -> (Vec<Frame>, Option<Message>) {
+    fn split(message: Message, only_first: bool) -> (Vec<Frame>, Option<Rest>) {
         let mut requests = Vec::new();
-        let others = take_requests(message, only_first, |part| requests.push(part));
-        (requests, others)
+        let rest = take_requests(message, only_first, |part| requests.push(part));
+        (requests, rest)
     }
 
     #[test]
     fn every_part_is_looked_at() {
-        let message = Message::from(["data", "\u{1}a", "more", "\u{0}b"]);
-        let (requests, others) = split(message, false);
+        let message = Message::from(["\u{1}a", "\u{0}b", "data", "\u{1}c"]);
+        let (requests, rest) = split(message, false);
         assert_eq!(requests, ["\u{1}a", "\u{0}b"].map(Frame::from));
-        assert_eq!(others, Some(Message::from(["data", "more"])));
+        assert_eq!(rest, Some(Rest { message: Message::from(["data", "\u{1}c"]), asks: true }));
+        assert!(mixes_requests(&Message::from(["\u{1}a", "data", "\u{1}c"]), true));
+        assert!(!mixes_requests(&Message::from(["data", "\u{1}c"]), true));
+        assert!(!mixes_requests(&Message::from(["\u{1}a", "\u{0}b", "data"]), false));
+        let message = Message::from(["data", "more"]);
+        assert_eq!(split(message.clone(), false), (Vec::new(), Some(Rest { message, asks: false })));
     }
 
     #[test]
     fn on_demand_the_first_part_decides() {
-        let data_first = Message::from(["data", "\u{1}a"]);
-        assert_eq!(split(data_first.clone(), true), (Vec::new(), Some(data_first)));
-        let (requests, others) = split(Message::from(["\u{1}a", "\u{1}b"]), true);
-        assert_eq!((requests.len(), others), (2, None));
+        let message = Message::from(["data", "\u{1}a"]);
+        assert_eq!(split(message.clone(), true), (Vec::new(), Some(Rest { message, asks: false })));
+        let (requests, rest) = split(Message::from(["\u{1}a", "\u{1}b"]), true);
+        assert_eq!((requests.len(), rest), (2, None));
     }
 
     #[test]
