@@ -4,6 +4,7 @@
 //! takes longer or concerns somebody else (writing, waking, telling a peer) is collected in [`After`] and carried out
 //! when the lock has been released, by [`Locked`]'s drop.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub(crate) struct SocketCore {
 /// What the socket's lock guards.
 pub(crate) struct State {
     pub(crate) phase: Phase,
+    /// A call has failed because the context was shut down.
+    told_of_end: Cell<bool>,
     pub(crate) me: Weak<SocketCore>,
     pub(crate) options: Arc<Options>,
     pub(crate) pattern: AnyPattern,
@@ -89,7 +92,8 @@ pub(crate) struct State {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
     Open,
-    /// The context was shut down; the program has yet to close the socket.
+    /// The context was shut down; the program has yet to close the socket. What the C library knows as options can still
+    /// be set and read, until a call has said that this is so: the time to linger is often set between the two.
     Terminated,
     Closed,
 }
@@ -131,6 +135,7 @@ impl SocketCore {
             Pipes::new(options.send_high_water_mark, options.recv_high_water_mark, options.send_high_water_bytes);
         let make = |me: &Weak<SocketCore>| State {
             phase: Phase::Open,
+            told_of_end: Cell::new(false),
             me: me.clone(),
             pattern: pattern_of(socket_type),
             options: Arc::new(options),
@@ -345,8 +350,19 @@ impl State {
     pub(crate) fn check_open(&self, operation: &'static str) -> Result<(), Error> {
         match self.phase {
             Phase::Open => Ok(()),
-            Phase::Terminated => Err(Error::new(ErrorKind::Terminated, operation)),
+            Phase::Terminated => {
+                self.told_of_end.set(true);
+                Err(Error::new(ErrorKind::Terminated, operation))
+            }
             Phase::Closed => Err(Error::new(ErrorKind::Closed, operation)),
+        }
+    }
+
+    /// As [`check_open`](State::check_open), but of a context that was shut down only once the program was told of it.
+    pub(super) fn check_told(&self, operation: &'static str) -> Result<(), Error> {
+        match self.phase {
+            Phase::Terminated if !self.told_of_end.get() => Ok(()),
+            _ => self.check_open(operation),
         }
     }
 

@@ -199,7 +199,7 @@ impl SocketCore {
     fn set_raw_option(self: &Arc<SocketCore>, number: i32, value: Option<&[u8]>) -> Result<()> {
         let invalid = || Error::with_text(ErrorKind::InvalidOption, SET, number.to_string(), "no value for the option");
         let mut state = self.lock();
-        state.check_open(SET)?;
+        state.check_told(SET)?;
         if matches!(number, SUBSCRIBE | UNSUBSCRIBE) {
             if !matches!(self.socket_type, SocketType::Sub | SocketType::XPub | SocketType::Pub) {
                 return Err(invalid());
@@ -228,7 +228,10 @@ impl SocketCore {
     /// Reads an option by its C number into C's buffer; answers the value's length.
     fn raw_option(self: &Arc<SocketCore>, number: i32, buffer: &mut [u8]) -> Result<usize> {
         let invalid = || Error::with_text(ErrorKind::InvalidOption, GET, number.to_string(), "no such option to read");
-        self.lock().check_open(GET)?;
+        match number {
+            EVENTS => self.lock().check_open(GET)?,
+            _ => self.lock().check_told(GET)?,
+        }
         let value = match number {
             EVENTS => self.events(),
             FD if is_thread_safe(self.socket_type) => return Err(invalid()),
