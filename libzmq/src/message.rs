@@ -459,12 +459,14 @@ pub unsafe extern "C" fn zmq_msg_close(message: *mut Message) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_move(target: *mut Message, source: *mut Message) -> c_int {
     guard(|| {
-        // SAFETY: C passes the addresses of two zmq_msg_t; of one, nothing is to be done.
+        // SAFETY: C passes the addresses of two zmq_msg_t, or twice of one, which is left empty, as in libzmq.
         unsafe {
             message_at(source)?;
             message_at(target)?;
-            if target != source {
-                let moved = source.replace(Message::empty());
+            let mut moved = source.replace(Message::empty());
+            if target == source {
+                moved.close();
+            } else {
                 replace(&mut *target, moved);
             }
         }
