@@ -112,8 +112,8 @@ pub unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_cha
 pub unsafe extern "C" fn zmq_unbind(socket: *mut c_void, endpoint: *const c_char) -> c_int {
     guard(|| {
         with_socket(socket, |socket| {
-            // SAFETY: C passes a string, or null.
-            socket.socket.unbind(unsafe { text_at(endpoint) }?)?;
+            // SAFETY: C passes a string, or null, which is no endpoint either.
+            socket.socket.unbind(unsafe { text_at(endpoint) }.unwrap_or_default())?;
             Ok(0)
         })
     })
@@ -123,8 +123,8 @@ pub unsafe extern "C" fn zmq_unbind(socket: *mut c_void, endpoint: *const c_char
 pub unsafe extern "C" fn zmq_disconnect(socket: *mut c_void, endpoint: *const c_char) -> c_int {
     guard(|| {
         with_socket(socket, |socket| {
-            // SAFETY: C passes a string, or null.
-            socket.socket.disconnect(unsafe { text_at(endpoint) }?)?;
+            // SAFETY: C passes a string, or null, which is no endpoint either.
+            socket.socket.disconnect(unsafe { text_at(endpoint) }.unwrap_or_default())?;
             Ok(0)
         })
     })
