@@ -151,11 +151,15 @@ impl TcpEndpoint {
         self.address.port
     }
 
-    /// The address to bind; may look up an interface or a name, and block for it.
+    /// The address to bind; may look up an interface or a name, and block for it. A source address means nothing here,
+    /// but has to be one.
     ///
     /// # Errors
     /// [`UnknownHost`](ErrorKind::UnknownHost).
     pub fn resolve_bind(&self, ipv6: bool) -> Result<SocketAddr> {
+        if let Some(source) = &self.source {
+            source.resolve_local("bind", ipv6, false)?;
+        }
         self.address.resolve_local("bind", ipv6, true)
     }
 
