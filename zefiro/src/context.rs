@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::io::{Command, IoHandle};
 use crate::options::{ContextOptions, Options};
 use crate::socket::Wait;
 use crate::socket::core::SocketCore;
-use crate::sys::threads;
+use crate::sys::threads::{self, Scheduling};
 use crate::transport::inproc::Names;
 use crate::wait::{WaitList, Wakes, current_parker};
 
@@ -75,6 +75,9 @@ enum Waited {
 /// What the sockets of a context share.
 pub(crate) struct ContextInner {
     options: Mutex<ContextOptions>,
+    /// The options as they were when the first socket was made, for what cannot change later: the number of sockets, the
+    /// threads.
+    first_options: OnceLock<ContextOptions>,
     io: Mutex<Vec<StartedIo>>,
     names: Mutex<Names>,
     sockets: Mutex<Sockets>,
@@ -246,6 +249,7 @@ impl ContextBuilder {
         Context {
             inner: Arc::new(ContextInner {
                 options: Mutex::new(self.options),
+                first_options: OnceLock::new(),
                 io: Mutex::new(Vec::new()),
                 names: Mutex::new(Names::default()),
                 sockets: Mutex::new(Sockets::default()),
@@ -278,7 +282,7 @@ impl ContextInner {
         if self.is_terminated() {
             return Err(Error::new(ErrorKind::Terminated, "socket"));
         }
-        if sockets.map.len() >= context_options.max_sockets {
+        if sockets.map.len() >= self.first_options.get_or_init(|| context_options).max_sockets {
             return Err(Error::new(ErrorKind::TooManySockets, "socket"));
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
@@ -318,7 +322,7 @@ impl ContextInner {
     pub(crate) fn choose_io(&self, affinity: u64, operation: &'static str, text: &str) -> Result<Arc<IoHandle>> {
         let mut io = self.io.lock();
         if io.is_empty() {
-            let threads = self.options.lock().io_threads;
+            let threads = self.first_options().io_threads;
             for index in 0..threads {
                 match self.start_io(index) {
                     Ok(started) => io.push(started),
@@ -342,10 +346,21 @@ impl ContextInner {
             })
     }
 
+    fn first_options(&self) -> &ContextOptions {
+        self.first_options.get_or_init(|| self.options.lock().clone())
+    }
+
     fn start_io(&self, index: usize) -> std::io::Result<StartedIo> {
         let handle = Arc::new(IoHandle::new()?);
         let io_thread = IoThread::new(handle.clone(), self.resolver.clone());
-        let thread = threads::start(format!("zefiro/io/{index}"), move || io_thread.run())?;
+        let (name, scheduling) = {
+            let options = self.first_options();
+            let prefix = threads::name_of(&options.thread_name_prefix);
+            let name =
+                if prefix.is_empty() { format!("zefiro/io/{index}") } else { format!("{prefix}/ZMQbg/IO/{index}") };
+            (name, Scheduling::new(options))
+        };
+        let thread = threads::start_scheduled(name, scheduling, move || io_thread.run())?;
         Ok((handle, Some(thread)))
     }
 

@@ -1,5 +1,7 @@
 //! The options of a context: the same table in small.
 
+use zmtp::Frame;
+
 use super::codec::*;
 use super::raw::copy_out;
 use super::value::{TextValue, plain};
@@ -11,10 +13,10 @@ define_options! {
     ContextOptions;
 
     "I/O threads; 0 is enough for inproc."
-        "ZMQ_IO_THREADS" 1 io_threads: usize = 1; "threads", "0 and up", "before the first bind or connect";
+        "ZMQ_IO_THREADS" 1 io_threads: usize = 1; "threads", "0 and up", "before the first socket";
         rw Natural;
     "Most sockets at a time."
-        "ZMQ_MAX_SOCKETS" 2 max_sockets: usize = 1023; "sockets", "1 and up", "at once";
+        "ZMQ_MAX_SOCKETS" 2 max_sockets: usize = 1023; "sockets", "1 and up", "before the first socket";
         rw Positive, check |sockets| *sockets > 0;
     "The default of the socket option `ipv6`."
         "ZMQ_IPV6" 42 ipv6: bool = false; "flag", "0, 1", "for sockets made later";
@@ -22,17 +24,17 @@ define_options! {
     "Whether sockets linger for ever by default, or not at all."
         "ZMQ_BLOCKY" 70 blocky: bool = true; "flag", "0, 1", "for sockets made later";
         rw Truth;
-    "What the names of the threads begin with."
-        "ZMQ_THREAD_NAME_PREFIX" 9 thread_name_prefix: String = String::new(); "text", "up to 16 bytes", "never so far";
+    "What the names of the I/O threads begin with, which then go on as libzmq's do: `prefix/ZMQbg/IO/0`, as far as the system shows names."
+        "ZMQ_THREAD_NAME_PREFIX" 9 thread_name_prefix: Frame = Frame::new(); "text", "up to 16 bytes", "before the first socket";
         rw Prefix, check |prefix| prefix.len() <= 16;
-    "The scheduling policy of the I/O threads, as the system counts them; `None`: the system's default."
-        "ZMQ_THREAD_SCHED_POLICY" 4 thread_sched_policy: Option<u32> = None; "number", "0 and up, or never", "never so far";
+    "The scheduling policy of the I/O threads, as the system counts them; `None`: that of the thread that starts them. What the system refuses fails the first bind or connect."
+        "ZMQ_THREAD_SCHED_POLICY" 4 thread_sched_policy: Option<u32> = None; "number", "0 and up, or never", "before the first socket";
         rw SetOnce;
-    "The priority of the I/O threads; `None`: the system's default."
-        "ZMQ_THREAD_PRIORITY" 3 thread_priority: Option<u32> = None; "number", "0 and up, or never", "never so far";
+    "The priority of the I/O threads under a real-time policy; above 0 under another, they are as nice as can be least (-20). `None`: 0."
+        "ZMQ_THREAD_PRIORITY" 3 thread_priority: Option<u32> = None; "number", "0 and up, or never", "before the first socket";
         w SetOnce;
     "The CPUs on which the I/O threads may run; empty: all."
-        "ZMQ_THREAD_AFFINITY_CPU_ADD" 7 thread_affinity: Vec<u32> = Vec::new(); "CPU numbers", "a list", "never so far";
+        "ZMQ_THREAD_AFFINITY_CPU_ADD" 7 thread_affinity: Vec<u32> = Vec::new(); "CPU numbers", "a list", "before the first socket";
         w Cpus;
     "Kept and read back only, as in libzmq."
         "ZMQ_MAX_MSGSZ" 5 max_msgsz: u32 = i32::MAX as u32; "bytes", "0 to 2147483647", "never";
@@ -76,7 +78,8 @@ impl ContextOptions {
     pub fn read_raw(&self, number: i32, buffer: &mut [u8]) -> Result<usize, RawError> {
         let mut value = Vec::new();
         let is_number = if number == NAME_PREFIX && buffer.len() == 4 {
-            put(self.thread_name_prefix.parse::<i32>().unwrap_or(0), &mut value);
+            let number = self.thread_name_prefix.as_str().ok().and_then(|text| text.parse::<i32>().ok());
+            put(number.unwrap_or(0), &mut value);
             true
         } else {
             self.encode_any(number, &mut value).ok_or(RawError::Invalid)?
@@ -126,22 +129,19 @@ impl Codec<Vec<u32>> for Cpus {
 /// Four bytes are a number, 1 to 16 others a text.
 struct Prefix;
 
-impl Codec<String> for Prefix {
+impl Codec<Frame> for Prefix {
     const NUMBER: bool = false;
 
-    fn decode(value: Option<&[u8]>, field: &mut String) -> Option<()> {
+    fn decode(value: Option<&[u8]>, field: &mut Frame) -> Option<()> {
         *field = match int(value) {
-            Some(number) => number.to_string(),
-            None => {
-                let bytes = value.filter(|bytes| (1..=16).contains(&bytes.len()))?;
-                std::str::from_utf8(bytes).ok()?.to_string()
-            }
+            Some(number) => number.to_string().into(),
+            None => value.filter(|bytes| (1..=16).contains(&bytes.len()))?.into(),
         };
         Some(())
     }
 
-    fn encode(field: &String, out: &mut Vec<u8>) {
-        out.extend_from_slice(field.as_bytes());
+    fn encode(field: &Frame, out: &mut Vec<u8>) {
+        out.extend_from_slice(field);
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
     fn the_prefix_of_names_is_a_number_or_a_text() {
         let mut options = ContextOptions::default();
         options.set_raw(9, Some(&17i32.to_ne_bytes())).unwrap();
-        assert_eq!((options.thread_name_prefix.as_str(), read(&options, 9)), ("17", Ok(17)));
+        assert_eq!((options.thread_name_prefix.as_str(), read(&options, 9)), (Ok("17"), Ok(17)));
         options.set_raw(9, Some(b"broker")).unwrap();
         let mut buffer = [1; 8];
         assert_eq!(options.read_raw(9, &mut buffer), Ok(6));
