@@ -42,6 +42,8 @@
 #![warn(missing_docs)]
 
 pub mod auth;
+#[doc(hidden)]
+pub mod benching;
 pub mod certificate;
 mod context;
 mod counters;

@@ -1,0 +1,94 @@
+//! What happens within, for benchmarks: not part of the interface, and may change at any time.
+
+use zmtp::{Framing, Version};
+
+use crate::message::Message;
+use crate::pipe::broadcast::Broadcast;
+use crate::pipe::duct::{DuctReader, DuctWriter, duct};
+use crate::pipe::outbox::{Format, Outbox, Pool};
+use crate::routing::subscriptions::{Removed, SubscriptionIndex};
+
+/// Messages encoded for one connection, taken by who writes them.
+pub struct Outgoing {
+    outbox: Outbox,
+    pool: Pool,
+    broadcast: Broadcast,
+}
+
+impl Outgoing {
+    /// To a peer of ZMTP 3.1.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Outgoing {
+        let outbox = Outbox::new(Format::Zmtp(Framing::V2, Version::V3_1));
+        Outgoing { outbox, pool: Pool::default(), broadcast: Broadcast::default() }
+    }
+
+    /// What a send appends.
+    pub fn push(&mut self, message: &mut Message) {
+        self.outbox.push(&mut self.pool, &[], message);
+    }
+
+    /// What a writer takes and gives back, as if the kernel had taken all of it; answers how many bytes that was.
+    pub fn swap(&mut self) -> usize {
+        let Some(mut batch) = self.outbox.take(&mut self.pool, &mut self.broadcast) else { return 0 };
+        let bytes = batch.slices(usize::MAX).map(<[u8]>::len).sum();
+        batch.advance(bytes);
+        self.outbox.finish(&mut self.pool, batch);
+        bytes
+    }
+}
+
+/// The queue between two sockets of a process, both ends.
+pub struct Within {
+    writer: DuctWriter,
+    reader: DuctReader,
+}
+
+impl Within {
+    /// With this high-water mark on each side.
+    pub fn new(mark: usize) -> Within {
+        let (writer, mut reader) = duct(mark, false);
+        reader.set_mark(mark);
+        Within { writer, reader }
+    }
+
+    /// Adds a message, and leaves an empty one in its place; `false` at the mark.
+    pub fn push(&mut self, message: &mut Message) -> bool {
+        let room = self.writer.has_room();
+        if room {
+            self.writer.push(message);
+        }
+        room
+    }
+
+    /// Puts the next message in `message`; `false` if there is none.
+    pub fn pop(&mut self, message: &mut Message) -> bool {
+        self.reader.pop(message).is_some()
+    }
+}
+
+/// Who subscribes to what, as a publisher keeps it.
+pub struct Index(SubscriptionIndex<u32>);
+
+impl Index {
+    /// Nobody subscribes to anything.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Index {
+        Index(SubscriptionIndex::new())
+    }
+
+    /// A subscription; answers whether the topic is new.
+    pub fn add(&mut self, topic: &[u8], subscriber: u32) -> bool {
+        self.0.add(topic, subscriber)
+    }
+
+    /// Ends a subscription; answers whether it was the topic's last.
+    pub fn remove(&mut self, topic: &[u8], subscriber: u32) -> bool {
+        self.0.remove(topic, subscriber) == Removed::Last
+    }
+
+    /// Appends those who subscribe to a beginning of `topic`.
+    pub fn matches(&self, topic: &[u8], subscribers: &mut Vec<u32>) {
+        self.0.matches(topic, subscribers);
+    }
+}
