@@ -12,7 +12,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use util::{LONG, in_child, socket};
-use zefiro::{Context, Message, Pull, Push, Rep, Req, Wait, kind};
+use zefiro::{Context, Message, Wait, kind};
 
 /// The largest message that lies within its frame.
 const BODY: [u8; 64] = [b'x'; 64];
