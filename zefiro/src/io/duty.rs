@@ -58,8 +58,6 @@ pub(crate) struct Watch {
     left: Option<Instant>,
     /// The last two leaders came long after one another: the program has other things to do in between.
     rare: bool,
-    /// A thread has waited before.
-    waited: bool,
 }
 
 /// A socket's own selector.
@@ -237,20 +235,6 @@ impl State {
     /// Whether a thread that finds nothing to receive may wait for the links itself.
     pub(crate) fn can_lead(&self) -> bool {
         Selector::NESTS && self.links > 0 && !self.watch.leader
-    }
-
-    /// Whether a thread that finds nothing to receive is to wait for the links itself. One that waits for the first time
-    /// may be the last to do so, as where a socket is made for one request: to the I/O thread reading for it is less work
-    /// than a set of its own.
-    pub(crate) fn is_to_lead(&mut self) -> bool {
-        let waited = std::mem::replace(&mut self.watch.waited, true);
-        // The model checker is to see leaders, and has no time for anybody to wait twice.
-        self.can_lead() && (waited || cfg!(zefiro_loom))
-    }
-
-    /// Whether those who wait already had better lead, now that there is a link.
-    pub(crate) fn awaits_leader(&self) -> bool {
-        self.watch.set.is_some() || cfg!(zefiro_loom)
     }
 
     /// Whether all who want to know of what comes are one observer.

@@ -140,7 +140,7 @@ impl State {
         if self.watch.leader {
             // The leader waits on a set, or in vain if there was none: it looks again.
             self.notify_recv(false);
-        } else if !self.recv_waiters.is_empty() && self.awaits_leader() {
+        } else if !self.recv_waiters.is_empty() {
             self.notify_recv(false);
         }
     }

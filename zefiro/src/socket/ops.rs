@@ -187,7 +187,7 @@ impl SocketCore {
         deadline: Option<Instant>,
     ) -> (Locked<'a>, bool) {
         let mut state = state;
-        if state.is_to_lead() {
+        if state.can_lead() {
             state = match lead(self, state, deadline) {
                 Ok(led) => return led,
                 Err(state) => state,
