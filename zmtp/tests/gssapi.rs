@@ -236,6 +236,17 @@ fn a_peer_that_does_not_wait_for_its_turn_is_cut() {
     assert_eq!(server.feed(&command(READY)), Err(Error::UnexpectedCommand));
 }
 
+#[test]
+fn a_token_for_a_context_that_stands_is_for_nobody() {
+    for (last, is_wanted) in [(&b""[..], true), (b"\x08INITIATE\0\0\0\0", true), (HELLO, false), (ALICE, false)] {
+        let (_, mut server) = pair(true);
+        server.feed(&[greeting(), command(HELLO), command(ALICE)].concat()).unwrap();
+        let heard = server.feed(&command(last));
+        assert_eq!(heard, if is_wanted { Ok(()) } else { Err(Error::UnexpectedCommand) });
+        assert_eq!(server.asked.len(), usize::from(is_wanted));
+    }
+}
+
 /// The GSSAPI and ZAP bypass of 2026: whatever a peer sends, and whenever, nothing of a refused one gets across.
 #[test]
 fn only_a_welcome_leads_on() {

@@ -1,5 +1,8 @@
 //! The server's side of CURVE.
 
+#[cfg(test)]
+mod strangers;
+
 use bytes::Bytes;
 
 use super::super::null::properties_of;
