@@ -186,8 +186,9 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {
+    /// What is behind the system's error, which is part of the text: see [`Error::io_error`].
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.io_error().map(|error| error as _)
+        self.io_error().and_then(std::error::Error::source)
     }
 }
 
@@ -253,7 +254,7 @@ impl fmt::Debug for SendError {
 
 impl std::error::Error for SendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0.0)
+        self.0.0.source()
     }
 }
 

@@ -260,10 +260,10 @@ impl MonitorQueue {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.kind)?;
         if !self.endpoint.is_empty() {
-            write!(f, " {}", self.endpoint)?;
+            write!(f, "{}: ", self.endpoint)?;
         }
+        write!(f, "{}", self.kind)?;
         match &self.peer {
             Some(peer) if *peer != self.endpoint => write!(f, " (peer {peer})"),
             _ => Ok(()),
