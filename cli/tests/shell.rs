@@ -65,11 +65,30 @@ fn exit_codes_tell_what_happened() {
     let code = |arguments: &[&str]| zefiro(arguments).output().unwrap().status.code();
     assert_eq!(code(&["--help"]), Some(0));
     assert_eq!(code(&["no-such-verb"]), Some(2));
+    for misuse in [
+        &["push", "no endpoint"][..],
+        &["pull", "--bind", "tcp://127.0.0.1:*", "never sent"],
+        &["rep", "--bind", "tcp://127.0.0.1:*"],
+        &["push", "--bind", "tcp://127.0.0.1:*", "--echo", "x"],
+        &["pull", "--bind", "tcp://127.0.0.1:*", "-w", "soon"],
+        &["monitor", "--bind", "tcp://127.0.0.1:*", "--type", "nonsense"],
+        &["proxy", "pull:inproc://a", "nonsense:inproc://b"],
+        &["perf", "thr", "--sizes", "7"],
+        &["perf", "lat", "--idle", "NaN"],
+    ] {
+        assert_eq!(code(misuse), Some(2), "{misuse:?}");
+    }
+    assert_eq!(code(&["demo", "--only", "no such scenario"]), Some(1));
+    assert_eq!(code(&["perf", "fan", "--transport", "inproc"]), Some(1));
+    assert_eq!(code(&["perf", "lat", "--plot", "/no/such/folder/x.svg", "--vs", "raw"]), Some(1));
     assert_eq!(code(&["pull", "--bind", "nonsense"]), Some(1));
     assert_eq!(code(&["pull", "--bind", "tcp://127.0.0.1:*", "-w", "10ms"]), Some(3));
     let output = zefiro(&["pull", "--bind", "pgm://127.0.0.1:1"]).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(complaint.contains("bind pgm://127.0.0.1:1") && complaint.contains("transports are"), "{complaint}");
+    assert!(complaint.contains("bind pgm://127.0.0.1:1") && complaint.contains("not one of tcp"), "{complaint}");
+    let output = zefiro(&["pull", "--bind", "ipc:///no/such/folder/x"]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(complaint.matches("No such file").count(), 1, "{complaint}");
 }
 
 #[test]
@@ -166,7 +185,7 @@ fn perf_measures_and_draws() {
     let arguments = ["perf", "lat", "--quick", "--vs", "raw", "--plot", picture.to_str().unwrap()];
     let output = zefiro(&arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text(&output).contains("lat Tcp 64 B"), "{}", text(&output));
+    assert!(text(&output).contains("lat tcp 64 B"), "{}", text(&output));
     assert!(std::fs::read_to_string(picture).unwrap().starts_with("<svg"));
 }
 

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
 use zefiro::{Pull, Push, Rep, Req};
 
+use super::engine::SENDING_MAX;
 use super::work::{LAST, Measured, Plan, Work, cpu_seconds, percentiles};
 
 /// A runtime: of the current thread, or of several.
@@ -42,15 +43,16 @@ pub fn serve(several: bool, work: Work, endpoint: &str, bound: impl FnOnce(&str)
             let rep = Rep::new();
             bound(&rep.bind(endpoint)?.to_string());
             runtime.block_on(in_task(several, async move {
-                let cpu = cpu_seconds();
+                let (mut count, cpu) = (0, cpu_seconds());
                 loop {
                     let request = rep.recv_async().await?;
                     let last = request.byte_len() == 1;
                     rep.send_async(request).await?;
                     if last {
                         std::thread::sleep(Duration::from_millis(50));
-                        return Ok(Measured { cpu: cpu_seconds() - cpu, ..Measured::default() });
+                        return Ok(Measured { count, cpu: cpu_seconds() - cpu, ..Measured::default() });
                     }
+                    count += 1;
                 }
             }))
         }
@@ -66,7 +68,7 @@ pub fn drive(several: bool, work: Work, plan: &Plan, endpoint: &str) -> anyhow::
             let push = Push::new();
             push.connect(endpoint)?;
             runtime.block_on(in_task(several, async move {
-                let mut body = vec![0; plan.size.max(8)];
+                let mut body = vec![0; plan.size];
                 let (start, end, mut count) = (Instant::now(), Duration::from_millis(plan.millis), 0u64);
                 while count % 256 != 0 || start.elapsed() < end {
                     body[..8].copy_from_slice(&count.to_le_bytes());
@@ -75,16 +77,21 @@ pub fn drive(several: bool, work: Work, plan: &Plan, endpoint: &str) -> anyhow::
                 }
                 body[..8].copy_from_slice(&LAST.to_le_bytes());
                 push.send_async(body.as_slice()).await?;
-                std::thread::sleep(Duration::from_millis(100));
-                Ok(Measured { count, seconds: start.elapsed().as_secs_f64(), ..Measured::default() })
+                let seconds = start.elapsed().as_secs_f64();
+                push.close_within(SENDING_MAX).map_err(|unsent| anyhow::anyhow!("not sent: {unsent:?}"))?;
+                Ok(Measured { count, seconds, ..Measured::default() })
             }))?
         }
         Work::Lat => {
             let req = Req::new();
             req.connect(endpoint)?;
             runtime.block_on(in_task(several, async move {
-                let body = vec![0; plan.size.max(8)];
+                let body = vec![0; plan.size];
                 let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
+                for _ in 0..plan.warm_up() {
+                    req.send_async(body.as_slice()).await?;
+                    req.recv_async().await?;
+                }
                 let (start, end, mut count) = (Instant::now(), Duration::from_millis(plan.millis), 0u64);
                 while start.elapsed() < end {
                     let begun = Instant::now();

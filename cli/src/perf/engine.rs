@@ -44,6 +44,8 @@ pub struct Setup {
     pub no_drop: bool,
     /// XPUB shows every subscription.
     pub verbose: bool,
+    /// No high-water marks.
+    pub unlimited: bool,
 }
 
 /// A side of CURVE, with keys that anybody may know: those of the specification's examples.
@@ -74,7 +76,7 @@ impl Drop for Zefiro {
 }
 
 /// Time to send what is queued at the end of a run: with large messages up to gigabytes.
-const SENDING_MAX: Duration = Duration::from_secs(60);
+pub const SENDING_MAX: Duration = Duration::from_secs(60);
 
 impl Engine for Zefiro {
     type Socket = AnySocket;
@@ -92,6 +94,9 @@ impl Engine for Zefiro {
         let builder = AnySocket::builder_of(socket_type).context(&self.context);
         // Many peers of one address are what is measured.
         let mut builder = builder.xpub_no_drop(setup.no_drop).xpub_verbose(setup.verbose).address_connections_max(None);
+        if setup.unlimited {
+            builder = builder.send_high_water_mark(0usize).recv_high_water_mark(0usize);
+        }
         let options = match self.curve {
             None => &[][..],
             Some(Curve::Server) => &[("curve_server", "1"), ("curve_secret_key", Curve::SERVER_SECRET)],

@@ -183,6 +183,10 @@ impl Engine for Libzmq {
         if setup.verbose {
             socket.set(ZMQ_XPUB_VERBOSE, &1i32.to_ne_bytes())?;
         }
+        if setup.unlimited {
+            socket.set(ZMQ_SNDHWM, &0i32.to_ne_bytes())?;
+            socket.set(ZMQ_RCVHWM, &0i32.to_ne_bytes())?;
+        }
         match self.curve {
             None => {}
             Some(Curve::Server) => {
@@ -280,6 +284,8 @@ impl Engine for Libzmq {
 
 const ZMQ_SNDMORE: c_int = 2;
 const ZMQ_SUBSCRIBE: c_int = 6;
+const ZMQ_SNDHWM: c_int = 23;
+const ZMQ_RCVHWM: c_int = 24;
 const ZMQ_LAST_ENDPOINT: c_int = 32;
 const ZMQ_XPUB_VERBOSE: c_int = 40;
 const ZMQ_CURVE_SERVER: c_int = 47;

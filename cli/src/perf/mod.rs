@@ -11,6 +11,7 @@ mod raw;
 mod report;
 mod work;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -18,7 +19,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,8 @@ pub struct Args {
     /// Transports
     #[arg(long, value_enum, value_delimiter = ',', default_value = "tcp")]
     transport: Vec<Transport>,
-    /// Payload sizes in bytes
-    #[arg(long, value_delimiter = ',', default_value = "64")]
+    /// Payload sizes in bytes, 8 and up: messages are numbered, to be checked
+    #[arg(long, value_delimiter = ',', default_value = "64", value_parser = size)]
     sizes: Vec<usize>,
     /// What to compare with, in the same run
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -48,22 +49,22 @@ pub struct Args {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "blocking")]
     api: Vec<Api>,
     /// Alternating rounds
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value = "5", value_parser = positive)]
     rounds: usize,
     /// Milliseconds a round runs
-    #[arg(long, default_value_t = 700)]
+    #[arg(long, default_value_t = 700, value_parser = clap::value_parser!(u64).range(1..))]
     millis: u64,
     /// Peers: subscribers (100), senders (16), dealers (100), idle connections (2,000), subscriptions (1,000,000)
-    #[arg(long)]
+    #[arg(long, value_parser = positive)]
     peers: Option<usize>,
-    /// Milliseconds of rest before each round trip
-    #[arg(long, default_value_t = 0.0)]
+    /// Milliseconds of rest before each round trip of `lat`
+    #[arg(long, default_value = "0", value_parser = pause)]
     idle: f64,
-    /// Round trips begun per second (open loop)
-    #[arg(long, default_value_t = 0)]
+    /// Round trips of `lat` begun per second, late ones counted from when they were due (open loop); 0: one after the other
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000), conflicts_with = "idle")]
     rate: u64,
     /// Pauses between messages for `gap`, in microseconds
-    #[arg(long, value_delimiter = ',', default_value = "0.2,0.5,1,2,5,10,20,50,100")]
+    #[arg(long, value_delimiter = ',', default_value = "0,0.2,0.5,1,2,5,10,20,50,100", value_parser = pause)]
     gaps: Vec<f64>,
     /// Print JSON lines: the machine, then every round
     #[arg(long)]
@@ -71,7 +72,7 @@ pub struct Args {
     /// Encrypt with CURVE, over tcp and ipc; not with bare sockets, nor the asynchronous interface
     #[arg(long, conflicts_with = "api")]
     curve: bool,
-    /// Draw the comparison
+    /// Draw the comparison, as bars
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
     /// Two short rounds, to see that everything works
@@ -121,6 +122,16 @@ enum Api {
     TokioMt,
 }
 
+impl Transport {
+    fn name(self) -> &'static str {
+        match self {
+            Transport::Tcp => "tcp",
+            Transport::Ipc => "ipc",
+            Transport::Inproc => "inproc",
+        }
+    }
+}
+
 /// Who does the work of a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -130,6 +141,18 @@ pub enum Contender {
     TokioMt,
     Libzmq,
     Raw,
+}
+
+impl Contender {
+    fn name(self) -> &'static str {
+        match self {
+            Contender::Zefiro => "zefiro",
+            Contender::Tokio => "tokio",
+            Contender::TokioMt => "tokio-mt",
+            Contender::Libzmq => "libzmq",
+            Contender::Raw => "raw",
+        }
+    }
 }
 
 /// One side of a round, in a process of its own; not for people
@@ -160,8 +183,20 @@ struct Task {
 
 /// Runs what is asked for and prints the table.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let tasks = tasks_of(&args);
-    let rounds = if args.quick { 2 } else { args.rounds.max(1) };
+    let tasks = tasks_of(&args)?;
+    let rounds = if args.quick { 2 } else { args.rounds };
+    // What can be known to fail fails before minutes of measuring.
+    if args.vs.contains(&Rival::Libzmq) {
+        Libzmq::new(None).context("there is no libzmq to compare with (Debian: libzmq5)")?;
+    }
+    if let Some(path) = &args.plot {
+        ensure!(
+            tasks.iter().any(|task| task.contenders.len() > 1),
+            "--plot draws a comparison: add --vs libzmq or --vs raw"
+        );
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        file.with_context(|| format!("writing {}", path.display()))?;
+    }
     let mut report = Report::new(args.json);
     let total: usize = tasks.iter().map(|task| task.contenders.len() * rounds).sum();
     let progress = if std::io::stderr().is_terminal() && !args.json {
@@ -170,120 +205,158 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     } else {
         ProgressBar::hidden()
     };
+    let mut failures = 0;
     for task in tasks {
-        let mut row = Row::new(&task);
-        for round in 0..rounds {
-            let mut order = task.contenders.clone();
-            if round % 2 == 1 {
-                order.reverse();
-            }
-            for contender in order {
-                progress.set_message(format!("{} · {contender:?}", task.label));
-                let measured =
-                    run_round(&task, contender).with_context(|| format!("{} with {contender:?}", task.label))?;
-                report.round(&task, contender, round, &measured);
-                row.add(contender, measured);
-                progress.inc(1);
+        match measure(&task, rounds, &mut report, &progress) {
+            Ok(row) => progress.suspend(|| report.row(row)),
+            // The others may do well.
+            Err(error) => {
+                failures += 1;
+                progress.suspend(|| say!("zefiro: {error:#}"));
             }
         }
-        progress.suspend(|| report.row(row));
     }
     progress.finish_and_clear();
     report.finish();
     if let Some(path) = &args.plot {
         plot::draw(path, report.rows())?;
     }
+    ensure!(failures == 0, "{failures} of the measurements failed");
     Ok(ExitCode::SUCCESS)
 }
 
-fn tasks_of(args: &Args) -> Vec<Task> {
+/// All rounds of a task, every other one in the reverse order.
+fn measure(task: &Task, rounds: usize, report: &mut Report, progress: &ProgressBar) -> anyhow::Result<Row> {
+    let mut row = Row::new(task);
+    for round in 0..rounds {
+        let mut order = task.contenders.clone();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for contender in order {
+            progress.set_message(format!("{} · {}", task.label, contender.name()));
+            let measured = run_round(task, contender)
+                .and_then(|measured| is_plausible(task, &measured).map(|()| measured))
+                .with_context(|| format!("{} with {}", task.label, contender.name()))?;
+            report.round(task, contender, round, &measured);
+            row.add(contender, measured);
+            progress.inc(1);
+        }
+    }
+    Ok(row)
+}
+
+/// Both sides must have counted the same; otherwise something was lost, or doubled.
+fn is_plausible(task: &Task, (served, driven): &(Measured, Measured)) -> anyhow::Result<()> {
+    let expected = match task.work {
+        Work::Thr | Work::In | Work::Gap | Work::Rtr | Work::Conn => driven.count,
+        Work::Lat if task.transport != Transport::Inproc => driven.count + task.plan.warm_up(),
+        Work::Fan => driven.count / task.plan.peers.max(1) as u64,
+        Work::Lat | Work::Idle | Work::Subs => served.count,
+    };
+    ensure!(served.count == expected, "one side counts {} messages, the other {expected}", served.count);
+    Ok(())
+}
+
+/// What is to be measured, in order.
+fn tasks_of(args: &Args) -> anyhow::Result<Vec<Task>> {
     let millis = if args.quick { 150 } else { args.millis };
-    let plan = |size, peers| Plan { size, millis, peers, pause_nanos: 0, rate: args.rate, curve: args.curve };
+    let plan = |size, peers| Plan { size, millis, peers, pause_nanos: 0, rate: 0, curve: args.curve };
+    let peers_or = |usual, quick| args.peers.unwrap_or(if args.quick { quick } else { usual });
+    let all = args.what == What::All;
     let mut tasks = Vec::new();
-    let mut add = |work: Work, transport, plan: Plan, label: String| {
-        let ours = args.api.iter().map(|api| match api {
-            Api::Blocking => Contender::Zefiro,
-            Api::Tokio => Contender::Tokio,
-            Api::TokioMt => Contender::TokioMt,
-        });
-        let simple = matches!(work, Work::Thr | Work::Lat) && transport != Transport::Inproc;
-        let mut contenders: Vec<Contender> =
-            ours.filter(|contender| *contender == Contender::Zefiro || simple).collect();
+    let mut left_out = BTreeSet::new();
+    let mut add = |work: Work, transport: Transport, plan: Plan, details: String| {
+        let lone = matches!(work, Work::Thr | Work::Lat) && transport != Transport::Inproc;
+        let asynchronous = lone && plan.pause_nanos == 0 && plan.rate == 0;
+        let mut contenders = Vec::new();
+        for api in &args.api {
+            match api {
+                Api::Blocking => contenders.push(Contender::Zefiro),
+                Api::Tokio if asynchronous => contenders.push(Contender::Tokio),
+                Api::TokioMt if asynchronous => contenders.push(Contender::TokioMt),
+                _ => _ = left_out.insert("tokio runs thr and lat only, over tcp and ipc, without --idle and --rate"),
+            }
+        }
+        if contenders.is_empty() {
+            return;
+        }
         if args.vs.contains(&Rival::Libzmq) {
             contenders.push(Contender::Libzmq);
         }
-        if args.vs.contains(&Rival::Raw) && simple && !args.curve {
-            contenders.push(Contender::Raw);
+        if args.vs.contains(&Rival::Raw) {
+            if lone && !args.curve {
+                contenders.push(Contender::Raw);
+            } else {
+                left_out.insert("bare sockets run thr and lat only, over tcp and ipc, unencrypted");
+            }
         }
-        let label = if args.curve { format!("{label} CURVE") } else { label };
+        let end = if args.curve { " CURVE" } else { "" };
+        let label = format!("{} {}{details}{end}", work.name(), transport.name());
         tasks.push(Task { work, transport, plan, contenders, label });
     };
-    let all = args.what == What::All;
+    let cases = |table: Vec<(Transport, usize)>| -> Vec<(Transport, usize)> {
+        let asked = args.transport.iter().flat_map(|transport| args.sizes.iter().map(|size| (*transport, *size)));
+        if all { table } else { asked.collect() }
+    };
     if all || args.what == What::Thr {
-        let mut cases: Vec<(Transport, usize)> =
-            args.transport.iter().flat_map(|transport| args.sizes.iter().map(|size| (*transport, *size))).collect();
-        if all {
-            cases = [64, 1024, 16 << 10, 128 << 10, 1 << 20].map(|size| (Transport::Tcp, size)).to_vec();
-            cases.extend([(Transport::Ipc, 64), (Transport::Ipc, 1024), (Transport::Inproc, 64)]);
-        }
-        for (transport, size) in cases {
-            add(Work::Thr, transport, plan(size, 1), format!("thr {transport:?} {}", bytes_text(size)));
+        let mut table = [64, 1024, 16 << 10, 128 << 10, 1 << 20].map(|size| (Transport::Tcp, size)).to_vec();
+        table.extend([(Transport::Ipc, 64), (Transport::Ipc, 1024), (Transport::Inproc, 64)]);
+        for (transport, size) in cases(table) {
+            add(Work::Thr, transport, plan(size, 1), format!(" {}", bytes_text(size)));
         }
     }
     if all || args.what == What::Lat {
-        let size = args.sizes.first().copied().unwrap_or(64);
-        let mut cases: Vec<(Transport, f64, u64)> =
-            args.transport.iter().map(|transport| (*transport, args.idle, args.rate)).collect();
-        if all {
-            cases = vec![
-                (Transport::Tcp, 0.0, 0),
-                (Transport::Tcp, 10.0, 0),
-                (Transport::Tcp, 0.0, 100),
-                (Transport::Tcp, 0.0, 10_000),
-                (Transport::Ipc, 0.0, 0),
-                (Transport::Inproc, 0.0, 0),
-            ];
-        }
-        for (transport, idle, rate) in cases {
-            let mut plan = plan(size, 1);
-            (plan.pause_nanos, plan.rate) = ((idle * 1e6) as u64, rate);
-            let mut label = format!("lat {transport:?} {}", bytes_text(size));
-            if idle > 0.0 {
-                label += &format!(" after {idle} ms");
+        let rests =
+            if all { vec![(0.0, 0), (10.0, 0), (0.0, 100), (0.0, 10_000)] } else { vec![(args.idle, args.rate)] };
+        for (transport, size) in cases([Transport::Tcp, Transport::Ipc, Transport::Inproc].map(|to| (to, 64)).to_vec())
+        {
+            for (idle, rate) in rests.iter().take(if all && transport != Transport::Tcp { 1 } else { rests.len() }) {
+                let plan = Plan { pause_nanos: (idle * 1e6) as u64, rate: *rate, ..plan(size, 1) };
+                let after = if *idle > 0.0 { format!(" after {idle} ms") } else { String::new() };
+                let at = if *rate > 0 { format!(" at {rate}/s") } else { String::new() };
+                add(Work::Lat, transport, plan, format!(" {}{after}{at}", bytes_text(size)));
             }
-            if rate > 0 {
-                label += &format!(" at {rate}/s");
-            }
-            add(Work::Lat, transport, plan, label);
         }
     }
-    for (what, work, peers, name) in
-        [(What::Fan, Work::Fan, 100, "fan"), (What::In, Work::In, 16, "in"), (What::Rtr, Work::Rtr, 100, "rtr")]
-    {
-        if all || args.what == what {
-            let peers = args.peers.unwrap_or(peers);
-            for transport in args.transport.iter().filter(|transport| **transport != Transport::Inproc) {
-                add(work, *transport, plan(64, peers), format!("{name} {transport:?} 64 B × {peers}"));
-            }
+    for (what, work, peers) in [(What::Fan, Work::Fan, 100), (What::In, Work::In, 16), (What::Rtr, Work::Rtr, 100)] {
+        for (transport, size) in cases(vec![(Transport::Tcp, 64)]).into_iter().filter(|_| all || args.what == what) {
+            let peers = peers_or(peers, peers);
+            add(work, transport, plan(size, peers), format!(" {} × {peers}", bytes_text(size)));
         }
     }
     if all || args.what == What::Gap {
-        for gap in &args.gaps {
-            let mut plan = plan(64, 1);
-            plan.pause_nanos = (gap * 1e3) as u64;
-            add(Work::Gap, Transport::Tcp, plan, format!("gap Tcp 64 B every {gap} µs"));
+        for (transport, size) in cases(vec![(Transport::Tcp, 64)]) {
+            // A number and the time.
+            let size = size.max(16);
+            for gap in &args.gaps {
+                let plan = Plan { pause_nanos: (gap * 1e3) as u64, ..plan(size, 1) };
+                add(Work::Gap, transport, plan, format!(" {} every {gap} µs", bytes_text(size)));
+            }
         }
     }
-    if all || args.what == What::Conn {
-        add(Work::Conn, Transport::Tcp, plan(64, 1), "conn Tcp".into());
-        let peers = args.peers.unwrap_or(if args.quick { 200 } else { 2000 });
-        add(Work::Idle, Transport::Tcp, plan(64, peers), format!("idle Tcp × {peers}"));
+    for transport in if all { vec![Transport::Tcp] } else { args.transport.clone() } {
+        if all || args.what == What::Conn {
+            add(Work::Conn, transport, plan(64, 1), String::new());
+            let peers = peers_or(2000, 200);
+            add(Work::Idle, transport, plan(64, peers), format!(" × {peers}"));
+        }
+        if all || args.what == What::Subs {
+            let peers = peers_or(1_000_000, 20_000);
+            add(Work::Subs, transport, plan(64, peers), format!(" × {peers}"));
+        }
     }
-    if all || args.what == What::Subs {
-        let peers = args.peers.unwrap_or(if args.quick { 20_000 } else { 1_000_000 });
-        add(Work::Subs, Transport::Tcp, plan(64, peers), format!("subs Tcp × {peers}"));
+    let impossible =
+        |task: &Task| task.transport == Transport::Inproc && !matches!(task.work, Work::Thr | Work::Lat | Work::Gap);
+    if tasks.iter().any(impossible) {
+        left_out.insert("inproc runs thr, lat and gap only");
+        tasks.retain(|task| !impossible(task));
     }
-    tasks
+    if !all || tasks.is_empty() {
+        left_out.iter().for_each(|what| say!("zefiro: left out: {what}"));
+    }
+    ensure!(!tasks.is_empty(), "nothing is left to be measured");
+    Ok(tasks)
 }
 
 /// Both sides' measurements: the binding one's, the connecting one's.
@@ -315,11 +388,9 @@ struct Side {
 
 impl Side {
     fn start(task: &Task, contender: Contender, role: &str, endpoint: &str) -> anyhow::Result<Side> {
-        let name = |value: clap::builder::PossibleValue| value.get_name().to_string();
         let mut child = Command::new(std::env::current_exe()?)
             .arg("perf-child")
-            .args(["--contender", &contender.to_possible_value().map(name).unwrap_or_default()])
-            .args(["--work", &task.work.to_possible_value().map(name).unwrap_or_default()])
+            .args(["--contender", contender.name(), "--work", task.work.name()])
             .args([role, endpoint])
             .args(["--size", &task.plan.size.to_string()])
             .args(["--millis", &task.plan.millis.to_string()])
@@ -396,6 +467,23 @@ pub fn run_child(args: ChildArgs) -> anyhow::Result<ExitCode> {
 /// The versions measured, for the record.
 fn libzmq_version() -> Option<String> {
     Libzmq::new(None).ok().map(|libzmq| libzmq.version())
+}
+
+/// A size of messages that can be numbered.
+fn size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(size) if (8..=1 << 30).contains(&size) => Ok(size),
+        _ => Err("a payload has 8 bytes to 1 GiB".to_string()),
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 is wanted".to_string())
+}
+
+/// A time to rest, none too.
+fn pause(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|time| (0.0..1e6).contains(time)).ok_or_else(|| "a time from 0 is wanted".to_string())
 }
 
 fn bytes_text(bytes: usize) -> String {

@@ -15,7 +15,7 @@ pub fn draw(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
         let Some((_, ours)) = medians.first() else { continue };
         for (contender, theirs) in &medians[1..] {
             let ratio = if row.is_rate() { ours / theirs } else { theirs / ours };
-            bars.push((format!("{} vs {}", row.label, format!("{contender:?}").to_lowercase()), ratio));
+            bars.push((format!("{} vs {}", row.label, contender.name()), ratio));
         }
     }
     if bars.is_empty() {

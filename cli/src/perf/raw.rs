@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
@@ -60,7 +59,8 @@ pub fn drive(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Result<Measured
         stream.set_nodelay(true)?;
         Box::new(stream)
     };
-    let (start, end, cpu) = (Instant::now(), Duration::from_millis(plan.millis), cpu_seconds());
+    let (end, cpu) = (Duration::from_millis(plan.millis), cpu_seconds());
+    let mut start = Instant::now();
     let mut count = 0u64;
     let mut latency = None;
     match work {
@@ -68,21 +68,28 @@ pub fn drive(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Result<Measured
             let buffer = vec![7; STREAM_BYTES];
             while start.elapsed() < end {
                 stream.write_all(&buffer)?;
-                count += (buffer.len() / plan.size) as u64;
+                count += buffer.len() as u64;
             }
+            count /= plan.size as u64;
         }
         Work::Lat => {
             let (body, mut answer) = (vec![7; plan.size], vec![0; plan.size]);
             let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
-            while start.elapsed() < end {
-                if plan.pause_nanos > 0 {
-                    thread::sleep(Duration::from_nanos(plan.pause_nanos));
-                }
-                let begun = plan.wait_for_turn(start, count);
+            let mut turn = || -> anyhow::Result<()> {
                 stream.write_all(&body)?;
                 stream.read_exact(&mut answer)?;
                 ensure!(answer == body, "the answer is not what was asked");
-                histogram.saturating_record(begun.elapsed().as_nanos() as u64 / 2);
+                Ok(())
+            };
+            for _ in 0..plan.warm_up() {
+                turn()?;
+            }
+            start = Instant::now();
+            while start.elapsed() < end {
+                let late = plan.wait_for_turn(start, count);
+                let begun = Instant::now();
+                turn()?;
+                histogram.saturating_record((late + begun.elapsed() / 2).as_nanos() as u64);
                 count += 1;
             }
             latency = Some(percentiles(&histogram));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use self::Limit::{AtLeast, AtMost};
 use super::work::{Measured, Work};
 use super::{Contender, Task, Transport};
 
@@ -28,9 +29,35 @@ pub struct Row {
 struct Figures {
     /// Messages per second, or nanoseconds, or bytes: what the workload is about.
     main: f64,
+    /// What [`Row::second_name`] says.
     second: Option<f64>,
     /// CPU seconds per million messages, both sides.
     cpu: Option<f64>,
+}
+
+impl Figures {
+    fn get(&self, column: Column) -> Option<f64> {
+        match column {
+            Column::Main => Some(self.main),
+            Column::Second => self.second,
+            Column::Cpu => self.cpu,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Column {
+    Main,
+    Second,
+    Cpu,
+}
+
+/// What a figure is to reach.
+struct Target(Column, Limit);
+
+enum Limit {
+    AtLeast(f64),
+    AtMost(f64),
 }
 
 impl Report {
@@ -63,12 +90,15 @@ impl Report {
         if !self.json {
             if !self.headed {
                 show!(
-                    "{:<30} {:<9} {:>12} {:>10} {:>9}   zefiro ÷ this (range)  to reach",
+                    "{:<27} {:<8} {:>10} {:>15} {:>8}   {:<20} {:>6} {:>6}  to reach",
                     "work",
                     "who",
                     "median",
-                    "p99",
-                    "CPU s/M"
+                    "and",
+                    "CPU s/M",
+                    "zefiro ÷ this",
+                    "÷ and",
+                    "÷ CPU",
                 );
                 self.headed = true;
             }
@@ -78,8 +108,11 @@ impl Report {
     }
 
     pub fn finish(&self) {
-        if !self.json {
-            show!("\nMedians of the rounds; ratios are medians of the rounds' ratios. CPU: both sides together.");
+        if self.headed {
+            show!(
+                "\nMedians of the rounds; ratios are medians of the rounds' ratios, with their range. Latencies are half a"
+            );
+            show!("round trip. CPU: seconds per million messages, both sides together.");
         }
     }
 
@@ -103,10 +136,12 @@ impl Row {
         let count = served.count.max(driven.count).max(1) as f64;
         let cpu = Some((served.cpu + driven.cpu) / count * 1e6);
         let figures = match self.work {
-            Work::Thr | Work::In | Work::Gap => Figures {
+            Work::Thr | Work::In => Figures { main: served.count as f64 / served.seconds, second: None, cpu },
+            // The sender's processor is busy in the pauses, too.
+            Work::Gap => Figures {
                 main: served.count as f64 / served.seconds,
                 second: served.latency.map(|latency| latency[0] as f64),
-                cpu,
+                cpu: None,
             },
             Work::Lat => Figures {
                 main: driven.latency.map_or(f64::NAN, |latency| latency[0] as f64),
@@ -127,7 +162,7 @@ impl Row {
         self.rounds.entry(contender as u8).or_insert_with(|| (contender, Vec::new())).1.push(figures);
     }
 
-    /// Each contender's median.
+    /// Each contender's median of the main figure.
     pub fn medians(&self) -> Vec<(Contender, f64)> {
         self.rounds
             .values()
@@ -140,55 +175,77 @@ impl Row {
     }
 
     fn print(&self) {
-        let ours: Vec<Figures> = self.rounds.values().next().map(|(_, rounds)| rounds.clone()).unwrap_or_default();
-        for (index, (contender, rounds)) in self.rounds.values().enumerate() {
-            let main = self.text(median(rounds.iter().map(|round| round.main)));
-            let seconds: Vec<f64> = rounds.iter().filter_map(|round| round.second).collect();
-            let second = if seconds.is_empty() { String::new() } else { self.second_text(median(seconds.into_iter())) };
-            let cpus: Vec<f64> = rounds.iter().filter_map(|round| round.cpu).collect();
-            let cpu = if cpus.is_empty() { String::new() } else { format!("{:.3}", median(cpus.into_iter())) };
-            let ratio = if index == 0 { String::new() } else { self.ratio(*contender, &ours, rounds) };
-            let label = if index == 0 { self.label.as_str() } else { "" };
-            let who = format!("{contender:?}").to_lowercase();
-            show!("{label:<30} {who:<9} {main:>12} {second:>10} {cpu:>9}   {ratio}");
+        let mut first: Option<(Contender, &[Figures])> = None;
+        for (contender, rounds) in self.rounds.values() {
+            let of = |column| median_of(rounds.iter().filter_map(|round| round.get(column)));
+            let main = of(Column::Main).map_or(String::new(), |value| self.text(value));
+            let second = of(Column::Second).map_or(String::new(), |value| self.second_text(value));
+            let cpu = of(Column::Cpu).map_or(String::new(), |value| format!("{value:.3}"));
+            let (label, compared) = match first {
+                None => (self.label.as_str(), format!("{:37}{}", "", verdicts(&self.aims(), of))),
+                Some(ours) => ("", self.compared(ours, *contender, rounds)),
+            };
+            let who = contender.name();
+            let line = format!("{label:<27} {who:<8} {main:>10} {second:>15} {cpu:>8}   {compared}");
+            show!("{}", line.trim_end());
+            first.get_or_insert((*contender, rounds));
         }
     }
 
-    /// The median of the rounds' ratios, their range, and whether it reaches what was set.
-    fn ratio(&self, contender: Contender, ours: &[Figures], theirs: &[Figures]) -> String {
-        let mut ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours.main / theirs.main).collect();
-        ratios.sort_by(f64::total_cmp);
-        let median = median(ratios.iter().copied());
-        let range = format!("{:.2}–{:.2}", ratios.first().unwrap_or(&f64::NAN), ratios.last().unwrap_or(&f64::NAN));
-        let target = match self.target(contender) {
-            Some((wanted, true)) => format!("≥ {wanted} {}", if median >= wanted { "✓" } else { "✗" }),
-            Some((wanted, false)) => format!("≤ {wanted} {}", if median <= wanted { "✓" } else { "✗" }),
-            None => String::new(),
+    /// The medians of the rounds' ratios, with the range of the first, and whether they reach what was set.
+    fn compared(&self, (who, ours): (Contender, &[Figures]), contender: Contender, theirs: &[Figures]) -> String {
+        let ratios = |column| {
+            let both = ours.iter().zip(theirs);
+            both.filter_map(move |(ours, theirs)| Some(ours.get(column)? / theirs.get(column)?))
         };
-        format!("{median:>6.2} × ({range})  {target}")
+        let of = |column| median_of(ratios(column));
+        let (least, most) = ratios(Column::Main)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), ratio| (least.min(ratio), most.max(ratio)));
+        let main = format!("{:.2} × ({least:.2}–{most:.2})", of(Column::Main).unwrap_or(f64::NAN));
+        let ratio = |column| of(column).map_or(String::new(), |ratio| format!("{ratio:.2} ×"));
+        let targets = self.targets(who, contender);
+        format!("{main:<20} {:>6} {:>6}  {}", ratio(Column::Second), ratio(Column::Cpu), verdicts(&targets, of))
     }
 
-    /// What the ratio is to be, and whether at least or at most.
-    fn target(&self, contender: Contender) -> Option<(f64, bool)> {
+    /// What the figures themselves are to be.
+    fn aims(&self) -> Vec<Target> {
+        use Column::{Main, Second};
+        match self.work {
+            Work::Idle => vec![Target(Main, AtMost(6144.0)), Target(Second, AtMost(6144.0))],
+            Work::Subs => vec![Target(Main, AtMost(100.0)), Target(Second, AtMost(1000.0))],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the ratios to a contender are to be.
+    fn targets(&self, ours: Contender, contender: Contender) -> Vec<Target> {
+        use Column::{Cpu, Main, Second};
+        let asynchronous = |contender| matches!(contender, Contender::Tokio | Contender::TokioMt);
         match (self.work, self.transport, contender) {
-            (Work::Thr, Transport::Inproc, Contender::Libzmq) => Some((4.0, true)),
-            (Work::Thr, transport, Contender::Libzmq) => Some((
-                match self.size {
+            (Work::Thr, _, contender) if asynchronous(contender) => vec![Target(Main, AtMost(1.25))],
+            (Work::Lat, Transport::Tcp, Contender::Libzmq) if asynchronous(ours) => vec![Target(Main, AtMost(0.6))],
+            (Work::Thr, transport, Contender::Libzmq) => {
+                let rate = match self.size {
+                    _ if transport == Transport::Inproc => 4.0,
                     0..=255 => 5.0,
                     256..=8192 if transport == Transport::Ipc => 4.0,
                     256..=8192 => 3.0,
                     8193..=65536 => 2.5,
                     65537..=262_144 => 1.2,
                     _ => 1.0,
-                },
-                true,
-            )),
-            (Work::Lat, Transport::Tcp, Contender::Raw) => Some((1.2, false)),
-            (Work::Lat, Transport::Ipc | Transport::Inproc, Contender::Libzmq) => Some((0.4, false)),
-            (Work::Fan, _, Contender::Libzmq) => Some((5.0, true)),
-            (Work::In | Work::Rtr, _, Contender::Libzmq) => Some((4.0, true)),
-            (Work::Gap, _, Contender::Libzmq) => Some((1.0, true)),
-            _ => None,
+                };
+                let mut targets = vec![Target(Main, AtLeast(rate))];
+                if self.size <= 255 {
+                    targets.push(Target(Cpu, AtMost(0.3)));
+                }
+                targets
+            }
+            (Work::Lat, Transport::Tcp, Contender::Raw) => vec![Target(Main, AtMost(1.2)), Target(Second, AtMost(1.2))],
+            (Work::Lat, Transport::Ipc | Transport::Inproc, Contender::Libzmq) => vec![Target(Main, AtMost(0.4))],
+            (Work::Fan, _, Contender::Libzmq) => vec![Target(Main, AtLeast(5.0))],
+            (Work::In | Work::Rtr, _, Contender::Libzmq) => vec![Target(Main, AtLeast(4.0))],
+            (Work::Gap, _, Contender::Libzmq) => vec![Target(Main, AtLeast(1.0)), Target(Second, AtMost(1.0))],
+            _ => Vec::new(),
         }
     }
 
@@ -202,8 +259,31 @@ impl Row {
     }
 
     fn second_text(&self, value: f64) -> String {
-        if self.work == Work::Idle { format!("{value:.0} B") } else { nanos_text(value) }
+        match self.work {
+            Work::Idle => format!("peer {value:.0} B"),
+            Work::Subs => format!("match {value:.0} ns"),
+            Work::Gap => format!("p50 {}", nanos_text(value)),
+            _ => format!("p99 {}", nanos_text(value)),
+        }
     }
+}
+
+/// Each target, with whether it is reached.
+fn verdicts(targets: &[Target], of: impl Fn(Column) -> Option<f64>) -> String {
+    let verdict = |Target(column, limit): &Target| {
+        let name = match column {
+            Column::Main => "",
+            Column::Second => "and ",
+            Column::Cpu => "CPU ",
+        };
+        let value = of(*column).unwrap_or(f64::NAN);
+        let (sign, limit, reached) = match limit {
+            AtLeast(limit) => ('≥', limit, value >= *limit),
+            AtMost(limit) => ('≤', limit, value <= *limit),
+        };
+        format!("{name}{sign} {limit} {}", if reached { '✓' } else { '✗' })
+    };
+    targets.iter().map(verdict).collect::<Vec<_>>().join(", ")
 }
 
 fn nanos_text(nanos: f64) -> String {
@@ -211,11 +291,13 @@ fn nanos_text(nanos: f64) -> String {
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
+    median_of(values).unwrap_or(f64::NAN)
+}
+
+/// None of nothing.
+fn median_of(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        len if len % 2 == 1 => values[len / 2],
-        len => (values[len / 2 - 1] + values[len / 2]) / 2.0,
-    }
+    let (below, above) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
+    Some((below + above) / 2.0)
 }

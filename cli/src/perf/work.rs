@@ -1,7 +1,8 @@
 //! Workloads: each a pair of roles that run in processes of their own, or, over inproc, in threads of one.
 //!
-//! A payload of 8 bytes or more begins with its number, which the receiver checks; the last message's is [`LAST`].
+//! A payload begins with its number, which the receiver checks; the last message's is [`LAST`].
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,6 +38,22 @@ pub enum Work {
     Subs,
 }
 
+impl Work {
+    pub fn name(self) -> &'static str {
+        match self {
+            Work::Thr => "thr",
+            Work::Lat => "lat",
+            Work::Fan => "fan",
+            Work::In => "in",
+            Work::Rtr => "rtr",
+            Work::Gap => "gap",
+            Work::Conn => "conn",
+            Work::Idle => "idle",
+            Work::Subs => "subs",
+        }
+    }
+}
+
 /// The details of a run; the same for both roles.
 #[derive(Clone, Debug, Serialize, Deserialize, clap::Args)]
 pub struct Plan {
@@ -61,18 +78,26 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Sleeps until round trip `count` is due, if they come at a fixed rate; answers when its clock starts. At a high
-    /// rate that is when it is due, so that a late one counts as late; at a low one it would measure how late this
-    /// thread's own sleep ends.
-    pub fn wait_for_turn(&self, start: Instant, count: u64) -> Instant {
-        let Some(due) = self.due(count) else { return Instant::now() };
-        thread::sleep((start + due).saturating_duration_since(Instant::now()));
-        if self.rate > LOW_RATE { start + due } else { Instant::now() }
+    /// Rests before round trip `count`, or sleeps until it is due if they come at a fixed rate; answers how late it is
+    /// because those before have taken too long. How late this thread wakes does not count: it says nothing of who is
+    /// measured.
+    pub fn wait_for_turn(&self, start: Instant, count: u64) -> Duration {
+        if self.pause_nanos > 0 {
+            thread::sleep(Duration::from_nanos(self.pause_nanos));
+        }
+        let Some(due) = (count * 1_000_000_000).checked_div(self.rate) else { return Duration::ZERO };
+        let (due, now) = (start + Duration::from_nanos(due), Instant::now());
+        if now < due {
+            // The kernel may let sleepers be late by 50 µs, half the time between the turns of a high rate.
+            let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+            thread::sleep(due - now);
+        }
+        now.saturating_duration_since(due)
     }
 
-    /// When round trip `count` is due after the start, if they come at a fixed rate.
-    pub fn due(&self, count: u64) -> Option<Duration> {
-        (count * 1_000_000_000).checked_div(self.rate).map(Duration::from_nanos)
+    /// Round trips before those that count.
+    pub fn warm_up(&self) -> u64 {
+        if self.pause_nanos > 0 || self.rate > 0 { 10 } else { 500 }
     }
 }
 
@@ -121,14 +146,14 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
             })
         }
         Work::Fan => {
-            let socket = engine.socket(SocketType::XPub, Setup { no_drop: true, verbose: true })?;
+            let socket = engine.socket(SocketType::XPub, Setup { no_drop: true, verbose: true, unlimited: false })?;
             bound(&E::bind(&socket, endpoint)?);
             let mut body = E::Body::default();
             for _ in 0..plan.peers {
                 E::recv(&socket, &mut body)?;
             }
             let cpu = cpu_seconds();
-            let mut measured = send_for::<E>(&socket, plan)?;
+            let mut measured = send_for::<E>(&socket, plan, false)?;
             thread::sleep(Duration::from_millis(200));
             measured.cpu = cpu_seconds() - cpu;
             Ok(measured)
@@ -148,7 +173,7 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
             Ok(Measured { count: plan.peers as u64, extra: Some(per_peer), ..Measured::default() })
         }
         Work::Subs => {
-            let socket = engine.socket(SocketType::XPub, Setup { no_drop: false, verbose: true })?;
+            let socket = engine.socket(SocketType::XPub, Setup { no_drop: false, verbose: true, unlimited: true })?;
             bound(&E::bind(&socket, endpoint)?);
             let (mut body, before, start) = (E::Body::default(), resident_bytes(), Instant::now());
             for _ in 0..plan.peers {
@@ -187,7 +212,7 @@ pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Resu
     let mut measured = match work {
         Work::Thr | Work::Gap => {
             let socket = open(SocketType::Push)?;
-            let measured = send_for::<E>(&socket, plan)?;
+            let measured = send_for::<E>(&socket, plan, work == Work::Gap)?;
             drop(socket);
             drop(engine);
             measured
@@ -197,7 +222,7 @@ pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Resu
                 .map(|_| {
                     let (socket, plan) = (open(SocketType::Push)?, plan.clone());
                     Ok(thread::spawn(move || -> anyhow::Result<u64> {
-                        let measured = send_for::<E>(&socket, &plan)?;
+                        let measured = send_for::<E>(&socket, &plan, false)?;
                         thread::sleep(Duration::from_millis(100));
                         Ok(measured.count)
                     }))
@@ -284,7 +309,8 @@ pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Resu
             Measured { count: plan.peers as u64, extra: Some(per_peer), ..Measured::default() }
         }
         Work::Subs => {
-            let socket = engine.socket(SocketType::Sub, Setup::default())?;
+            // libzmq drops the subscriptions beyond the mark when the connection comes.
+            let socket = engine.socket(SocketType::Sub, Setup { unlimited: true, ..Setup::default() })?;
             for number in 0..plan.peers {
                 E::subscribe(&socket, &topic(number, b't'))?;
             }
@@ -324,7 +350,7 @@ pub fn both<E: Engine>(work: Work, plan: &Plan) -> anyhow::Result<(Measured, Mea
         E::recv(&client, &mut E::Body::default())?;
         measured
     } else {
-        send_for::<E>(&client, plan)?
+        send_for::<E>(&client, plan, work == Work::Gap)?
     };
     let served = serving.join().map_err(|_| anyhow::anyhow!("the receiving thread panicked"))??;
     driven.cpu = cpu_seconds() - cpu;
@@ -336,12 +362,8 @@ fn join_all<T>(threads: Vec<thread::JoinHandle<anyhow::Result<T>>>) -> anyhow::R
 }
 
 /// Sends numbered messages until the time is over, then the last one.
-fn send_for<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Measured> {
-    let mut body = vec![0; plan.size.max(8)];
-    let timed = plan.pause_nanos > 0 || plan.rate == u64::MAX;
-    if timed {
-        body.resize(plan.size.max(16), 0);
-    }
+fn send_for<E: Engine>(socket: &E::Socket, plan: &Plan, timed: bool) -> anyhow::Result<Measured> {
+    let mut body = vec![0; plan.size];
     let (start, end) = (Instant::now(), Duration::from_millis(plan.millis));
     let every = if plan.size > 10_000 || timed { 16 } else { 256 };
     let mut count = 0u64;
@@ -400,9 +422,8 @@ fn receive_all<E: Engine>(socket: &E::Socket, senders: usize, timed: bool) -> an
 
 /// Round trips, one after the other or at a fixed rate; latency is half a round trip.
 fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Measured> {
-    let (mut body, mut answer) = (vec![0; plan.size.max(8)], E::Body::default());
+    let (mut body, mut answer) = (vec![0; plan.size], E::Body::default());
     let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
-    let warm_up = if plan.pause_nanos > 0 || plan.rate > 0 { 10 } else { 500 };
     let mut turn = |number: u64| -> anyhow::Result<()> {
         body[..8].copy_from_slice(&number.to_le_bytes());
         E::send(socket, &body)?;
@@ -410,18 +431,16 @@ fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Mea
         ensure!(E::bytes(&answer) == body, "the answer is not what was asked");
         Ok(())
     };
-    for number in 0..warm_up {
+    for number in 0..plan.warm_up() {
         turn(number)?;
     }
     let (start, end) = (Instant::now(), Duration::from_millis(plan.millis));
     let mut count = 0u64;
     while start.elapsed() < end {
-        if plan.pause_nanos > 0 {
-            thread::sleep(Duration::from_nanos(plan.pause_nanos));
-        }
-        let begun = plan.wait_for_turn(start, count);
+        let late = plan.wait_for_turn(start, count);
+        let begun = Instant::now();
         turn(count)?;
-        histogram.saturating_record(begun.elapsed().as_nanos() as u64 / 2);
+        histogram.saturating_record((late + begun.elapsed() / 2).as_nanos() as u64);
         count += 1;
     }
     Ok(Measured {
@@ -434,7 +453,7 @@ fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Mea
 
 /// A dealer that keeps [`WINDOW`] requests outstanding.
 fn window<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<u64> {
-    let (mut body, mut answer) = (vec![0; plan.size.max(8)], E::Body::default());
+    let (mut body, mut answer) = (vec![0; plan.size], E::Body::default());
     let (start, end) = (Instant::now(), Duration::from_millis(plan.millis));
     let (mut sent, mut received) = (0u64, 0u64);
     loop {
@@ -498,7 +517,5 @@ fn resident_bytes() -> u64 {
 const CONNECTORS: usize = 4;
 /// Requests a dealer keeps outstanding.
 const WINDOW: u64 = 10;
-/// Round trips per second up to which the sleep between them is left out of the latency.
-const LOW_RATE: u64 = 1000;
 const TOPIC_BYTES: usize = 20;
 const MATCHES: usize = 100_000;
