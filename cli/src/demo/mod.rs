@@ -8,6 +8,8 @@ mod table;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anyhow::ensure;
+
 use self::scenario::{Outcome, scenarios};
 use self::table::Table;
 
@@ -17,11 +19,11 @@ use self::table::Table;
 /// anything is not as it should be.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Messages of each scenario, in percent of the usual number
+    /// Messages of each scenario, in percent of the usual number; at least ten
     #[arg(long, default_value_t = 100)]
     percent: u32,
-    /// Only scenarios whose line contains this
-    #[arg(long)]
+    /// Only scenarios whose line contains this: a pattern, a transport, or process, thread or libzmq
+    #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }
 
@@ -31,12 +33,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let python = python::find();
     let mut table = Table::new();
     let mut failures = Vec::new();
-    let (mut messages, mut bytes) = (0, 0);
+    let (mut messages, mut bytes, mut ran) = (0, 0, 0);
     for scenario in scenarios(python.as_deref()) {
         let name = scenario.name();
         if args.only.as_ref().is_some_and(|only| !name.to_lowercase().contains(&only.to_lowercase())) {
             continue;
         }
+        ran += 1;
         table.begin(&scenario);
         match scenario.run(args.percent, &mut |done| table.progress(&scenario, done)) {
             Ok(outcome) => {
@@ -53,6 +56,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if python.is_none() {
         table.note("no Python with pyzmq was found, so no libzmq peer took part (Debian: python3-zmq)");
     }
+    ensure!(ran > 0, "no scenario's line contains {:?}", args.only.as_deref().unwrap_or_default());
     let seconds = start.elapsed().as_secs_f64();
     if failures.is_empty() {
         show!(
@@ -61,7 +65,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    show!("\n✗ {} of the scenarios failed:", failures.len());
+    show!("\n✗ {} of {ran} scenarios failed:", failures.len());
     for failure in failures {
         show!("  {failure}");
     }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use anyhow::{Context as _, ensure};
 use zefiro::{AnySocket, Configure as _, Context, Frame, Message, Proxy, SharedKey, SocketType};
@@ -77,37 +78,45 @@ impl Role {
     }
 }
 
-/// The message with a number: sizes from a few bytes to 1 MiB, one part or three.
+/// The message with a number: three parts, the second of nothing to 1 MiB.
 pub fn message(number: u64) -> Message {
+    let body = body(number);
+    let mut message = Message::from(format!("topic {number}"));
+    message.push_back(Frame::from(body));
+    message.push_back(body.len().to_string());
+    message
+}
+
+/// Byte `i` of the second part of message `n` is `31 i + n`, so that no two are alike and none could be moved.
+fn body(number: u64) -> &'static [u8] {
+    static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| (0..(1usize << 20) + 256).map(|at| (at * 31) as u8).collect());
     let size = match number % 1000 {
+        _ if number.is_multiple_of(5) => 0,
         999 if number % 20_000 == 19_999 => 1 << 20,
         999 => 100_000,
-        500 => 10_000,
+        501 => 10_000,
         other => (other * 7 % 300) as usize,
     };
-    let head = format!("topic {number}");
-    let body: Vec<u8> = (0..size).map(|index| (index as u64 * 31 + number) as u8).collect();
-    let sum: u32 = body.iter().map(|byte| u32::from(*byte)).sum();
-    let mut message = Message::from(head);
-    message.push_back(Frame::from(body));
-    message.push_back(sum.to_string());
-    if number.is_multiple_of(5) {
-        message = Message::from([format!("topic {number}"), String::new(), "0".into()]);
-    }
-    message
+    // 31 × 223 = 1 (modulo 256): there the bytes begin with the number's.
+    let start = (number * 223 % 256) as usize;
+    BYTES.get(start..start + size).unwrap_or_default()
 }
 
 /// Whether this is the message with the number, whole.
 pub fn check(message: &Message, number: u64) -> anyhow::Result<()> {
     let parts: Vec<&Frame> = message.frames().collect();
-    let [head, body, sum] = parts.as_slice() else {
+    let [head, body, len] = parts.as_slice() else {
         anyhow::bail!("message {number} came with {} parts, not 3", parts.len())
     };
     ensure!(head.as_slice() == format!("topic {number}").as_bytes(), "{head:?} came where number {number} was due");
-    let found: u32 = body.iter().map(|byte| u32::from(*byte)).sum();
-    ensure!(sum.as_slice() == found.to_string().as_bytes(), "message {number} came damaged");
+    let expected = self::body(number);
+    let whole = body.as_slice() == expected && len.as_slice() == expected.len().to_string().as_bytes();
+    ensure!(whole, "message {number} came damaged");
     Ok(())
 }
+
+/// Nobody subscribes to this: who gets it complains.
+const OFF_TOPIC: &str = "another topic";
 
 /// Plays a role to its end.
 pub fn play(context: &Context, role: Role, endpoint: &str, count: u64) -> anyhow::Result<()> {
@@ -188,7 +197,11 @@ pub fn play(context: &Context, role: Role, endpoint: &str, count: u64) -> anyhow
 }
 
 fn send(socket: &AnySocket, count: u64) -> anyhow::Result<()> {
+    let publishes = matches!(socket.socket_type(), SocketType::Pub | SocketType::XPub);
     for number in 0..count {
+        if publishes && number % 10 == 3 {
+            socket.send(OFF_TOPIC).map_err(zefiro::Error::from)?;
+        }
         socket.send(message(number)).map_err(zefiro::Error::from)?;
     }
     if socket.last_endpoint().is_some_and(|endpoint| endpoint.starts_with("inproc")) {

@@ -42,22 +42,24 @@ if role == "secret-rep":
 socket.connect(endpoint)
 
 def message(number):
-    if number % 5 == 0:
-        return [b"topic %d" % number, b"", b"0"]
     rest = number % 1000
-    if rest == 999:
+    if number % 5 == 0:
+        size = 0
+    elif rest == 999:
         size = 1 << 20 if number % 20000 == 19999 else 100000
-    elif rest == 500:
+    elif rest == 501:
         size = 10000
     else:
         size = rest * 7 % 300
     body = bytes((index * 31 + number) & 255 for index in range(size))
-    return [b"topic %d" % number, body, b"%d" % sum(body)]
+    return [b"topic %d" % number, body, b"%d" % size]
 
 if role in ("push", "pub", "xpub"):
     if role != "push":
         assert socket.recv() == b"\x01topic"
     for number in range(count):
+        if role != "push" and number % 10 == 3:
+            socket.send(b"another topic")
         socket.send_multipart(message(number))
 elif role == "dealer":
     for number in range(count):

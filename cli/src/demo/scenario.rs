@@ -134,6 +134,9 @@ impl Scenario {
             (Ok(_), Err(error)) => return Err(error.context("on the other side")),
             (Err(ours), Err(theirs)) => return Err(ours.context(format!("and on the other side: {theirs:#}"))),
         };
+        if socket.socket_type() != SocketType::Req {
+            expect_no_more(&socket)?;
+        }
         socket.close();
         context.close_within(PATIENCE).map_err(|unsent| anyhow::anyhow!("not sent: {unsent:?}"))?;
         Ok(outcome)
@@ -166,10 +169,21 @@ fn receive(socket: &AnySocket, count: u64, progress: &mut dyn FnMut(u64)) -> any
         }
     }
     (outcome.messages, outcome.seconds) = (count, start.elapsed().as_secs_f64());
-    if let Ok(extra) = socket.try_recv() {
-        bail!("one message too many came: {extra:?}");
-    }
     Ok(outcome)
+}
+
+/// Once the peer has gone, all that it sent is there: nothing more must be.
+fn expect_no_more(socket: &AnySocket) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !socket.peers().is_empty() {
+        ensure!(Instant::now() < deadline, "the peer has ended, its connection has not");
+        thread::sleep(Duration::from_millis(1));
+    }
+    // A stream tells that its peer has gone.
+    while let Ok(extra) = socket.try_recv() {
+        ensure!(socket.socket_type() == SocketType::Stream && extra.last().is_empty(), "one too many came: {extra:?}");
+    }
+    Ok(())
 }
 
 /// Sends numbered messages one by one and checks each answer.

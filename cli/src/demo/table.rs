@@ -41,8 +41,9 @@ impl Table {
         }
         self.shown = now;
         let rate = messages as f64 / self.begun.elapsed().as_secs_f64().max(1e-3);
-        print!("\r\x1b[2K{} {:>10} {:>11.0}/s  …", head(scenario), messages, rate);
-        let _ = std::io::stdout().flush();
+        let mut out = std::io::stdout().lock();
+        let _ = write!(out, "\r\x1b[2K{} {:>10} {:>11.0}/s  …", head(scenario), messages, rate);
+        let _ = out.flush();
     }
 
     pub fn end(&mut self, scenario: &Scenario, outcome: &Outcome) {
