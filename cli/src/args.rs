@@ -6,8 +6,22 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use zefiro::{AnySocket, Configure as _, SharedKey, SocketType};
 
+/// The command line is wrong, in a way that its parser does not see.
+#[derive(Debug)]
+pub struct Misuse(pub String);
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; see --help", self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
 /// Something failed.
 pub const EXIT_FAILURE: u8 = 1;
+/// See [`Misuse`]; clap's own.
+pub const EXIT_MISUSE: u8 = 2;
 /// The time was over, or nothing came.
 pub const EXIT_TIMEOUT: u8 = 3;
 
@@ -97,7 +111,8 @@ pub struct TalkArgs {
     /// Send a whole file as one message (repeatable)
     #[arg(long, value_name = "FILE", conflicts_with = "messages")]
     pub file: Vec<PathBuf>,
-    /// Topic to publish under, as first part, or to subscribe to (repeatable)
+    /// Topic: what a socket that sends puts in front of each message, as its first part; what sub and xsub subscribe to
+    /// (repeatable there)
     #[arg(short, long)]
     pub topic: Vec<String>,
     /// Splits messages into parts, and joins the parts of those that come
@@ -118,7 +133,7 @@ pub struct TalkArgs {
     /// Wait between messages: 100ms, 1s
     #[arg(short, long, value_parser = duration)]
     pub interval: Option<Duration>,
-    /// Answer each message with itself
+    /// Answer each message with itself (rep, router, stream; so too the two below)
     #[arg(long, conflicts_with_all = ["reply", "exec"])]
     pub echo: bool,
     /// Answer each message with this
@@ -152,11 +167,10 @@ pub struct Ends {
 impl Ends {
     /// A socket with the options, neither bound nor connected yet.
     pub fn build(&self, socket_type: SocketType, timeout: Option<Duration>) -> anyhow::Result<AnySocket> {
-        anyhow::ensure!(
-            !self.bind.is_empty() || !self.connect.is_empty(),
-            "{} needs --bind or --connect",
-            socket_type.name().to_lowercase()
-        );
+        if self.bind.is_empty() && self.connect.is_empty() {
+            let name = socket_type.name().to_lowercase();
+            return Err(Misuse(format!("{name} needs --bind ENDPOINT or --connect ENDPOINT")).into());
+        }
         build(socket_type, &self.option, self.key_file.as_ref(), timeout)
     }
 
@@ -196,6 +210,11 @@ pub fn build(
     Ok(builder.build()?)
 }
 
+/// The name of a socket type, in either case.
+pub fn socket_type(text: &str) -> Result<SocketType, String> {
+    SocketType::from_name(text.to_uppercase().as_bytes()).ok_or_else(|| "there is no such socket type".to_string())
+}
+
 /// A time to rest between two looks: not none.
 pub fn pause(text: &str) -> Result<Duration, String> {
     match duration(text)? {
@@ -208,6 +227,7 @@ pub fn pause(text: &str) -> Result<Duration, String> {
 pub fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().map_err(|_| "a time looks like 500ms or 2s".to_string())?;
     let scale = match unit {
         "us" | "µs" => 1e-6,
         "ms" => 1e-3,
@@ -215,6 +235,5 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "m" | "min" => 60.0,
         _ => return Err(format!("{unit:?} is no unit of time; use ms, s or m")),
     };
-    let number: f64 = number.parse().map_err(|_| "a time looks like 500ms or 2s".to_string())?;
     Duration::try_from_secs_f64(number * scale).map_err(|error| error.to_string())
 }

@@ -52,7 +52,11 @@ fn main() -> ExitCode {
                 say!("        {hint}");
             }
             let timed_out = error.downcast_ref::<zefiro::Error>().is_some_and(zefiro::Error::is_would_block);
-            ExitCode::from(if timed_out { args::EXIT_TIMEOUT } else { args::EXIT_FAILURE })
+            ExitCode::from(match timed_out {
+                true => args::EXIT_TIMEOUT,
+                false if error.is::<args::Misuse>() => args::EXIT_MISUSE,
+                false => args::EXIT_FAILURE,
+            })
         }
     }
 }
@@ -73,7 +77,6 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         ErrorKind::InvalidEndpoint => {
             Some("endpoints look like tcp://127.0.0.1:5555, tcp://*:5555 or ipc:///tmp/socket")
         }
-        ErrorKind::UnsupportedTransport => Some("transports are tcp, ipc, udp and inproc"),
         _ => None,
     }
 }

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use zefiro::SocketType;
 
 use crate::args::{EXIT_TIMEOUT, Ends};
@@ -17,8 +16,8 @@ pub struct Args {
     #[command(flatten)]
     ends: Ends,
     /// The type of the socket; it should suit the peer's
-    #[arg(long = "type", default_value = "dealer")]
-    socket_type: String,
+    #[arg(long = "type", value_name = "TYPE", default_value = "dealer", value_parser = crate::args::socket_type)]
+    socket_type: SocketType,
     /// End after so many events
     #[arg(short = 'n', long)]
     count: Option<u64>,
@@ -31,10 +30,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let socket_type = SocketType::from_name(args.socket_type.to_uppercase().as_bytes())
-        .with_context(|| format!("{:?} is no socket type", args.socket_type))?;
     let start = Instant::now();
-    let socket = args.ends.build(socket_type, None)?;
+    let socket = args.ends.build(args.socket_type, None)?;
     let mut monitor = socket.monitor();
     args.ends.attach(&socket)?;
     let mut seen = 0;

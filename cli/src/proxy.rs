@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use zefiro::{AnySocket, Proxy, SocketType};
 
-use crate::args::{build, pause};
+use crate::args::{build, pause, socket_type};
 
 /// Carry messages between two sockets, with live counters on a terminal
 ///
@@ -21,15 +20,17 @@ use crate::args::{build, pause};
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// The side clients use
-    frontend: String,
+    #[arg(value_parser = Side::parse)]
+    frontend: Side,
     /// The side services use
-    backend: String,
+    #[arg(value_parser = Side::parse)]
+    backend: Side,
     /// A socket that gets a copy of every message
-    #[arg(long)]
-    capture: Option<String>,
+    #[arg(long, value_name = "SOCKET", value_parser = Side::parse)]
+    capture: Option<Side>,
     /// A socket that obeys PAUSE, RESUME, TERMINATE and STATISTICS
-    #[arg(long)]
-    control: Option<String>,
+    #[arg(long, value_name = "SOCKET", value_parser = Side::parse)]
+    control: Option<Side>,
     /// Print a line of counters this often instead of updating one: 10s
     #[arg(long, value_parser = pause)]
     every: Option<Duration>,
@@ -54,18 +55,18 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let open_side = |text, options: &[String], key_file: &Option<PathBuf>| {
+    let open_side = |side: &Side, options: &[String], key_file: &Option<PathBuf>| {
         let options: Vec<String> = args.option.iter().chain(options).cloned().collect();
-        open(text, &options, key_file.as_ref().or(args.key_file.as_ref()))
+        side.open(&options, key_file.as_ref().or(args.key_file.as_ref()))
     };
     let frontend = open_side(&args.frontend, &args.frontend_option, &args.frontend_key_file)?;
     let backend = open_side(&args.backend, &args.backend_option, &args.backend_key_file)?;
     let mut proxy = Proxy::new(&frontend, &backend);
     if let Some(capture) = &args.capture {
-        proxy = proxy.capture(&open(capture, &[], args.key_file.as_ref())?);
+        proxy = proxy.capture(&capture.open(&[], args.key_file.as_ref())?);
     }
     if let Some(control) = &args.control {
-        proxy = proxy.control(&open(control, &[], args.key_file.as_ref())?);
+        proxy = proxy.control(&control.open(&[], args.key_file.as_ref())?);
     }
     let terminal = std::io::stderr().is_terminal();
     if terminal || args.every.is_some() {
@@ -97,22 +98,38 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(text: &str, options: &[String], key_file: Option<&PathBuf>) -> anyhow::Result<AnySocket> {
-    let at = text.find([':', '>']).context("a socket is given as type:endpoint (bind) or type>endpoint (connect)")?;
-    let (name, endpoint) = (&text[..at], &text[at + 1..]);
-    let socket_type =
-        SocketType::from_name(name.to_uppercase().as_bytes()).with_context(|| format!("{name:?} is no socket type"))?;
-    let socket = build(socket_type, options, key_file, None)?;
-    if text[at..].starts_with('>') {
-        socket.connect(endpoint)?;
-    } else {
-        let bound = socket.bind(endpoint)?.to_string();
-        if bound != endpoint {
-            say!("{name} bound to {bound}");
+/// A socket as it is given.
+#[derive(Clone)]
+struct Side {
+    socket_type: SocketType,
+    connects: bool,
+    endpoint: String,
+}
+
+impl Side {
+    fn parse(text: &str) -> Result<Side, String> {
+        let at = text.find([':', '>']).ok_or("a socket is given as type:endpoint (bind) or type>endpoint (connect)")?;
+        let (name, endpoint) = (&text[..at], &text[at + 1..]);
+        Ok(Side {
+            socket_type: socket_type(name)?,
+            connects: text[at..].starts_with('>'),
+            endpoint: endpoint.to_string(),
+        })
+    }
+
+    fn open(&self, options: &[String], key_file: Option<&PathBuf>) -> anyhow::Result<AnySocket> {
+        let socket = build(self.socket_type, options, key_file, None)?;
+        if self.connects {
+            socket.connect(&self.endpoint)?;
+        } else {
+            let bound = socket.bind(&self.endpoint)?.to_string();
+            if bound != self.endpoint {
+                say!("{} bound to {bound}", self.socket_type.name().to_lowercase());
+            }
         }
+        if self.socket_type == SocketType::Sub {
+            socket.subscribe("")?;
+        }
+        Ok(socket)
     }
-    if socket_type == SocketType::Sub {
-        socket.subscribe("")?;
-    }
-    Ok(socket)
 }

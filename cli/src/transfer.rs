@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use zefiro::{AnySocket, Error, ErrorKind, Event, EventKind, Frame, Message, Monitor, SocketType};
 
-use crate::args::{EXIT_TIMEOUT, Talk, TalkArgs};
+use crate::args::{EXIT_TIMEOUT, Misuse, Talk, TalkArgs};
 
 /// Talks until everything is said.
 pub fn run(talk: &Talk) -> anyhow::Result<ExitCode> {
     let (socket_type, args) = talk.parts();
+    refuse_misuse(socket_type, args)?;
     let socket = args.ends.build(socket_type, args.timeout)?;
     let mut troubles = Troubles { monitor: socket.monitor(), last: None };
     args.ends.attach(&socket)?;
@@ -49,6 +50,24 @@ pub fn run(talk: &Talk) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(EXIT_TIMEOUT));
     }
     Ok(code)
+}
+
+/// What would be left out in silence is refused.
+fn refuse_misuse(socket_type: SocketType, args: &TalkArgs) -> Result<(), Misuse> {
+    use SocketType::{Pull, Rep, Router, Stream, Sub};
+    let name = socket_type.name().to_lowercase();
+    let says = !args.messages.is_empty() || !args.file.is_empty() || args.lines.is_some();
+    let answers = args.echo || args.reply.is_some() || args.exec.is_some();
+    match socket_type {
+        Rep if !answers => Err(Misuse(format!("{name} needs --echo, --reply TEXT or --exec COMMAND"))),
+        Pull | Sub if says => Err(Misuse(format!("{name} sends no messages"))),
+        Rep | Router | Stream if says => {
+            Err(Misuse(format!("{name} sends answers only: --echo, --reply TEXT or --exec COMMAND")))
+        }
+        Rep | Router | Stream => Ok(()),
+        _ if answers => Err(Misuse(format!("--echo, --reply and --exec are for rep, router and stream, not {name}"))),
+        _ => Ok(()),
+    }
 }
 
 fn talk_as(socket: &AnySocket, socket_type: SocketType, args: &TalkArgs) -> anyhow::Result<ExitCode> {
@@ -197,7 +216,6 @@ fn ask_all(socket: &AnySocket, args: &TalkArgs) -> anyhow::Result<ExitCode> {
 
 fn answer_all(socket: &AnySocket, socket_type: SocketType, args: &TalkArgs) -> anyhow::Result<ExitCode> {
     let answers = args.echo || args.reply.is_some() || args.exec.is_some();
-    ensure!(answers || socket_type != SocketType::Rep, "rep needs --echo, --reply TEXT or --exec COMMAND");
     let mut received = 0;
     while args.count.is_none_or(|count| received < count) {
         let mut message = match socket.recv() {
