@@ -5,8 +5,8 @@
 #   PREFIX        where all goes: /usr/local, $HOME/.local, ...
 #   --libdir      where the libraries go; PREFIX/lib by default
 #   --includedir  where the headers go; PREFIX/include by default
-#   --from        where libzmq.so and libzmq.a have been built; by default target/release, where they are built now
-#                 if they are not there yet
+#   --from        where libzmq.so and libzmq.a have been built; by default target/release, where they are built now,
+#                 unless there is no cargo and they are there
 # With DESTDIR set, all is laid down under it, for packages.
 set -eu
 
@@ -40,7 +40,8 @@ includedir=$(absolute "${includedir:-$prefix/include}")
 here=$(cd "$(dirname "$0")" && pwd)
 if [ -z "$from" ]; then
     from=${CARGO_TARGET_DIR:-$here/../target}/release
-    if [ ! -e "$from/libzmq.so" ] || [ ! -e "$from/libzmq.a" ]; then
+    # Those that are there may be of older sources; cargo knows.
+    if command -v cargo >/dev/null || [ ! -e "$from/libzmq.so" ] || [ ! -e "$from/libzmq.a" ]; then
         (cd "$here" && cargo build --release --package libzmq)
     fi
 fi

@@ -13,9 +13,9 @@ use crate::args::{build, pause, socket_type};
 /// Carry messages between two sockets, with live counters on a terminal
 ///
 /// Sockets are given as TYPE:ENDPOINT to bind, or TYPE>ENDPOINT to connect:
-///   zefiro proxy xsub:tcp://*:5559 xpub:tcp://*:5560
-///   zefiro proxy router:tcp://*:5555 'dealer>tcp://worker:5556' --capture pub:tcp://*:5570
-///   zefiro proxy pull:tcp://*:5555 'push>ipc:///tmp/inside' --frontend-key-file outside.key
+///   zefiro proxy 'xsub:tcp://*:5559' 'xpub:tcp://*:5560'
+///   zefiro proxy 'router:tcp://*:5555' 'dealer>tcp://worker:5556' --capture 'pub:tcp://*:5570'
+///   zefiro proxy 'pull:tcp://*:5555' 'push>ipc:///tmp/inside' --frontend-key-file outside.key
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {

@@ -111,3 +111,12 @@ pub fn message(number: usize) -> Message {
         Message::from(format!("topic {number}"))
     }
 }
+
+/// The programs in the documents, so that they are tried.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/security.md")]
+    mod security {}
+}

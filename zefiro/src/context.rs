@@ -31,6 +31,20 @@ use crate::wait::{WaitList, Wakes, current_parker};
 ///
 /// Cloning gives another handle to the same context. Dropping the last handle does nothing to its sockets; they live
 /// until they are closed themselves.
+///
+/// ```
+/// use std::time::Duration;
+/// use zefiro::{Configure, Context, Push};
+///
+/// let context = Context::builder().io_threads(2).build();
+/// let push = Push::builder().context(&context).build()?;
+/// push.connect("ipc:///tmp/zefiro-nobody-is-there")?;
+/// push.send("in vain")?;
+/// // Ends by then, whoever does not answer, and says what did not go out.
+/// let unsent = context.close_within(Duration::from_millis(50)).unwrap_err();
+/// assert_eq!((unsent.len(), unsent[0].messages), (1, 1));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Context {
     inner: Arc<ContextInner>,

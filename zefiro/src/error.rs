@@ -212,6 +212,16 @@ impl From<Error> for io::Error {
 }
 
 /// A message that was not sent, and why. Nothing of it reached any peer.
+///
+/// ```
+/// use zefiro::{ErrorKind, Push};
+///
+/// let push = Push::new();
+/// // There is nobody to send to, nor will there be.
+/// let error = push.try_send("precious").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::WouldBlock);
+/// assert_eq!(error.into_message(), "precious");
+/// ```
 pub struct SendError(Box<(Error, Message)>);
 
 impl SendError {

@@ -22,6 +22,28 @@ pub fn proxy<F: Kind, B: Kind>(frontend: &Socket<F>, backend: &Socket<B>) -> Res
 }
 
 /// A proxy with what may belong to it.
+///
+/// ```
+/// use zefiro::{Proxy, Pull, Push};
+///
+/// let (frontend, backend) = (Pull::new(), Push::new());
+/// let (for_clients, for_workers) = (frontend.bind("tcp://127.0.0.1:*")?, backend.bind("tcp://127.0.0.1:*")?);
+/// let proxy = Proxy::new(&frontend, &backend);
+/// let statistics = proxy.statistics();
+/// let running = std::thread::spawn(move || proxy.run());
+///
+/// let (client, worker) = (Push::new(), Pull::new());
+/// client.connect(&for_clients.to_string())?;
+/// worker.connect(&for_workers.to_string())?;
+/// client.send("a task")?;
+/// assert_eq!(worker.recv()?, "a task");
+///
+/// // It ends with one of its sockets.
+/// frontend.close();
+/// let _ = running.join();
+/// assert_eq!(statistics.forward(), 1);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Proxy {
     frontend: Socket<Any>,

@@ -10,6 +10,39 @@
 //!
 //! Once [`Event::Ready`] has come, the driver encodes its messages with [`Framing`] itself.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//! use zmtp::{Config, Connection, Event, SocketType};
+//!
+//! // Two peers in one program; the bytes of each go straight to the other.
+//! let now = Instant::now();
+//! let mut push = Connection::new(Arc::new(Config::new(SocketType::Push)), now);
+//! let mut pull = Connection::new(Arc::new(Config::new(SocketType::Pull)), now);
+//! fn hear(peer: &mut Connection, mut bytes: &[u8], now: Instant) {
+//!     while !bytes.is_empty() {
+//!         let input = peer.input();
+//!         let (piece, rest) = bytes.split_at(bytes.len().min(input.capacity() - input.len()));
+//!         input.extend_from_slice(piece);
+//!         peer.handle_input(now).expect("the other is one of ours");
+//!         bytes = rest;
+//!     }
+//! }
+//! while push.has_output() || pull.has_output() {
+//!     let (from_push, from_pull) = (push.take_output(), pull.take_output());
+//!     hear(&mut pull, &from_push.unwrap_or_default(), now);
+//!     hear(&mut push, &from_pull.unwrap_or_default(), now);
+//! }
+//! assert!(matches!(pull.poll_event(), Some(Event::Ready(peer)) if peer.socket_type == Some(SocketType::Push)));
+//!
+//! let mut bytes = Vec::new();
+//! push.framing().encode(&mut bytes, b"hello", false);
+//! hear(&mut pull, &bytes, now);
+//! let Some(Event::Messages(mut messages)) = pull.poll_event() else { panic!("a message was sent") };
+//! let (frame, more) = messages.next_frame().expect("it has a frame");
+//! assert_eq!((frame.as_slice(), more), (&b"hello"[..], false));
+//! ```
+//!
 //! | module | what |
 //! |---|---|
 //! | [`connection`] | the state machine of one peer |

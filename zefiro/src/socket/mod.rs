@@ -618,6 +618,20 @@ impl<K: Publishes> Socket<K> {
     /// Waits until at least `peers` subscribers would get a message on `topic`: what is published from then on reaches
     /// them.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use zefiro::{Pub, Sub};
+    ///
+    /// let publisher = Pub::new();
+    /// let subscriber = Sub::new();
+    /// subscriber.connect(&publisher.bind("tcp://127.0.0.1:*")?.to_string())?;
+    /// subscriber.subscribe("weather")?;
+    /// publisher.wait_subscribed("weather.milan", 1, Duration::from_secs(10))?;
+    /// publisher.send("weather.milan 21 °C")?;
+    /// assert_eq!(subscriber.recv()?, "weather.milan 21 °C");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut).
     pub fn wait_subscribed(&self, topic: impl AsRef<[u8]>, peers: usize, timeout: Duration) -> Result<()> {
