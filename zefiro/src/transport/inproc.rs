@@ -166,8 +166,13 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
         state.end_duct(pipe);
         return;
     }
+    // Who had filled the pipe before may have room now, as the binder's mark is added; or is told by its reading.
+    let writable = state.pipes.take_wants_room(pipe) && state.pipes.has_room(pipe);
     let (pattern, pipes, options) = state.parts();
     pattern.on_connected(pipes, options, pipe);
+    if writable {
+        pattern.on_writable(pipes, options, pipe);
+    }
     if state.pipes.has_message(pipe) {
         state.pipe_readable(pipe, false);
     }
