@@ -52,6 +52,16 @@ impl Req {
         }
     }
 
+    /// Before a request: the reply to the one before is given up, if the options allow that, whether or not the new one
+    /// finds a peer.
+    fn give_up_reply(&mut self, options: &Options) -> Result<(), Refusal> {
+        if self.awaiting && !options.req_relaxed {
+            return Err(Refusal::State);
+        }
+        self.awaiting = false;
+        Ok(())
+    }
+
     /// Looks for the reply among what has come; drops what is not it.
     fn find_reply(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
         while self.found.is_none() {
@@ -101,9 +111,7 @@ impl Pattern for Req {
     }
 
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
-        if self.awaiting && !options.req_relaxed {
-            return Err(Refusal::State);
-        }
+        self.give_up_reply(options)?;
         let Some(id) = self.balancer.pick(pipes) else { return Err(Refusal::WouldBlock) };
         if !std::mem::take(&mut self.begun) {
             self.drop_stale(pipes);
@@ -147,9 +155,7 @@ impl Pattern for Req {
     }
 
     fn admits(&mut self, pipes: &mut Pipes, options: &Options, _first: &Frame) -> Result<(), Refusal> {
-        if self.awaiting && !options.req_relaxed {
-            return Err(Refusal::State);
-        }
+        self.give_up_reply(options)?;
         self.balancer.pick(pipes).ok_or(Refusal::WouldBlock)?;
         self.drop_stale(pipes);
         self.begun = true;
@@ -200,6 +206,18 @@ mod tests {
             bench.arrive(peer, Message::from(vec![id.clone(), Frame::new(), Frame::from(text)]));
         }
         assert_eq!(bench.recv().unwrap(), "in time");
+    }
+
+    #[test]
+    fn relaxed_a_request_that_finds_nobody_gives_up_the_one_before() {
+        let mut bench = Bench::new(Req::new());
+        bench.options.req_relaxed = true;
+        let peer = bench.attach();
+        bench.send("first").unwrap();
+        bench.end(peer);
+        assert_eq!(bench.recv(), Err(Refusal::WouldBlock));
+        assert_eq!(bench.send("second").unwrap_err().0, Refusal::WouldBlock);
+        assert_eq!(bench.recv(), Err(Refusal::State));
     }
 
     #[test]
