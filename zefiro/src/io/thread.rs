@@ -519,8 +519,15 @@ impl IoThread {
                     if meant && sooner {
                         session.closing = Some(until);
                         session.deadline = [session.deadline, until].into_iter().flatten().min();
-                        if let Some(pipe) = session.pipe() {
-                            session.core.lock().disconnect_pipe(pipe);
+                        let unbound = matches!((which, &session.origin), (Which::Endpoint(_), Origin::Accept(_)));
+                        match (&session.phase, session.pipe()) {
+                            (Phase::Established(link), Some(pipe)) if unbound => {
+                                // What has come by now is the program's; it has not asked for it yet.
+                                receive(core, link, READS_IO, false);
+                                core.lock().stop_pipe(pipe);
+                            }
+                            (_, Some(pipe)) => core.lock().disconnect_pipe(pipe),
+                            (_, None) => {}
                         }
                         self.arm(token);
                         self.end_if_idle(token);

@@ -301,17 +301,26 @@ impl State {
     /// Takes a pipe from the pattern at once, unread messages with it, while what is queued still goes out:
     /// disconnect.
     pub(crate) fn disconnect_pipe(&mut self, id: PipeId) {
-        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        let Some(pipe) = self.pipes.get(id) else { return };
         if matches!(pipe.line, Line::Duct(..)) {
             return self.end_duct(id);
         }
+        if self.stop_pipe(id) {
+            self.pipes.discard_inbox(id);
+        }
+    }
+
+    /// Nothing goes into a pipe or comes from it any more; what is queued still goes out, and what has come can be read:
+    /// unbind. Answers whether it was not so before.
+    pub(crate) fn stop_pipe(&mut self, id: PipeId) -> bool {
+        let Some(pipe) = self.pipes.get_mut(id) else { return false };
         if std::mem::replace(&mut pipe.closing, true) {
-            return;
+            return false;
         }
         let (pattern, pipes, options) = self.parts();
         pattern.on_ended(pipes, options, id);
-        self.pipes.discard_inbox(id);
         self.notify_send();
+        true
     }
 
     /// The socket was closed: unread messages go, what is queued stays for as long as linger says.
