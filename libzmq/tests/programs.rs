@@ -163,6 +163,7 @@ programs! {
     unload;
     reload;
     descriptors;
+    details;
     leaving;
     scarce_memory;
 }
