@@ -68,7 +68,7 @@ mod sys;
 #[cfg(zefiro_faults)]
 /// System calls that fail at random, in test builds.
 pub mod faults {
-    pub use crate::sys::faults::{arm, count, disarm};
+    pub use crate::sys::faults::{Made, arm, count, disarm, made};
 }
 mod transport;
 mod wait;

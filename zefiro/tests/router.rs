@@ -4,6 +4,8 @@ mod util;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use util::{LONG, socket};
@@ -73,6 +75,20 @@ fn notices_tell_of_peers_that_come_and_go_over_streams() {
         dealer.close();
         assert_eq!(router.recv().unwrap(), ["ann", ""]);
     }
+}
+
+#[test]
+fn who_waits_already_is_told_of_who_comes() {
+    let context = Context::new();
+    // A wait without an end, which would be told of it, too.
+    let router = Router::builder().context(&context).router_notify(1u32).build().unwrap();
+    let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let (came, told) = channel();
+    let waiting = router.clone();
+    thread::spawn(move || came.send(waiting.recv()));
+    let dealer = Dealer::builder().context(&context).routing_id("ann").build().unwrap();
+    dealer.connect(&endpoint).unwrap();
+    assert_eq!(told.recv_timeout(LONG).unwrap().unwrap(), ["ann", ""]);
 }
 
 #[test]

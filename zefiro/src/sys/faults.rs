@@ -5,7 +5,7 @@
 //! memory and which the kernel only reports for wrong arguments.
 
 #[cfg(zefiro_faults)]
-pub use self::injected::{arm, count, disarm};
+pub use self::injected::{Made, arm, count, disarm, made};
 #[cfg(zefiro_faults)]
 pub(crate) use self::injected::{fail, shorten, spurious};
 
@@ -66,6 +66,27 @@ mod injected {
         COUNT.load(Ordering::Relaxed)
     }
 
+    /// Calls made so far, failed ones included.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[allow(missing_docs, reason = "each is what its name says")]
+    pub struct Made {
+        pub reads: u64,
+        pub writes: u64,
+        /// Descriptors added to a selector.
+        pub registrations: u64,
+    }
+
+    static READS: AtomicU64 = AtomicU64::new(0);
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    static REGISTRATIONS: AtomicU64 = AtomicU64::new(0);
+
+    /// How many calls were made so far.
+    pub fn made() -> Made {
+        let [reads, writes, registrations] =
+            [&READS, &WRITES, &REGISTRATIONS].map(|count| count.load(Ordering::Relaxed));
+        Made { reads, writes, registrations }
+    }
+
     /// SplitMix64, shared by all threads.
     fn random() -> u64 {
         let state = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -82,6 +103,12 @@ mod injected {
 
     /// The errno that the call fails with, if it does.
     pub(crate) fn fail(call: Call) -> rustix::io::Result<()> {
+        match call {
+            Call::Read => READS.fetch_add(1, Ordering::Relaxed),
+            Call::Write => WRITES.fetch_add(1, Ordering::Relaxed),
+            Call::Register => REGISTRATIONS.fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
         let (fatal, harmless): (&[Errno], &[Errno]) = match call {
             Call::Read => (
                 &[Errno::CONNRESET, Errno::TIMEDOUT, Errno::NOMEM, Errno::CONNREFUSED, Errno::NOBUFS, Errno::IO],
