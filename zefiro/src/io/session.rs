@@ -55,6 +55,8 @@ pub(crate) struct Session {
     admitted: Option<Answer>,
     /// The peer was refused: nothing it says is of interest any more.
     pub(crate) refused: bool,
+    /// What the stream is watched for during the handshake.
+    greeting_interest: Interest,
     /// When the session wants to be looked at: the end of a wait, of an attempt, of the handshake, of lingering.
     pub(crate) deadline: Option<Instant>,
 }
@@ -125,6 +127,7 @@ impl Session {
             negotiation: None,
             admitted: None,
             refused: false,
+            greeting_interest: Interest::READ,
             deadline: None,
         }
     }
@@ -219,6 +222,7 @@ impl Session {
         }
         (self.asked, self.admitted, self.refused) = (None, None, false);
         self.negotiation = None;
+        self.greeting_interest = Interest::READ;
         let config = Arc::new(config_of(&self.core, &options, matches!(self.origin, Origin::Accept(_))));
         let connection = Connection::new(config, now);
         self.deadline = connection.next_deadline();
@@ -244,7 +248,7 @@ impl Session {
     pub(crate) fn greet(&mut self, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<Greeted, Loss> {
         let read = self.read_greeting(io, now)?;
         let asked = self.ask(io, token, now);
-        self.write_greeting()?;
+        self.write_greeting(io, token)?;
         read?;
         asked?;
         Ok(self.look_whether_greeted())
@@ -253,6 +257,10 @@ impl Session {
     /// Reads what is there; the inner result is what the protocol made of it.
     fn read_greeting(&mut self, io: &IoHandle, now: Instant) -> Result<Result<(), Loss>, Loss> {
         let Phase::Greeting(stream, connection, _) = &mut self.phase else { return Ok(Ok(())) };
+        if connection.is_ready() {
+            // What the last word waits for is room for it. What the peer sends meanwhile waits in the kernel.
+            return Ok(Ok(()));
+        }
         // Who talks on without end, as one that was refused may, does not keep the thread from the others.
         for _ in 0..READS_IO {
             io.memory.lend_to(connection);
@@ -283,7 +291,9 @@ impl Session {
         Ok(Ok(()))
     }
 
-    fn write_greeting(&mut self) -> Result<(), Loss> {
+    /// Writes what is due, and has the rest of it written as soon as the kernel has room: a peer that waits for it says
+    /// nothing that would bring this thread here again.
+    fn write_greeting(&mut self, io: &IoHandle, token: u64) -> Result<(), Loss> {
         let Phase::Greeting(stream, connection, unwritten) = &mut self.phase else { return Ok(()) };
         if let Some(output) = connection.take_output() {
             unwritten.extend_from_slice(&output);
@@ -302,15 +312,22 @@ impl Session {
                 Err(error) => return Err(Loss::Io(error)),
             }
         }
+        let blocked = !unwritten.is_empty();
+        let interest = Interest { read: !(blocked && connection.is_ready()), write: blocked, once: false };
+        if std::mem::replace(&mut self.greeting_interest, interest) != interest {
+            io.selector.modify(&*stream, token, interest).map_err(Loss::Io)?;
+        }
         Ok(())
     }
 
     fn look_whether_greeted(&mut self) -> Greeted {
         let Phase::Greeting(_, connection, unwritten) = &mut self.phase else { return Greeted::NotYet };
+        if connection.is_ready() && !unwritten.is_empty() {
+            // The time for the handshake goes on, until the peer has been told all of it.
+            return Greeted::NotYet;
+        }
         self.deadline = connection.next_deadline();
-        // The handshake is a few hundred bytes: a fresh stream always has room for them, but be safe.
         if connection.is_ready()
-            && unwritten.is_empty()
             && let Some(Event::Ready(info)) = connection.poll_event()
         {
             return Greeted::Ready(Box::new(info));
@@ -365,7 +382,7 @@ impl Session {
         let Phase::Greeting(_, connection, _) = &mut self.phase else { return Ok(()) };
         let gone_on = connection.negotiated(step, now).map_err(Loss::Protocol);
         let asked = self.ask(io, token, now);
-        self.write_greeting()?;
+        self.write_greeting(io, token)?;
         gone_on.and(asked)
     }
 
@@ -376,7 +393,7 @@ impl Session {
         let Some(answer) = self.asked.as_ref().and_then(Asked::answer) else { return Ok(self.look_whether_greeted()) };
         self.asked = None;
         let decided = self.decide(answer.map_err(Loss::Answer)?, now);
-        self.write_greeting()?;
+        self.write_greeting(io, token)?;
         decided?;
         Ok(self.look_whether_greeted())
     }

@@ -640,6 +640,10 @@ impl IoThread {
             Phase::Waiting => self.attempt(token),
             Phase::Dialing(_) => self.dialling_late(token, now),
             Phase::Proxying(..) => self.proxy_failed(token, &ErrorKind::TimedOut.into()),
+            // It has heard all, and does not read the answer.
+            Phase::Greeting(_, connection, _) if connection.is_ready() => {
+                self.handshake_lost(token, Loss::Protocol(zmtp::Error::HandshakeTimeout));
+            }
             Phase::Greeting(_, connection, _) => match connection.handle_timeout(now) {
                 Ok(()) => {
                     session.deadline = connection.next_deadline();
