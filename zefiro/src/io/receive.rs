@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::MutexGuard;
 use zmtp::{Event, Frame, SocketType};
 
 use super::Command;
@@ -14,6 +13,7 @@ use crate::counters::DropReason;
 use crate::lock::give_way;
 use crate::message::Message;
 use crate::pipe::outbox::WriteState;
+use crate::pipe::sync::SleepingGuard as MutexGuard;
 use crate::pipe::{Line, group_message, subscription_message};
 use crate::socket::core::{Locked, SocketCore, State};
 use crate::sys::net;
@@ -47,36 +47,41 @@ pub(crate) fn receive(core: &Arc<SocketCore>, link: &Arc<Link>, reads: usize, le
     arrived
 }
 
-/// The protocol's timers may be due: reads what the kernel has, then lets them fire. Only the I/O thread does this.
-pub(crate) fn check_timers(core: &Arc<SocketCore>, link: &Arc<Link>, now: Instant) {
-    link.reader.lock().timer = None;
-    let mut outcome = Ok(Progress::Nothing);
+/// The protocol's timers may be due: reads what the kernel has, then lets them fire. Only the I/O thread does this, and
+/// it does not wait for another thread that reads just now, on which others would wait then: `false`, and it is to look
+/// again soon.
+pub(crate) fn check_timers(core: &Arc<SocketCore>, link: &Arc<Link>, now: Instant) -> bool {
     for _ in 0..READS_IO {
-        outcome = read_once(core, link, link.reader.lock(), false);
-        if !matches!(outcome, Ok(Progress::More)) {
-            break;
+        let Some(reader) = link.reader.try_lock() else { return false };
+        match read_once(core, link, reader, false) {
+            Ok(Progress::More) => {}
+            Ok(_) => break,
+            Err(loss) => {
+                lose(core, link, loss);
+                return true;
+            }
         }
     }
-    let mut reader = link.reader.lock();
-    let outcome = outcome.and_then(|_| {
-        let Protocol::Zmtp(connection) = &mut reader.protocol else { return Ok(()) };
-        let standing = core.lock().standing_of(link);
-        if connection.is_peer_late(now) && standing.excuses_silence(link) {
-            connection.peer_lives();
-        }
-        let handled = connection.handle_timeout(now).map_err(Loss::Protocol);
-        if standing.blocked {
-            // A ping would only wait behind what is not read.
-            let _ = connection.take_output();
-        }
-        handled
-    });
-    if let Err(loss) = outcome {
+    let Some(mut reader) = link.reader.try_lock() else { return false };
+    reader.timer = None;
+    let Protocol::Zmtp(connection) = &mut reader.protocol else { return true };
+    let standing = core.lock().standing_of(link);
+    if connection.is_peer_late(now) && standing.excuses_silence(link) {
+        connection.peer_lives();
+    }
+    let handled = connection.handle_timeout(now);
+    if standing.blocked {
+        // A ping would only wait behind what is not read.
+        let _ = connection.take_output();
+    }
+    if let Err(error) = handled {
         drop(reader);
-        return lose(core, link, loss);
+        lose(core, link, Loss::Protocol(error));
+        return true;
     }
     arm_timer(link, &mut reader);
     hand_over(core, link, reader, false);
+    true
 }
 
 /// What a link's silence may be due to.

@@ -627,7 +627,10 @@ impl IoThread {
             if let Some(until) = closing {
                 self.timers.add(until, token);
             }
-            return check_timers(&core, &link, now);
+            if !check_timers(&core, &link, now) {
+                self.timers.add(now + READER_PAUSE, token);
+            }
+            return;
         }
         match session.deadline {
             Some(deadline) if deadline <= now => {}
@@ -726,6 +729,9 @@ const DATAGRAM_BYTES: usize = 64 * 1024;
 
 /// How long accepting rests after the system refused.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the protocol's timers of a link rest that another thread is just reading.
+const READER_PAUSE: Duration = Duration::from_millis(1);
 
 const DISCARD_BYTES: usize = 64 * 1024;
 const DISCARD_READS: usize = 16;

@@ -86,6 +86,11 @@ impl Far {
         assert_eq!(net::write(&self.stream, bytes).unwrap(), bytes.len());
     }
 
+    /// Ends the stream.
+    pub(crate) fn leave(&self) {
+        net::shutdown(&self.stream);
+    }
+
     /// Waits until so many bytes have come.
     pub(crate) fn read(&self, count: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(count);

@@ -7,6 +7,7 @@ use crate::io::thread::bench::{Bench, explore, outbox, send};
 use crate::message::Message;
 use crate::pipe::Pipe;
 use crate::pipe::outbox::WriteState;
+use crate::socket::Wait;
 use crate::socket::core::State;
 use crate::sys::now;
 
@@ -130,6 +131,27 @@ fn a_command_is_written_before_or_after_a_message() {
     explore(PREEMPTIONS, || commands_go_between(without_coins));
 }
 
+/// The peer ends the stream while one thread writes to it in a way of its own; the I/O thread, which does not wait for it,
+/// ends the pipe all the same.
+fn the_peer_leaves(write: fn(&Arc<SocketCore>, &Arc<Link>)) {
+    let (bench, far) = Bench::new(|_| {}, |_| {});
+    let (core, link) = (bench.core.clone(), bench.link.clone());
+    let other = thread::spawn(move || write(&core, &link));
+    far.leave();
+    while bench.core.lock().pipes.get(bench.link.pipe).is_some() {
+        thread::yield_now();
+    }
+    other.join().unwrap();
+    bench.finish();
+}
+
+#[test]
+fn a_stream_that_ends_while_a_thread_writes_is_ended() {
+    explore(PREEMPTIONS, || {
+        the_peer_leaves(|core, _| drop(core.send(&mut Message::from(b"a"), Wait::No)));
+    });
+}
+
 // The models have teeth. What follows does by hand what the code does, and one thing wrong.
 
 /// Puts a message in the outbox and becomes its writer, if it has none.
@@ -214,6 +236,27 @@ fn queueing_without_telling_must_fail() {
             }
         };
         another_sends(write, 1);
+    });
+}
+
+/// Who has written leaves without telling the I/O thread that it found it busy.
+#[test]
+#[should_panic(expected = "maximum number of branches")]
+fn leaving_without_a_word_must_fail() {
+    explore(PREEMPTIONS, || {
+        the_peer_leaves(|core, link| {
+            let batch = {
+                let mut state = core.lock();
+                if state.pipes.get(link.pipe).is_some() { begin(&mut state, link, b"a") } else { None }
+            };
+            let Some(mut batch) = batch else { return };
+            let _ = write_out(link, &mut batch);
+            let mut state = core.lock();
+            let Some((pipe, pool, _)) = state.pipes.get_with_memory(link.pipe) else { return };
+            let outbox = outbox(pipe);
+            outbox.finish(pool, batch);
+            outbox.set_state(WriteState::Idle);
+        });
     });
 }
 
