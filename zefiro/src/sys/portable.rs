@@ -97,11 +97,15 @@ impl Selector {
         poll(&mut fds, timeout.as_ref())?;
         self.bell.report(ready);
         let mut entries = self.entries.lock();
-        for (polled, (key, ..)) in fds.iter().skip(1).zip(&watched) {
+        for (polled, (key, fd, _)) in fds.iter().skip(1).zip(&watched) {
             let flags = polled.revents();
             let broken = flags.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
-            let (read, write) = (broken || flags.contains(PollFlags::IN), broken || flags.contains(PollFlags::OUT));
-            if let Some(entry) = entries.get_mut(key).filter(|_| read || write) {
+            // Meanwhile the number may have become that of another descriptor, and what is watched may have changed.
+            let Some(entry) = entries.get_mut(key).filter(|entry| Arc::ptr_eq(&entry.fd, fd)) else { continue };
+            let Interest { read, write, .. } = entry.interest;
+            let read = broken && (read || write) || read && flags.contains(PollFlags::IN);
+            let write = broken && (read || write) || write && flags.contains(PollFlags::OUT);
+            if read || write {
                 ready.push(Ready { token: entry.token, read, write });
                 if entry.interest.once {
                     entry.interest = Interest::NONE;
