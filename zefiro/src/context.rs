@@ -462,7 +462,7 @@ struct Metric {
     values: fn(&Counters) -> Vec<(&'static str, u64)>,
 }
 
-const METRICS: [Metric; 6] = [
+const METRICS: [Metric; 8] = [
     Metric {
         name: "sent_messages_total",
         kind: "counter",
@@ -474,6 +474,18 @@ const METRICS: [Metric; 6] = [
         kind: "counter",
         help: "Payload bytes of those.",
         values: |counters| vec![("", counters.sent_bytes)],
+    },
+    Metric {
+        name: "delivered_messages_total",
+        kind: "counter",
+        help: "Messages handed to the kernel, or to the peer within the process.",
+        values: |counters| vec![("", counters.delivered)],
+    },
+    Metric {
+        name: "arrived_messages_total",
+        kind: "counter",
+        help: "Messages that came from peers.",
+        values: |counters| vec![("", counters.arrived)],
     },
     Metric {
         name: "received_messages_total",
@@ -501,6 +513,7 @@ const METRICS: [Metric; 6] = [
                 ("reason=\"oversize\"", dropped.oversize),
                 ("reason=\"filtered\"", dropped.filtered),
                 ("reason=\"conflated\"", dropped.conflated),
+                ("reason=\"unread\"", dropped.unread),
             ]
         },
     },

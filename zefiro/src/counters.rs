@@ -1,7 +1,9 @@
 //! Counters: what became of every message, per socket and per peer.
 //!
-//! They obey a conservation law: for a sender, `sent` = handed to the kernel or the peer + queued + dropped by reason;
-//! for a receiver, what arrived = `received` + queued + dropped by reason.
+//! They obey a conservation law, for each socket and at any time: `sent` = `delivered` + `queued_out` + dropped, and
+//! `arrived` = `received` + `queued_in` + dropped. Drops for the high-water mark, as unroutable or oversize come before
+//! and are in neither; all others belong to the side on which they can happen. What SUB and XSUB tell publishers, and
+//! the likes of it, are no messages here.
 
 /// What a socket, or one of its peers, has done so far.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -11,6 +13,10 @@ pub struct Counters {
     pub sent: u64,
     /// Payload bytes of those.
     pub sent_bytes: u64,
+    /// Messages handed to the kernel, or to the peer within the process.
+    pub delivered: u64,
+    /// Messages that came from peers. What an XPUB gets to read counts when it is read.
+    pub arrived: u64,
     /// Messages handed to the program.
     pub received: u64,
     /// Payload bytes of those.
@@ -41,6 +47,8 @@ pub struct Dropped {
     pub filtered: u64,
     /// A newer message took its place (conflate).
     pub conflated: u64,
+    /// The socket was closed, or the endpoint disconnected, before the program read it.
+    pub unread: u64,
 }
 
 impl Dropped {
@@ -53,6 +61,7 @@ impl Dropped {
             + self.oversize
             + self.filtered
             + self.conflated
+            + self.unread
     }
 }
 
@@ -66,6 +75,7 @@ pub(crate) enum DropReason {
     Oversize,
     Filtered,
     Conflated,
+    Unread,
 }
 
 impl Counters {
@@ -87,6 +97,17 @@ impl Counters {
         self.received_bytes = self.received_bytes.saturating_sub(bytes);
     }
 
+    /// One was accepted for a peer that is gone.
+    pub(crate) fn sent_to_nobody(&mut self, bytes: u64) {
+        self.sent(bytes);
+        self.drop(DropReason::PeerGone, 1);
+    }
+
+    /// So many that arrived were none for the program to see.
+    pub(crate) fn unarrived(&mut self, messages: u64) {
+        self.arrived = self.arrived.saturating_sub(messages);
+    }
+
     pub(crate) fn drop(&mut self, reason: DropReason, messages: u64) {
         let counter = match reason {
             DropReason::HighWaterMark => &mut self.dropped.high_water_mark,
@@ -96,6 +117,7 @@ impl Counters {
             DropReason::Oversize => &mut self.dropped.oversize,
             DropReason::Filtered => &mut self.dropped.filtered,
             DropReason::Conflated => &mut self.dropped.conflated,
+            DropReason::Unread => &mut self.dropped.unread,
         };
         *counter += messages;
     }

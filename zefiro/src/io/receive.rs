@@ -200,6 +200,7 @@ pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, mut reader: Mu
         match event {
             // What groups are asked for is told by commands; a message that looks like one of ours is not.
             Event::Messages(run) if core.socket_type == SocketType::Radio => {
+                state.pipes.counters.arrived += run.messages() as u64;
                 state.pipes.count_dropped(DropReason::Filtered, run.messages() as u64);
             }
             Event::Messages(run) => state.deliver_run(link.pipe, run, leader),

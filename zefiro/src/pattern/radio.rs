@@ -98,7 +98,11 @@ impl Pattern for Radio {
     fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         let mut message = Message::new();
         while pipes.read(id, &mut message) {
-            match group_request(&message) {
+            let request = group_request(&message);
+            if request.is_some() {
+                pipes.unarrived(id);
+            }
+            match request {
                 Some((true, group)) if self.asks_too_much(options, id, &group) => pipes.expel(id, "groups"),
                 Some((true, group)) => self.join(id, group),
                 Some((false, group)) => self.leave(id, &group),

@@ -73,7 +73,7 @@ impl Pattern for Rep {
     fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: &mut Message) -> Result<(), Refusal> {
         let Some(id) = self.asked_by.take() else { return Err(Refusal::State) };
         if !pipes.is_open(id) {
-            pipes.count_dropped(DropReason::PeerGone, 1);
+            pipes.counters.sent_to_nobody(message.byte_len() as u64);
         } else if !pipes.has_room(id) {
             pipes.count_dropped(DropReason::HighWaterMark, 1);
         } else {

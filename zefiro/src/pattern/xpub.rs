@@ -170,7 +170,10 @@ impl XPub {
                 unread.bytes += message.byte_len();
                 self.push_shown(message, origin);
             }
-            Origin::Upstream if self.silent => pipes.count_dropped(DropReason::Filtered, 1),
+            Origin::Upstream if self.silent => {
+                pipes.counters.arrived += 1;
+                pipes.count_dropped(DropReason::Filtered, 1);
+            }
             Origin::Upstream if mark > 0 && self.shown.len() >= mark => {
                 pipes.count_dropped(DropReason::HighWaterMark, 1);
             }
@@ -302,6 +305,7 @@ impl Pattern for XPub {
     fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         let mut message = Message::new();
         while pipes.read(id, &mut message) {
+            pipes.unarrived(id);
             let rest = take_requests(std::mem::take(&mut message), options.only_first_subscribe, |part| {
                 if let Some(origin) = self.requested(pipes, options, id, &part) {
                     self.show(pipes, options, Message::from(part), origin);
@@ -335,6 +339,7 @@ impl Pattern for XPub {
                 count_read(&mut self.unread, peer, &message);
             }
         }
+        pipes.counters.arrived += 1;
         pipes.counters.received(message.byte_len() as u64);
         *out = message;
         Ok(())

@@ -247,8 +247,8 @@ mod tests {
         for text in &texts {
             bench.send(text, &mut [&mut one, &mut other]);
         }
-        let (kept, lost) = one.reclaim(&mut bench.pool, &mut bench.broadcast);
-        assert_eq!((kept.len(), lost), (1000, 0));
+        let gone = one.reclaim(&mut bench.pool, &mut bench.broadcast);
+        assert_eq!((gone.kept.len(), gone.lost, gone.delivered), (1000, 0, 0));
         assert_eq!(bench.written(&mut other).0, texts);
     }
 }

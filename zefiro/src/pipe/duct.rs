@@ -24,6 +24,10 @@ struct Shared {
     /// Messages acknowledged by the reader, over all time.
     acknowledged: u64,
     reader_gone: bool,
+    /// Messages that nobody read before the reader went, or that came after.
+    lost: u64,
+    /// Messages in whose place a newer one came.
+    superseded: u64,
     writer_mark: usize,
     /// The reader's part of the limit; `None` until there is a reader.
     reader_mark: Option<usize>,
@@ -45,11 +49,20 @@ impl Shared {
 pub(crate) struct DuctWriter {
     duct: Arc<Duct>,
     written: u64,
+    /// Those of them that are the engine's own.
+    requests: u64,
     acknowledged: u64,
     /// Both sides' marks as far as this side knows them.
     limit: usize,
     unlimited: bool,
     conflate: bool,
+}
+
+/// What became of messages that were written.
+pub(crate) struct Fate {
+    pub(crate) delivered: u64,
+    pub(crate) lost: u64,
+    pub(crate) superseded: u64,
 }
 
 /// The reading end.
@@ -58,6 +71,10 @@ pub(crate) struct DuctReader {
     local: VecDeque<Message>,
     /// How many messages the last look found.
     found: usize,
+    /// Messages taken from the queue since that was last asked.
+    fresh: u64,
+    /// Messages taken from the queue that nobody will read.
+    unread: u64,
     read: u64,
     acknowledged: u64,
     limit: usize,
@@ -76,13 +93,15 @@ pub(crate) fn duct(writer_mark: usize, conflate: bool) -> (DuctWriter, DuctReade
         duct: duct.clone(),
         local: VecDeque::new(),
         found: 0,
+        fresh: 0,
+        unread: 0,
         read: 0,
         acknowledged: 0,
         limit: 0,
         rouse: false,
     };
     let unlimited = writer_mark == 0;
-    (DuctWriter { duct, written: 0, acknowledged: 0, limit: writer_mark, unlimited, conflate }, reader)
+    (DuctWriter { duct, written: 0, requests: 0, acknowledged: 0, limit: writer_mark, unlimited, conflate }, reader)
 }
 
 impl DuctWriter {
@@ -115,13 +134,29 @@ impl DuctWriter {
         self.written += 1;
         let mut shared = self.duct.shared.lock();
         if shared.reader_gone {
+            shared.lost += 1;
             return false;
         }
         if self.conflate {
+            shared.superseded += shared.queue.len() as u64;
             shared.queue.clear();
         }
         shared.queue.push_back(std::mem::take(message));
         std::mem::take(&mut shared.reader_asleep)
+    }
+
+    /// As [`push`](DuctWriter::push), of what the program did not send.
+    pub(crate) fn push_request(&mut self, message: &mut Message) -> bool {
+        self.requests += 1;
+        self.push(message)
+    }
+
+    /// What became of the messages written so far; those not mentioned are queued.
+    pub(crate) fn fate(&self) -> Fate {
+        let shared = self.duct.shared.lock();
+        let Shared { lost, superseded, .. } = *shared;
+        let others = shared.queue.len() as u64 + lost + superseded + self.requests;
+        Fate { delivered: self.written.saturating_sub(others), lost, superseded }
     }
 
     /// Messages written and not yet taken by the reader.
@@ -168,6 +203,7 @@ impl DuctReader {
         let mut shared = self.duct.shared.lock();
         std::mem::swap(&mut shared.queue, &mut self.local);
         self.found = self.local.len();
+        self.fresh += self.found as u64;
         // The writer may have changed its mark.
         self.limit = shared.limit();
         shared.reader_asleep = self.found == 0;
@@ -210,6 +246,17 @@ impl DuctReader {
         self.local.is_empty() && (2..TRICKLE_MAX).contains(&self.found)
     }
 
+    /// Messages taken from the queue since this was last asked.
+    #[inline]
+    pub(crate) fn take_fresh(&mut self) -> u64 {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Messages taken from the queue that nobody will read, as it was closed.
+    pub(crate) fn unread(&self) -> u64 {
+        self.unread
+    }
+
     /// Messages taken from the queue and not yet read.
     pub(crate) fn queued(&self) -> usize {
         self.local.len()
@@ -220,6 +267,8 @@ impl DuctReader {
         let mut shared = self.duct.shared.lock();
         shared.reader_gone = true;
         let unread = shared.queue.len() + self.local.len();
+        shared.lost += shared.queue.len() as u64;
+        self.unread += self.local.len() as u64;
         shared.queue = VecDeque::new();
         self.local = VecDeque::new();
         unread

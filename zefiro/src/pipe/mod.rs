@@ -247,8 +247,16 @@ impl Pipes {
     /// Removes a pipe and answers it, if it is still there.
     pub(crate) fn remove(&mut self, id: PipeId) -> Option<Pipe> {
         self.get(id)?;
-        let pipe = self.slots.remove(id.index as usize);
+        let mut pipe = self.slots.remove(id.index as usize);
         self.unread = self.unread.saturating_sub(pipe.inbox_messages);
+        self.counters.drop(DropReason::Unread, pipe.inbox_messages as u64);
+        if let Line::Duct(_, reader, _) = &mut pipe.line {
+            self.counters.arrived += reader.take_fresh();
+            reader.close();
+            // What it leaves in the queue is the peer's to read.
+            pipe.add_duct_to(&mut self.counters);
+            self.counters.delivered += pipe.queued_out() as u64;
+        }
         if self.slots.is_empty() {
             self.pool.trim();
             self.broadcast = Broadcast::default();
@@ -384,7 +392,7 @@ impl Pipes {
         let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
-            _ => return counters.drop(DropReason::PeerGone, 1),
+            _ => return counters.sent_to_nobody(message.byte_len() as u64),
         };
         let size = message.byte_len() as u64;
         pipe.counters.sent(size);
@@ -418,6 +426,8 @@ impl Pipes {
             }
             Line::Datagrams(out) => {
                 *noted = true;
+                counters.delivered += 1;
+                pipe.counters.delivered += 1;
                 datagrams.push((out.clone(), enveloped(envelope, list, message)));
             }
         }
@@ -513,7 +523,7 @@ impl Pipes {
                 }
             }
             Line::Duct(writer, _, peer) => {
-                if writer.push(&mut message()) {
+                if writer.push_request(&mut message()) {
                     *noted = true;
                     notices.push(Notice::Readable(peer.clone()));
                 }
@@ -524,7 +534,7 @@ impl Pipes {
     /// Whether a whole message can be read.
     #[inline]
     pub(crate) fn has_message(&mut self, id: PipeId) -> bool {
-        let Pipes { slots, drained, notices, noted, .. } = self;
+        let Pipes { slots, drained, notices, noted, counters, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation => pipe,
             _ => return false,
@@ -534,6 +544,9 @@ impl Pipes {
         }
         let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
         let there = reader.has_message();
+        let fresh = reader.take_fresh();
+        counters.arrived += fresh;
+        pipe.counters.arrived += fresh;
         if reader.take_rouse() {
             *noted = true;
             notices.push(Notice::Writable(peer.clone()));
@@ -566,7 +579,11 @@ impl Pipes {
         };
         if pipe.inbox_messages == 0 {
             let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
-            let rouse = match reader.pop(out) {
+            let popped = reader.pop(out);
+            let fresh = reader.take_fresh();
+            self.counters.arrived += fresh;
+            pipe.counters.arrived += fresh;
+            let rouse = match popped {
                 Some(rouse) => rouse,
                 None => {
                     if reader.take_rouse() {
@@ -631,6 +648,29 @@ impl Pipes {
     /// The program was handed something of this pipe that is no message of the peer's, and does not count.
     pub(crate) fn note_received(&mut self, id: PipeId) {
         self.last_received = Some(id);
+        self.unarrived(id);
+    }
+
+    /// What was read of this pipe is not for the program, but for the pattern.
+    pub(crate) fn unarrived(&mut self, id: PipeId) {
+        self.counters.unarrived(1);
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.counters.unarrived(1);
+        }
+    }
+
+    /// Messages arrived that nobody is going to read.
+    pub(crate) fn count_unread(&mut self, messages: usize) {
+        self.counters.arrived += messages as u64;
+        self.counters.drop(DropReason::Unread, messages as u64);
+    }
+
+    /// The kernel has taken messages of this pipe.
+    pub(crate) fn count_delivered(&mut self, id: PipeId, messages: u64) {
+        self.counters.delivered += messages;
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.counters.delivered += messages;
+        }
     }
 
     /// The message handed over last, of so many bytes, was not for the program: it counts as dropped instead.
@@ -697,11 +737,13 @@ impl Pipes {
         }
         let messages = run.messages();
         pipe.inbox_messages += messages;
+        pipe.counters.arrived += messages as u64;
         if pipe.inbox.len() >= RUNS_LOOSE {
             // The program is behind. A peer that sends a small message now and then must not make each keep a buffer.
             run.compact();
         }
         pipe.inbox.push_back(Item::Run(run));
+        self.counters.arrived += messages as u64;
         self.unread += messages;
         was_empty
     }
@@ -711,7 +753,9 @@ impl Pipes {
         let Some(pipe) = self.get_mut(id) else { return false };
         let was_empty = pipe.inbox_messages == 0;
         pipe.inbox_messages += 1;
+        pipe.counters.arrived += 1;
         pipe.inbox.push_back(Item::Message(message));
+        self.counters.arrived += 1;
         self.unread += 1;
         was_empty
     }
@@ -720,6 +764,7 @@ impl Pipes {
     fn deliver_newest(&mut self, id: PipeId, mut run: Run) -> bool {
         let mut newest = None;
         let mut superseded = 0;
+        let arrived = run.messages() as u64;
         let mut message = Message::new();
         while cut_message(&mut run, &mut message) {
             superseded += u64::from(newest.replace(std::mem::take(&mut message)).is_some());
@@ -730,8 +775,11 @@ impl Pipes {
         superseded += pipe.inbox_messages as u64;
         pipe.inbox.clear();
         pipe.inbox.push_back(Item::Message(newest));
+        pipe.counters.arrived += arrived;
+        pipe.counters.drop(DropReason::Conflated, superseded);
         let before = std::mem::replace(&mut pipe.inbox_messages, 1);
         self.unread = self.unread.saturating_sub(before) + 1;
+        self.counters.arrived += arrived;
         self.counters.drop(DropReason::Conflated, superseded);
         was_empty
     }
@@ -741,7 +789,9 @@ impl Pipes {
         if let Some(pipe) = self.get_mut(id) {
             pipe.inbox = VecDeque::new();
             let dropped = std::mem::take(&mut pipe.inbox_messages);
+            pipe.counters.drop(DropReason::Unread, dropped as u64);
             self.unread = self.unread.saturating_sub(dropped);
+            self.counters.drop(DropReason::Unread, dropped as u64);
         }
     }
 
@@ -788,9 +838,27 @@ impl Pipe {
     /// Its counters, with what is queued now.
     pub(crate) fn counters_now(&self) -> Counters {
         let mut counters = self.counters;
-        counters.queued_out = self.queued_out() as u64;
-        counters.queued_in = self.queued_in() as u64;
+        self.add_to(&mut counters);
         counters
+    }
+
+    /// Adds what is known now to what was counted before.
+    pub(crate) fn add_to(&self, counters: &mut Counters) {
+        counters.queued_out += match &self.line {
+            Line::Stream(_, outbox) => outbox.unsent_messages() as u64,
+            _ => self.queued_out() as u64,
+        };
+        counters.queued_in += self.queued_in() as u64;
+        self.add_duct_to(counters);
+    }
+
+    fn add_duct_to(&self, counters: &mut Counters) {
+        let Line::Duct(writer, reader, _) = &self.line else { return };
+        let fate = writer.fate();
+        counters.delivered += fate.delivered;
+        counters.drop(DropReason::PeerGone, fate.lost);
+        counters.drop(DropReason::Conflated, fate.superseded);
+        counters.drop(DropReason::Unread, reader.unread());
     }
 
     /// The stream connection behind it, if there is one.

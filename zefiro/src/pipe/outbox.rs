@@ -26,9 +26,12 @@ pub(crate) struct Outbox {
     open: Vec<u8>,
     control: Vec<u8>,
     messages: usize,
+    /// Those of them that are the engine's own: subscriptions, groups.
+    requests: usize,
     bytes: usize,
     /// Messages in the batch that is being written.
     in_flight: usize,
+    requests_in_flight: usize,
     /// Where in the socket's log its last message from there ends.
     heard: u64,
     /// How often it was taken: how others see that it is being written.
@@ -111,6 +114,16 @@ struct Plain {
     frames_before: usize,
 }
 
+/// What became of the messages of an outbox whose connection is lost.
+pub(crate) struct Reclaimed {
+    /// The whole messages of which the kernel has seen nothing, in order.
+    pub(crate) kept: Vec<Message>,
+    /// How many were lost: the kernel had a part of them, or they were the connection's own.
+    pub(crate) lost: usize,
+    /// How many the kernel had taken whole.
+    pub(crate) delivered: usize,
+}
+
 impl Outbox {
     pub(crate) fn new(format: Format) -> Outbox {
         Outbox {
@@ -120,8 +133,10 @@ impl Outbox {
             open: Vec::new(),
             control: Vec::new(),
             messages: 0,
+            requests: 0,
             bytes: 0,
             in_flight: 0,
+            requests_in_flight: 0,
             heard: 0,
             taken: 0,
             greets: false,
@@ -151,6 +166,11 @@ impl Outbox {
     /// Messages not yet given to the kernel: what lingering waits for.
     pub(crate) fn unsent(&self) -> usize {
         self.messages + self.in_flight
+    }
+
+    /// Those of them that the program has sent.
+    pub(crate) fn unsent_messages(&self) -> usize {
+        self.unsent() - self.requests - self.requests_in_flight
     }
 
     /// Bytes not yet taken by a writer, headers included.
@@ -223,6 +243,7 @@ impl Outbox {
         framing.encode_subscription(&mut self.open, version, subscribe, topic);
         self.bytes += self.open.len() - before;
         self.messages += 1;
+        self.requests += 1;
     }
 
     /// Adds that a group is joined, or left.
@@ -233,6 +254,7 @@ impl Outbox {
         framing.encode_group(&mut self.open, join, group);
         self.bytes += self.open.len() - before;
         self.messages += 1;
+        self.requests += 1;
     }
 
     /// Drops the messages not yet taken and answers how many: a conflating socket keeps the newest only.
@@ -241,7 +263,7 @@ impl Outbox {
         self.segments.clear();
         self.open.clear();
         self.bytes = 0;
-        std::mem::take(&mut self.messages)
+        std::mem::take(&mut self.messages) - std::mem::take(&mut self.requests)
     }
 
     /// Adds bytes that go out before any message not yet taken: PING, PONG. A peer that asks without reading what it is
@@ -276,6 +298,7 @@ impl Outbox {
             batch.segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
         }
         self.in_flight = std::mem::take(&mut self.messages);
+        self.requests_in_flight = std::mem::take(&mut self.requests);
         self.bytes = 0;
         Some(batch)
     }
@@ -295,9 +318,9 @@ impl Outbox {
         std::mem::take(&mut self.spare)
     }
 
-    /// The batch was written whole; its buffers go back to the pool.
-    pub(crate) fn finish(&mut self, pool: &mut Pool, mut batch: Batch) {
-        self.in_flight = 0;
+    /// The batch was written whole; its buffers go back to the pool. Answers how many messages of the program's it was.
+    pub(crate) fn finish(&mut self, pool: &mut Pool, mut batch: Batch) -> u64 {
+        let delivered = std::mem::take(&mut self.in_flight) - std::mem::take(&mut self.requests_in_flight);
         self.greets = false;
         for segment in batch.segments.drain(..).chain(batch.plain.take().into_iter().flat_map(|plain| plain.segments)) {
             let buffer = match segment {
@@ -314,11 +337,11 @@ impl Outbox {
         batch.cursor = 0;
         batch.offset = 0;
         self.spare = batch;
+        delivered as u64
     }
 
-    /// The connection is gone, and with it the batch kept by [`park`](Outbox::park): the whole messages of which the
-    /// kernel has seen nothing, in order, and how many were lost: it had a part of them, or they were the connection's own.
-    pub(crate) fn reclaim(&mut self, pool: &mut Pool, broadcast: &mut Broadcast) -> (Vec<Message>, usize) {
+    /// The connection is gone, and with it the batch kept by [`park`](Outbox::park).
+    pub(crate) fn reclaim(&mut self, pool: &mut Pool, broadcast: &mut Broadcast) -> Reclaimed {
         for segment in &mut self.segments {
             broadcast.settle(pool, segment);
         }
@@ -337,6 +360,7 @@ impl Outbox {
         segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
         self.control = Vec::new();
         let unsent = std::mem::take(&mut self.messages) + std::mem::take(&mut self.in_flight);
+        let requests = std::mem::take(&mut self.requests) + std::mem::take(&mut self.requests_in_flight);
         self.bytes = 0;
         self.state = WriteState::Dead;
         match self.format {
@@ -347,9 +371,11 @@ impl Outbox {
                     kept.remove(0);
                     lost += 1;
                 }
-                (kept, lost)
+                // Requests are commands, but for old peers: whose messages of theirs are left is not told apart.
+                let delivered = unsent.saturating_sub(requests + kept.len() + lost);
+                Reclaimed { kept, lost, delivered }
             }
-            Format::Raw => (Vec::new(), unsent),
+            Format::Raw => Reclaimed { kept: Vec::new(), lost: unsent, delivered: 0 },
         }
     }
 

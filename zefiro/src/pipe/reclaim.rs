@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
     use crate::pipe::broadcast::Broadcast;
-    use crate::pipe::outbox::{Format, Outbox, Pool};
+    use crate::pipe::outbox::{Format, Outbox, Pool, Reclaimed};
 
     /// An outbox with the connection's own first message and two others, of which the kernel has taken the first `written`
     /// bytes; `None`: it was not asked.
@@ -95,7 +95,9 @@ mod tests {
             outbox.park(batch);
             outbox.push(&mut pool, &[], &mut Message::from("three"));
         }
-        let (kept, lost) = outbox.reclaim(&mut pool, &mut broadcast);
+        let Reclaimed { kept, lost, delivered } = outbox.reclaim(&mut pool, &mut broadcast);
+        let sent = 2 + usize::from(greeting.is_some()) + usize::from(written.is_some());
+        assert_eq!(sent, kept.len() + lost + delivered);
         (kept.iter().map(|message| message.as_str().unwrap().to_owned()).collect(), lost)
     }
 

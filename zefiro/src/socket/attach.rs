@@ -11,7 +11,7 @@ use crate::io::link::Link;
 use crate::io::{Command, Which};
 use crate::message::Message;
 use crate::pipe::early::Waited;
-use crate::pipe::outbox::{Format, Outbox, WriteState};
+use crate::pipe::outbox::{Format, Outbox, Reclaimed, WriteState};
 use crate::pipe::{Line, Notice, PeerFacts, PipeId};
 use crate::routing::request::Request;
 use crate::transport::udp::Datagrams;
@@ -165,7 +165,7 @@ impl State {
         if outbox.state() == WriteState::Draining {
             return LinkDown::Busy;
         }
-        let (mut kept, lost) = outbox.reclaim(pool, broadcast);
+        let Reclaimed { mut kept, lost, delivered } = outbox.reclaim(pool, broadcast);
         if subscribes {
             // To old peers subscriptions are messages. The next connection is told those that hold by then.
             kept.retain(|message| message.frame_count() > 1 || Request::of(message.first()).is_none());
@@ -178,6 +178,7 @@ impl State {
         pipe.line = Line::Backlog(if lasting { kept.into() } else { VecDeque::new() });
         pipe.paused = false;
         self.pipes.count_dropped(reason, dropped);
+        self.pipes.count_delivered(id, delivered as u64);
         self.links = self.links.saturating_sub(1);
         self.connected = self.connected.saturating_sub(1);
         if let Some(parting) = parting {
@@ -291,7 +292,7 @@ impl State {
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         let (Some(farewell), false) = (pipe.farewell.take(), pipe.ended) else { return };
         if let Line::Duct(writer, _, peer) = &mut pipe.line
-            && writer.push(&mut Message::from(farewell))
+            && writer.push_request(&mut Message::from(farewell))
         {
             let notice = Notice::Readable(peer.clone());
             self.pipes.note(notice);
@@ -354,11 +355,11 @@ impl State {
     /// Messages arrived from a stream.
     pub(crate) fn deliver_run(&mut self, id: PipeId, run: Run, leader: bool) {
         if self.phase == Phase::Closed {
-            return;
+            return self.pipes.count_unread(run.messages());
         }
         if let Some(pipe) = self.pipes.get_mut(id) {
             if pipe.closing {
-                return;
+                return self.pipes.count_unread(run.messages());
             }
             pipe.purse.earn();
         }

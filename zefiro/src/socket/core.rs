@@ -311,7 +311,9 @@ impl After {
         }
         for (datagrams, message) in self.datagrams {
             if !datagrams.send(&message) {
-                core.lock().pipes.count_dropped(DropReason::PeerGone, 1);
+                let counters = &mut core.lock().pipes.counters;
+                counters.delivered = counters.delivered.saturating_sub(1);
+                counters.drop(DropReason::PeerGone, 1);
             }
         }
         let mut runs = self.runs.into_iter().peekable();
@@ -502,12 +504,12 @@ impl State {
 
     /// A batch was written whole. Answers the next one, if there is one and `more` allows it.
     pub(crate) fn batch_written(&mut self, link: &Arc<Link>, batch: Batch, more: bool) -> Option<Batch> {
-        let (mut next, mut flushed) = (None, false);
+        let (mut next, mut flushed, mut delivered) = (None, false, 0);
         if let Some((pipe, pool, _)) = self.pipes.get_with_memory(link.pipe)
             && let Line::Stream(current, outbox) = &mut pipe.line
             && Arc::ptr_eq(current, link)
         {
-            outbox.finish(pool, batch);
+            delivered = outbox.finish(pool, batch);
             if !outbox.is_pending() {
                 outbox.set_state(WriteState::Idle);
                 pipe.purse.last_written = Some(now());
@@ -520,6 +522,7 @@ impl State {
                 self.after.runs.push(link.clone());
             }
         }
+        self.pipes.count_delivered(link.pipe, delivered);
         if flushed {
             self.tell_io(link.io.clone(), Command::Flushed(link.clone()));
         }

@@ -347,8 +347,7 @@ impl SocketCore {
         let state = self.lock();
         let mut counters = state.pipes.counters;
         for (_, pipe) in state.pipes.iter() {
-            counters.queued_out += pipe.queued_out() as u64;
-            counters.queued_in += pipe.queued_in() as u64;
+            pipe.add_to(&mut counters);
         }
         counters
     }

@@ -168,7 +168,7 @@ impl SocketCore {
         match result {
             // The peer was there when the message began, and has gone since: what was sent to it is lost, as ever.
             Err(error) if error.kind() == ErrorKind::Unroutable => {
-                state.pipes.count_dropped(crate::counters::DropReason::PeerGone, 1);
+                state.pipes.counters.sent_to_nobody(message.byte_len() as u64);
                 Ok(())
             }
             Err(error) => {

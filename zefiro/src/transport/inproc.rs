@@ -187,11 +187,13 @@ fn forward(pipes: &mut crate::pipe::Pipes, id: PipeId, waited: impl Iterator<Ite
         && let Line::Duct(writer, _, peer) = &mut pipe.line
     {
         for waited in waited {
-            let mut message = match waited {
-                Waited::Message(message) => message,
-                Waited::Request { subscribe, topic } => subscription_message(subscribe, &topic),
+            let told = match waited {
+                Waited::Message(mut message) => writer.push(&mut message),
+                Waited::Request { subscribe, topic } => {
+                    writer.push_request(&mut subscription_message(subscribe, &topic))
+                }
             };
-            if writer.push(&mut message) {
+            if told {
                 rouse = Some(peer.clone());
             }
         }

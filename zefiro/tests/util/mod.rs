@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use zefiro::{Configure, Context, Socket, kind};
+use zefiro::{Configure, Context, Counters, Socket, kind};
 
 /// No wait in a test is longer; one that takes this long has failed.
 pub const LONG: Duration = Duration::from_secs(20);
@@ -141,6 +141,14 @@ pub fn processor_time() -> Duration {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks = |index: usize| fields[index].parse::<u64>().unwrap();
     Duration::from_millis(10 * (ticks(11) + ticks(12)))
+}
+
+/// What became of each message is known.
+pub fn assert_balanced(name: &str, counters: Counters) {
+    let dropped = counters.dropped;
+    let after = dropped.total() - dropped.high_water_mark - dropped.unroutable - dropped.oversize;
+    let left = counters.delivered + counters.received + counters.queued_out + counters.queued_in + after;
+    assert_eq!(counters.sent + counters.arrived, left, "{name}: {counters:?}");
 }
 
 /// Waits until it holds.
