@@ -93,10 +93,13 @@ impl Set {
         &self.selector
     }
 
-    fn arm(&self) {
-        let _ = self.io.selector.modify(&self.selector, self.token, Interest::READ);
+    /// Has the I/O thread told of what comes; `false`: the system had no memory for that.
+    #[must_use]
+    fn arm(&self) -> bool {
+        self.io.selector.modify(&self.selector, self.token, Interest::READ).is_ok()
     }
 
+    /// The I/O thread need not be told. If it still is, it finds that it is not its duty.
     fn disarm(&self) {
         let _ = self.io.selector.modify(&self.selector, self.token, Interest::NONE);
     }
@@ -164,8 +167,9 @@ impl State {
         if mark == 0 || pipe.queued_in() < mark {
             return false;
         }
-        if !std::mem::replace(&mut pipe.paused, true) {
-            self.set_paused(link, true);
+        // Should the system refuse it, what is there will be told of again, and this tried again.
+        if !std::mem::replace(&mut pipe.paused, true) || !pipe.watch.paused {
+            let _ = self.set_paused(link, true);
         }
         true
     }
@@ -176,28 +180,28 @@ impl State {
         if !std::mem::take(&mut pipe.paused) {
             return;
         }
-        if let Some(link) = pipe.link().cloned() {
-            self.set_paused(&link, false);
+        if let Some(link) = pipe.link().cloned()
+            && let Err(error) = self.set_paused(&link, false)
+        {
+            self.cannot_watch(&link, error);
         }
     }
 
-    fn set_paused(&mut self, link: &Arc<Link>, paused: bool) {
+    fn set_paused(&mut self, link: &Arc<Link>, paused: bool) -> std::io::Result<()> {
         let set = self.watch.set.clone();
-        let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
-        pipe.watch.paused = paused;
+        let Some(pipe) = self.pipes.get_mut(link.pipe) else { return Ok(()) };
+        let before = std::mem::replace(&mut pipe.watch.paused, paused);
         if pipe.watch.gone {
-            return;
+            return Ok(());
         }
-        match set.filter(|_| pipe.watch.in_set) {
-            Some(set) => {
-                let interest = Interest::in_stream(!paused, false);
-                let _ = set.selector.modify(link, token_of(link.pipe), interest);
-            }
-            None => {
-                let interest = Interest::in_stream(!paused, pipe.watch.output);
-                let _ = link.io.selector.modify(link, link.token, interest);
-            }
+        let changed = match set.filter(|_| pipe.watch.in_set) {
+            Some(set) => set.selector.modify(link, token_of(link.pipe), Interest::in_stream(!paused, false)),
+            None => link.io.selector.modify(link, link.token, Interest::in_stream(!paused, pipe.watch.output)),
+        };
+        if changed.is_err() {
+            pipe.watch.paused = before;
         }
+        changed
     }
 
     /// The I/O thread is to be told when the kernel has room for output again.
@@ -219,16 +223,19 @@ impl State {
         } else {
             pipe.watch.output = true;
             let interest = Interest::in_stream(!pipe.watch.paused, true);
-            let _ = link.io.selector.modify(link, link.token, interest);
+            if let Err(error) = link.io.selector.modify(link, link.token, interest) {
+                self.cannot_watch(link, error);
+            }
         }
     }
 
     /// The kernel has room for output: no need to be told again.
     pub(crate) fn output_seen(&mut self, link: &Arc<Link>) {
         let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
-        if !pipe.watch.in_set && !pipe.watch.gone && std::mem::take(&mut pipe.watch.output) {
+        if !pipe.watch.in_set && !pipe.watch.gone && pipe.watch.output {
             let interest = Interest::in_stream(!pipe.watch.paused, false);
-            let _ = link.io.selector.modify(link, link.token, interest);
+            // Else it is told again, and this tried again.
+            pipe.watch.output = link.io.selector.modify(link, link.token, interest).is_err();
         }
     }
 
@@ -264,15 +271,27 @@ impl State {
         Some(set)
     }
 
-    /// Makes the I/O thread watch the links, unless a leader does.
+    /// Makes the I/O thread watch the links, unless a leader does. If the system has no memory for that just now, it is
+    /// tried again at the next tick.
     pub(crate) fn watch_by_io(&mut self) {
         if self.watch.duty == Duty::App
             && !self.watch.leader
-            && let Some(set) = &self.watch.set
+            && let Some(set) = self.watch.set.clone()
         {
-            set.arm();
-            self.watch.duty = Duty::Io;
+            if set.arm() {
+                self.watch.duty = Duty::Io;
+            } else if !self.watch.supervised {
+                self.supervise(&set);
+            }
         }
+    }
+
+    /// The I/O thread looks after the socket from now on.
+    fn supervise(&mut self, set: &Set) {
+        self.watch.supervised = true;
+        self.watch.epoch_at_tick = self.watch.epoch;
+        let me = self.me.clone();
+        self.tell_io(set.io.clone(), Command::Supervise(me));
     }
 
     /// A leader comes: the I/O thread need not watch meanwhile.
@@ -293,7 +312,7 @@ impl State {
     }
 
     /// A leader leaves, with what it came for or without.
-    fn stop_leading(&mut self, core: &Arc<SocketCore>) {
+    fn stop_leading(&mut self) {
         self.watch.leader = false;
         self.watch.epoch += 1;
         // Of those a poller does not wait for, nobody may have to wait for a tick.
@@ -309,12 +328,9 @@ impl State {
         let Some(set) = self.watch.set.clone() else { return };
         let often = !others && !self.watch.rare && waited.is_some_and(|waited| waited < QUIET);
         if self.phase == crate::socket::core::Phase::Open && often {
-            self.watch.supervised = true;
-            self.watch.epoch_at_tick = self.watch.epoch;
-            self.tell_io(set.io.clone(), Command::Supervise(Arc::downgrade(core)));
+            self.supervise(&set);
         } else {
-            set.arm();
-            self.watch.duty = Duty::Io;
+            self.watch_by_io();
             self.watch.left = Some(now());
         }
     }
@@ -336,7 +352,7 @@ pub(crate) fn lead<'a>(
     let interrupted =
         pump(core, &set, deadline.map(|deadline| deadline.saturating_duration_since(now())), READS_APPLICATION, true);
     let mut state = core.lock();
-    state.stop_leading(core);
+    state.stop_leading();
     Ok((state, interrupted))
 }
 
@@ -373,7 +389,7 @@ pub(crate) fn read_polled(core: &Arc<SocketCore>, set: &Set) {
 pub(crate) fn leave_polled(core: &Arc<SocketCore>, place: u64) {
     let mut state = core.lock();
     if state.watch.polled == Some(place) {
-        state.stop_leading(core);
+        state.stop_leading();
     }
 }
 

@@ -21,6 +21,7 @@ impl Selector {
     pub(crate) const NESTS: bool = true;
 
     pub(crate) fn new() -> io::Result<Selector> {
+        fail(Call::Descriptor)?;
         Ok(Selector { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)? })
     }
 
@@ -32,6 +33,7 @@ impl Selector {
 
     /// Changes what is watched on `fd`.
     pub(crate) fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        fail(Call::Change)?;
         Ok(step(|| epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest)))?)
     }
 
@@ -41,9 +43,15 @@ impl Selector {
     }
 
     /// Waits until something is ready, at most `timeout` (`None`: for ever), and appends it to `ready`.
-    #[cfg(not(zefiro_loom))]
+    #[cfg(not(any(zefiro_loom, zefiro_faults)))]
     pub(crate) fn wait(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
         self.ask(ready, timeout)
+    }
+
+    /// The same with what is not so.
+    #[cfg(zefiro_faults)]
+    pub(crate) fn wait(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
+        super::wait_faultily(ready, timeout, |ready, timeout| self.ask(ready, timeout))
     }
 
     /// The same for the model checker, which must not be blocked itself.
@@ -73,15 +81,6 @@ impl Selector {
                 write: broken || flags.contains(epoll::EventFlags::OUT),
             }
         }));
-        #[cfg(zefiro_faults)]
-        if super::faults::spurious()
-            && let Some(first) = ready.first()
-        {
-            // Once more, and the other way round; and somebody who may be there or not.
-            let token = first.token;
-            ready.push(Ready { token, read: true, write: true });
-            ready.push(Ready { token: token ^ 1, read: true, write: true });
-        }
         Ok(())
     }
 }
@@ -109,8 +108,10 @@ pub(crate) struct Alarm {
 impl Alarm {
     /// An alarm that reports itself as `token` to `selector`.
     pub(crate) fn new(selector: &Selector, token: u64) -> io::Result<Alarm> {
+        fail(Call::Descriptor)?;
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        fail(Call::Register)?;
         epoll::add(&selector.epoll, &fd, epoll::EventData::new_u64(token), flags)?;
         Ok(Alarm { fd })
     }
@@ -118,7 +119,7 @@ impl Alarm {
     /// Wakes the waiter, or the next one to wait.
     pub(crate) fn ring(&self) {
         loop {
-            match step(|| rustix::io::write(&self.fd, &1u64.to_ne_bytes())) {
+            match fail(Call::Ring).and_then(|()| step(|| rustix::io::write(&self.fd, &1u64.to_ne_bytes()))) {
                 Err(rustix::io::Errno::INTR) => {}
                 // The counter is full after 2^64 rings: start it over, and ring again.
                 Err(rustix::io::Errno::AGAIN) => {
@@ -138,18 +139,21 @@ pub(crate) struct Beacon {
 impl Beacon {
     /// A beacon, not lit.
     pub(crate) fn new() -> io::Result<Beacon> {
+        fail(Call::Descriptor)?;
         Ok(Beacon { fd: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
     }
 
     /// Lights it; whoever waits for an edge sees one each time.
     pub(crate) fn light(&self) {
         // Full after 2^64 times, and then it is lit anyway.
-        while let Err(rustix::io::Errno::INTR) = rustix::io::write(&self.fd, &1u64.to_ne_bytes()) {}
+        let light = || fail(Call::Light).and_then(|()| rustix::io::write(&self.fd, &1u64.to_ne_bytes()));
+        while let Err(rustix::io::Errno::INTR) = light() {}
     }
 
     /// Puts it out.
     pub(crate) fn put_out(&self) {
-        while let Err(rustix::io::Errno::INTR) = rustix::io::read(&self.fd, &mut [0u8; 8]) {}
+        let put_out = || fail(Call::Light).and_then(|()| rustix::io::read(&self.fd, &mut [0u8; 8]));
+        while let Err(rustix::io::Errno::INTR) = put_out() {}
     }
 }
 

@@ -1,13 +1,13 @@
 //! Faults: what the operating system may answer and hardly ever does, at random, in test builds (`--cfg zefiro_faults`).
 //! Other builds have functions that do nothing in their place, and no trace of them is left.
 //!
-//! What is not injected: failures to change or end an epoll registration, and to write to an eventfd, which need no
-//! memory and which the kernel only reports for wrong arguments.
+//! What is not injected: a failure to end a registration, which needs no memory and which the kernel only reports for
+//! wrong arguments; and a full eventfd where it would be lit already.
 
 #[cfg(zefiro_faults)]
 pub use self::injected::{Made, arm, count, disarm, made};
 #[cfg(zefiro_faults)]
-pub(crate) use self::injected::{fail, shorten, spurious};
+pub(crate) use self::injected::{Spurious, fail, remember, shorten, spurious};
 
 /// A kind of system call.
 #[cfg_attr(not(zefiro_faults), allow(dead_code, reason = "some are only told apart to fail differently"))]
@@ -16,7 +16,15 @@ pub(crate) enum Call {
     Read,
     Write,
     Wait,
+    /// Waiting where the kernel needs memory for it.
+    Poll,
+    Sleep,
     Register,
+    Change,
+    /// A new descriptor that is no socket.
+    Descriptor,
+    Ring,
+    Light,
     Accept,
     Open,
     Connect,
@@ -118,8 +126,14 @@ mod injected {
                 &[Errno::CONNRESET, Errno::PIPE, Errno::NOMEM, Errno::NOBUFS, Errno::HOSTUNREACH, Errno::NETDOWN],
                 &[Errno::INTR, Errno::AGAIN],
             ),
-            Call::Wait => (&[], &[Errno::INTR]),
+            Call::Wait | Call::Light => (&[], &[Errno::INTR]),
+            Call::Poll => (&[Errno::NOMEM], &[Errno::INTR]),
+            // It has slept, or not: nobody has roused it, as far as it knows.
+            Call::Sleep => (&[], &[Errno::INTR, Errno::AGAIN]),
             Call::Register => (&[Errno::NOMEM, Errno::NOSPC], &[]),
+            Call::Change => (&[Errno::NOMEM], &[]),
+            Call::Descriptor => (&[Errno::MFILE, Errno::NFILE, Errno::NOMEM], &[]),
+            Call::Ring => (&[], &[Errno::INTR, Errno::AGAIN]),
             Call::Accept => (
                 &[Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::PERM, Errno::PROTO],
                 &[Errno::INTR, Errno::AGAIN, Errno::CONNABORTED],
@@ -137,8 +151,9 @@ mod injected {
                 &[],
             ),
         };
+        let often = if matches!(call, Call::Read | Call::Write | Call::Change | Call::Poll) { 1 } else { 20 };
         let chosen = match () {
-            () if !fatal.is_empty() && strikes(if matches!(call, Call::Read | Call::Write) { 1 } else { 20 }) => fatal,
+            () if !fatal.is_empty() && strikes(often) => fatal,
             () if !harmless.is_empty() && strikes(50) => harmless,
             () => return Ok(()),
         };
@@ -151,8 +166,38 @@ mod injected {
         if len > 1 && strikes(100) { 1 + random() as usize % (len - 1) } else { len }
     }
 
-    /// Whether to report something as ready that is not.
-    pub(crate) fn spurious() -> bool {
-        strikes(20)
+    /// What a wait tells besides the truth.
+    pub(crate) enum Spurious {
+        /// It is over at once, with or without anything.
+        Over,
+        /// The first that is ready once more, and the other way round, and a neighbour of it that may be there or not.
+        Again,
+        /// One that was ready some time ago, and may be gone since.
+        Old(u64),
+    }
+
+    static OLD: [AtomicU64; 64] = [const { AtomicU64::new(u64::MAX) }; 64];
+
+    fn old() -> &'static AtomicU64 {
+        static NONE: AtomicU64 = AtomicU64::new(u64::MAX);
+        OLD.get(random() as usize % OLD.len()).unwrap_or(&NONE)
+    }
+
+    /// Something was ready.
+    pub(crate) fn remember(token: u64) {
+        old().store(token, Ordering::Relaxed);
+    }
+
+    /// Whether a wait is to tell something that is not so.
+    pub(crate) fn spurious() -> Option<Spurious> {
+        if !strikes(20) {
+            return None;
+        }
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        Some(match random() % 3 {
+            0 => Spurious::Over,
+            1 => Spurious::Again,
+            _ => Spurious::Old(old().load(Ordering::Relaxed)),
+        })
     }
 }

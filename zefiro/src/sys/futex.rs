@@ -71,6 +71,8 @@ mod kernel {
     use rustix::thread::futex;
     use rustix::time::Timespec;
 
+    use super::super::faults::{Call, fail};
+
     pub(super) struct Kernel;
 
     impl Kernel {
@@ -79,6 +81,7 @@ mod kernel {
         }
 
         pub(super) fn wait(&self, word: &AtomicU32, value: u32, limit: Duration) -> Result<(), Errno> {
+            fail(Call::Sleep)?;
             let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
             futex::wait(word, futex::Flags::PRIVATE, value, Some(&timeout))
         }

@@ -78,3 +78,25 @@ pub(crate) struct Ready {
     pub(crate) read: bool,
     pub(crate) write: bool,
 }
+
+/// In test builds a wait may also report what is not so, and be over before anything is.
+#[cfg(zefiro_faults)]
+fn wait_faultily(
+    ready: &mut ReadyList,
+    timeout: Option<std::time::Duration>,
+    wait: impl FnOnce(&mut ReadyList, Option<std::time::Duration>) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    use faults::{Spurious, spurious};
+    let told = spurious();
+    let timeout = if matches!(told, Some(Spurious::Over)) { Some(std::time::Duration::ZERO) } else { timeout };
+    let before = ready.len();
+    wait(ready, timeout)?;
+    let both = |token| Ready { token, read: true, write: true };
+    match (told, ready.get(before).map(|ready| ready.token)) {
+        (Some(Spurious::Again), Some(first)) => ready.extend([both(first), both(first ^ 1)]),
+        (Some(Spurious::Old(token)), _) => ready.push(both(token)),
+        (_, Some(first)) => faults::remember(first),
+        _ => {}
+    }
+    Ok(())
+}

@@ -11,6 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::faults::{Call, fail};
 use super::{Interest, Ready, ReadyList};
 
 /// A set of descriptors to wait on. Registering and waiting may go on in different threads.
@@ -38,6 +39,7 @@ impl Selector {
     pub(crate) const NESTS: bool = false;
 
     pub(crate) fn new() -> io::Result<Selector> {
+        fail(Call::Descriptor)?;
         let (reader, writer) = rustix::pipe::pipe()?;
         for end in [&reader, &writer] {
             rustix::io::ioctl_fionbio(end, true)?;
@@ -49,6 +51,7 @@ impl Selector {
 
     /// Begins to watch `fd`.
     pub(crate) fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        fail(Call::Register)?;
         let key = fd.as_fd().as_raw_fd();
         let fd = Arc::new(fd.as_fd().try_clone_to_owned()?);
         self.entries.lock().insert(key, Entry { fd, token, interest });
@@ -58,6 +61,7 @@ impl Selector {
 
     /// Changes what is watched on `fd`.
     pub(crate) fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        fail(Call::Change)?;
         match self.entries.lock().get_mut(&fd.as_fd().as_raw_fd()) {
             Some(entry) => (entry.token, entry.interest) = (token, interest),
             None => return Err(io::ErrorKind::NotFound.into()),
@@ -75,7 +79,18 @@ impl Selector {
     }
 
     /// Waits until something is ready, at most `timeout` (`None`: for ever), and appends it to `ready`.
+    #[cfg(not(zefiro_faults))]
     pub(crate) fn wait(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
+        self.ask(ready, timeout)
+    }
+
+    /// The same with what is not so.
+    #[cfg(zefiro_faults)]
+    pub(crate) fn wait(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
+        super::wait_faultily(ready, timeout, |ready, timeout| self.ask(ready, timeout))
+    }
+
+    fn ask(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
         let watched: Vec<(RawFd, Arc<OwnedFd>, Interest)> = self
             .entries
             .lock()
@@ -94,6 +109,7 @@ impl Selector {
             tv_sec: timeout.as_secs().min(i64::MAX as u64 / 2) as i64,
             tv_nsec: i64::from(timeout.subsec_nanos()),
         });
+        fail(Call::Poll)?;
         poll(&mut fds, timeout.as_ref())?;
         self.bell.report(ready);
         let mut entries = self.entries.lock();
@@ -124,7 +140,8 @@ impl AsFd for Selector {
 
 impl Bell {
     fn interrupt(&self) {
-        while let Err(rustix::io::Errno::INTR) = rustix::io::write(&self.writer, &[1]) {}
+        let write = || fail(Call::Light).and_then(|()| rustix::io::write(&self.writer, &[1]));
+        while let Err(rustix::io::Errno::INTR) = write() {}
     }
 
     fn report(&self, ready: &mut ReadyList) {
@@ -168,6 +185,7 @@ pub(crate) struct Beacon {
 impl Beacon {
     /// A beacon, not lit.
     pub(crate) fn new() -> io::Result<Beacon> {
+        fail(Call::Descriptor)?;
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
