@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use util::hostile::many;
 use util::{LONG, assert_balanced, endpoints};
 use zefiro::{
-    Builder, Channel, Client, Configure, Context, Dealer, Dish, Error, Frame, Gather, Interest, Message, Pair, PeerSocket,
-    Poller, Pub, Pull, Push, Radio, Rep, Req, Router, Scatter, Server, SharedKey, Socket, Stream, Sub, XPub, XSub,
-    faults, kind,
+    Builder, Channel, Client, Configure, Context, Dealer, Dish, Error, Frame, Gather, Interest, Message, Pair,
+    PeerSocket, Poller, Pub, Pull, Push, Radio, Rep, Req, Router, Scatter, Server, SharedKey, Socket, Stream, Sub,
+    XPub, XSub, faults, kind,
 };
 
 /// Faults are for the whole process: one test at a time.

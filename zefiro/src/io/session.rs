@@ -229,7 +229,7 @@ impl Session {
         self.phase = Phase::Greeting(stream, Box::new(connection), Vec::new());
         if let Origin::Connect(_) = self.origin {
             // The peer has hardly had the time to say anything; what it says is told of.
-            return self.write_greeting();
+            return self.write_greeting(io, token);
         }
         match self.greet(io, token, now)? {
             Greeted::NotYet => Ok(()),

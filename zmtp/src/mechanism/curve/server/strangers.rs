@@ -151,9 +151,12 @@ fn keys_that_make_nothing_secret_are_refused_wherever_they_stand() {
     }
 }
 
+/// Makes an INITIATE out of a key and a cookie.
+type Change<'a> = &'a dyn Fn(&mut Stranger, &CurveKey, &[u8]) -> Vec<u8>;
+
 #[test]
 fn initiates_that_are_nearly_right_let_nobody_in() {
-    let refused = |change: &dyn Fn(&mut Stranger, &CurveKey, &[u8]) -> Vec<u8>, error: Error| {
+    let refused = |change: Change<'_>, error: Error| {
         let mut stranger = Stranger::new();
         let (key, cookie) = stranger.welcomed();
         let initiate = change(&mut stranger, &key, &cookie);
