@@ -617,3 +617,18 @@ fn marks_can_be_changed_at_any_time() {
     push.set_options(|options| options.send_high_water_mark = 2).unwrap();
     push.try_send("2").unwrap();
 }
+
+#[test]
+fn a_sender_full_before_the_bind_goes_on_after_it() {
+    let context = Context::new();
+    let push = Push::builder().context(&context).send_high_water_mark(4usize).build().unwrap();
+    let pull = Pull::builder().context(&context).recv_high_water_mark(3usize).recv_timeout(LONG).build().unwrap();
+    push.connect("inproc://later").unwrap();
+    let fill = || std::iter::from_fn(|| push.try_send("x").ok()).count();
+    assert_eq!(fill(), 4);
+    pull.bind("inproc://later").unwrap();
+    assert_eq!(fill(), 3);
+    (0..7).for_each(|_| assert_eq!(pull.recv().unwrap(), "x"));
+    push.send("on").unwrap();
+    assert_eq!(pull.recv().unwrap(), "on");
+}

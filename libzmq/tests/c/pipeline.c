@@ -44,7 +44,7 @@ static void before_bind (void)
     NEED (zmq_connect (push, "inproc://later") == 0);
     printf ("%d fit\n", push_until_full (push));
     NEED (zmq_bind (pull, "inproc://later") == 0);
-    printf ("%d more fit\n", push_until_full (push));
+    /*  What fits now is not compared: libzmq's PUSH, once full, never notices that it has room again. */
     zmq_close (push);
     zmq_close (pull);
 }
