@@ -376,12 +376,11 @@ impl Pipes {
     /// counts it.
     #[inline]
     pub(crate) fn write(&mut self, id: PipeId, message: &mut Message) {
-        self.write_with_envelope(id, &[], &mut Vec::new(), message);
+        self.write_as(id, None, message);
     }
 
     /// Queues a message with the frames of `envelope` before its own. Where they have to be put together, the memory of
     /// `list`, which is empty, is used for it.
-    #[inline]
     pub(crate) fn write_with_envelope(
         &mut self,
         id: PipeId,
@@ -389,6 +388,12 @@ impl Pipes {
         list: &mut Vec<Frame>,
         message: &mut Message,
     ) {
+        self.write_as(id, Some((envelope, list)), message);
+    }
+
+    /// Inlined where there is no envelope, so that nothing of it is left there.
+    #[inline(always)]
+    fn write_as(&mut self, id: PipeId, envelope: Option<(&[Frame], &mut Vec<Frame>)>, message: &mut Message) {
         let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
@@ -403,21 +408,21 @@ impl Pipes {
                     counters.drop(DropReason::Conflated, queue.len() as u64);
                     queue.clear();
                 }
-                queue.push_back(enveloped(envelope, list, message));
+                queue.push_back(enveloped(envelope, message));
             }
             Line::Stream(_, outbox) => {
                 if pipe.conflate {
                     counters.drop(DropReason::Conflated, outbox.clear_messages() as u64);
                 }
-                outbox.push(pool, envelope, message);
+                outbox.push(pool, envelope.map_or(&[], |(envelope, _)| envelope), message);
                 if needs_writer(outbox) {
                     *noted = true;
                     dirty.push(id);
                 }
             }
             Line::Duct(writer, _, peer) => {
-                if !envelope.is_empty() {
-                    *message = enveloped(envelope, list, message);
+                if envelope.is_some() {
+                    *message = enveloped(envelope, message);
                 }
                 if writer.push(message) {
                     *noted = true;
@@ -428,7 +433,7 @@ impl Pipes {
                 *noted = true;
                 counters.delivered += 1;
                 pipe.counters.delivered += 1;
-                datagrams.push((out.clone(), enveloped(envelope, list, message)));
+                datagrams.push((out.clone(), enveloped(envelope, message)));
             }
         }
     }
@@ -930,8 +935,10 @@ fn cut_message(run: &mut Run, out: &mut Message) -> bool {
     true
 }
 
-fn enveloped(envelope: &[Frame], list: &mut Vec<Frame>, message: &mut Message) -> Message {
+#[inline(never)]
+fn enveloped(envelope: Option<(&[Frame], &mut Vec<Frame>)>, message: &mut Message) -> Message {
     let mut message = std::mem::take(message);
+    let Some((envelope, list)) = envelope else { return message };
     let Some((first, others)) = envelope.split_first() else { return message };
     let mut frames = std::mem::take(list);
     frames.extend_from_slice(others);
