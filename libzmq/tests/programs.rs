@@ -155,6 +155,7 @@ programs! {
     security needs "curve";
     handles;
     pieces;
+    begun;
     signals;
     threads;
     shutdown;

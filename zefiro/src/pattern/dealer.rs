@@ -1,6 +1,8 @@
 //! DEALER: to the peers in turn, from the peers in turn.
 
-use super::{Pattern, Refusal};
+use zmtp::Frame;
+
+use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
@@ -53,6 +55,10 @@ impl Pattern for Dealer {
 
     fn can_send(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
         self.balancer.pick(pipes).is_some()
+    }
+
+    fn admits(&mut self, pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
+        self.balancer.pick(pipes).map(Recipient::Peer).ok_or(Refusal::WouldBlock)
     }
 }
 

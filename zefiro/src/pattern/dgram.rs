@@ -2,7 +2,7 @@
 
 use zmtp::Frame;
 
-use super::{Pattern, Refusal};
+use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
@@ -57,7 +57,7 @@ impl Pattern for Dgram {
         self.place.is_some()
     }
 
-    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<(), Refusal> {
-        self.place.map(|_| ()).ok_or(Refusal::WouldBlock)
+    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
+        self.place.map(|_| Recipient::Later).ok_or(Refusal::WouldBlock)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use zmtp::Frame;
 
 use super::radio::GROUP_BYTES_MAX;
-use super::{Pattern, Refusal};
+use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
@@ -83,7 +83,7 @@ impl Pattern for Dish {
         true
     }
 
-    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<(), Refusal> {
+    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
         Err(Refusal::Unsupported)
     }
 

@@ -26,6 +26,7 @@ mod xsub;
 
 use zmtp::{Frame, SocketType};
 
+use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
@@ -43,6 +44,18 @@ pub(crate) enum Refusal {
     Unsupported,
     /// The message lacks frames this type needs.
     InvalidMessage,
+}
+
+/// Whom a message is for of which the first part has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Recipient {
+    /// The pattern decides with the last part, or has noted itself who they are.
+    #[default]
+    Later,
+    /// This peer, and if it goes before the last part nobody.
+    Peer(PipeId),
+    /// Nobody, for that reason: it will be dropped.
+    Nobody(DropReason),
 }
 
 /// The behaviour of one socket type.
@@ -78,11 +91,15 @@ pub(crate) trait Pattern: Send {
     /// Whether [`send`](Pattern::send) would take a message (POLLOUT's rules: `spec` of the socket types).
     fn can_send(&mut self, pipes: &mut Pipes, options: &Options) -> bool;
 
-    /// Whether a message that begins with `first` would be taken; asked before the parts of one are collected.
-    fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<(), Refusal> {
+    /// Whether a message that begins with `first` would be taken, and whom it is for; asked before the parts of one are
+    /// collected.
+    fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
         let _ = first;
-        if self.can_send(pipes, options) { Ok(()) } else { Err(Refusal::WouldBlock) }
+        if self.can_send(pipes, options) { Ok(Recipient::Later) } else { Err(Refusal::WouldBlock) }
     }
+
+    /// The one that a message was begun for is gone, and the message lost with it; the program is not told.
+    fn recipient_gone(&mut self) {}
 
     /// SUB, XSUB: adds a subscription; XPUB with manual subscriptions: for the peer whose request was read last.
     fn subscribe(&mut self, _pipes: &mut Pipes, _options: &Options, _topic: &[u8]) -> Result<(), Refusal> {
@@ -148,7 +165,8 @@ macro_rules! any_pattern {
             recv(pipes: &mut Pipes, options: &Options, out: &mut Message) -> Result<(), Refusal>;
             can_recv(pipes: &mut Pipes, options: &Options) -> bool;
             can_send(pipes: &mut Pipes, options: &Options) -> bool;
-            admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<(), Refusal>;
+            admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal>;
+            recipient_gone() -> ();
             subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             join(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;

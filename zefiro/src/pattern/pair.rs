@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Pattern, Refusal};
+use zmtp::Frame;
+
+use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
@@ -38,10 +40,12 @@ impl Pattern for Pair {
         }
     }
 
-    fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         if self.peer == Some(id) {
             self.peer = None;
-            self.gone.push_back(id);
+            if pipes.has_message(id) {
+                self.gone.push_back(id);
+            }
         }
     }
 
@@ -74,6 +78,11 @@ impl Pattern for Pair {
 
     fn can_send(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
         self.peer.is_some_and(|peer| pipes.has_room(peer))
+    }
+
+    fn admits(&mut self, pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
+        let peer = self.peer.filter(|peer| pipes.has_room(*peer));
+        peer.map(Recipient::Peer).ok_or(Refusal::WouldBlock)
     }
 }
 

@@ -1,7 +1,9 @@
 //! PUB: XPUB whose program never hears of subscriptions.
 
+use zmtp::Frame;
+
 use super::xpub::XPub;
-use super::{Pattern, Refusal};
+use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
@@ -52,6 +54,10 @@ impl Pattern for Pub {
 
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         true
+    }
+
+    fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
+        self.xpub.admits(pipes, options, first)
     }
 
     fn subscribe(&mut self, pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {

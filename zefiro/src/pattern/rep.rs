@@ -2,7 +2,7 @@
 
 use zmtp::Frame;
 
-use super::{Pattern, Refusal};
+use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::{Message, clear_frames};
 use crate::options::Options;
@@ -105,8 +105,8 @@ impl Pattern for Rep {
         self.asked_by.is_some()
     }
 
-    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<(), Refusal> {
-        if self.asked_by.is_some() { Ok(()) } else { Err(Refusal::State) }
+    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
+        if self.asked_by.is_some() { Ok(Recipient::Later) } else { Err(Refusal::State) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use zmtp::Frame;
 
-use super::{Pattern, Refusal};
+use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
@@ -154,12 +154,19 @@ impl Pattern for Req {
         (!self.awaiting || options.req_relaxed) && self.balancer.pick(pipes).is_some()
     }
 
-    fn admits(&mut self, pipes: &mut Pipes, options: &Options, _first: &Frame) -> Result<(), Refusal> {
+    fn admits(&mut self, pipes: &mut Pipes, options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
         self.give_up_reply(options)?;
-        self.balancer.pick(pipes).ok_or(Refusal::WouldBlock)?;
+        let peer = self.balancer.pick(pipes).ok_or(Refusal::WouldBlock)?;
         self.drop_stale(pipes);
         self.begun = true;
-        Ok(())
+        Ok(Recipient::Peer(peer))
+    }
+
+    /// The request counts as made: as with one that was lost on its way, nobody will answer.
+    fn recipient_gone(&mut self) {
+        self.begun = false;
+        self.asked = None;
+        self.awaiting = true;
     }
 }
 

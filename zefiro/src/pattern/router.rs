@@ -2,7 +2,7 @@
 
 use zmtp::Frame;
 
-use super::{Pattern, Refusal};
+use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
@@ -186,10 +186,11 @@ impl Pattern for Router {
         !options.router_mandatory || self.table.pipes().any(|id| pipes.has_room(id))
     }
 
-    fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<(), Refusal> {
+    fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
         match self.route(pipes, options, first) {
             Err((refusal, _)) if options.router_mandatory => Err(refusal),
-            _ => Ok(()),
+            Err((_, reason)) => Ok(Recipient::Nobody(reason)),
+            Ok(peer) => Ok(Recipient::Peer(peer)),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use zmtp::Frame;
 
-use super::{Pattern, Refusal};
+use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
@@ -87,9 +87,9 @@ impl Pattern for Server {
         true
     }
 
-    fn admits(&mut self, pipes: &mut Pipes, _options: &Options, first: &Frame) -> Result<(), Refusal> {
+    fn admits(&mut self, pipes: &mut Pipes, _options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
         let id = self.table.get(first).filter(|id| pipes.is_open(*id)).ok_or(Refusal::Unroutable)?;
-        if pipes.has_room(id) { Ok(()) } else { Err(Refusal::WouldBlock) }
+        if pipes.has_room(id) { Ok(Recipient::Peer(id)) } else { Err(Refusal::WouldBlock) }
     }
 }
 

@@ -3,7 +3,7 @@
 use zmtp::Frame;
 
 use super::xsub::XSub;
-use super::{Pattern, Refusal};
+use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
@@ -84,7 +84,7 @@ impl Pattern for Sub {
         false
     }
 
-    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<(), Refusal> {
+    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
         Err(Refusal::Unsupported)
     }
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use zmtp::Frame;
 
-use super::{Pattern, Refusal};
+use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes, subscription_message};
-use crate::routing::distributor::distribute;
+use crate::routing::distributor::{any_full, distribute};
 use crate::routing::request::{Request, Rest, take_requests};
 use crate::routing::subscriptions::{Removed, SubscriptionIndex};
 
@@ -32,6 +32,8 @@ pub(crate) struct XPub {
     /// Manual mode: whom the program subscribes. It may be gone.
     last_peer: Option<PipeId>,
     targets: Vec<PipeId>,
+    /// `targets` are those of a message of which the first part has come: who subscribes since gets the next one.
+    begun: bool,
 }
 
 struct Shown {
@@ -88,6 +90,7 @@ impl XPub {
             silent: false,
             last_peer: None,
             targets: Vec::new(),
+            begun: false,
         }
     }
 
@@ -261,10 +264,10 @@ impl XPub {
     }
 
     /// The peers that want a message on `topic`; of one `alone`, if that is given, whether it does.
-    fn find_targets(&mut self, options: &Options, topic: &[u8], alone: Option<PipeId>) {
+    fn find_targets(&mut self, options: &Options, topic: &[u8]) {
         self.targets.clear();
         self.subscriptions.matches(topic, &mut self.targets);
-        if let Some(alone) = alone {
+        if let Some(alone) = self.last_peer.filter(|_| options.xpub_manual && options.xpub_manual_last_value) {
             self.targets.retain(|target| *target == alone);
         }
         if options.invert_matching {
@@ -322,9 +325,24 @@ impl Pattern for XPub {
     fn on_writable(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
-        let alone = self.last_peer.take_if(|_| options.xpub_manual && options.xpub_manual_last_value);
-        self.find_targets(options, message.first(), alone);
-        distribute(pipes, options, &self.targets, message)
+        if self.begun {
+            self.targets.retain(|target| pipes.is_open(*target));
+        } else {
+            self.find_targets(options, message.first());
+        }
+        distribute(pipes, options, &self.targets, message)?;
+        self.begun = false;
+        self.last_peer.take_if(|_| options.xpub_manual && options.xpub_manual_last_value);
+        Ok(())
+    }
+
+    fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
+        self.find_targets(options, first);
+        if options.xpub_no_drop && any_full(pipes, &self.targets) {
+            return Err(Refusal::WouldBlock);
+        }
+        self.begun = true;
+        Ok(Recipient::Later)
     }
 
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {

@@ -14,15 +14,8 @@ pub(crate) fn distribute(
     targets: &[PipeId],
     message: &mut Message,
 ) -> Result<(), Refusal> {
-    if options.xpub_no_drop {
-        let mut full = false;
-        for &id in targets {
-            // Each is asked, so that each that is full tells when it is not any more.
-            full |= pipes.is_open(id) && !pipes.has_room(id);
-        }
-        if full {
-            return Err(Refusal::WouldBlock);
-        }
+    if options.xpub_no_drop && any_full(pipes, targets) {
+        return Err(Refusal::WouldBlock);
     }
     if targets.is_empty() {
         pipes.count_dropped(DropReason::Unroutable, 1);
@@ -30,4 +23,10 @@ pub(crate) fn distribute(
         pipes.fan_out(targets, message);
     }
     Ok(())
+}
+
+/// Whether one of `targets` that could be written to has no room.
+pub(crate) fn any_full(pipes: &mut Pipes, targets: &[PipeId]) -> bool {
+    // Each is asked, so that each that is full tells when it is not any more.
+    targets.iter().fold(false, |full, &id| full | (pipes.is_open(id) && !pipes.has_room(id)))
 }

@@ -10,10 +10,11 @@ use zmtp::{Frame, SocketType};
 
 use super::core::{Locked, SocketCore};
 use super::ops::{RECV, SEND, Wait, kind_of, try_recv, try_send};
+use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::metadata::Metadata;
-use crate::pattern::Refusal;
+use crate::pattern::{Recipient, Refusal};
 use crate::wait::current_parker;
 
 /// The messages the program is in the middle of.
@@ -21,8 +22,8 @@ use crate::wait::current_parker;
 pub(crate) struct Parts {
     /// Sent so far, of a message whose last part has yet to come.
     out: Vec<Frame>,
-    /// The message that is being sent will be dropped: its first part did not announce more.
-    doomed: bool,
+    /// Whom the message that is being sent is for.
+    recipient: Recipient,
     /// Received, not read yet.
     unread: VecDeque<Frame>,
     /// Whether the part received last said that more follow.
@@ -94,8 +95,11 @@ impl SocketCore {
             return result;
         }
         // A STREAM's first part that announces no data names nobody who would have to be there.
-        let mut state = if more { self.wait_for_admission(state, part, wait)? } else { state };
-        state.unfinished.doomed = !more;
+        let (mut state, recipient) = match more {
+            true => self.wait_for_admission(state, part, wait)?,
+            false => (state, Recipient::Nobody(DropReason::Unroutable)),
+        };
+        state.unfinished.recipient = recipient;
         state.unfinished.out.push(std::mem::take(part));
         Ok(())
     }
@@ -106,7 +110,7 @@ impl SocketCore {
         state: Locked<'a>,
         first: &Frame,
         wait: Wait,
-    ) -> Result<Locked<'a>> {
+    ) -> Result<(Locked<'a>, Recipient)> {
         let mut state = state;
         let mut deadline = None;
         let (parker, waker) = current_parker();
@@ -114,7 +118,7 @@ impl SocketCore {
             state.check_open(SEND)?;
             let (pattern, pipes, options) = state.parts();
             match pattern.admits(pipes, options, first) {
-                Ok(()) => return Ok(state),
+                Ok(recipient) => return Ok((state, recipient)),
                 // What waits for the I/O thread is written here, and only then: each write is a system call.
                 Err(Refusal::WouldBlock) if state.help() => {
                     drop(state);
@@ -146,17 +150,31 @@ impl SocketCore {
         more: bool,
         wait: Wait,
     ) -> Result<()> {
+        let recipient = state.unfinished.recipient;
+        let gone = matches!(recipient, Recipient::Peer(peer) if !state.pipes.is_open(peer));
+        if gone && self.socket_type == SocketType::Pair {
+            // What was begun went with the peer; this part begins a message for the next one.
+            state.unfinished.out.clear();
+            state.pipes.count_dropped(DropReason::PeerGone, 1);
+            drop(state);
+            return self.send_part(part, more, wait);
+        }
         let mut frames = std::mem::take(&mut state.unfinished.out);
         frames.push(std::mem::take(part));
         if more {
             state.unfinished.out = frames;
             return Ok(());
         }
-        if std::mem::take(&mut state.unfinished.doomed) {
-            state.pipes.count_dropped(crate::counters::DropReason::Unroutable, 1);
+        if let Recipient::Nobody(reason) = recipient {
+            state.pipes.count_dropped(reason, 1);
             return Ok(());
         }
         let mut message = Message::from(frames);
+        if gone {
+            state.pipes.counters.sent_to_nobody(message.byte_len() as u64);
+            state.pattern.recipient_gone();
+            return Ok(());
+        }
         let result = match try_send(&mut state, &mut message) {
             Err(ErrorKind::WouldBlock) => {
                 let waited = self.send_waiting(state, &mut message, wait);

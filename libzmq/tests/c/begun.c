@@ -1,0 +1,210 @@
+/* Messages begun, and what comes before their last part: a full peer, a newcomer, the end of the one they are for. Then
+   who conflates, and a descriptor without news. */
+#include "say.h"
+
+static short readable_descriptor (void *socket)
+{
+    zmq_pollitem_t item;
+    size_t size = sizeof item.fd;
+    memset (&item, 0, sizeof item);
+    item.events = ZMQ_POLLIN;
+    NEED (zmq_getsockopt (socket, ZMQ_FD, &item.fd, &size) == 0);
+    NEED (zmq_poll (&item, 1, 0) >= 0);
+    return item.revents;
+}
+
+static void no_drop (void *context)
+{
+    void *xpub = open_socket (context, ZMQ_XPUB);
+    void *sub = open_socket (context, ZMQ_SUB);
+    say ("a message is refused with its first part while a subscriber is full");
+    set_int (xpub, ZMQ_XPUB_NODROP, 1);
+    set_int (xpub, ZMQ_SNDHWM, 1);
+    set_int (sub, ZMQ_RCVHWM, 1);
+    CALL (zmq_setsockopt (sub, ZMQ_SUBSCRIBE, "", 0));
+    CALL (zmq_bind (xpub, "inproc://no-drop"));
+    CALL (zmq_connect (sub, "inproc://no-drop"));
+    receive (xpub, 0);
+    send_text (xpub, "1", 0);
+    send_text (xpub, "2", 0);
+    send_text (xpub, "3", ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    send_text (xpub, "4", ZMQ_DONTWAIT);
+    receive (sub, 0);
+    receive (sub, 0);
+    NEED (ready (xpub, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+    send_text (xpub, "whole", 0);
+    receive (sub, 0);
+    zmq_close (xpub);
+    zmq_close (sub);
+}
+
+static void newcomer (void *context)
+{
+    void *xpub = open_socket (context, ZMQ_XPUB);
+    void *early = open_socket (context, ZMQ_SUB);
+    void *late = open_socket (context, ZMQ_SUB);
+    say ("who subscribes in the middle of a message gets the next one");
+    CALL (zmq_bind (xpub, "inproc://newcomer"));
+    CALL (zmq_setsockopt (early, ZMQ_SUBSCRIBE, "", 0));
+    CALL (zmq_connect (early, "inproc://newcomer"));
+    receive (xpub, 0);
+    send_text (xpub, "1", ZMQ_SNDMORE);
+    CALL (zmq_setsockopt (late, ZMQ_SUBSCRIBE, "1", 1));
+    CALL (zmq_connect (late, "inproc://newcomer"));
+    receive (xpub, 0);
+    send_text (xpub, "2", 0);
+    send_text (xpub, "1 next", 0);
+    receive (early, 0);
+    receive (early, 0);
+    receive (late, 0);
+    zmq_close (xpub);
+    zmq_close (early);
+    zmq_close (late);
+}
+
+static void another_of_that_name (void *context)
+{
+    void *router = open_socket (context, ZMQ_ROUTER);
+    void *first = open_socket (context, ZMQ_DEALER);
+    void *second = open_socket (context, ZMQ_DEALER);
+    say ("the rest of a message to a ROUTER's peer is not for another of the same name");
+    CALL (zmq_setsockopt (first, ZMQ_ROUTING_ID, "D", 1));
+    CALL (zmq_setsockopt (second, ZMQ_ROUTING_ID, "D", 1));
+    CALL (zmq_bind (router, "inproc://name"));
+    CALL (zmq_connect (first, "inproc://name"));
+    send_text (first, "here", 0);
+    receive (router, 0);
+    send_text (router, "D", ZMQ_SNDMORE);
+    CALL (zmq_close (first));
+    usleep (50000);
+    CALL (zmq_connect (second, "inproc://name"));
+    NEED (ready (router, ZMQ_POLLIN, 50) == 0);
+    send_text (router, "x", ZMQ_SNDMORE);
+    send_text (router, "y", 0);
+    CALL (ready (second, ZMQ_POLLIN, 50));
+    zmq_close (router);
+    zmq_close (second);
+}
+
+static void gone (void *context, int type, int peer_type, const char *name)
+{
+    void *socket = open_socket (context, type);
+    void *peer = open_socket (context, peer_type);
+    void *other = open_socket (context, peer_type);
+    say (name);
+    CALL (zmq_bind (peer, "inproc://gone"));
+    CALL (zmq_bind (other, "inproc://other"));
+    CALL (zmq_connect (socket, "inproc://gone"));
+    send_text (socket, "lost", ZMQ_SNDMORE);
+    CALL (zmq_connect (socket, "inproc://other"));
+    CALL (zmq_close (peer));
+    /* Just when a pipe goes libzmq refuses a part, once. */
+    usleep (50000);
+    (void) zmq_send (socket, "lost too", 8, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    send_text (socket, "the last part", ZMQ_DONTWAIT);
+    CALL (zmq_send (socket, "the next", 8, ZMQ_DONTWAIT));
+    if (type != ZMQ_REQ)
+        receive (other, 0);
+    CALL (zmq_send (other, "nothing more", 12, ZMQ_DONTWAIT) > 0);
+    CALL (ready (other, ZMQ_POLLIN, 50));
+    zmq_close (socket);
+    zmq_close (other);
+}
+
+static void conflating (void *context, int binder, int connector)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *pull = open_socket (context, ZMQ_PULL);
+    int number;
+    char text[2] = "0";
+    printf ("-- within the process the connector says who conflates: binder %d, connector %d\n", binder, connector);
+    set_int (push, ZMQ_CONFLATE, binder);
+    set_int (pull, ZMQ_CONFLATE, connector);
+    CALL (zmq_bind (push, "inproc://conflating"));
+    CALL (zmq_connect (pull, "inproc://conflating"));
+    for (number = 1; number <= 4; number++) {
+        text[0] = (char) ('0' + number);
+        send_text (push, text, 0);
+        NEED (ready (pull, ZMQ_POLLIN, 5000) == ZMQ_POLLIN);
+    }
+    receive (pull, ZMQ_DONTWAIT);
+    CALL (ready (pull, ZMQ_POLLIN, 0));
+    zmq_close (push);
+    zmq_close (pull);
+}
+
+static void conflating_with_a_mark (void *context)
+{
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *pull = open_socket (context, ZMQ_PULL);
+    char endpoint[256];
+    int number;
+    say ("a receiver that conflates keeps the newest, whatever its mark");
+    set_int (pull, ZMQ_CONFLATE, 1);
+    set_int (pull, ZMQ_RCVHWM, 1);
+    bind_anywhere (pull, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (push, endpoint) == 0);
+    for (number = 1; number <= 9; number++) {
+        char digit = (char) ('0' + number);
+        NEED (zmq_send (push, &digit, 1, 0) == 1);
+        usleep (20000);
+    }
+    usleep (200000);
+    receive (pull, 0);
+    zmq_close (push);
+    zmq_close (pull);
+}
+
+static void descriptor (void *context)
+{
+    void *fresh = open_socket (context, ZMQ_PULL);
+    void *pull = open_socket (context, ZMQ_PULL);
+    void *push = open_socket (context, ZMQ_PUSH);
+    say ("a descriptor is readable when there is news");
+    CALL (readable_descriptor (fresh));
+    CALL (zmq_bind (pull, "inproc://descriptor"));
+    CALL (get_int (pull, ZMQ_EVENTS));
+    CALL (readable_descriptor (pull));
+    CALL (zmq_connect (push, "inproc://descriptor"));
+    CALL (get_int (push, ZMQ_EVENTS));
+    CALL (readable_descriptor (push));
+    send_text (push, "news", 0);
+    CALL (readable_descriptor (pull));
+    CALL (get_int (pull, ZMQ_EVENTS));
+    receive (pull, 0);
+    zmq_close (fresh);
+    zmq_close (pull);
+    zmq_close (push);
+}
+
+static void ended (void *context)
+{
+    CALL (zmq_ctx_term (context));
+}
+
+int main (void)
+{
+    void *context;
+    int way;
+    no_drop (context = zmq_ctx_new ());
+    ended (context);
+    newcomer (context = zmq_ctx_new ());
+    ended (context);
+    another_of_that_name (context = zmq_ctx_new ());
+    ended (context);
+    gone (context = zmq_ctx_new (), ZMQ_PUSH, ZMQ_PULL, "PUSH: what was begun for a peer that went is lost");
+    ended (context);
+    gone (context = zmq_ctx_new (), ZMQ_DEALER, ZMQ_DEALER, "DEALER: what was begun for a peer that went is lost");
+    ended (context);
+    gone (context = zmq_ctx_new (), ZMQ_REQ, ZMQ_REP, "REQ: what was begun for a peer that went counts as asked");
+    ended (context);
+    for (way = 0; way < 4; way++) {
+        conflating (context = zmq_ctx_new (), way / 2, way % 2);
+        ended (context);
+    }
+    conflating_with_a_mark (context = zmq_ctx_new ());
+    ended (context);
+    descriptor (context = zmq_ctx_new ());
+    ended (context);
+    return 0;
+}
