@@ -164,7 +164,8 @@ impl State {
         if pipe.ended || pipe.watch.gone {
             return true;
         }
-        if mark == 0 || pipe.queued_in() < mark {
+        // One that conflates keeps the newest alone, and finds it only by reading on.
+        if mark == 0 || pipe.conflate || pipe.queued_in() < mark {
             return false;
         }
         // Should the system refuse it, what is there will be told of again, and this tried again.

@@ -80,6 +80,8 @@ pub(crate) struct DuctReader {
     limit: usize,
     /// The writer has to be told that there is room.
     rouse: bool,
+    /// Only the newest message counts: it stays where a newer one can take its place until it is read.
+    conflate: bool,
 }
 
 /// A duct with its writing and its reading end; the reader starts asleep, so the first message rouses it.
@@ -99,6 +101,7 @@ pub(crate) fn duct(writer_mark: usize, conflate: bool) -> (DuctWriter, DuctReade
         acknowledged: 0,
         limit: 0,
         rouse: false,
+        conflate,
     };
     let unlimited = writer_mark == 0;
     (DuctWriter { duct, written: 0, requests: 0, acknowledged: 0, limit: writer_mark, unlimited, conflate }, reader)
@@ -201,6 +204,10 @@ impl DuctReader {
             return true;
         }
         let mut shared = self.duct.shared.lock();
+        if self.conflate {
+            shared.reader_asleep = shared.queue.is_empty();
+            return !shared.reader_asleep;
+        }
         std::mem::swap(&mut shared.queue, &mut self.local);
         self.found = self.local.len();
         self.fresh += self.found as u64;
@@ -221,6 +228,10 @@ impl DuctReader {
     pub(crate) fn pop(&mut self, out: &mut Message) -> Option<bool> {
         if !self.has_message() {
             return None;
+        }
+        if self.conflate {
+            std::mem::swap(&mut self.duct.shared.lock().queue, &mut self.local);
+            self.fresh += 1;
         }
         // In place: a message is large, and moving it by value costs more than the rest of this.
         std::mem::swap(out, self.local.front_mut()?);
@@ -369,6 +380,19 @@ mod tests {
         }
         assert_eq!(next(&mut reader), Some(Message::from("c")));
         assert!(reader.pop(&mut Message::new()).is_none());
+    }
+
+    #[test]
+    fn conflating_keeps_the_newest_also_once_one_was_seen() {
+        let (mut writer, mut reader) = duct(1, true);
+        for text in ["a", "b", "c"] {
+            writer.push(&mut Message::from(text));
+            assert!(reader.has_message());
+        }
+        assert_eq!(next(&mut reader), Some(Message::from("c")));
+        assert!(!reader.has_message());
+        assert!(writer.push(&mut Message::from("d")), "who saw nothing is told of the next");
+        assert_eq!((reader.take_fresh(), writer.fate().superseded), (1, 2));
     }
 }
 

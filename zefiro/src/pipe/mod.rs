@@ -106,7 +106,7 @@ pub(crate) struct Pipe {
     listed: bool,
     /// In the socket's list of outboxes that wait for a writer.
     pub(crate) awaits_writer: bool,
-    conflate: bool,
+    pub(crate) conflate: bool,
     /// What the peer, a socket of this process, receives when this side ends the pipe.
     pub(crate) farewell: Option<Frame>,
     /// The name a ROUTER gave it, or a STREAM.

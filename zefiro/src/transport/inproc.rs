@@ -84,6 +84,8 @@ impl Names {
 
 /// Joins a connecting pipe with the socket that bound its name.
 ///
+/// Whether the pipe conflates is the connector's to say, for both directions.
+///
 /// Only one of the two locks is held at a time. The binder's pipe exists first; should it send before the connector's
 /// is in place, the connector looks for messages itself once it is.
 pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<SocketCore>, endpoint: &Arc<str>) {
@@ -112,9 +114,8 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
             return;
         }
         let options = state.options.clone();
-        let binder_conflate = state.conflates();
         (to_binder, from_connector) = duct(connector_mark, conflate);
-        (to_connector, from_binder) = duct(options.send_high_water_mark, binder_conflate);
+        (to_connector, from_binder) = duct(options.send_high_water_mark, conflate);
         from_connector.set_mark(options.recv_high_water_mark);
         from_binder.set_mark(connector_recv_mark);
         binder_identity = options.routing_id.clone();
@@ -126,7 +127,7 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
             ..PeerFacts::default()
         };
         let peer = PeerRef { socket: Arc::downgrade(connector), pipe };
-        binder_pipe = state.pipes.insert(Line::Duct(to_connector, from_connector, peer), facts, binder_conflate);
+        binder_pipe = state.pipes.insert(Line::Duct(to_connector, from_connector, peer), facts, conflate);
         state.connected += 1;
         if let Some(pipe) = state.pipes.get_mut(binder_pipe) {
             pipe.farewell = farewell_to_connector;
