@@ -477,8 +477,8 @@ impl Poller {
             };
             if now.readable || now.writable || closed {
                 ready.push(now);
-                // Level-triggered: to be looked at again the next time, without waking anybody.
-                note.note();
+                // Level-triggered: to be looked at again the next time, by this thread or another that waits.
+                note.take_note();
             } else if !led {
                 core.lock().watch_by_io();
                 // Something may have come between the look and the watch.

@@ -4,7 +4,7 @@
 pub(crate) mod bench;
 mod dialling;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -140,8 +140,9 @@ impl IoThread {
                 None => {}
             }
         }
+        let mut known: HashSet<*const Link> = self.streams.iter().map(|(link, _)| Arc::as_ptr(link)).collect();
         for link in noted {
-            if self.streams.iter().any(|(other, _)| Arc::ptr_eq(other, &link)) {
+            if !known.insert(Arc::as_ptr(&link)) {
                 continue;
             }
             let Some(core) = link.socket.upgrade() else { continue };

@@ -445,6 +445,19 @@ impl State {
             && matches!(&pipe.line, Line::Stream(_, outbox) if outbox.state() == WriteState::Queued)
             && !std::mem::replace(&mut pipe.awaits_writer, true)
         {
+            // Nobody may ever help: those that are gone, or written by now, leave before the list grows.
+            if self.await_writer.len() == self.await_writer.capacity() {
+                self.await_writer.retain(|id| {
+                    self.pipes.get_mut(*id).is_some_and(|pipe| {
+                        let queued =
+                            matches!(&pipe.line, Line::Stream(_, outbox) if outbox.state() == WriteState::Queued);
+                        pipe.awaits_writer = queued;
+                        queued
+                    })
+                });
+                // At least as many again fit before the next time.
+                self.await_writer.reserve(self.await_writer.len() + 1);
+            }
             self.await_writer.push(id);
         }
     }
