@@ -65,6 +65,8 @@ pub(crate) struct State {
     pub(crate) unfinished: Parts,
     /// Lit when the socket should be looked at; there once a program has asked for its descriptor.
     pub(crate) beacon: Option<Arc<Beacon>>,
+    /// Whether the socket could be read and written when the program last asked with `ZMQ_EVENTS`.
+    pub(crate) events_told: Option<(bool, bool)>,
     /// The program has disconnected an endpoint.
     pub(crate) disconnected_some: bool,
     /// The descriptor of [`Options::use_fd`] that a bind has taken.
@@ -145,6 +147,7 @@ impl SocketCore {
             last_endpoint: None,
             unfinished: Parts::default(),
             beacon: None,
+            events_told: None,
             disconnected_some: false,
             used_fd: None,
             recv_waiters: WaitList::default(),

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use zmtp::{Frame, SocketType};
 
-use super::core::{SocketCore, State};
+use super::core::{Phase, SocketCore, State};
 use super::kind::Any;
 use super::{Socket, Wait};
 use crate::context::Context;
@@ -272,6 +272,7 @@ impl SocketCore {
             }
         }
         let (readable, writable) = self.readiness();
+        self.lock().events_told = Some((readable, writable));
         i32::from(readable) * POLLIN + i32::from(writable) * POLLOUT
     }
 
@@ -280,7 +281,15 @@ impl SocketCore {
         let mut state = self.lock();
         if state.beacon.is_none() {
             let beacon = Arc::new(Beacon::new().map_err(|error| Error::with_io(GET, "", error))?);
-            beacon.light();
+            // Lit if there is something that the program has not been told of by EVENTS.
+            let now = state.readiness(self.socket_type);
+            let news = match state.events_told {
+                Some(told) => now != told,
+                None => now.0 || now.1 && state.connected > 0,
+            };
+            if news || state.phase != Phase::Open {
+                beacon.light();
+            }
             state.observers.add(Arc::new(Lighter(beacon.clone())));
             state.beacon = Some(beacon);
             state.watch_by_io();
