@@ -67,9 +67,11 @@ pub enum EventKind {
     Connected,
     /// The next attempt begins after this time.
     ConnectRetried(Duration),
-    /// The peer speaks our protocol: messages flow.
+    /// The peer speaks our protocol: messages flow. Not told of peers without a mechanism: those of ZMTP 1.0 and 2.0, and
+    /// plain TCP peers.
     HandshakeSucceeded,
-    /// The peer does not speak our protocol, or not in time.
+    /// The peer does not speak our protocol, or not in time. A peer without a mechanism never ends a handshake: this is
+    /// told of it, as by libzmq, when its connection is lost.
     HandshakeFailed(String),
     /// The peer broke the protocol during the handshake, or the authenticator did; the number says how
     /// (`ZMQ_PROTOCOL_ERROR_…`).

@@ -481,12 +481,11 @@ impl Connection {
             if header.body > limit {
                 break Err(Error::Oversize { bytes: header.body, limit });
             }
-            let body = usize::try_from(header.body).ok().and_then(|len| {
-                let end = header.len.checked_add(len)?;
-                rest.get_mut(header.len..end)
-            });
+            let Some(end) = frame_end(header.len, header.body) else {
+                break Err(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 });
+            };
             // Not all there; the buffer grows with what comes.
-            let Some(body) = body else { break Ok(()) };
+            let Some(body) = rest.get_mut(header.len..end) else { break Ok(()) };
             if opened.try_reserve(body.len() + HEADER_BYTES_MAX).is_err() {
                 break Err(Error::OutOfMemory);
             }
@@ -543,7 +542,7 @@ impl Connection {
         if header.body > limit {
             return Err(Error::Oversize { bytes: header.body, limit });
         }
-        let end = usize::try_from(header.body).ok().and_then(|body| header.len.checked_add(body));
+        let end = frame_end(header.len, header.body);
         let end = end.ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
         let Some(body) = self.input.get(header.len..end).map(<[u8]>::to_vec) else { return Ok(None) };
         self.input.drain(..end);
@@ -728,19 +727,29 @@ fn group_of(command: &'static str, data: &[u8]) -> Result<Frame, Error> {
     if name.len() > GROUP_BYTES_MAX { Err(Error::MalformedCommand(command)) } else { Ok(Frame::from(name)) }
 }
 
+/// Where a frame with this header and body ends, if memory could hold it.
+fn frame_end(header: usize, body: u64) -> Option<usize> {
+    let end = header.checked_add(usize::try_from(body).ok()?)?;
+    (end <= isize::MAX as usize).then_some(end)
+}
+
 fn find<'a>(properties: &'a [(String, Bytes)], name: &str) -> Option<&'a Bytes> {
     properties.iter().find(|(other, _)| other == name).map(|(_, value)| value)
 }
 
-/// The socket type that a peer announces, if it does.
+/// The socket type that a peer announces, if it does; the first, if it does so more than once.
 ///
 /// # Errors
-/// It is none that a socket of type `own` talks to.
+/// One of them is none that a socket of type `own` talks to.
 fn type_of_peer(properties: &[(String, Bytes)], own: SocketType) -> Result<Option<SocketType>, Error> {
-    let Some(name) = find(properties, "Socket-Type") else { return Ok(None) };
-    let peer = SocketType::from_name(name).filter(|peer| own.accepts(*peer));
-    let shown = name.get(..TYPE_BYTES_SHOWN).unwrap_or(name);
-    peer.map(Some).ok_or_else(|| Error::IncompatibleType(String::from_utf8_lossy(shown).into_owned()))
+    let mut announced = None;
+    for (_, name) in properties.iter().filter(|(property, _)| property == "Socket-Type") {
+        let peer = SocketType::from_name(name).filter(|peer| own.accepts(*peer));
+        let shown = name.get(..TYPE_BYTES_SHOWN).unwrap_or(name);
+        let peer = peer.ok_or_else(|| Error::IncompatibleType(String::from_utf8_lossy(shown).into_owned()))?;
+        announced.get_or_insert(peer);
+    }
+    Ok(announced)
 }
 
 fn push_commands(mechanism: &mut dyn Mechanism, out: &mut Vec<u8>) {

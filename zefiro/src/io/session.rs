@@ -8,6 +8,7 @@
 //!   accept: ──────────────────────────────────┘    (ZMTP)       (Link)
 //! ```
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -55,6 +56,10 @@ pub(crate) struct Session {
     admitted: Option<Answer>,
     /// The peer was refused: nothing it says is of interest any more.
     pub(crate) refused: bool,
+    /// What it said nevertheless.
+    refused_bytes: usize,
+    /// The peer speaks plain bytes, or a ZMTP older than 3.0: there is no mechanism, and no handshake to tell of.
+    pub(crate) without_mechanism: bool,
     /// What the stream is watched for during the handshake.
     greeting_interest: Interest,
     /// When the session wants to be looked at: the end of a wait, of an attempt, of the handshake, of lingering.
@@ -127,6 +132,8 @@ impl Session {
             negotiation: None,
             admitted: None,
             refused: false,
+            refused_bytes: 0,
+            without_mechanism: false,
             greeting_interest: Interest::READ,
             deadline: None,
         }
@@ -220,7 +227,7 @@ impl Session {
             self.establish(stream, protocol, Format::Raw, None, io, token);
             return Ok(());
         }
-        (self.asked, self.admitted, self.refused) = (None, None, false);
+        (self.asked, self.admitted, self.refused, self.refused_bytes) = (None, None, false, 0);
         self.negotiation = None;
         self.greeting_interest = Interest::READ;
         let config = Arc::new(config_of(&self.core, &options, matches!(self.origin, Origin::Accept(_))));
@@ -270,7 +277,13 @@ impl Session {
             let was_all = input.len() < input.capacity();
             match read {
                 Ok(0) => return Err(Loss::PeerClosed),
-                Ok(_) if self.refused => input.clear(),
+                Ok(count) if self.refused => {
+                    input.clear();
+                    self.refused_bytes += count;
+                    if self.refused_bytes > REFUSED_BYTES_MAX {
+                        return Err(Loss::Greedy("a hearing after it was refused"));
+                    }
+                }
                 Ok(_) => {
                     let handled = connection.handle_input(now).map_err(Loss::Protocol);
                     io.memory.take_back(connection);
@@ -345,7 +358,11 @@ impl Session {
             return Ok(());
         }
         let Some(question) = connection.take_question() else { return Ok(()) };
-        let address = self.peer.address.as_deref().unwrap_or_default();
+        let address = match self.peer.address.as_deref() {
+            // As libzmq writes it, for handlers that compare texts.
+            Some(address) if self.peer.mapped => Cow::Owned(format!("::ffff:{address}")),
+            address => Cow::Borrowed(address.unwrap_or_default()),
+        };
         if let Some(key) = &options.shared_key
             && question.credentials.first().map(Vec::as_slice) != Some(key.client_public().as_bytes())
         {
@@ -363,7 +380,7 @@ impl Session {
         if options.shared_key.is_some() {
             return connection.answer(Verdict::Welcome, now).map_err(Loss::Protocol);
         }
-        self.asked = zap::Asked::new(&self.core, &options, question, address, io, token).map(Asked::Zap);
+        self.asked = zap::Asked::new(&self.core, &options, question, &address, io, token).map(Asked::Zap);
         match self.asked {
             Some(_) => Ok(()),
             None if options.needs_authenticator() => Err(Loss::NobodyToAsk),
@@ -436,7 +453,9 @@ impl Session {
         self.negotiation = None;
         // A connection may be idle from now on, and nothing may ever be read from it again.
         connection.idle_trim();
-        self.emit_with(EventKind::HandshakeSucceeded, 0);
+        if info.version >= Version::V3_0 {
+            self.emit_with(EventKind::HandshakeSucceeded, 0);
+        }
         let format = Format::Zmtp(info.framing, info.version);
         self.establish(stream, Protocol::Zmtp(connection), format, Some(info), io, token);
     }
@@ -471,6 +490,7 @@ impl Session {
         io: &Arc<IoHandle>,
         token: u64,
     ) {
+        self.without_mechanism = info.as_ref().is_none_or(|info| info.version < Version::V3_0);
         let metadata = self.metadata(info.as_ref());
         let mechanism = match &protocol {
             Protocol::Zmtp(_) => self.options().mechanism_name(),
@@ -529,13 +549,16 @@ impl Session {
     }
 }
 
-/// Properties that are known of a peer, and not believed from it.
 /// Whether it is an IPv4 address on an IPv6 socket.
 pub(crate) fn is_mapped(address: SocketAddr) -> bool {
     address.ip() != address.ip().to_canonical()
 }
 
+/// Properties that are known of a peer, and not believed from it.
 const OURS_TO_SAY: [&str; 3] = ["User-Id", "Peer-Address", "__fd"];
+
+/// What is heard of a peer after it was refused, and thrown away, so that it hears the refusal; then it is cut off.
+const REFUSED_BYTES_MAX: usize = 64 * 1024;
 
 /// What the protocol needs to know, from the socket's options.
 fn config_of(core: &SocketCore, options: &Options, as_server: bool) -> Config {

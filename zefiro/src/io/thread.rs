@@ -397,6 +397,16 @@ impl IoThread {
                 state.forget_connect(&session.endpoint());
             }
         }
+        // libzmq tells of these as of failed handshakes: the end of a connection without a mechanism, and what breaks the
+        // rules of one that is encrypted.
+        let told = match &loss {
+            Loss::PeerClosed | Loss::Io(_) => session.without_mechanism,
+            Loss::Protocol(error) => link.sealer.is_some() && error.protocol_code().is_some(),
+            _ => false,
+        };
+        if told {
+            session.emit_failure(&loss);
+        }
         if !matches!(loss, Loss::Asked) {
             session.emit(EventKind::Disconnected(loss.to_string()));
         }
