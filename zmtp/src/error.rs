@@ -86,7 +86,12 @@ impl Error {
     /// The status a peer has refused this side with, if it is one of ZAP's (RFC 27): 300, 400 or 500.
     pub fn refused_status(&self) -> Option<u16> {
         match self {
-            Error::Refused(reason) => reason.parse().ok().filter(|status| matches!(status, 300 | 400 | 500)),
+            Error::Refused(reason) => match reason.as_str() {
+                "300" => Some(300),
+                "400" => Some(400),
+                "500" => Some(500),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -145,9 +145,10 @@ fn commands_of_the_handshake_have_limits_of_their_own() {
 #[test]
 fn encrypted_frames_are_too_large_as_soon_as_they_say_so() {
     let secret = CurveSecret::generate().unwrap();
-    for (frames, messages) in [(Some(1000), None), (None, Some(100))] {
-        // The handshake's commands are frames, too, and of a message's limit the box does not count.
-        let most: u64 = frames.unwrap_or(100 + 33);
+    for (frames, messages) in [(Some(1000), None), (None, Some(100)), (None, None)] {
+        // The handshake's commands are frames, too, and of a message's limit the box does not count. Without limits, it is
+        // what memory can hold.
+        let most: u64 = frames.or(messages.map(|bytes| bytes + 33)).unwrap_or(isize::MAX as u64);
         let (now, client_secret) = (Instant::now(), CurveSecret::generate().unwrap());
         let mut config = Config::new(SocketType::Push);
         let public = client_secret.public();
@@ -168,6 +169,24 @@ fn encrypted_frames_are_too_large_as_soon_as_they_say_so() {
         let announced = [&[2][..], &(most + 1).to_be_bytes()].concat();
         server.hear(&announced[..8]).unwrap();
         assert!(oversize(server.hear(&announced[8..])));
+    }
+}
+
+#[test]
+fn a_socket_type_said_twice_must_fit_twice() {
+    let said = |name: &str| [&b"\x0bSocket-Type\0\0\0"[..], &[name.len() as u8], name.as_bytes()].concat();
+    let hear = |second: &str| {
+        let ready = [&b"\x05READY"[..], &said("PUSH"), &said(second)].concat();
+        Peer::new(|_| {}).hear(&[greeting("NULL"), frame(4, &ready)].concat())
+    };
+    assert!(hear("PUSH").is_ok());
+    assert!(matches!(hear("PULL"), Err(Error::IncompatibleType(_))));
+}
+
+#[test]
+fn a_status_is_three_digits_and_nothing_else() {
+    for (reason, status) in [("400", Some(400)), ("0400", None), ("+400", None), ("200", None), ("", None)] {
+        assert_eq!(Error::Refused(reason.into()).refused_status(), status, "{reason}");
     }
 }
 

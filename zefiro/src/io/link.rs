@@ -82,7 +82,7 @@ impl Loss {
             Loss::PeerClosed => Errno::PIPE,
             Loss::Io(error) => return error.raw_os_error().unwrap_or_default() as u64,
             Loss::Protocol(zmtp::Error::OutOfMemory) => Errno::NOMEM,
-            Loss::Protocol(error) if error.is_timeout() => Errno::TIMEDOUT,
+            Loss::Protocol(error) if error.is_timeout() => Errno::AGAIN,
             Loss::Protocol(error) if error.retryable() => Errno::ACCESS,
             Loss::Protocol(_) | Loss::Answer(_) | Loss::Greedy(_) => Errno::PROTO,
             Loss::NoAnswer => Errno::TIMEDOUT,
