@@ -362,6 +362,27 @@ fn publishers_and_subscribers_share_keys_and_their_authenticator_is_asked_behind
 }
 
 #[test]
+fn a_client_of_a_mechanism_is_not_taken_for_one_that_asks() {
+    let builder = Pull::builder().plain_username("user").plain_password("password");
+    let error = builder.authenticator(|_: &Request| Answer::deny("nobody")).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidOption);
+    assert!(error.to_string().contains("client of a mechanism"), "{error}");
+}
+
+#[test]
+fn who_is_refused_and_talks_on_is_cut_off() {
+    let context = Context::new();
+    let pull = pull(&context).authenticator(|_: &Request| Answer::deny("nobody")).build().unwrap();
+    let mut monitor = pull.monitor();
+    let mut stream = TcpStream::connect(bound(&pull).trim_start_matches("tcp://")).unwrap();
+    stream.write_all(&handshake("PUSH")).unwrap();
+    assert!(monitor.any(|event| matches!(event.kind, EventKind::AuthenticationFailed(_))));
+    let pieces = (0..100_000).take_while(|_| stream.write_all(&[0xff; 4096]).is_ok()).count();
+    assert!(pieces < 10_000, "{pieces} pieces");
+    assert!(monitor.any(|event| event.kind.to_string().contains("a hearing after it was refused")));
+}
+
+#[test]
 fn plain_tcp_is_not_taken_for_secured() {
     let error = Stream::builder().shared_key(SharedKey::generate().unwrap()).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidOption);

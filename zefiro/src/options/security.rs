@@ -92,6 +92,11 @@ impl Options {
         }
     }
 
+    /// Whether this side is the client of a mechanism, whichever side connects.
+    pub(crate) fn is_client(&self) -> bool {
+        matches!(self.security(), Security::PlainClient | Security::CurveClient | Security::GssapiClient)
+    }
+
     /// Whether an authenticator is asked about peers (RFC 27), if there is one.
     pub(crate) fn authenticates(&self) -> bool {
         match self.security() {

@@ -206,7 +206,7 @@ impl<K> Builder<K> {
     ///
     /// # Errors
     /// An option is [out of its range](ErrorKind::InvalidOption), an authenticator or key was given to a socket of plain
-    /// TCP, which has no handshake, or the context is
+    /// TCP, which has no handshake, or an authenticator to the client of a mechanism, which asks nobody, or the context is
     /// [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets).
     pub fn build(self) -> Result<Socket<K>> {
         let context = self.context.unwrap_or_default();
@@ -214,6 +214,10 @@ impl<K> Builder<K> {
         let raw = self.socket_type == SocketType::Stream || options.router_raw;
         if raw && (self.authenticator.is_some() || options.shared_key.is_some()) {
             let why = "plain TCP has no handshake in which a peer could be asked";
+            return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "authenticator", why));
+        }
+        if self.authenticator.is_some() && options.is_client() {
+            let why = "the client of a mechanism shows who it is, and learns nothing to ask about its peers";
             return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "authenticator", why));
         }
         let core =
