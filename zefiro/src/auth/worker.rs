@@ -129,7 +129,7 @@ impl Worker {
 impl Task {
     fn run(self: &Arc<Task>) {
         // Acquire pairs with the waker's release: what it did before is seen here.
-        self.queued.store(false, Ordering::Release);
+        self.queued.swap(false, Ordering::AcqRel);
         let mut work = self.work.lock();
         if self.abandoned.load(Ordering::Acquire) {
             let abandoned = std::mem::replace(&mut *work, Work::Done);
