@@ -27,6 +27,14 @@ pub struct Header {
     pub command: bool,
 }
 
+impl Header {
+    /// Where the frame ends whose header is at `at`, if memory could hold all of it.
+    pub(crate) fn end_from(&self, at: usize) -> Option<usize> {
+        let end = at.checked_add(self.len)?.checked_add(usize::try_from(self.body).ok()?)?;
+        (end <= isize::MAX as usize).then_some(end)
+    }
+}
+
 impl Framing {
     /// Appends the header of a frame.
     #[inline]

@@ -481,7 +481,7 @@ impl Connection {
             if header.body > limit {
                 break Err(Error::Oversize { bytes: header.body, limit });
             }
-            let Some(end) = frame_end(header.len, header.body) else {
+            let Some(end) = header.end_from(0) else {
                 break Err(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 });
             };
             // Not all there; the buffer grows with what comes.
@@ -542,8 +542,7 @@ impl Connection {
         if header.body > limit {
             return Err(Error::Oversize { bytes: header.body, limit });
         }
-        let end = frame_end(header.len, header.body);
-        let end = end.ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
+        let end = header.end_from(0).ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
         let Some(body) = self.input.get(header.len..end).map(<[u8]>::to_vec) else { return Ok(None) };
         self.input.drain(..end);
         Ok(Some((body, header.more)))
@@ -725,12 +724,6 @@ type Pieces = SmallVec<[(usize, usize, usize); 1]>;
 fn group_of(command: &'static str, data: &[u8]) -> Result<Frame, Error> {
     let name = data.split(|byte| *byte == 0).next().unwrap_or_default();
     if name.len() > GROUP_BYTES_MAX { Err(Error::MalformedCommand(command)) } else { Ok(Frame::from(name)) }
-}
-
-/// Where a frame with this header and body ends, if memory could hold it.
-fn frame_end(header: usize, body: u64) -> Option<usize> {
-    let end = header.checked_add(usize::try_from(body).ok()?)?;
-    (end <= isize::MAX as usize).then_some(end)
 }
 
 fn find<'a>(properties: &'a [(String, Bytes)], name: &str) -> Option<&'a Bytes> {

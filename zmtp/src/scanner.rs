@@ -60,11 +60,8 @@ impl Scanner {
             if header.body > limit {
                 return Err(Error::Oversize { bytes: header.body, limit });
             }
-            let end = usize::try_from(header.body)
-                .ok()
-                .and_then(|body| self.at.checked_add(header.len)?.checked_add(body))
-                .filter(|end| *end <= isize::MAX as usize)
-                .ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
+            let end =
+                header.end_from(self.at).ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
             let message_bytes = self.bytes + header.body;
             let limit = limits.message_bytes_max.unwrap_or(u64::MAX);
             if message_bytes > limit {
