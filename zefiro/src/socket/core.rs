@@ -65,7 +65,8 @@ pub(crate) struct State {
     pub(crate) unfinished: Parts,
     /// Lit when the socket should be looked at; there once a program has asked for its descriptor.
     pub(crate) beacon: Option<Arc<Beacon>>,
-    /// Whether the socket could be read and written when the program last asked with `ZMQ_EVENTS`.
+    /// Whether the socket could be read and written when the program last asked with `ZMQ_EVENTS`; of use until
+    /// it has the descriptor.
     pub(crate) events_told: Option<(bool, bool)>,
     /// The program has disconnected an endpoint.
     pub(crate) disconnected_some: bool,

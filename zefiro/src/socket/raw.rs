@@ -263,16 +263,20 @@ impl SocketCore {
 
     /// Readiness as `ZMQ_POLLIN` and `ZMQ_POLLOUT`.
     fn events(self: &Arc<SocketCore>) -> i32 {
-        {
+        let has_beacon = {
             let mut state = self.lock();
-            if let Some(beacon) = state.beacon.clone() {
+            let beacon = state.beacon.clone();
+            if let Some(beacon) = &beacon {
                 // First put out, then look: what comes in between lights it again.
                 beacon.put_out();
                 state.watch_by_io();
             }
-        }
+            beacon.is_some()
+        };
         let (readable, writable) = self.readiness();
-        self.lock().events_told = Some((readable, writable));
+        if !has_beacon {
+            self.lock().events_told = Some((readable, writable));
+        }
         i32::from(readable) * POLLIN + i32::from(writable) * POLLOUT
     }
 
