@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::thread;
 
 use util::{LONG, handshake, socket};
-use zefiro::{Configure, Context, EventKind, Pull, Push, Rep, Router, XPub};
+use zefiro::{Context, ErrorKind, EventKind, Pull, Push, Rep, Router, XPub};
 
 /// A PULL with a good peer, and the means to be a bad one.
 struct Scene {
@@ -24,7 +24,7 @@ impl Scene {
             .context(&context)
             .recv_timeout(LONG)
             .max_frame_size(Some(1_000_000))
-            .message_frames_max(1000usize)
+            .message_frames_max(1000)
             .build()
             .unwrap();
         let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
@@ -102,6 +102,27 @@ fn what_is_no_zmtp_at_all_does_no_harm() {
 }
 
 #[test]
+fn strangers_are_no_peers_and_get_no_message() {
+    let context = Context::new();
+    for hello in [&b"GET / HTTP/1.1\r\nHost: example\r\n\r\n"[..], b"SSH-2.0-x\r\n", b"\x16\x03\x01\x02\x00\x01\x00"] {
+        let push: Push = socket(&context);
+        let mut monitor = push.monitor();
+        let endpoint = push.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let mut stream = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
+        stream.write_all(hello).unwrap();
+        let mut answer = Vec::new();
+        // To the end: they are hung up on.
+        let _ = stream.read_to_end(&mut answer);
+        assert!(
+            monitor.any(|event| matches!(event.kind, EventKind::HandshakeFailed(_) | EventKind::ProtocolFailed(_)))
+        );
+        assert_eq!(push.peers().len(), 0);
+        assert_eq!(push.try_send("not for strangers").unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(!answer.windows(3).any(|bytes| bytes == b"not"));
+    }
+}
+
+#[test]
 fn a_stream_cut_at_any_byte_leaves_whole_messages_only() {
     let mut wire = handshake("PUSH");
     let whole = wire.len();
@@ -131,7 +152,7 @@ fn a_thousand_silent_connections_do_not_keep_others_out() {
     let scene = Scene::new();
     let silent: Vec<TcpStream> = (0..1000).map(|_| scene.dial()).collect();
     let late: Push = Push::builder().send_timeout(LONG).build().unwrap();
-    late.connect(&format!("tcp://{}", scene.address)).unwrap();
+    late.connect(format!("tcp://{}", scene.address)).unwrap();
     late.send("late").unwrap();
     assert_eq!(scene.pull.recv().unwrap(), "late");
     scene.good_peer_is_heard();
@@ -201,7 +222,7 @@ fn only_addresses_in_the_filter_may_connect() {
 fn sixteen_threads_share_two_sockets() {
     let context = Context::new();
     let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
-    push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
     let senders: Vec<_> = (0..8u32)
         .map(|sender| {
             let push = push.clone();

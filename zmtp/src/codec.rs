@@ -112,15 +112,22 @@ impl Framing {
                 let Some(len) = rest.first_chunk::<8>() else { return Ok(None) };
                 let body = u64::from_be_bytes(*len).checked_sub(1).ok_or(Error::MalformedFrame)?;
                 let Some(flags) = rest.get(8) else { return Ok(None) };
-                Ok(Some(Header { len: 10, body, more: flags & FLAG_MORE != 0, command: false }))
+                Ok(Some(Header { len: 10, body, more: more_of_v1(*flags)?, command: false }))
             }
             (Framing::V1, [0, ..]) => Err(Error::MalformedFrame),
             (Framing::V1, [len, flags, ..]) => {
-                Ok(Some(Header { len: 2, body: u64::from(*len) - 1, more: flags & FLAG_MORE != 0, command: false }))
+                Ok(Some(Header { len: 2, body: u64::from(*len) - 1, more: more_of_v1(*flags)?, command: false }))
             }
             _ => Ok(None),
         }
     }
+}
+
+/// The flags of a frame of ZMTP 1.0, which has one; the other bits are zero (RFC 13). Nothing else tells its peers from
+/// strangers: what does not begin as ZMTP 2.0 and all since would be the length of such a frame, and a web browser a peer.
+#[inline]
+fn more_of_v1(flags: u8) -> Result<bool, Error> {
+    if flags & !FLAG_MORE == 0 { Ok(flags == FLAG_MORE) } else { Err(Error::MalformedFrame) }
 }
 
 /// Whole messages in a stretch of received bytes, cut into frames when they are wanted.
@@ -268,6 +275,17 @@ mod tests {
     fn length_zero_is_no_version_one_frame() {
         assert_eq!(Framing::V1.decode_header(&[0]), Err(Error::MalformedFrame));
         assert_eq!(Framing::V1.decode_header(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Err(Error::MalformedFrame));
+    }
+
+    #[test]
+    fn strangers_are_no_version_one_peers() {
+        for begin in
+            [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x03\x01\x02\x00", b"SSH-2.0-", b"*1\r\n$4\r\nPING", b"\x05\x80"]
+        {
+            assert_eq!(Framing::V1.decode_header(begin), Err(Error::MalformedFrame), "{begin:?}");
+        }
+        let long = [&[0xff, 0, 0, 0, 0, 0, 0, 0, 2][..], &[2, 7]].concat();
+        assert_eq!(Framing::V1.decode_header(&long), Err(Error::MalformedFrame));
     }
 
     #[test]

@@ -499,7 +499,10 @@ impl Connection {
     }
 
     fn read_identity(&mut self, now: Instant) -> Result<(), Error> {
-        let Some((identity, _)) = self.take_small_frame()? else { return Ok(()) };
+        let Some((identity, more)) = self.take_small_frame()? else { return Ok(()) };
+        if more {
+            return Err(Error::MalformedFrame);
+        }
         self.ready(Vec::new(), None, Frame::from(identity), now);
         if self.settled.unversioned && matches!(self.config.socket_type, SocketType::Pub | SocketType::XPub) {
             // Such a peer filters on its side: it wants everything.
