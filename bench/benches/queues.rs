@@ -3,7 +3,7 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use zefiro::benching::{Outgoing, Within};
-use zefiro::{Configure, Context, Message, Pull, Push, Wait};
+use zefiro::{Context, Message, Pull, Push, Wait};
 
 use crate::{BATCH, payload};
 

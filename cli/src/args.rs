@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use zefiro::{AnySocket, Configure as _, SharedKey, SocketType};
+use zefiro::{AnySocket, SharedKey, SocketType};
 
 /// The command line is wrong, in a way that its parser does not see.
 #[derive(Debug)]

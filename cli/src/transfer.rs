@@ -41,7 +41,7 @@ pub fn run(talk: &Talk) -> anyhow::Result<ExitCode> {
         bail!("{lost} message{} lost with the connection{why}", if lost == 1 { " was" } else { "s were" });
     }
     if let Err(unsent) = socket.close_within(deadline.saturating_duration_since(Instant::now())) {
-        let messages: usize = unsent.iter().map(|unsent| unsent.messages).sum();
+        let messages: usize = unsent.messages();
         let why = troubles.last().map(|why| format!(": {why}")).unwrap_or_default();
         say!(
             "zefiro: {messages} message{} not sent within {linger:?}{why}",

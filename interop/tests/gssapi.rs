@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use realm::{ALICE, BOB, SERVICE, in_realm};
 use zefiro::auth::{Answer, Request};
-use zefiro::{AnySocket, Configure, Context, EventKind, GssapiName, Monitor, Rep, SocketType};
+use zefiro::{AnySocket, Context, EventKind, GssapiName, Monitor, Rep, SocketType};
 use zefiro_interop::{LONG, Peer, message, python};
 
 const COUNT: usize = 60;
@@ -84,7 +84,7 @@ fn zefiro_with_itself_wrapped_and_plain() {
             let one = one.build().unwrap();
             let other = client(&context, SocketType::Dealer).gssapi_plaintext(plaintext).build().unwrap();
             let (binds, connects) = if client_binds { (&other, &one) } else { (&one, &other) };
-            connects.connect(&binds.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+            connects.connect(binds.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
             for number in 0..COUNT {
                 other.send(message(number)).unwrap();
                 let (received, peer) = one.recv_from().unwrap();
@@ -115,7 +115,7 @@ fn libzmq_both_ways_wrapped_and_plain() {
                     start(&["DEALER", "connect", &endpoint, "echo", &count], &options)
                 } else {
                     let peer = start(&["DEALER", "bind", "tcp://127.0.0.1:*", "echo", &count], &options);
-                    ours.connect(&peer.line()).unwrap();
+                    ours.connect(peer.line()).unwrap();
                     peer
                 };
                 for number in 0..COUNT {
@@ -145,7 +145,7 @@ fn subscriptions_reach_libzmq_and_its_messages_come_back() {
             ours.subscribe("topic").unwrap();
             let peer =
                 start(&["XPUB", "bind", "tcp://127.0.0.1:*", "send", &COUNT.to_string()], &theirs(true, plaintext));
-            ours.connect(&peer.line()).unwrap();
+            ours.connect(peer.line()).unwrap();
             for number in 0..COUNT {
                 assert_eq!(ours.recv().unwrap(), message(number), "plain {plaintext}: {number}");
             }
@@ -306,7 +306,7 @@ fn the_gssapi_advisories_of_2026_only_200_leads_on_and_who_leaves_early_does_no_
             let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
             let dial = || {
                 let push = client(&context, SocketType::Push).gssapi_plaintext(plaintext);
-                let push = push.linger(Duration::ZERO).reconnect_stop(7u32).build().unwrap();
+                let push = push.linger(Duration::ZERO).reconnect_stop(7).build().unwrap();
                 push.connect(&endpoint).unwrap();
                 push.send("smuggled").unwrap();
                 push

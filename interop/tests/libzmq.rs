@@ -1,6 +1,6 @@
 //! Every pattern with a real libzmq peer: tcp and ipc, either side binding, small, large and multipart messages.
 
-use zefiro::{AnySocket, Configure, Context, SocketType};
+use zefiro::{AnySocket, Context, SocketType};
 use zefiro_interop::{LONG, Peer, message, python};
 
 const COUNT: usize = 60;
@@ -32,7 +32,7 @@ fn over(
             };
             let context = Context::new();
             let builder = AnySocket::builder_of(ours).context(&context).recv_timeout(LONG).send_timeout(LONG);
-            let socket = builder.recv_high_water_mark(0usize).send_high_water_mark(0usize).build().unwrap();
+            let socket = builder.recv_high_water_mark(0).send_high_water_mark(0).build().unwrap();
             let count = count.to_string();
             let start = |how: &str, endpoint: &str| {
                 let arguments: Vec<&str> =
@@ -43,7 +43,7 @@ fn over(
                 start("connect", &socket.bind(&endpoint).unwrap().to_string())
             } else {
                 let peer = start("bind", &endpoint);
-                socket.connect(&peer.line()).unwrap();
+                socket.connect(peer.line()).unwrap();
                 peer
             };
             test(&socket);

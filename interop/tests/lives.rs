@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use zefiro::{Configure, Context, Endpoint, ErrorKind, EventKind, Monitor, Pub, Pull, Push, Rep, Sub};
+use zefiro::{Context, Endpoint, ErrorKind, EventKind, Monitor, Pub, Pull, Push, Rep, Sub};
 use zefiro_interop::{LONG, Peer, message, python};
 
 const SOON: Duration = Duration::from_millis(10);
@@ -206,7 +206,7 @@ fn a_full_queue_of_ours_holds_us_back_and_loses_nothing() {
     if python().is_none() {
         return;
     }
-    let push = Push::builder().context(&Context::new()).send_high_water_mark(5usize).build().unwrap();
+    let push = Push::builder().context(&Context::new()).send_high_water_mark(5).build().unwrap();
     let endpoint = push.bind("tcp://127.0.0.1:*").unwrap().to_string();
     let mut peer = Peer::start(&["PULL", "connect", &endpoint, "recv-when-told", "0", "RCVHWM=5"]).unwrap();
     peer.line();
@@ -230,8 +230,7 @@ fn a_full_queue_of_ours_holds_the_peer_back_and_loses_nothing() {
     if python().is_none() {
         return;
     }
-    let pull =
-        Pull::builder().context(&Context::new()).recv_high_water_mark(5usize).recv_timeout(LONG).build().unwrap();
+    let pull = Pull::builder().context(&Context::new()).recv_high_water_mark(5).recv_timeout(LONG).build().unwrap();
     let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
     let peer = Peer::start(&["PUSH", "connect", &endpoint, "fill", "0", "SNDHWM=5"]).unwrap();
     peer.line();

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use zefiro::{AnySocket, Configure, Context, CurveSecret, EventKind, Rep, SocketType};
+use zefiro::{AnySocket, Context, CurveSecret, EventKind, Rep, SocketType};
 use zefiro_interop::{LONG, Peer, message, python};
 
 const COUNT: usize = 60;
@@ -67,7 +67,7 @@ fn curve_with_libzmq_both_ways() {
             start("connect", &ours.bind("tcp://127.0.0.1:*").unwrap().to_string())
         } else {
             let peer = start("bind", "tcp://127.0.0.1:*");
-            ours.connect(&peer.line()).unwrap();
+            ours.connect(peer.line()).unwrap();
             peer
         };
         exchange(&ours);
@@ -95,7 +95,7 @@ fn plain_with_libzmq_both_ways() {
 
     let ours = socket(&context, SocketType::Dealer).plain_username("admin").plain_password("secret").build().unwrap();
     let peer = Peer::start(&["DEALER", "bind", "tcp://127.0.0.1:*", "echo", &count, "PLAIN_SERVER=1"]).unwrap();
-    ours.connect(&peer.line()).unwrap();
+    ours.connect(peer.line()).unwrap();
     exchange(&ours);
     ours.close_within(LONG).unwrap();
     context.close_within(LONG).unwrap();

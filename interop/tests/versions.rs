@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use zefiro::{Configure, Context, Pub, Rep, Router, Socket, kind};
+use zefiro::{Context, Pub, Rep, Router, Socket, kind};
 use zefiro_interop::LONG;
 
 /// What a socket of ours without a routing id says first, to everyone.

@@ -1,7 +1,7 @@
 //! Encrypted and authenticated: a CURVE server that lets in the clients it knows.
 
 use zefiro::auth::Keys;
-use zefiro::{Configure, CurveSecret, Pull, Push};
+use zefiro::{CurveSecret, Pull, Push};
 
 fn main() -> zefiro::Result<()> {
     // Kept in files in practice: `zefiro keygen`, and `Keys::in_directory` of what the clients have given away.

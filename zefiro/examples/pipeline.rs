@@ -25,11 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         thread::spawn(move || {
             // Ends when the program does: a task comes or none does.
             for task in tasks.incoming() {
-                let number: u64 = task.as_str().ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-                if results.send([worker.to_string(), (number * number).to_string()]).is_err() {
-                    break;
-                }
+                let number: u64 = task?.as_str().ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+                results.send([worker.to_string(), (number * number).to_string()])?;
             }
+            Ok::<_, zefiro::Error>(())
         });
     }
 

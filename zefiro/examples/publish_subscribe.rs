@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = publisher.bind("tcp://127.0.0.1:*")?;
 
     let subscriber = Sub::new();
-    subscriber.connect(&endpoint.to_string())?;
+    subscriber.connect(endpoint)?;
     // The topic is the beginning of the message's first frame.
     subscriber.subscribe("Trieste")?;
 

@@ -12,7 +12,7 @@ fn main() -> zefiro::Result<()> {
 
     let dish = Dish::new();
     dish.join("weather")?;
-    dish.connect(&endpoint.to_string())?;
+    dish.connect(endpoint)?;
     radio.wait_subscribed("weather", 1, Duration::from_secs(5))?;
 
     radio.send(Message::for_group("sport", "nobody has joined this"))?;

@@ -7,7 +7,7 @@ fn main() -> zefiro::Result<()> {
     let rep = zefiro::Rep::new();
     rep.bind("tcp://*:5555")?;
     for request in rep.incoming() {
-        println!("Received {request:?}");
+        println!("Received {:?}", request?);
         rep.send("World")?;
     }
     Ok(())

@@ -15,14 +15,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = server.bind("tcp://127.0.0.1:*")?;
     let serving = thread::spawn(move || {
         for request in server.incoming().take(REQUESTS) {
-            let name = request.as_str().unwrap_or("stranger");
-            server.send(format!("Hello, {name}!"))?;
+            server.send(format!("Hello, {}!", request?.as_str().unwrap_or("stranger")))?;
         }
-        Ok::<_, zefiro::SendError>(())
+        Ok::<_, zefiro::Error>(())
     });
 
     let client = Req::new();
-    client.connect(&endpoint.to_string())?;
+    client.connect(endpoint)?;
     for number in 0..REQUESTS {
         client.send(format!("client {number}"))?;
         println!("{}", client.recv()?.as_str()?);

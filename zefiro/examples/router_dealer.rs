@@ -7,7 +7,7 @@
 
 use std::error::Error;
 
-use zefiro::{Configure, Dealer, Router};
+use zefiro::{Dealer, Router};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let router = Router::new();

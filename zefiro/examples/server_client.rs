@@ -9,7 +9,7 @@ fn main() -> zefiro::Result<()> {
     let endpoint = server.bind("tcp://127.0.0.1:*")?;
 
     let client = Client::new();
-    client.connect(&endpoint.to_string())?;
+    client.connect(endpoint)?;
     client.send("what time is it?")?;
 
     let question = server.recv()?;

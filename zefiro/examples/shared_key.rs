@@ -1,6 +1,6 @@
 //! Encrypted and authenticated in one line at each end.
 
-use zefiro::{Configure, Pull, Push, SharedKey};
+use zefiro::{Pull, Push, SharedKey};
 
 fn main() -> zefiro::Result<()> {
     // In practice at both ends: `SharedKey::from_env()`, or `from_file` of what `zefiro keygen --shared` made.

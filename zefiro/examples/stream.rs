@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = server.bind("tcp://127.0.0.1:*")?.to_string();
     let serving = thread::spawn(move || {
         for message in server.incoming() {
+            let message = message?;
             let (connection, bytes) = (message.first().clone(), message.last());
             // This takes the request for whole; a real server would gather its pieces up to the empty line.
             if !bytes.is_empty() {
@@ -27,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 break;
             }
         }
-        Ok::<_, zefiro::SendError>(())
+        Ok::<_, zefiro::Error>(())
     });
 
     let mut client = TcpStream::connect(endpoint.trim_start_matches("tcp://"))?;

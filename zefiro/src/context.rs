@@ -24,6 +24,7 @@ use crate::socket::Wait;
 use crate::socket::core::SocketCore;
 use crate::sys::threads::{self, Scheduling};
 use crate::transport::inproc::Names;
+use crate::unsent::NotSent;
 use crate::wait::{WaitList, Wakes, current_parker};
 
 /// A family of sockets that share I/O threads and inproc names. Most programs need only the
@@ -34,15 +35,15 @@ use crate::wait::{WaitList, Wakes, current_parker};
 ///
 /// ```
 /// use std::time::Duration;
-/// use zefiro::{Configure, Context, Push};
+/// use zefiro::{Context, Push};
 ///
 /// let context = Context::builder().io_threads(2).build();
 /// let push = Push::builder().context(&context).build()?;
 /// push.connect("ipc:///tmp/zefiro-nobody-is-there")?;
 /// push.send("in vain")?;
 /// // Ends by then, whoever does not answer, and says what did not go out.
-/// let unsent = context.close_within(Duration::from_millis(50)).unwrap_err();
-/// assert_eq!((unsent.len(), unsent[0].messages), (1, 1));
+/// let error = context.close_within(Duration::from_millis(50)).unwrap_err();
+/// assert_eq!((error.messages(), error.unsent()[0].messages), (1, 1));
 /// # Ok::<(), zefiro::Error>(())
 /// ```
 #[derive(Clone)]
@@ -54,18 +55,6 @@ pub struct Context {
 #[derive(Clone, Debug, Default)]
 pub struct ContextBuilder {
     options: ContextOptions,
-}
-
-/// Messages that were not sent before a deadline.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Unsent {
-    /// The type of the socket they were sent on.
-    pub socket_type: SocketType,
-    /// The endpoint of the peer they were for.
-    pub endpoint: String,
-    /// How many.
-    pub messages: usize,
 }
 
 /// An I/O thread that runs.
@@ -144,6 +133,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Interrupted`](ErrorKind::Interrupted).
+    #[doc(hidden)]
     pub fn terminate_until_signal(&self) -> Result<()> {
         self.shutdown();
         match self.inner.wait_for_sockets(None, Wait::UntilSignal) {
@@ -159,6 +149,7 @@ impl Context {
     ///
     /// # Errors
     /// [`InvalidOption`](ErrorKind::InvalidOption).
+    #[doc(hidden)]
     pub fn set_raw_option(&self, number: i32, value: Option<&[u8]>) -> Result<()> {
         let mut options = self.inner.options.lock();
         options.set_raw(number, value).map_err(|_| Error::new(ErrorKind::InvalidOption, "set context option"))
@@ -168,6 +159,7 @@ impl Context {
     ///
     /// # Errors
     /// [`InvalidOption`](ErrorKind::InvalidOption).
+    #[doc(hidden)]
     pub fn raw_option(&self, number: i32, buffer: &mut [u8]) -> Result<usize> {
         let options = self.inner.options.lock();
         options.read_raw(number, buffer).map_err(|_| Error::new(ErrorKind::InvalidOption, "get context option"))
@@ -178,7 +170,7 @@ impl Context {
     ///
     /// # Errors
     /// What was not sent, for each peer; it is dropped.
-    pub fn close_within(&self, time: Duration) -> Result<(), Vec<Unsent>> {
+    pub fn close_within(&self, time: Duration) -> Result<(), NotSent> {
         let deadline = Instant::now().checked_add(time);
         self.inner.terminated.store(true, Ordering::Release);
         for core in self.inner.live() {
@@ -188,7 +180,7 @@ impl Context {
             self.inner.stop_io();
             return Ok(());
         }
-        Err(self.inner.live().iter().flat_map(|core| core.give_up()).collect())
+        Err(NotSent::new(self.inner.live().iter().flat_map(|core| core.give_up()).collect()))
     }
 
     /// The context's options.

@@ -2,9 +2,11 @@
 
 mod udp;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 pub use self::udp::UdpEndpoint;
 pub(crate) use self::udp::{UdpInterface, UdpPlace};
@@ -111,6 +113,45 @@ impl Endpoint {
     }
 }
 
+/// What names an endpoint in a call: its text, or an [`Endpoint`] as [`Socket::bind`](crate::Socket::bind) answers it.
+pub trait ToEndpoint {
+    /// The endpoint as text.
+    fn endpoint_text(&self) -> Cow<'_, str>;
+}
+
+impl ToEndpoint for str {
+    fn endpoint_text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl ToEndpoint for String {
+    fn endpoint_text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl ToEndpoint for Endpoint {
+    fn endpoint_text(&self) -> Cow<'_, str> {
+        Cow::Owned(self.to_string())
+    }
+}
+
+impl<E: ToEndpoint + ?Sized> ToEndpoint for &E {
+    fn endpoint_text(&self) -> Cow<'_, str> {
+        (**self).endpoint_text()
+    }
+}
+
+/// As [`parse_connect`](Endpoint::parse_connect).
+impl FromStr for Endpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Endpoint> {
+        Endpoint::parse_connect(text)
+    }
+}
+
 impl TcpEndpoint {
     fn parse(address: &str, binding: bool, strict: bool) -> std::result::Result<TcpEndpoint, &'static str> {
         if !binding {
@@ -134,6 +175,11 @@ impl TcpEndpoint {
     fn passes_libzmq(address: &str) -> bool {
         let port = address.rsplit_once(':').map_or("", |(_, port)| port);
         address.contains(';') && check_characters(address).is_ok() && port.starts_with(|c: char| c.is_ascii_digit())
+    }
+
+    /// Whether it is an IPv6 address given by number.
+    pub(crate) fn is_ipv6(&self) -> bool {
+        numeric(&self.address.host, self.address.port).is_some_and(|address| address.is_ipv6())
     }
 
     /// Why connecting to it can never succeed.
@@ -177,7 +223,7 @@ impl TcpEndpoint {
         let addresses: Vec<SocketAddr> =
             found.filter(|address| ipv6 || address.is_ipv4()).map(|address| mapped(address, ipv6)).collect();
         if addresses.is_empty() {
-            return Err(unknown("connect", self, "the name has no address of the right family".into()));
+            return Err(unknown("connect", self, no_address(ipv6)));
         }
         Ok(addresses)
     }
@@ -237,7 +283,7 @@ impl HostPort {
         found
             .find(|address| ipv6 || address.is_ipv4())
             .map(|address| mapped(address, ipv6))
-            .ok_or_else(|| unknown(operation, self, "the name has no address of the right family".into()))
+            .ok_or_else(|| unknown(operation, self, no_address(ipv6)))
     }
 }
 
@@ -304,6 +350,11 @@ impl fmt::Display for HostPort {
             write!(f, "{}:{}", self.host, self.port)
         }
     }
+}
+
+/// Why a name leads nowhere.
+fn no_address(ipv6: bool) -> String {
+    format!("the name has no address{}", if ipv6 { "" } else { " of IPv4, and the option ipv6 is off" })
 }
 
 /// A port is what it says, or an error: what looks like a slip of the pen would reach somebody else's.

@@ -133,6 +133,11 @@ impl Error {
     pub fn is_would_block(&self) -> bool {
         matches!(self.kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
     }
+
+    /// Whether the socket is at its end: closed, or its context shut down.
+    pub(crate) fn is_end(&self) -> bool {
+        matches!(self.kind, ErrorKind::Closed | ErrorKind::Terminated)
+    }
 }
 
 impl ErrorKind {

@@ -17,12 +17,30 @@
 //! });
 //!
 //! let req = Req::new();
-//! req.connect(&endpoint.to_string())?;
+//! req.connect(endpoint)?;
 //! req.send("Hello")?;
 //! assert_eq!(req.recv()?, "Hello World");
 //! # server.join().unwrap()?;
 //! # Ok::<(), zefiro::Error>(())
 //! ```
+//!
+//! The same call waits, tries, waits for a time, or is a future, on the same socket:
+//!
+//! ```
+//! # async fn example(pull: zefiro::Pull) -> zefiro::Result<()> {
+//! use std::time::Duration;
+//!
+//! let message = pull.recv()?; // waits
+//! let message = pull.try_recv()?; // ErrorKind::WouldBlock if there is none
+//! let message = pull.recv_timeout(Duration::from_secs(1))?; // ErrorKind::TimedOut
+//! let message = pull.recv_async().await?; // on any runtime; dropped early, it has taken nothing
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! `stream`: a `Stream` of received messages and of a monitor's events, and a `Sink` to send to.
 //!
 //! # Where to look
 //!
@@ -30,12 +48,12 @@
 //! |---|---|
 //! | choose a pattern | [`Req`]/[`Rep`], [`Pub`]/[`Sub`], [`Push`]/[`Pull`], [`Dealer`]/[`Router`], [`Pair`], [`Stream`] |
 //! | send and receive | [`Socket`]: `send`, `recv`, `try_…`, `…_timeout`, `…_async` |
-//! | set high-water marks, times, keep-alive … | [`Options`], [`Configure`] |
+//! | set high-water marks, times, keep-alive … | [`Builder`], [`Options`] |
 //! | wait for several sockets | [`Poller`] |
 //! | connect two patterns | [`proxy`], [`Proxy`] |
 //! | see what is going on | [`Socket::monitor`], [`Socket::peers`], [`Socket::counters`] |
 //! | say who may connect, and encrypt | [`SharedKey`], [`auth`], [`certificate`], [`policy`] |
-//! | end in good order | [`Socket::close_within`], [`Context::close_within`] |
+//! | end in good order | [`Socket::close_within`], [`Context::close_within`], [`NotSent`] |
 //! | know what went wrong | [`Error`], [`SendError`] |
 
 #![deny(unsafe_code)]
@@ -71,24 +89,26 @@ pub mod faults {
     pub use crate::sys::faults::{Made, arm, count, disarm, made};
 }
 mod transport;
+mod unsent;
 mod wait;
 mod zap;
 
-pub use context::{Context, ContextBuilder, Unsent};
+pub use context::{Context, ContextBuilder};
 pub use counters::{Counters, Dropped};
-pub use endpoint::{Endpoint, IpcEndpoint, TcpEndpoint, UdpEndpoint};
+pub use endpoint::{Endpoint, IpcEndpoint, TcpEndpoint, ToEndpoint, UdpEndpoint};
 pub use error::{Error, ErrorKind, Result, SendError};
 pub use gssapi::{GssapiName, gssapi_is_available};
 pub use message::{Frames, IntoFrames, Message};
 pub use metadata::Metadata;
 pub use monitor::{Event, EventKind, Monitor, MonitorHandle};
-pub use options::{AddressFilter, Configure, ContextOptions, OptionInfo, Options, RawError, option_table};
+pub use options::{AddressFilter, ContextOptions, OptionInfo, OptionValue, Options, RawError, option_table};
 pub use poll::{Interest, Poller, Ready};
 pub use proxy::{Proxy, ProxyStatistics, proxy};
 pub use shared_key::SharedKey;
 pub use socket::{Builder, Peer, PeerId, RecvFuture, SendFuture, Socket, Wait, kind};
 #[cfg(feature = "stream")]
 pub use socket::{RecvStream, SendSink};
+pub use unsent::{NotSent, Unsent};
 pub use zmtp::{CurveKey, CurveSecret, Frame, Memory, SocketType, z85};
 
 macro_rules! socket_names {

@@ -21,7 +21,7 @@ use zmtp::Frame;
 /// assert_eq!(multipart.frame_count(), 2);
 /// assert_eq!(&multipart[1], "21 °C".as_bytes());
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Message {
     first: Frame,
     rest: Vec<Frame>,
@@ -142,6 +142,11 @@ impl Message {
     /// The frame is not valid UTF-8.
     pub fn as_str(&self) -> Result<&str, Utf8Error> {
         std::str::from_utf8(&self.first)
+    }
+
+    /// Whether there is no payload at all: every frame is empty.
+    pub fn is_empty(&self) -> bool {
+        self.byte_len() == 0
     }
 
     /// The payload bytes of all frames together.
@@ -303,6 +308,31 @@ impl From<Vec<Vec<u8>>> for Message {
     }
 }
 
+impl From<Message> for Vec<Frame> {
+    fn from(message: Message) -> Vec<Frame> {
+        message.into_frames().collect()
+    }
+}
+
+/// Adds frames behind the last one.
+impl<F: Into<Frame>> Extend<F> for Message {
+    fn extend<I: IntoIterator<Item = F>>(&mut self, frames: I) {
+        self.rest.extend(frames.into_iter().map(Into::into));
+    }
+}
+
+impl DoubleEndedIterator for Frames<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.rest.next_back().or_else(|| self.first.take())
+    }
+}
+
+impl DoubleEndedIterator for IntoFrames {
+    fn next_back(&mut self) -> Option<Frame> {
+        self.rest.next_back().or_else(|| self.first.take())
+    }
+}
+
 /// Equal to a text when it is a single part with just that text.
 impl PartialEq<str> for Message {
     fn eq(&self, other: &str) -> bool {
@@ -319,6 +349,24 @@ impl PartialEq<&str> for Message {
 impl PartialEq<[u8]> for Message {
     fn eq(&self, other: &[u8]) -> bool {
         self.rest.is_empty() && self.first.as_slice() == other
+    }
+}
+
+impl PartialEq<&[u8]> for Message {
+    fn eq(&self, other: &&[u8]) -> bool {
+        *self == **other
+    }
+}
+
+impl PartialEq<String> for Message {
+    fn eq(&self, other: &String) -> bool {
+        *self == **other
+    }
+}
+
+impl PartialEq<Vec<u8>> for Message {
+    fn eq(&self, other: &Vec<u8>) -> bool {
+        *self == **other
     }
 }
 
@@ -341,6 +389,9 @@ mod tests {
         let frames: Vec<Frame> = message.clone().into_frames().collect();
         assert_eq!(frames, ["a", "b", "c", "d"].map(Frame::from));
         assert_eq!(message.frames().len(), 4);
+        let backwards: Message = message.frames().rev().cloned().collect();
+        assert_eq!(backwards, ["d", "c", "b", "a"]);
+        assert_eq!(Vec::from(backwards.clone()), backwards.into_frames().rev().rev().collect::<Vec<_>>());
         assert_eq!(message.pop_front().as_deref(), Some(&b"a"[..]));
         assert_eq!((message.first().as_slice(), message.last().as_slice()), (&b"b"[..], &b"d"[..]));
     }
@@ -354,6 +405,9 @@ mod tests {
 
     #[test]
     fn no_frames_make_one_empty_frame() {
+        let mut message = Message::new();
+        message.extend(["", ""]);
+        assert!(message.is_empty() && message.frame_count() == 3);
         assert_eq!(Message::from(Vec::<Frame>::new()), Message::new());
         assert_eq!(Message::new().frame_count(), 1);
         assert_eq!(Message::new().byte_len(), 0);

@@ -47,7 +47,7 @@ pub struct Event {
     pub value: u64,
 }
 
-/// What happened. The reasons are for people.
+/// What happened. The reasons are words for people; [`Event::value`] is the number for programs, where there is one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -216,6 +216,16 @@ impl Iterator for Monitor {
     }
 }
 
+/// Ends when the socket is closed.
+#[cfg(feature = "stream")]
+impl futures_core::Stream for Monitor {
+    type Item = Event;
+
+    fn poll_next(self: std::pin::Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Event>> {
+        Monitor::poll_next(self.get_mut(), task)
+    }
+}
+
 impl fmt::Debug for Monitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Monitor").field("missed", &self.missed()).finish_non_exhaustive()
@@ -256,6 +266,45 @@ impl MonitorQueue {
                 Some(event) => sink(event),
                 None => return,
             }
+        }
+    }
+}
+
+impl EventKind {
+    /// Its name for programs, as `handshake-failed`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            EventKind::Listening => "listening",
+            EventKind::BindFailed(_) => "bind-failed",
+            EventKind::Accepted => "accepted",
+            EventKind::AcceptFailed(_) => "accept-failed",
+            EventKind::Unresolved(_) => "unresolved",
+            EventKind::ConnectDelayed => "connect-delayed",
+            EventKind::Connected => "connected",
+            EventKind::ConnectRetried(_) => "connect-retried",
+            EventKind::HandshakeSucceeded => "handshake-succeeded",
+            EventKind::HandshakeFailed(_) => "handshake-failed",
+            EventKind::ProtocolFailed(_) => "protocol-failed",
+            EventKind::AuthenticationFailed(_) => "authentication-failed",
+            EventKind::Disconnected(_) => "disconnected",
+            EventKind::Closed(_) => "closed",
+            EventKind::DuplicateRoutingId => "duplicate-routing-id",
+            EventKind::Stopped => "stopped",
+        }
+    }
+
+    /// Why it happened, in words, where there is a reason to tell.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            EventKind::BindFailed(why)
+            | EventKind::AcceptFailed(why)
+            | EventKind::Unresolved(why)
+            | EventKind::HandshakeFailed(why)
+            | EventKind::ProtocolFailed(why)
+            | EventKind::AuthenticationFailed(why)
+            | EventKind::Disconnected(why)
+            | EventKind::Closed(why) => Some(why),
+            _ => None,
         }
     }
 }

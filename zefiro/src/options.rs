@@ -4,12 +4,13 @@
 //! Values act as `spec/socket-options.csv` of the ZeroMQ manual says (`zmq_setsockopt(3)`); where the types differ from
 //! C they say more: a time without end is `None`, not -1.
 //!
-//! - `value`: values as text; `raw` and `codec`: options by number, values as C's bytes; `filter`: address ranges;
+//! - `value`: values as text; `given`: what the builder takes for them; `raw` and `codec`: options by number, values as C's bytes; `filter`: address ranges;
 //!   `context`: the context's table; `security`: the mechanism they ask for.
 
 mod codec;
 mod context;
 mod filter;
+mod given;
 mod raw;
 mod security;
 mod value;
@@ -21,12 +22,14 @@ use zmtp::{CurveKey, CurveSecret, Frame, SocketType};
 use self::codec::*;
 pub use self::context::ContextOptions;
 pub use self::filter::AddressFilter;
+pub use self::given::OptionValue;
 pub(crate) use self::security::Security;
 use self::security::{Key, NameType};
 use self::value::{TextValue, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gssapi::GssapiName;
 use crate::shared_key::SharedKey;
+use crate::socket::Builder;
 
 /// A row of the option table.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +39,7 @@ pub struct OptionInfo {
     pub c_name: &'static str,
     /// The number in the C API; 0 for Zefiro's own.
     pub number: i32,
-    /// The field of [`Options`] and the method of [`Configure`].
+    /// The field of [`Options`] and the method of [`Builder`].
     pub field: &'static str,
     /// The unit of the value.
     pub unit: &'static str,
@@ -56,7 +59,8 @@ pub struct OptionInfo {
     pub doc: &'static str,
 }
 
-/// Why an option could not be set or read by number.
+/// Why an option could not be set or read by number, as the C library does.
+#[doc(hidden)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RawError {
@@ -181,21 +185,18 @@ macro_rules! define_options {
     };
 }
 
-/// Makes the trait with a method for each row.
-macro_rules! define_configure {
+/// Makes the builder's methods, one for each row.
+macro_rules! define_builder_methods {
     ($($doc:literal $c_name:literal $number:literal $field:ident: $type:ty = $default:expr;
        $unit:literal, $range:literal, $effect:literal;
        $access:ident $codec:ty $(, on $types:ident)? $(, check $check:expr)?;)*) => {
-        /// Sets options in a row; every [builder](crate::Builder) can.
-        pub trait Configure: Sized {
-            /// The options being set.
-            fn options_mut(&mut self) -> &mut Options;
-
+        /// The socket's [options](Options).
+        impl<K> Builder<K> {
             $(
                 #[doc = $doc]
                 #[doc = concat!("\n\nSee [`Options::", stringify!($field), "`].")]
-                fn $field(mut self, value: impl Into<$type>) -> Self {
-                    self.options_mut().$field = value.into();
+                pub fn $field(mut self, value: impl OptionValue<$type>) -> Builder<K> {
+                    self.options.$field = value.into_value();
                     self
                 }
             )*
@@ -218,7 +219,7 @@ macro_rules! option_table {
             $($rows)*
         }
 
-        define_configure! { $($rows)* }
+        define_builder_methods! { $($rows)* }
     };
 }
 
@@ -280,7 +281,7 @@ option_table! {
         "ZEFIRO_PEER_SUBSCRIPTION_BYTES_MAX" 0 peer_subscription_bytes_max: Option<usize> = None;
         "bytes", "1 and up, or never", "at once";
         none Own, check |number| *number != Some(0);
-    "Whether a port must be 1 to 65535, or what stands for any. Else as libzmq does: `12x` is 12, 65537 is 1."
+    "Whether endpoints mean what they say: a port must be 1 to 65535, or what stands for any, and an IPv6 address given by number is one whatever `ipv6` says. Else as libzmq does: `12x` is 12, 65537 is 1, and `[::1]` needs `ipv6`."
         "ZEFIRO_STRICT_ENDPOINTS" 0 strict_endpoints: bool = false; "flag", "0, 1", "later bind/connect";
         none Own;
     "How long a blocking receive waits; `None`: for ever."
@@ -556,7 +557,7 @@ impl Options {
     /// | [`peer_subscriptions_max`](Options::peer_subscriptions_max) | 1,000,000 |
     /// | [`peer_subscription_bytes_max`](Options::peer_subscription_bytes_max) | 64 MiB |
     ///
-    /// Ports are read [strictly](Options::strict_endpoints). [`Options::new`] and [`Options::default`] are as libzmq has it:
+    /// Endpoints are read [strictly](Options::strict_endpoints). [`Options::new`] and [`Options::default`] are as libzmq has it:
     /// without.
     pub fn recommended(socket_type: SocketType, context: &ContextOptions) -> Options {
         Options {
@@ -645,18 +646,21 @@ mod tests {
 
     #[test]
     fn builders_take_values_and_none_alike() {
-        struct Builder(Options);
-
-        impl Configure for Builder {
-            fn options_mut(&mut self) -> &mut Options {
-                &mut self.0
-            }
-        }
-
-        let built =
-            Builder(Options::default()).linger(Duration::ZERO).send_timeout(None).routing_id("me").backlog(7u32);
-        assert_eq!((built.0.linger, built.0.send_timeout), (Some(Duration::ZERO), None));
-        assert_eq!((&*built.0.routing_id, built.0.backlog), (&b"me"[..], 7));
+        let builder = crate::Router::builder()
+            .linger(Duration::ZERO)
+            .send_timeout(None)
+            .routing_id("me")
+            .backlog(7)
+            .send_high_water_mark(10_000)
+            .message_frames_max(100)
+            .max_frame_size(Some(1 << 20))
+            .hello_message("welcome")
+            .tcp_keepalive(true);
+        let built = builder.options;
+        assert_eq!((built.linger, built.send_timeout), (Some(Duration::ZERO), None));
+        assert_eq!((&*built.routing_id, built.backlog, built.send_high_water_mark), (&b"me"[..], 7, 10_000));
+        assert_eq!((built.message_frames_max, built.max_frame_size), (Some(100), Some(1 << 20)));
+        assert_eq!((built.hello_message, built.tcp_keepalive), (Some(Frame::from("welcome")), Some(true)));
     }
 
     #[test]

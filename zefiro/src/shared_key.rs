@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// and authenticated, whoever binds and whoever connects; nobody else gets in.
 ///
 /// ```
-/// use zefiro::{Configure, Pull, Push, SharedKey};
+/// use zefiro::{Pull, Push, SharedKey};
 ///
 /// // In practice both ends have it from a file or an environment variable: `SharedKey::from_env()`.
 /// let key = SharedKey::generate()?;

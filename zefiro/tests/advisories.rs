@@ -11,7 +11,7 @@ use util::hostile::{
     wait_for,
 };
 use util::{LONG, handshake, socket};
-use zefiro::{Configure, Context, CurveSecret, Dealer, EventKind, Pub, Pull, Push, Rep, Router, Sub, XPub};
+use zefiro::{Context, CurveSecret, Dealer, EventKind, Pub, Pull, Push, Rep, Router, Sub, XPub};
 
 /// A CURVE server's PULL, its address, and the secret.
 fn curve_pull(context: &Context) -> (Pull, String, CurveSecret) {
@@ -62,7 +62,7 @@ fn cve_2014_7203_a_message_played_again_ends_the_connection() {
     let push = push.curve_secret_key(CurveSecret::generate().unwrap()).build().unwrap();
     // In between: everything goes through, and the last frame twice.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    push.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    push.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
     push.send("once").unwrap();
     let (mut client, _) = listener.accept().unwrap();
     let mut server = dial(address(&endpoint));

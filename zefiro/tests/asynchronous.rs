@@ -73,7 +73,7 @@ fn a_waker_may_receive_from_the_connection_that_woke_it() {
     for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
         // Of contexts of their own: while the waker has one I/O thread, the other sends.
         let (pull, push): (Pull, Push) = (socket(&Context::new()), socket(&Context::new()));
-        push.connect(&pull.bind(endpoint).unwrap().to_string()).unwrap();
+        push.connect(pull.bind(endpoint).unwrap().to_string()).unwrap();
         pull.wait_connected(1, LONG).unwrap();
         push.wait_connected(1, LONG).unwrap();
         let ((next, asked), (received, results)) = (channel(), channel());
@@ -180,7 +180,7 @@ fn a_cancelled_send_gives_the_message_back() {
 fn a_future_and_a_thread_wait_on_the_same_socket() {
     let context = Context::new();
     let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
-    push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
     let other = pull.clone();
     let blocking = thread::spawn(move || (0..500).for_each(|_| drop(other.recv().unwrap())));
     let other = pull.clone();

@@ -12,8 +12,8 @@ use util::{LONG, handshake, socket};
 use zefiro::auth::{Addresses, Answer, Credentials, Keys, Request, Users};
 use zefiro::certificate::Certificate;
 use zefiro::{
-    Builder, Configure, Context, CurveSecret, Dealer, ErrorKind, Event, EventKind, Monitor, Pair, Pub, Pull, Push, Rep,
-    Router, SharedKey, Stream, Sub, kind,
+    Builder, Context, CurveSecret, Dealer, ErrorKind, Event, EventKind, Monitor, Pair, Pub, Pull, Push, Rep, Router,
+    SharedKey, Stream, Sub, kind,
 };
 
 fn pull(context: &Context) -> Builder<kind::Pull> {
@@ -101,7 +101,7 @@ fn futures_decide_many_at_a_time_and_hold_nobody_up() {
     let endpoint = bound(&pull);
     let others: Pair = socket(&context);
     let beside: Pair = socket(&context);
-    beside.connect(&others.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    beside.connect(others.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
     let pushes: Vec<Push> = (0..10)
         .map(|number: u32| {
             let push = push(&context).build().unwrap();
@@ -146,7 +146,7 @@ fn an_authenticator_that_is_late_refuses_and_says_so() {
         .unwrap();
     let mut monitor = pull.monitor();
     let push = push(&context).build().unwrap();
-    push.connect(&bound(&pull)).unwrap();
+    push.connect(bound(&pull)).unwrap();
     let event = refusal(&mut monitor);
     assert_eq!(event.value, 500);
     assert!(event.to_string().contains("did not answer in time"), "{event}");
@@ -200,7 +200,7 @@ fn later_is_said_to_nobody_and_tried_again() {
         .unwrap();
     let mut monitor = pull.monitor();
     let push = push(&context).curve_server_key(server.public()).curve_secret_key(client).build().unwrap();
-    push.connect(&bound(&pull)).unwrap();
+    push.connect(bound(&pull)).unwrap();
     assert_eq!(refusal(&mut monitor).value, 300);
     push.send("again").unwrap();
     assert_eq!(pull.recv().unwrap(), "again");
@@ -234,7 +234,7 @@ fn keys_users_and_addresses_are_known_ready_made() {
 
     let plain = pull(&context).plain_server(true).authenticator(Users::new().user("bob", "secret")).build().unwrap();
     let user = push(&context).plain_username("bob").plain_password("secret").build().unwrap();
-    user.connect(&bound(&plain)).unwrap();
+    user.connect(bound(&plain)).unwrap();
     user.send("it is Bob").unwrap();
     assert_eq!(user_of(&plain), "bob");
 
@@ -242,7 +242,7 @@ fn keys_users_and_addresses_are_known_ready_made() {
     let null = pull(&context).authenticator(elsewhere).build().unwrap();
     let mut monitor = null.monitor();
     let local = push(&context).build().unwrap();
-    local.connect(&bound(&null)).unwrap();
+    local.connect(bound(&null)).unwrap();
     assert_eq!(refusal(&mut monitor).value, 400);
 }
 
@@ -300,8 +300,8 @@ fn one_line_secures_both_ends_whoever_binds() {
         let router = Router::builder().context(&context).recv_timeout(LONG).shared_key(key.clone()).build().unwrap();
         let dealer = Dealer::builder().context(&context).recv_timeout(LONG).shared_key(key.clone()).build().unwrap();
         // Each of them binds, and connects to the other.
-        dealer.connect(&router.bind(endpoint).unwrap().to_string()).unwrap();
-        router.connect(&dealer.bind(endpoint).unwrap().to_string()).unwrap();
+        dealer.connect(router.bind(endpoint).unwrap().to_string()).unwrap();
+        router.connect(dealer.bind(endpoint).unwrap().to_string()).unwrap();
         router.wait_connected(2, LONG).unwrap();
         dealer.wait_connected(2, LONG).unwrap();
         for number in 0..10 {
@@ -354,7 +354,7 @@ fn publishers_and_subscribers_share_keys_and_their_authenticator_is_asked_behind
         Pub::builder().context(&context).shared_key(key.clone()).authenticator(authenticator).build().unwrap();
     let subscriber = Sub::builder().context(&context).shared_key(key).recv_timeout(LONG).build().unwrap();
     subscriber.subscribe("news").unwrap();
-    subscriber.connect(&publisher.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    subscriber.connect(publisher.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
     publisher.wait_subscribed("news", 1, LONG).unwrap();
     publisher.send("news!").unwrap();
     assert_eq!(subscriber.recv().unwrap(), "news!");

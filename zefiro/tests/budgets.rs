@@ -21,7 +21,7 @@ const BODY: [u8; 64] = [b'x'; 64];
 fn joined<A: kind::Typed, B: kind::Typed>(endpoint: &str) -> (zefiro::Socket<A>, zefiro::Socket<B>) {
     let context = Context::new();
     let (bound, connected) = (socket::<A>(&context), socket::<B>(&context));
-    connected.connect(&bound.bind(endpoint).unwrap().to_string()).unwrap();
+    connected.connect(bound.bind(endpoint).unwrap().to_string()).unwrap();
     connected.wait_connected(1, LONG).unwrap();
     (bound, connected)
 }

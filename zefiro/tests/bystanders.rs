@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use util::hostile::{alone, dial, frame, greeting, many, property, read_to_the_end, say, wait_for};
 use util::{LONG, handshake, is_long, socket};
-use zefiro::{Configure, Context, CurveSecret, EventKind, Pub, Pull, Push, Rep, Req, Sub};
+use zefiro::{Context, CurveSecret, EventKind, Pub, Pull, Push, Rep, Req, Sub};
 
 /// How long something takes beside how long it takes otherwise, from the best of several rounds in turn.
 fn share(mut plain: impl FnMut(), mut beside: impl FnMut()) -> f64 {
@@ -49,7 +49,7 @@ impl Stream {
     fn new() -> Stream {
         let context = Context::new();
         let pull = Pull::builder().context(&context).recv_timeout(LONG).handshake_interval(None).handshakes_max(None);
-        let pull = pull.backlog(4096u32).build().unwrap();
+        let pull = pull.backlog(4096).build().unwrap();
         let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
         let push: Push = socket(&context);
         push.connect(&endpoint).unwrap();
@@ -171,7 +171,7 @@ fn strangers_that_are_busy_do_not_keep_others_from_a_moderate_rate() {
     for way in ["nothing", "storms", "commands inside messages", "pings", "properties", "hellos"] {
         let context = Context::new();
         let secret = CurveSecret::generate().unwrap();
-        let rep = Rep::builder().context(&context).backlog(4096u32).recv_timeout(LONG).send_timeout(LONG);
+        let rep = Rep::builder().context(&context).backlog(4096).recv_timeout(LONG).send_timeout(LONG);
         let req = Req::builder().context(&context).recv_timeout(LONG).send_timeout(LONG);
         let (rep, req) = if way == "hellos" {
             let req = req.curve_server_key(secret.public()).curve_secret_key(CurveSecret::generate().unwrap());

@@ -6,9 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use util::{LONG, over_each_transport, socket};
-use zefiro::{
-    Configure, Context, Dealer, EventKind, Interest, Poller, Proxy, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub,
-};
+use zefiro::{Context, Dealer, EventKind, Interest, Poller, Proxy, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub};
 
 #[test]
 fn what_was_sent_was_received_or_is_accounted_for() {
@@ -34,9 +32,9 @@ fn what_was_sent_was_received_or_is_accounted_for() {
 #[test]
 fn a_subscriber_that_does_not_read_costs_only_itself() {
     let context = Context::new();
-    let publisher = Pub::builder().context(&context).send_high_water_mark(100usize).build().unwrap();
+    let publisher = Pub::builder().context(&context).send_high_water_mark(100).build().unwrap();
     let endpoint = publisher.bind("inproc://news").unwrap().to_string();
-    let stuck = Sub::builder().context(&context).recv_high_water_mark(100usize).build().unwrap();
+    let stuck = Sub::builder().context(&context).recv_high_water_mark(100).build().unwrap();
     let good: Sub = socket(&context);
     for sub in [&stuck, &good] {
         sub.subscribe("").unwrap();
@@ -90,7 +88,7 @@ fn a_poller_reports_what_is_ready_among_many() {
     let pairs: Vec<(Pull, Push)> = (0..100)
         .map(|key| {
             let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
-            push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+            push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
             poller.add(&pull, Interest::READABLE, key).unwrap();
             (pull, push)
         })

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::SockRef;
 use util::{LONG, is_long, until};
-use zefiro::{Configure, Context, Dealer, EventKind, Frame, Message, Monitor};
+use zefiro::{Context, Dealer, EventKind, Frame, Message, Monitor};
 
 /// Who says what is cut.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -136,7 +136,7 @@ fn wait_for(monitor: &mut Monitor, wanted: EventKind) {
 
 /// Receives until the end, and answers the numbers of what came before.
 fn receive(dealer: &Dealer, size: usize) -> Vec<usize> {
-    let numbers = dealer.incoming().map(|message| number_of(&message, size));
+    let numbers = dealer.incoming().map(|message| number_of(&message.unwrap(), size));
     numbers.take_while(|number| *number != END).collect()
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use util::{LONG, handshake, socket};
-use zefiro::{Configure, Context, Dealer, ErrorKind, EventKind, Monitor, Pull, Push};
+use zefiro::{Context, Dealer, ErrorKind, EventKind, Monitor, Pull, Push};
 
 fn wait_for(monitor: &mut Monitor, wanted: impl Fn(&EventKind) -> bool) {
     while !wanted(&monitor.recv_timeout(LONG).expect("an event").kind) {}
@@ -55,7 +55,7 @@ fn a_connection_goes_through_a_socks_proxy_that_looks_the_name_up() {
         .build()
         .unwrap();
     thread::spawn(move || proxy(listener));
-    push.connect(&format!("tcp://localhost:{port}")).unwrap();
+    push.connect(format!("tcp://localhost:{port}")).unwrap();
     push.send("by a detour").unwrap();
     assert_eq!(pull.recv().unwrap(), "by a detour");
 }
@@ -88,7 +88,7 @@ fn a_proxy_that_refuses_is_asked_again_later() {
 #[test]
 fn a_refused_connect_is_forgotten_on_demand() {
     let context = Context::new();
-    let push = Push::builder().context(&context).reconnect_stop(1u32).build().unwrap();
+    let push = Push::builder().context(&context).reconnect_stop(1).build().unwrap();
     let endpoint = format!("tcp://127.0.0.1:{}", util::free_port());
     let mut monitor = push.monitor();
     push.connect(&endpoint).unwrap();
@@ -107,10 +107,10 @@ fn a_refused_connect_is_forgotten_on_demand() {
 #[test]
 fn a_failed_handshake_is_not_repeated_on_demand() {
     let context = Context::new();
-    let push = Push::builder().context(&context).reconnect_stop(2u32).build().unwrap();
+    let push = Push::builder().context(&context).reconnect_stop(2).build().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut monitor = push.monitor();
-    push.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    push.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener.accept().unwrap());
     wait_for(&mut monitor, |kind| matches!(kind, EventKind::Disconnected(_)));
     assert!(monitor.recv_timeout(Duration::from_millis(300)).is_none_or(|event| !is_retried(&event.kind)));
@@ -154,9 +154,9 @@ fn a_refused_ipc_connect_is_forgotten_after_a_disconnect_on_demand() {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         format!("ipc://{}", path.display())
     });
-    let push = Push::builder().context(&context).reconnect_stop(4u32).reconnect_interval(Duration::from_millis(5));
+    let push = Push::builder().context(&context).reconnect_stop(4).reconnect_interval(Duration::from_millis(5));
     // Without a limit, sending fails only when nobody is left to send to.
-    let push = push.send_high_water_mark(0usize).build().unwrap();
+    let push = push.send_high_water_mark(0).build().unwrap();
     let mut monitor = push.monitor();
     for endpoint in &endpoints {
         push.connect(endpoint).unwrap();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use util::{LONG, bind_again, handshake, over_each_transport, socket};
 use zefiro::{
-    AnySocket, Channel, Client, Configure, Context, Dish, ErrorKind, Gather, Message, PeerSocket, Radio, Scatter,
-    Server, SocketType, kind,
+    AnySocket, Channel, Client, Context, Dish, ErrorKind, Gather, Message, PeerSocket, Radio, Scatter, Server,
+    SocketType, kind,
 };
 
 #[test]
@@ -122,7 +122,7 @@ fn a_dish_leaves_a_peer_that_sends_no_group() {
     let dish: Dish = socket(&context);
     dish.join("").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    dish.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    dish.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
     let (mut radio, _) = listener.accept().unwrap();
     radio.write_all(&handshake("RADIO")).unwrap();
     dish.wait_connected(1, LONG).unwrap();

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use util::hostile::many;
 use util::{LONG, assert_balanced, endpoints};
 use zefiro::{
-    Builder, Channel, Client, Configure, Context, Dealer, Dish, Error, Frame, Gather, Interest, Message, Pair,
-    PeerSocket, Poller, Pub, Pull, Push, Radio, Rep, Req, Router, Scatter, Server, SharedKey, Socket, Stream, Sub,
-    XPub, XSub, faults, kind,
+    Builder, Channel, Client, Context, Dealer, Dish, Error, Frame, Gather, Interest, Message, Pair, PeerSocket, Poller,
+    Pub, Pull, Push, Radio, Rep, Req, Router, Scatter, Server, SharedKey, Socket, Stream, Sub, XPub, XSub, faults,
+    kind,
 };
 
 /// Faults are for the whole process: one test at a time.
@@ -259,8 +259,8 @@ fn push_and_pull_by_poller() {
 fn publishers_and_subscribers() {
     let faults = Faults::new("PUB → SUB");
     let context = Context::new();
-    let publisher: Pub = hasty(&context).send_high_water_mark(0usize).build().unwrap();
-    let subscriber: Sub = hasty(&context).recv_high_water_mark(0usize).build().unwrap();
+    let publisher: Pub = hasty(&context).send_high_water_mark(0).build().unwrap();
+    let subscriber: Sub = hasty(&context).recv_high_water_mark(0).build().unwrap();
     subscriber.subscribe("").unwrap();
     join(&publisher, &subscriber, "tcp://127.0.0.1:*");
     let arrived = stream(&|number| sends(&publisher, number), &|| receives(&subscriber), &faults);
@@ -283,7 +283,7 @@ fn publishers_and_subscribers_that_talk_back() {
     let faults = Faults::new("XPUB ↔ XSUB");
     let context = Context::new();
     let publisher: XPub = hasty(&context).build().unwrap();
-    let subscriber: XSub = hasty(&context).send_high_water_mark(0usize).build().unwrap();
+    let subscriber: XSub = hasty(&context).send_high_water_mark(0).build().unwrap();
     subscriber.subscribe("").unwrap();
     join(&publisher, &subscriber, "tcp://127.0.0.1:*");
     let is_over = AtomicBool::new(false);
@@ -349,8 +349,8 @@ fn scattered_and_gathered() {
 fn radios_and_dishes() {
     let faults = Faults::new("RADIO → DISH");
     let context = Context::new();
-    let radio: Radio = hasty(&context).send_high_water_mark(0usize).build().unwrap();
-    let dish: Dish = hasty(&context).recv_high_water_mark(0usize).build().unwrap();
+    let radio: Radio = hasty(&context).send_high_water_mark(0).build().unwrap();
+    let dish: Dish = hasty(&context).recv_high_water_mark(0).build().unwrap();
     dish.join("tv").unwrap();
     join(&radio, &dish, "tcp://127.0.0.1:*");
     let recv = || dish.recv().ok().map(|message| number_of_single(message.last()));

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use util::{LONG, handshake};
-use zefiro::{Builder, Configure, Context, EventKind, Pull, Push, SharedKey, Socket, kind};
+use zefiro::{Builder, Context, EventKind, Pull, Push, SharedKey, Socket, kind};
 
 /// A socket that says more in its handshake than its kernel's buffer has room for.
 fn wordy<K: kind::Typed>(context: &Context) -> Builder<K> {
@@ -31,7 +31,7 @@ const SMALLEST: usize = 1;
 fn join(pull: impl Fn() -> Builder<kind::Pull>, push: impl Fn() -> Builder<kind::Push>) {
     for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
         let (pull, push): (Pull, Push) = (pull().build().unwrap(), push().build().unwrap());
-        push.connect(&pull.bind(endpoint).unwrap().to_string()).unwrap();
+        push.connect(pull.bind(endpoint).unwrap().to_string()).unwrap();
         push.send("hello").unwrap();
         let (message, peer) = pull.recv_from().unwrap();
         assert_eq!(message, "hello");

@@ -14,7 +14,7 @@ use util::hostile::{
     wait_for,
 };
 use util::{LONG, handshake, socket};
-use zefiro::{Configure, Context, EventKind, Pub, Pull, Push, Radio, Sub, XPub};
+use zefiro::{Context, EventKind, Pub, Pull, Push, Radio, Sub, XPub};
 
 fn ends(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Disconnected(_))
@@ -174,9 +174,8 @@ fn commands_where_messages_belong_and_the_reverse_do_no_harm() {
 fn silent_connections_keep_nobody_out_and_are_ended_in_time() {
     let _alone = alone();
     for count in [1, 100, many(1_000, 10_000)] {
-        let mut service = Service::with(|rep| {
-            rep.handshake_interval(Duration::from_millis(500)).backlog(4096u32).handshakes_max(None)
-        });
+        let mut service =
+            Service::with(|rep| rep.handshake_interval(Duration::from_millis(500)).backlog(4096).handshakes_max(None));
         let silent: Vec<TcpStream> = service.under(|| (0..count).map(|_| service.dial()).collect());
         // Events that are not read are dropped beyond a thousand.
         service.wait_for(count.min(900), ends);
@@ -188,7 +187,7 @@ fn silent_connections_keep_nobody_out_and_are_ended_in_time() {
 #[test]
 fn of_too_many_handshakes_the_oldest_ends() {
     let _alone = alone();
-    let mut service = Service::with(|rep| rep.handshakes_max(20usize).handshake_interval(None));
+    let mut service = Service::with(|rep| rep.handshakes_max(20).handshake_interval(None));
     let silent: Vec<TcpStream> = service.under(|| (0..100).map(|_| service.dial()).collect());
     service.wait_for(80, ends);
     // Those that came last are still there: half a handshake later they are let in.
@@ -238,7 +237,7 @@ fn slow_and_half_done_handshakes_end_in_time() {
 #[test]
 fn connect_storms_pass() {
     let _alone = alone();
-    let mut service = Service::with(|rep| rep.backlog(4096u32));
+    let mut service = Service::with(|rep| rep.backlog(4096));
     let before = resident();
     service.under(|| {
         thread::scope(|scope| {
@@ -267,7 +266,7 @@ fn connect_storms_pass() {
 fn an_address_has_no_more_connections_than_it_may() {
     let _alone = alone();
     let context = Context::new();
-    let pull = Pull::builder().context(&context).address_connections_max(10usize).recv_timeout(LONG).build().unwrap();
+    let pull = Pull::builder().context(&context).address_connections_max(10).recv_timeout(LONG).build().unwrap();
     let mut monitor = pull.monitor();
     let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
     let address = endpoint.trim_start_matches("tcp://").to_string();
@@ -290,7 +289,7 @@ fn an_address_has_no_more_connections_than_it_may() {
 fn peers_that_never_read_cost_no_more_than_the_mark() {
     let _alone = alone();
     let context = Context::new();
-    let publisher = Pub::builder().context(&context).send_high_water_mark(100usize).build().unwrap();
+    let publisher = Pub::builder().context(&context).send_high_water_mark(100).build().unwrap();
     let address = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string().trim_start_matches("tcp://").to_string();
     let count = many(20, 200);
     let stuck: Vec<TcpStream> = (0..count)
@@ -301,9 +300,9 @@ fn peers_that_never_read_cost_no_more_than_the_mark() {
         })
         .collect();
     publisher.wait_subscribed("", count, LONG).unwrap();
-    let good = Sub::builder().context(&context).recv_timeout(LONG).recv_high_water_mark(0usize).build().unwrap();
+    let good = Sub::builder().context(&context).recv_timeout(LONG).recv_high_water_mark(0).build().unwrap();
     good.subscribe("").unwrap();
-    good.connect(&format!("tcp://{address}")).unwrap();
+    good.connect(format!("tcp://{address}")).unwrap();
     publisher.wait_subscribed("", count + 1, LONG).unwrap();
     let before = resident();
     // 5 GiB in all, if they were kept.
@@ -329,7 +328,7 @@ fn subscribers_get_no_more_subscriptions_than_they_may() {
         let address = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string().trim_start_matches("tcp://").to_string();
         let good: Sub = socket(&context);
         good.subscribe("news").unwrap();
-        good.connect(&format!("tcp://{address}")).unwrap();
+        good.connect(format!("tcp://{address}")).unwrap();
         publisher.wait_subscribed("news", 1, LONG).unwrap();
         let mut stream = dial(&address);
         stream.write_all(&handshake("SUB")).unwrap();
@@ -391,7 +390,7 @@ fn what_was_never_subscribed_to_can_be_cancelled_for_ever() {
     let address = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string().trim_start_matches("tcp://").to_string();
     let good: Sub = socket(&context);
     good.subscribe("news").unwrap();
-    good.connect(&format!("tcp://{address}")).unwrap();
+    good.connect(format!("tcp://{address}")).unwrap();
     publisher.wait_subscribed("news", 1, LONG).unwrap();
     let before = resident();
     let mut stream = dial(&address);
@@ -411,7 +410,7 @@ fn what_was_never_subscribed_to_can_be_cancelled_for_ever() {
 fn subscribers_that_come_ask_and_go_do_not_fill_an_xpub_that_is_not_read() {
     let _alone = alone();
     let context = Context::new();
-    let publisher = XPub::builder().context(&context).peer_subscriptions_max(100usize).build().unwrap();
+    let publisher = XPub::builder().context(&context).peer_subscriptions_max(100).build().unwrap();
     let address = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string().trim_start_matches("tcp://").to_string();
     let rounds = many(100, 2_000);
     for round in 0..rounds {
@@ -479,9 +478,9 @@ fn data_for_those_who_only_send_goes_nowhere() {
         }
     }
     let (pull, good): (Pull, Sub) = (socket(&context), socket(&context));
-    pull.connect(&push.last_endpoint().unwrap()).unwrap();
+    pull.connect(push.last_endpoint().unwrap()).unwrap();
     good.subscribe("").unwrap();
-    good.connect(&publisher.last_endpoint().unwrap()).unwrap();
+    good.connect(publisher.last_endpoint().unwrap()).unwrap();
     publisher.wait_subscribed("", 1, LONG).unwrap();
     publisher.send("news").unwrap();
     assert_eq!(good.recv().unwrap(), "news");

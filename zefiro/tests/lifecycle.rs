@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use util::{LONG, endpoints, over_each_transport, socket};
 use zefiro::{
-    AnySocket, Configure, Context, Dealer, ErrorKind, EventKind, Message, Pull, Push, Rep, Req, Router, SocketType, Sub,
+    AnySocket, Context, Dealer, ErrorKind, EventKind, Message, Pull, Push, Rep, Req, Router, SocketType, Sub,
 };
 
 #[test]
@@ -128,7 +128,7 @@ fn a_deadline_is_kept_and_names_what_was_not_sent() {
         let start = Instant::now();
         let unsent = push.close_within(Duration::from_millis(100)).unwrap_err();
         assert!(start.elapsed() < LONG);
-        assert_eq!((unsent[0].messages, unsent[0].endpoint.as_str()), (3, endpoint.as_str()));
+        assert_eq!((unsent.unsent()[0].messages, unsent.unsent()[0].endpoint.as_str()), (3, endpoint.as_str()));
         context.terminate();
     }
 }
@@ -139,7 +139,7 @@ fn what_is_queued_is_sent_before_the_context_ends() {
         let context = Context::new();
         let pull: Pull = socket(&Context::new());
         let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
-        let push = Push::builder().context(&context).linger(linger).send_high_water_mark(0usize).build().unwrap();
+        let push = Push::builder().context(&context).linger(linger).send_high_water_mark(0).build().unwrap();
         push.connect(&endpoint).unwrap();
         let sender = thread::spawn(move || {
             for number in 0..5000u32 {
@@ -168,9 +168,9 @@ fn without_linger_ending_takes_no_time() {
 #[test]
 fn a_full_queue_refuses_and_gives_the_message_back() {
     let context = Context::new();
-    let pull = Pull::builder().context(&context).recv_high_water_mark(2usize).build().unwrap();
+    let pull = Pull::builder().context(&context).recv_high_water_mark(2).build().unwrap();
     pull.bind("inproc://full").unwrap();
-    let push = Push::builder().context(&context).send_high_water_mark(2usize).build().unwrap();
+    let push = Push::builder().context(&context).send_high_water_mark(2).build().unwrap();
     push.connect("inproc://full").unwrap();
     let sent = (0..100).take_while(|number: &i32| push.try_send(number.to_string()).is_ok()).count();
     assert_eq!(sent, 4, "both marks add up");
@@ -188,9 +188,9 @@ fn a_full_queue_refuses_and_gives_the_message_back() {
 #[test]
 fn over_tcp_a_receiver_that_does_not_read_stops_the_sender() {
     let context = Context::new();
-    let pull = Pull::builder().context(&context).recv_high_water_mark(10usize).build().unwrap();
+    let pull = Pull::builder().context(&context).recv_high_water_mark(10).build().unwrap();
     let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
-    let push = Push::builder().context(&context).send_high_water_mark(10usize).build().unwrap();
+    let push = Push::builder().context(&context).send_high_water_mark(10).build().unwrap();
     push.connect(&endpoint).unwrap();
     push.wait_connected(1, LONG).unwrap();
     let body = vec![1u8; 100_000];
@@ -278,18 +278,23 @@ fn names_and_ipv6_addresses_work() {
         let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
         let bound = pull.bind(bind).unwrap().to_string();
         let port = bound.rsplit(':').next().unwrap();
-        push.connect(&format!("{connect}:{port}")).unwrap();
+        push.connect(format!("{connect}:{port}")).unwrap();
         push.send("by name").unwrap();
         assert_eq!(pull.recv().unwrap(), "by name");
     }
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
-        let pull = Pull::builder().context(&context).ipv6(true).recv_timeout(LONG).build().unwrap();
-        let push = Push::builder().context(&context).ipv6(true).build().unwrap();
-        let bound = pull.bind("tcp://[::1]:*").unwrap().to_string();
-        assert!(bound.starts_with("tcp://[::1]:"), "{bound}");
-        push.connect(&bound).unwrap();
-        push.send("six").unwrap();
-        assert_eq!(pull.recv().unwrap(), "six");
+        // An address by number needs no option.
+        for ipv6 in [false, true] {
+            let pull = Pull::builder().context(&context).ipv6(ipv6).recv_timeout(LONG).build().unwrap();
+            let push = Push::builder().context(&context).ipv6(ipv6).build().unwrap();
+            let bound = pull.bind("tcp://[::1]:*").unwrap();
+            assert!(bound.to_string().starts_with("tcp://[::1]:"), "{bound}");
+            push.connect(&bound).unwrap();
+            push.send("six").unwrap();
+            assert_eq!(pull.recv().unwrap(), "six");
+            push.disconnect(&bound).unwrap();
+            pull.unbind(&bound).unwrap();
+        }
     }
 }
 
@@ -382,7 +387,7 @@ fn parts_are_sent_and_received_one_by_one() {
     let builder =
         |socket_type| AnySocket::builder_of(socket_type).context(&context).recv_timeout(LONG).build().unwrap();
     let (pull, push) = (builder(zefiro::SocketType::Pull), builder(zefiro::SocketType::Push));
-    push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
     use zefiro::Wait;
     push.send_part("one", true, Wait::AsConfigured).unwrap();
     assert_eq!(pull.try_recv().unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -481,9 +486,9 @@ fn a_peer_that_is_gone_before_it_was_read_costs_nothing_until_it_is() {
     util::in_child("a_peer_that_is_gone_before_it_was_read_costs_nothing_until_it_is", || {
         for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
             let context = Context::new();
-            let pull = Pull::builder().context(&context).recv_high_water_mark(1usize).build().unwrap();
+            let pull = Pull::builder().context(&context).recv_high_water_mark(1).build().unwrap();
             let push: Push = socket(&context);
-            push.connect(&pull.bind(endpoint).unwrap().to_string()).unwrap();
+            push.connect(pull.bind(endpoint).unwrap().to_string()).unwrap();
             for number in 0..10 {
                 push.send(number.to_string()).unwrap();
             }
@@ -509,7 +514,7 @@ fn a_connecting_socket_that_ends_a_connection_connects_anew() {
         let context = Context::new();
         let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
         let mut monitor = pull.monitor();
-        push.connect(&pull.bind(endpoint).unwrap().to_string()).unwrap();
+        push.connect(pull.bind(endpoint).unwrap().to_string()).unwrap();
         push.wait_connected(1, LONG).unwrap();
         for number in 0..500 {
             push.send(number.to_string()).unwrap();
@@ -554,7 +559,7 @@ fn incoming_waits_however_short_the_socket_waits_otherwise() {
             }
             push
         });
-        assert_eq!(pull.incoming().take(3).count(), 3);
+        assert_eq!(pull.incoming().take(3).filter(|message| message.is_ok()).count(), 3);
         drop(sender.join().unwrap());
         let closes = pull.clone();
         let closing = thread::spawn(move || {
@@ -571,7 +576,7 @@ fn ending_a_connection_leaves_those_of_other_sockets_alone() {
     let context = Context::new();
     let sockets: Vec<(Pull, Push)> = (0..4).map(|_| (socket(&context), socket(&context))).collect();
     for (pull, push) in &sockets {
-        push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+        push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
         push.wait_connected(1, LONG).unwrap();
     }
     let mut monitors: Vec<_> = sockets.iter().map(|(_, push)| push.monitor()).collect();
@@ -610,7 +615,7 @@ fn marks_can_be_changed_at_any_time() {
         push.send("room").unwrap();
         assert_eq!(pull.recv().unwrap(), "room");
     });
-    let push = Push::builder().send_high_water_mark(1usize).linger(Duration::ZERO).build().unwrap();
+    let push = Push::builder().send_high_water_mark(1).linger(Duration::ZERO).build().unwrap();
     push.connect("inproc://nobody is there").unwrap();
     push.try_send("1").unwrap();
     push.try_send("2").unwrap_err();
@@ -621,8 +626,8 @@ fn marks_can_be_changed_at_any_time() {
 #[test]
 fn a_sender_full_before_the_bind_goes_on_after_it() {
     let context = Context::new();
-    let push = Push::builder().context(&context).send_high_water_mark(4usize).build().unwrap();
-    let pull = Pull::builder().context(&context).recv_high_water_mark(3usize).recv_timeout(LONG).build().unwrap();
+    let push = Push::builder().context(&context).send_high_water_mark(4).build().unwrap();
+    let pull = Pull::builder().context(&context).recv_high_water_mark(3).recv_timeout(LONG).build().unwrap();
     push.connect("inproc://later").unwrap();
     let fill = || std::iter::from_fn(|| push.try_send("x").ok()).count();
     assert_eq!(fill(), 4);

@@ -14,7 +14,7 @@ use std::net::TcpStream;
 
 use counting::live;
 use util::{LONG, descriptors, handshake, in_child, is_long, socket, until};
-use zefiro::{Configure, Context, EventKind, Frame, Pull, Push};
+use zefiro::{Context, EventKind, Frame, Pull, Push};
 
 #[test]
 fn memory_follows_a_burst_down_again() {
@@ -23,9 +23,8 @@ fn memory_follows_a_burst_down_again() {
         let tcp = "tcp://127.0.0.1:*";
         for (size, endpoint) in [(20, tcp), (1000, "inproc://burst"), (1000, tcp), (100_000, tcp), (3_000_000, tcp)] {
             let context = Context::new();
-            let pull =
-                Pull::builder().context(&context).recv_high_water_mark(0usize).recv_timeout(LONG).build().unwrap();
-            let push = Push::builder().context(&context).send_high_water_mark(0usize).build().unwrap();
+            let pull = Pull::builder().context(&context).recv_high_water_mark(0).recv_timeout(LONG).build().unwrap();
+            let push = Push::builder().context(&context).send_high_water_mark(0).build().unwrap();
             let endpoint = pull.bind(endpoint).unwrap().to_string();
             push.connect(&endpoint).unwrap();
             push.wait_connected(1, LONG).unwrap();
@@ -53,7 +52,7 @@ fn a_queue_of_references_is_given_back() {
         let context = Context::new();
         let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
         push.set_options(|options| options.send_high_water_mark = 0).unwrap();
-        push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+        push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
         push.wait_connected(1, LONG).unwrap();
         // Each is an entry in a list, and its header is another.
         let body = Frame::from(vec![7u8; 10_000]);

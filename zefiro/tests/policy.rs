@@ -1,6 +1,6 @@
 //! The policy of the whole process, which is why it is a program of its own.
 
-use zefiro::{Configure, Context, CurveSecret, Dish, ErrorKind, Pull, SharedKey, Stream, policy};
+use zefiro::{Context, CurveSecret, Dish, ErrorKind, Pull, SharedKey, Stream, policy};
 
 #[test]
 fn outside_loopback_only_what_is_encrypted_is_bound() {

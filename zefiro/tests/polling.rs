@@ -203,10 +203,10 @@ fn a_socket_removed_from_a_poller_that_waits_is_watched_by_others_at_once() {
     let context = Context::new();
     let (pull, other): (Pull, Pull) = (socket(&context), socket(&context));
     let push: Push = socket(&context);
-    push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
     push.wait_connected(1, LONG).unwrap();
     let stop: Push = socket(&context);
-    stop.connect(&other.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+    stop.connect(other.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
     let poller = Arc::new(Poller::new().unwrap());
     poller.add(&pull, Interest::READABLE, 1).unwrap();
     poller.add(&other, Interest::READABLE, 2).unwrap();

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use util::{LONG, socket};
-use zefiro::{Configure, Context, Dealer, EventKind, Frame, Message, Router};
+use zefiro::{Context, Dealer, EventKind, Frame, Message, Router};
 
 fn address_of(endpoint: &zefiro::Endpoint) -> String {
     endpoint.to_string().trim_start_matches("tcp://").to_string()
@@ -49,7 +49,7 @@ fn a_raw_router_connects_under_a_name_given_beforehand_and_keeps_it() {
         .connect_routing_id(Frame::from("server"))
         .build()
         .unwrap();
-    router.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    router.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
     router.send(["server", "x"]).unwrap();
     for _ in 0..2 {
         let (mut server, _) = listener.accept().unwrap();
@@ -65,7 +65,7 @@ fn a_raw_router_connects_under_a_name_given_beforehand_and_keeps_it() {
 fn notices_tell_of_peers_that_come_and_go_over_streams() {
     for endpoint in ["tcp://127.0.0.1:*", "ipc://*"] {
         let context = Context::new();
-        let router = Router::builder().context(&context).router_notify(3u32).recv_timeout(LONG).build().unwrap();
+        let router = Router::builder().context(&context).router_notify(3).recv_timeout(LONG).build().unwrap();
         let endpoint = router.bind(endpoint).unwrap().to_string();
         let dealer = Dealer::builder().context(&context).routing_id("ann").build().unwrap();
         dealer.connect(&endpoint).unwrap();
@@ -81,7 +81,7 @@ fn notices_tell_of_peers_that_come_and_go_over_streams() {
 fn who_waits_already_is_told_of_who_comes() {
     let context = Context::new();
     // A wait without an end, which would be told of it, too.
-    let router = Router::builder().context(&context).router_notify(1u32).build().unwrap();
+    let router = Router::builder().context(&context).router_notify(1).build().unwrap();
     let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
     let (came, told) = channel();
     let waiting = router.clone();

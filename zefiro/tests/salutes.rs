@@ -5,7 +5,7 @@ mod util;
 use std::time::Duration;
 
 use util::{LONG, bind_again, endpoints, socket};
-use zefiro::{Configure, Context, Dealer, Frame, Router};
+use zefiro::{Context, Dealer, Frame, Router};
 
 #[test]
 fn the_first_message_to_a_new_peer_is_the_hello() {

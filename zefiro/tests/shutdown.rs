@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use util::LONG;
-use zefiro::{AnySocket, Configure, Context, ErrorKind, Frame, Message, Socket, SocketType, kind};
+use zefiro::{AnySocket, Context, ErrorKind, Frame, Message, Socket, SocketType, kind};
 
 /// What is at the other end.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -75,7 +75,7 @@ impl Scene {
             .as_libzmq()
             .context(&context)
             .linger(linger)
-            .send_high_water_mark(20usize)
+            .send_high_water_mark(20)
             .send_buffer(Some(65_536))
             .reconnect_interval(Some(Duration::from_millis(1)))
             .router_mandatory(true)
@@ -85,7 +85,7 @@ impl Scene {
         let other = Socket::<kind::Any>::builder_of(type_of_peer(socket_type))
             .as_libzmq()
             .context(&peers)
-            .recv_high_water_mark(1usize)
+            .recv_high_water_mark(1)
             .recv_buffer(Some(65_536))
             .linger(Duration::ZERO)
             .recv_timeout(LONG)
@@ -109,10 +109,10 @@ impl Scene {
     fn connect(&mut self, peer: Peer) {
         match peer {
             Peer::Nobody => {}
-            Peer::Absent => self.socket.connect(&self.absent()).unwrap(),
+            Peer::Absent => self.socket.connect(self.absent()).unwrap(),
             Peer::Silent => {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-                self.socket.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+                self.socket.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
                 let (stream, _) = listener.accept().unwrap();
                 self.silent = Some((listener, stream));
                 // A STREAM wants no handshake.
@@ -176,7 +176,7 @@ impl Scene {
     /// Has the peer appear and read, until `expected` tells how many messages there are, and they have come.
     fn read(&mut self, peer: Peer, expected: &Arc<AtomicU64>) -> JoinHandle<u64> {
         match peer {
-            Peer::Absent => drop(self.other.bind(&self.absent()).unwrap()),
+            Peer::Absent => drop(self.other.bind(self.absent()).unwrap()),
             Peer::Silent => {
                 let (listener, stream) = self.silent.take().unwrap();
                 self.other.bind_fd("tcp://127.0.0.1:*", listener).unwrap();
@@ -232,9 +232,9 @@ fn end(socket_type: SocketType, peer: Peer, linger: Option<Duration>, order: Ord
         reader = Some(scene.read(peer, &expected));
     }
     if order == Order::Within {
-        let unsent = context.close_within(LINGER).err().unwrap_or_default();
+        let not_sent = context.close_within(LINGER).err();
         if peer == Peer::Absent && is_counted(socket_type) {
-            assert_eq!(unsent.iter().map(|unsent| unsent.messages as u64).sum::<u64>(), before.queued_out);
+            assert_eq!(not_sent.map_or(0, |error| error.messages() as u64), before.queued_out);
         }
     } else {
         scene.socket.close();

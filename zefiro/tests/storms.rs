@@ -17,8 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use util::{LONG, Player, descriptors, in_child, is_child, is_long, socket};
 use zefiro::{
-    AnySocket, Configure, Context, EventKind, Interest, Message, Pair, Poller, Pull, Push, Rep, Req, Socket,
-    SocketType, kind,
+    AnySocket, Context, EventKind, Interest, Message, Pair, Poller, Pull, Push, Rep, Req, Socket, SocketType, kind,
 };
 
 fn limit_descriptors(more: usize) {
@@ -42,7 +41,7 @@ fn at_the_limit_of_descriptors_accepting_pauses_and_goes_on_later() {
     child.hear("refused");
     drop(crowd);
     let late: Push = socket(&Context::new());
-    late.connect(&format!("tcp://{address}")).unwrap();
+    late.connect(format!("tcp://{address}")).unwrap();
     late.send("late").unwrap();
     child.hear("resumed");
     child.ends_well();
@@ -111,8 +110,8 @@ fn sockets_within_the_process_cost_no_descriptors() {
         let all: Vec<(Pair, Pair)> = (0..pairs)
             .map(|number| {
                 let (one, two): (Pair, Pair) = (socket(&context), socket(&context));
-                one.bind(&format!("inproc://{number}")).unwrap();
-                two.connect(&format!("inproc://{number}")).unwrap();
+                one.bind(format!("inproc://{number}")).unwrap();
+                two.connect(format!("inproc://{number}")).unwrap();
                 (one, two)
             })
             .collect();
@@ -201,7 +200,7 @@ fn signalled_traffic(endpoint: &str, rounds: usize) {
     assert_eq!(pull.recv_timeout(Duration::from_millis(30)).unwrap_err().kind(), zefiro::ErrorKind::TimedOut);
 
     let (rep, req): (Rep, Req) = (socket(&context), socket(&context));
-    let bound = rep.bind(&endpoint.replace("test", "reply")).unwrap().to_string();
+    let bound = rep.bind(endpoint.replace("test", "reply")).unwrap().to_string();
     req.connect(&bound).unwrap();
     let replies = rounds / 10;
     let server = thread::spawn(move || {
@@ -253,11 +252,11 @@ fn sixteen_threads_may_do_anything_to_the_same_sockets() {
                 .iter()
                 .map(|socket_type| {
                     let builder = Socket::<kind::Any>::builder_of(*socket_type).context(&context);
-                    builder.linger(Duration::ZERO).send_high_water_mark(50usize).build().unwrap()
+                    builder.linger(Duration::ZERO).send_high_water_mark(50).build().unwrap()
                 })
                 .collect();
             for (number, pair) in sockets.chunks(2).enumerate() {
-                let bound = pair[0].bind(&format!("{endpoint}{}", name_suffix(&endpoint, number))).unwrap().to_string();
+                let bound = pair[0].bind(format!("{endpoint}{}", name_suffix(&endpoint, number))).unwrap().to_string();
                 pair[1].connect(&bound).unwrap();
             }
             thread::scope(|scope| {

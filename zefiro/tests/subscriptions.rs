@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 use util::{LONG, over_each_transport, socket};
-use zefiro::{Configure, Context, EventKind, Pub, Stream, Sub, Wait, XSub};
+use zefiro::{Context, EventKind, Pub, Stream, Sub, Wait, XSub};
 
 const SHORT: Duration = Duration::from_secs(5);
 
@@ -113,9 +113,9 @@ fn a_future_on_a_stream_socket_is_woken_when_its_peer_goes() {
 #[test]
 fn what_was_unsubscribed_between_two_connections_is_not_asked_for_again() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let xsub = XSub::builder().linger(Duration::ZERO).send_high_water_mark(0usize).build().unwrap();
+    let xsub = XSub::builder().linger(Duration::ZERO).send_high_water_mark(0).build().unwrap();
     let mut monitor = xsub.monitor();
-    xsub.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    xsub.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
     // A publisher of ZMTP 3.0: subscriptions are messages to it.
     let greet = || {
         let (mut stream, _) = listener.accept().unwrap();

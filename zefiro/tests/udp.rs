@@ -5,7 +5,7 @@ mod util;
 use std::net::UdpSocket;
 
 use util::{LONG, socket};
-use zefiro::{AnySocket, Configure, Context, Dgram, Dish, ErrorKind, Message, Radio, SocketType};
+use zefiro::{AnySocket, Context, Dgram, Dish, ErrorKind, Message, Radio, SocketType};
 
 #[test]
 fn a_dish_hears_the_groups_it_joined_over_udp() {
@@ -40,7 +40,7 @@ fn a_datagram_is_a_length_a_group_and_a_body() {
         plain.send_to(datagram, endpoint.trim_start_matches("udp://")).unwrap();
     }
     assert_eq!(dish.recv().unwrap(), Message::for_group("Movie", "Godfather"));
-    radio.connect(&format!("udp://{}", plain.local_addr().unwrap())).unwrap();
+    radio.connect(format!("udp://{}", plain.local_addr().unwrap())).unwrap();
     radio.send(Message::for_group("Movie", "Godfather")).unwrap();
     let mut buffer = [0; 100];
     let count = plain.recv(&mut buffer).unwrap();
@@ -74,7 +74,7 @@ fn a_dgram_answers_whoever_writes_to_it() {
 #[test]
 fn more_than_the_mark_is_lost_and_counted() {
     let context = Context::new();
-    let dgram = Dgram::builder().context(&context).recv_high_water_mark(2usize).recv_timeout(LONG).build().unwrap();
+    let dgram = Dgram::builder().context(&context).recv_high_water_mark(2).recv_timeout(LONG).build().unwrap();
     let endpoint = dgram.bind("udp://127.0.0.1:*").unwrap().to_string();
     let plain = UdpSocket::bind("127.0.0.1:0").unwrap();
     for number in 0..5u8 {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, ensure};
-use zefiro::{AnySocket, Configure as _, Context, Frame, Message, Proxy, SharedKey, SocketType};
+use zefiro::{AnySocket, Context, Frame, Message, Proxy, SharedKey, SocketType};
 
 use super::scenario::PATIENCE;
 
@@ -145,7 +145,7 @@ pub fn play(context: &Context, role: Role, endpoint: &str, count: u64) -> anyhow
         Role::ProxiedPub => {
             let publisher = open(SocketType::Pub)?;
             let (xsub, xpub) = (open(SocketType::XSub)?, connected(SocketType::XPub)?);
-            publisher.connect(&xsub.bind("inproc://demo-proxy")?.to_string())?;
+            publisher.connect(xsub.bind("inproc://demo-proxy")?)?;
             let proxy = Proxy::new(&xsub, &xpub);
             // It ends when its sockets are closed, with the context.
             std::thread::spawn(move || proxy.run());

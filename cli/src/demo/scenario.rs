@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
 use zefiro::auth::{Answer, Request};
-use zefiro::{AnySocket, Configure as _, Context, SharedKey, SocketType};
+use zefiro::{AnySocket, Context, SharedKey, SocketType};
 
 use super::peer::{self, Role};
 use super::python;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zefiro::{AnySocket, Configure, Context, Message, SocketType, Wait};
+use zefiro::{AnySocket, Context, Message, SocketType, Wait};
 
 /// A messaging library under measurement. Workloads are compiled once for each, so that no call costs one more than
 /// the other.
@@ -95,7 +95,7 @@ impl Engine for Zefiro {
         // Many peers of one address are what is measured.
         let mut builder = builder.xpub_no_drop(setup.no_drop).xpub_verbose(setup.verbose).address_connections_max(None);
         if setup.unlimited {
-            builder = builder.send_high_water_mark(0usize).recv_high_water_mark(0usize);
+            builder = builder.send_high_water_mark(0).recv_high_water_mark(0);
         }
         let options = match self.curve {
             None => &[][..],

@@ -16,7 +16,7 @@ use crate::options::AddressFilter;
 /// Users and their passwords, for PLAIN.
 ///
 /// ```
-/// # use zefiro::{Configure, Pull, auth::Users};
+/// # use zefiro::{Pull, auth::Users};
 /// let users = Users::new().user("admin", "secret").user("guest", "guest");
 /// let pull = Pull::builder().plain_server(true).authenticator(users).build()?;
 /// # Ok::<(), zefiro::Error>(())
@@ -108,7 +108,7 @@ impl Authenticator for Addresses {
 /// the key as Z85 text.
 ///
 /// ```no_run
-/// # use zefiro::{Configure, CurveSecret, Pull, auth::Keys};
+/// # use zefiro::{CurveSecret, Pull, auth::Keys};
 /// # let secret = CurveSecret::generate().unwrap();
 /// let pull = Pull::builder()
 ///     .curve_server(true)

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use zefiro::auth::{Answer, Credentials, Request};
-//! use zefiro::{Configure, Pull, Push};
+//! use zefiro::{Pull, Push};
 //!
 //! let pull = Pull::builder()
 //!     .plain_server(true)

@@ -9,6 +9,7 @@ use super::codec::{Codec, Flag, put};
 use super::{Options, RawError, Security, option_table};
 use crate::gssapi::gssapi_is_available;
 
+#[doc(hidden)]
 impl Options {
     /// Sets an option by its C number from C's bytes, with what libzmq allows on a socket of this type; `None` is a
     /// null pointer. Lists grow by one value a call.

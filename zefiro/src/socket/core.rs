@@ -16,7 +16,7 @@ use zmtp::SocketType;
 use super::endpoints::EndpointEntry;
 use super::parts::Parts;
 use crate::auth::worker::Worker;
-use crate::context::{ContextInner, Unsent};
+use crate::context::ContextInner;
 use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind};
 use crate::io::duty::{Duty, Watch};
@@ -32,6 +32,7 @@ use crate::pipe::outbox::{Batch, WriteState};
 use crate::pipe::{HELP_BYTES, Line, Notice, PURSE_COINS, Pipe, PipeId, Pipes, Purse};
 use crate::sys::{Alarm, Beacon, now};
 use crate::transport::udp::Datagrams;
+use crate::unsent::Unsent;
 use crate::wait::{Observers, Roused, WaitList, Wakes};
 
 /// What is shared of a socket.

@@ -3,19 +3,22 @@
 use zmtp::SocketType;
 
 use super::core::SocketCore;
-use super::kind::{ConnectsPeers, Joins, NumbersPeers};
+use super::kind::{ConnectsPeers, Joins, Kind, NumbersPeers};
 use super::{Socket, ops};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Command, Which};
 use crate::pipe::PipeId;
 
-impl<K: Joins> Socket<K> {
+impl<K: Kind> Socket<K> {
     /// Joins a group of at most 255 bytes: its messages are received from now on.
     ///
     /// # Errors
     /// [`InvalidMessage`](ErrorKind::InvalidMessage): the name is too long, or the group joined already.
     /// [`Unsupported`](ErrorKind::Unsupported): not a DISH.
-    pub fn join(&self, group: impl AsRef<[u8]>) -> Result<()> {
+    pub fn join(&self, group: impl AsRef<[u8]>) -> Result<()>
+    where
+        K: Joins,
+    {
         let mut state = self.core.lock();
         let (pattern, pipes, _) = state.parts();
         pattern.join(pipes, group.as_ref()).map_err(|refusal| Error::new(ops::kind_of(refusal), "join"))
@@ -26,20 +29,24 @@ impl<K: Joins> Socket<K> {
     /// # Errors
     /// [`InvalidMessage`](ErrorKind::InvalidMessage): the group was not joined.
     /// [`Unsupported`](ErrorKind::Unsupported): not a DISH.
-    pub fn leave(&self, group: impl AsRef<[u8]>) -> Result<()> {
+    pub fn leave(&self, group: impl AsRef<[u8]>) -> Result<()>
+    where
+        K: Joins,
+    {
         let mut state = self.core.lock();
         let (pattern, pipes, _) = state.parts();
         pattern.leave(pipes, group.as_ref()).map_err(|refusal| Error::new(ops::kind_of(refusal), "leave"))
     }
-}
 
-impl<K: NumbersPeers> Socket<K> {
     /// Ends the connection of the peer with a [number](crate::Message::peer_number), once its queue is sent.
     ///
     /// # Errors
     /// [`Unroutable`](ErrorKind::Unroutable): no peer has the number. [`Unsupported`](ErrorKind::Unsupported): not a
     /// SERVER or PEER.
-    pub fn disconnect_number(&self, number: u32) -> Result<()> {
+    pub fn disconnect_number(&self, number: u32) -> Result<()>
+    where
+        K: NumbersPeers,
+    {
         const OPERATION: &str = "disconnect peer";
         if !matches!(self.core.socket_type, SocketType::Server | SocketType::Peer) {
             return Err(Error::new(ErrorKind::Unsupported, OPERATION));
@@ -62,15 +69,16 @@ impl<K: NumbersPeers> Socket<K> {
         }
         Ok(())
     }
-}
 
-impl<K: ConnectsPeers> Socket<K> {
     /// Connects, as [`connect`](Socket::connect) does, and answers the number of the new peer, which is usable at once.
     ///
     /// # Errors
     /// Those of `connect`. [`InvalidOption`](ErrorKind::InvalidOption): the option `immediate` is set, with which there
     /// is no peer yet. [`Unsupported`](ErrorKind::Unsupported): not a PEER.
-    pub fn connect_peer(&self, endpoint: &str) -> Result<u32> {
+    pub fn connect_peer(&self, endpoint: &str) -> Result<u32>
+    where
+        K: ConnectsPeers,
+    {
         const OPERATION: &str = "connect peer";
         if self.core.socket_type != SocketType::Peer {
             return Err(Error::new(ErrorKind::Unsupported, OPERATION));

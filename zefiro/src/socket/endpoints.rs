@@ -14,7 +14,7 @@ use crate::io::listener::Listener;
 use crate::io::session::Dialer;
 use crate::io::{Command, IoHandle, Which};
 use crate::monitor::{Event, EventKind};
-use crate::options::Security;
+use crate::options::{Options, Security};
 use crate::pipe::{PeerFacts, PipeId};
 use crate::policy;
 use crate::transport::udp::Datagrams;
@@ -93,6 +93,7 @@ impl SocketCore {
             Endpoint::Inproc(name) => self.bind_name(text, name, &endpoint),
             Endpoint::Tcp(tcp_endpoint) => {
                 let (io, options) = self.io_and_options(BIND, text)?;
+                let options = of_family(options, &endpoint);
                 let bound = tcp_endpoint.resolve_bind(options.ipv6).and_then(|address| {
                     policy::check_bind(BIND, text, address.ip(), self.socket_type, &options)?;
                     let socket = tcp::listen(address, &options).map_err(|error| Error::with_io(BIND, text, error))?;
@@ -189,7 +190,7 @@ impl SocketCore {
         self: &Arc<SocketCore>,
         operation: &'static str,
         text: &str,
-    ) -> Result<(Arc<IoHandle>, Arc<crate::options::Options>)> {
+    ) -> Result<(Arc<IoHandle>, Arc<Options>)> {
         let options = self.lock().options.clone();
         if matches!(options.security(), Security::GssapiServer | Security::GssapiClient) && !gssapi_is_available() {
             let why = "GSSAPI needs the system's Kerberos library, libgssapi_krb5.so.2";
@@ -265,6 +266,7 @@ impl SocketCore {
             return Err(Error::with_text(ErrorKind::InvalidEndpoint, CONNECT, text, "the path is empty"));
         }
         let (io, options) = self.io_and_options(CONNECT, text)?;
+        let options = of_family(options, &endpoint);
         let mut state = self.lock();
         state.check_open(CONNECT)?;
         let once = matches!(self.socket_type, SocketType::Dealer | SocketType::Sub | SocketType::Pub | SocketType::Req);
@@ -430,6 +432,16 @@ fn is_udp(text: &str) -> bool {
 
 fn suits_udp(socket_type: SocketType) -> bool {
     matches!(socket_type, SocketType::Radio | SocketType::Dish | SocketType::Dgram)
+}
+
+/// The options with which to bind or connect: an address that is IPv6's needs a socket of IPv6.
+fn of_family(options: Arc<Options>, endpoint: &Endpoint) -> Arc<Options> {
+    match endpoint {
+        Endpoint::Tcp(tcp) if options.strict_endpoints && !options.ipv6 && tcp.is_ipv6() => {
+            Arc::new(Options { ipv6: true, ..Options::clone(&options) })
+        }
+        _ => options,
+    }
 }
 
 fn incompatible(operation: &'static str, text: &str) -> Error {

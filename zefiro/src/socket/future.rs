@@ -87,7 +87,6 @@ pub use self::stream::{RecvStream, SendSink};
 #[cfg(feature = "stream")]
 mod stream {
     use super::*;
-    use crate::error::ErrorKind;
     use crate::socket::Socket;
     use crate::socket::kind::Any;
 
@@ -110,7 +109,7 @@ mod stream {
         fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
             let RecvStream { socket, key } = &mut *self;
             socket.core().poll_recv(task, key).map(|result| match result {
-                Err(error) if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Terminated) => None,
+                Err(error) if error.is_end() => None,
                 result => Some(result),
             })
         }

@@ -1,6 +1,7 @@
 //! Socket: what a program holds, typed by its pattern.
 
 pub(crate) mod attach;
+mod builder;
 pub(crate) mod core;
 mod draft;
 pub(crate) mod endpoints;
@@ -20,24 +21,23 @@ use std::time::{Duration, Instant};
 
 use zmtp::{Frame, SocketType};
 
+pub use self::builder::Builder;
 use self::core::SocketCore;
 pub use self::future::{RecvFuture, SendFuture};
 #[cfg(feature = "stream")]
 pub use self::future::{RecvStream, SendSink};
 use self::kind::{Kind, Publishes, Receives, Sends, Subscribes, Typed};
 pub use self::ops::Wait;
-use crate::auth::worker::Worker;
-use crate::auth::{Answer, Authenticator, Request};
-use crate::context::{Context, Unsent};
 use crate::counters::Counters;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, ToEndpoint};
 use crate::error::{Error, ErrorKind, Result, SendError};
 use crate::io::{Command, Which};
 use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::monitor::{Event, Monitor, MonitorHandle};
-use crate::options::{Configure, Options};
+use crate::options::Options;
 use crate::pipe::PipeId;
+use crate::unsent::NotSent;
 use crate::wait::Wakes;
 
 /// A socket of a pattern: [`Push`](crate::Push), [`Pull`](crate::Pull), [`Req`](crate::Req), …; or of
@@ -56,30 +56,13 @@ use crate::wait::Wakes;
 /// let pull = Pull::new();
 /// let endpoint = pull.bind("tcp://127.0.0.1:*")?;
 /// let push = Push::new();
-/// push.connect(&endpoint.to_string())?;
+/// push.connect(&endpoint)?;
 /// push.send("hello")?;
 /// assert_eq!(pull.recv()?, "hello");
 /// # Ok::<(), zefiro::Error>(())
 /// ```
 pub struct Socket<K = kind::Any> {
     core: Arc<SocketCore>,
-    kind: PhantomData<fn() -> K>,
-}
-
-/// Makes a socket with other than the default options.
-///
-/// ```
-/// use std::time::Duration;
-/// use zefiro::{Configure, Push};
-///
-/// let push = Push::builder().send_high_water_mark(10_000usize).linger(Duration::from_secs(1)).build()?;
-/// # Ok::<(), zefiro::Error>(())
-/// ```
-pub struct Builder<K> {
-    context: Option<Context>,
-    socket_type: SocketType,
-    options: Options,
-    authenticator: Option<Arc<Worker>>,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -146,98 +129,6 @@ impl Socket<kind::Any> {
     }
 }
 
-impl<K> Builder<K> {
-    fn of(socket_type: SocketType) -> Builder<K> {
-        let options = Options::recommended(socket_type, &Default::default());
-        Builder { context: None, socket_type, options, authenticator: None, kind: PhantomData }
-    }
-
-    /// The context the socket belongs to; the [global](Context::global) one by default.
-    pub fn context(mut self, context: &Context) -> Builder<K> {
-        self.options = Options { ipv6: context.options().ipv6, ..self.options };
-        self.context = Some(context.clone());
-        self
-    }
-
-    /// Begins with libzmq's defaults instead of the [recommended](Options::recommended) ones: peers are not pinged, and
-    /// there are hardly any limits to what they may cost.
-    pub fn as_libzmq(mut self) -> Builder<K> {
-        let defaults = Options::new(self.socket_type, &Default::default());
-        self.options = Options { ipv6: self.options.ipv6, ..defaults };
-        self
-    }
-
-    /// Has every peer asked about before it may talk to this socket; a ZAP handler (RFC 27) is not asked then. See
-    /// [`auth`](crate::auth).
-    pub fn authenticator(mut self, authenticator: impl Authenticator) -> Builder<K> {
-        self.authenticator = Some(Worker::of(authenticator));
-        self
-    }
-
-    /// As [`authenticator`](Builder::authenticator), with a function whose answers are futures; any number of them may
-    /// wait at once. They are polled on the authenticator's thread: what belongs to a runtime is best spawned there and
-    /// its handle awaited.
-    ///
-    /// ```
-    /// # use zefiro::{Pull, auth::Answer};
-    /// let pull = Pull::builder()
-    ///     .authenticator_async(|peer| async move {
-    ///         // Here a database would be asked.
-    ///         if peer.ip().is_some_and(|ip| ip.is_loopback()) { Answer::allow("") } else { Answer::deny("not from here") }
-    ///     })
-    ///     .build()?;
-    /// # Ok::<(), zefiro::Error>(())
-    /// ```
-    pub fn authenticator_async<F: Future<Output = Answer> + Send + 'static>(
-        mut self,
-        authenticator: impl Fn(Request) -> F + Send + Sync + 'static,
-    ) -> Builder<K> {
-        self.authenticator = Some(Worker::of_futures(authenticator));
-        self
-    }
-
-    /// All options at once.
-    pub fn options(mut self, options: Options) -> Builder<K> {
-        self.options = options;
-        self
-    }
-
-    /// The socket.
-    ///
-    /// # Errors
-    /// An option is [out of its range](ErrorKind::InvalidOption), an authenticator or key was given to a socket of plain
-    /// TCP, which has no handshake, or an authenticator to the client of a mechanism, which asks nobody, or the context is
-    /// [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets).
-    pub fn build(self) -> Result<Socket<K>> {
-        let context = self.context.unwrap_or_default();
-        let options = self.options;
-        let raw = self.socket_type == SocketType::Stream || options.router_raw;
-        if raw && (self.authenticator.is_some() || options.shared_key.is_some()) {
-            let why = "plain TCP has no handshake in which a peer could be asked";
-            return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "authenticator", why));
-        }
-        if self.authenticator.is_some() && options.is_client() {
-            let why = "the client of a mechanism shows who it is, and learns nothing to ask about its peers";
-            return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "authenticator", why));
-        }
-        let core =
-            context.inner().open_socket(self.socket_type, move |defaults| *defaults = options, self.authenticator)?;
-        Ok(Socket { core, kind: PhantomData })
-    }
-}
-
-impl<K> Configure for Builder<K> {
-    fn options_mut(&mut self) -> &mut Options {
-        &mut self.options
-    }
-}
-
-impl<K> fmt::Debug for Builder<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("type", &self.socket_type).finish_non_exhaustive()
-    }
-}
-
 impl<K: Kind> Socket<K> {
     /// Takes an address for peers to connect to, and answers it as it really is: with the port the system chose for
     /// `tcp://127.0.0.1:*`. A name is looked up in this call, which may block.
@@ -245,8 +136,8 @@ impl<K: Kind> Socket<K> {
     /// # Errors
     /// The endpoint is [not valid](ErrorKind::InvalidEndpoint), [in use](ErrorKind::AddressInUse), or the system
     /// refuses; the error says which endpoint and why.
-    pub fn bind(&self, endpoint: &str) -> Result<Endpoint> {
-        self.core.bind(endpoint)
+    pub fn bind(&self, endpoint: impl ToEndpoint) -> Result<Endpoint> {
+        self.core.bind(&endpoint.endpoint_text())
     }
 
     /// As [`bind`](Socket::bind), with a descriptor that listens already, from a service manager or a parent process, say.
@@ -264,8 +155,8 @@ impl<K: Kind> Socket<K> {
     /// # Errors
     /// The endpoint is [not valid](ErrorKind::InvalidEndpoint) or of a transport without descriptors, or the descriptor
     /// does not listen.
-    pub fn bind_fd(&self, endpoint: &str, descriptor: impl Into<OwnedFd>) -> Result<Endpoint> {
-        self.core.bind_fd(endpoint, descriptor.into())
+    pub fn bind_fd(&self, endpoint: impl ToEndpoint, descriptor: impl Into<OwnedFd>) -> Result<Endpoint> {
+        self.core.bind_fd(&endpoint.endpoint_text(), descriptor.into())
     }
 
     /// Connects to an address, now or as soon as somebody is there; again whenever the connection is lost. Returns at
@@ -273,16 +164,16 @@ impl<K: Kind> Socket<K> {
     ///
     /// # Errors
     /// The endpoint is [not valid](ErrorKind::InvalidEndpoint).
-    pub fn connect(&self, endpoint: &str) -> Result<()> {
-        self.core.connect(endpoint)
+    pub fn connect(&self, endpoint: impl ToEndpoint) -> Result<()> {
+        self.core.connect(&endpoint.endpoint_text())
     }
 
     /// Gives an address up: it is free when this returns. Its connections are closed once their queues are sent.
     ///
     /// # Errors
     /// The socket is [not bound](ErrorKind::UnknownEndpoint) to it.
-    pub fn unbind(&self, endpoint: &str) -> Result<()> {
-        self.core.end_endpoint("unbind", endpoint)
+    pub fn unbind(&self, endpoint: impl ToEndpoint) -> Result<()> {
+        self.core.end_endpoint("unbind", &endpoint.endpoint_text())
     }
 
     /// Ends a connection made by [`connect`](Socket::connect), once its queue is sent. Unread messages of it are
@@ -290,8 +181,8 @@ impl<K: Kind> Socket<K> {
     ///
     /// # Errors
     /// The socket is [not connected](ErrorKind::UnknownEndpoint) to it.
-    pub fn disconnect(&self, endpoint: &str) -> Result<()> {
-        self.core.end_endpoint("disconnect", endpoint)
+    pub fn disconnect(&self, endpoint: impl ToEndpoint) -> Result<()> {
+        self.core.end_endpoint("disconnect", &endpoint.endpoint_text())
     }
 
     /// The endpoint bound or connected last.
@@ -433,11 +324,14 @@ impl<K: Kind> Socket<K> {
     ///
     /// # Errors
     /// What was not sent, for each peer; it is dropped.
-    pub fn close_within(&self, time: Duration) -> Result<(), Vec<Unsent>> {
+    pub fn close_within(&self, time: Duration) -> Result<(), NotSent> {
         let deadline = Instant::now().checked_add(time);
         // The deadline is kept here, so that what is not sent by then can be named before it is dropped.
         self.core.close(None);
-        if self.core.context.wait_for_socket(self.core.id, deadline) { Ok(()) } else { Err(self.core.give_up()) }
+        match self.core.context.wait_for_socket(self.core.id, deadline) {
+            true => Ok(()),
+            false => Err(NotSent::new(self.core.give_up())),
+        }
     }
 
     /// The same socket, its type forgotten.
@@ -451,13 +345,16 @@ impl<K: Kind> Socket<K> {
     }
 }
 
-impl<K: Sends> Socket<K> {
+impl<K: Kind> Socket<K> {
     /// Sends a message; waits while there is no peer with room for it.
     ///
     /// # Errors
     /// The socket was closed, its pattern does not allow sending now, or the option `send_timeout` ran out. The
     /// message comes back in the error; no peer has seen any of it.
-    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
         self.send_waiting(&mut message.into(), Wait::AsConfigured)
     }
 
@@ -465,7 +362,10 @@ impl<K: Sends> Socket<K> {
     ///
     /// # Errors
     /// [`WouldBlock`](ErrorKind::WouldBlock), or as [`send`](Socket::send).
-    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
         self.send_waiting(&mut message.into(), Wait::No)
     }
 
@@ -473,18 +373,27 @@ impl<K: Sends> Socket<K> {
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut), or as [`send`](Socket::send).
-    pub fn send_timeout(&self, message: impl Into<Message>, timeout: Duration) -> Result<(), SendError> {
+    pub fn send_timeout(&self, message: impl Into<Message>, timeout: Duration) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
         self.send_waiting(&mut message.into(), Wait::AtMost(timeout))
     }
 
-    fn send_waiting(&self, message: &mut Message, wait: Wait) -> Result<(), SendError> {
+    fn send_waiting(&self, message: &mut Message, wait: Wait) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
         self.core.send(message, wait).map_err(|error| SendError::new(error, std::mem::take(message)))
     }
 
     /// Sends a message, as a future. Dropped before it is done, it has sent nothing;
     /// [`into_message`](SendFuture::into_message) gives the message back.
     #[inline]
-    pub fn send_async(&self, message: impl Into<Message>) -> SendFuture<'_> {
+    pub fn send_async(&self, message: impl Into<Message>) -> SendFuture<'_>
+    where
+        K: Sends,
+    {
         SendFuture::new(&self.core, message.into())
     }
 
@@ -493,18 +402,24 @@ impl<K: Sends> Socket<K> {
     ///
     /// # Errors
     /// As [`send`](Socket::send).
-    pub fn send_part(&self, part: impl Into<Frame>, more: bool, wait: Wait) -> Result<(), SendError> {
+    pub fn send_part(&self, part: impl Into<Frame>, more: bool, wait: Wait) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
         let mut part = part.into();
         self.core.send_part(&mut part, more, wait).map_err(|error| SendError::new(error, Message::from(part)))
     }
 }
 
-impl<K: Receives> Socket<K> {
+impl<K: Kind> Socket<K> {
     /// Receives a message; waits until there is one.
     ///
     /// # Errors
     /// The socket was closed, its pattern does not allow receiving now, or the option `recv_timeout` ran out.
-    pub fn recv(&self) -> Result<Message> {
+    pub fn recv(&self) -> Result<Message>
+    where
+        K: Receives,
+    {
         let mut message = Message::new();
         self.recv_into(&mut message, Wait::AsConfigured)?;
         Ok(message)
@@ -515,7 +430,10 @@ impl<K: Receives> Socket<K> {
     /// # Errors
     /// As [`recv`](Socket::recv), or [`WouldBlock`](ErrorKind::WouldBlock) and [`TimedOut`](ErrorKind::TimedOut) as
     /// `wait` says.
-    pub fn recv_into(&self, message: &mut Message, wait: Wait) -> Result<()> {
+    pub fn recv_into(&self, message: &mut Message, wait: Wait) -> Result<()>
+    where
+        K: Receives,
+    {
         self.core.recv(message, wait)
     }
 
@@ -524,7 +442,10 @@ impl<K: Receives> Socket<K> {
     ///
     /// # Errors
     /// As [`recv`](Socket::recv).
-    pub fn recv_from(&self) -> Result<(Message, Option<Arc<Metadata>>)> {
+    pub fn recv_from(&self) -> Result<(Message, Option<Arc<Metadata>>)>
+    where
+        K: Receives,
+    {
         let mut message = Message::new();
         let state = self.core.recv_locked(&mut message, Wait::AsConfigured)?;
         let metadata = state.pipes.last_metadata().cloned();
@@ -536,7 +457,10 @@ impl<K: Receives> Socket<K> {
     ///
     /// # Errors
     /// [`WouldBlock`](ErrorKind::WouldBlock), or as [`recv`](Socket::recv).
-    pub fn try_recv(&self) -> Result<Message> {
+    pub fn try_recv(&self) -> Result<Message>
+    where
+        K: Receives,
+    {
         let mut message = Message::new();
         self.recv_into(&mut message, Wait::No)?;
         Ok(message)
@@ -546,7 +470,10 @@ impl<K: Receives> Socket<K> {
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut), or as [`recv`](Socket::recv).
-    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message> {
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message>
+    where
+        K: Receives,
+    {
         let mut message = Message::new();
         self.recv_into(&mut message, Wait::AtMost(timeout))?;
         Ok(message)
@@ -554,21 +481,43 @@ impl<K: Receives> Socket<K> {
 
     /// Receives a message, as a future. Dropped before it is done, it has taken nothing.
     #[inline]
-    pub fn recv_async(&self) -> RecvFuture<'_> {
+    pub fn recv_async(&self) -> RecvFuture<'_>
+    where
+        K: Receives,
+    {
         RecvFuture::new(&self.core)
     }
 
-    /// The messages as they come, blocking for each as long as it takes, whatever `recv_timeout` says; ends when the socket
-    /// is closed.
-    pub fn incoming(&self) -> impl Iterator<Item = Message> {
-        std::iter::from_fn(move || self.recv_timeout(Duration::MAX).ok())
+    /// The messages as they come, blocking for each as long as it takes, whatever `recv_timeout` says; ends when the
+    /// socket is closed or its context shut down. Any other error is an item, and the next item another attempt: a REP
+    /// that has not answered, say, is told so each time.
+    ///
+    /// ```no_run
+    /// let rep = zefiro::Rep::new();
+    /// rep.bind("tcp://127.0.0.1:5555")?;
+    /// for request in rep.incoming() {
+    ///     rep.send(request?)?;
+    /// }
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    pub fn incoming(&self) -> impl Iterator<Item = Result<Message>>
+    where
+        K: Receives,
+    {
+        std::iter::from_fn(move || match self.recv_timeout(Duration::MAX) {
+            Err(error) if error.is_end() => None,
+            result => Some(result),
+        })
     }
 
     /// Receives one part of a message, and says whether more parts of it follow.
     ///
     /// # Errors
     /// As [`recv`](Socket::recv).
-    pub fn recv_part(&self, wait: Wait) -> Result<(Frame, bool)> {
+    pub fn recv_part(&self, wait: Wait) -> Result<(Frame, bool)>
+    where
+        K: Receives,
+    {
         let mut message = Message::new();
         let more = self.core.recv_part(&mut message, None, wait)?;
         Ok((std::mem::take(message.parts_mut().0), more))
@@ -576,26 +525,35 @@ impl<K: Receives> Socket<K> {
 
     /// The messages as they come, as a stream; ends when the socket is closed.
     #[cfg(feature = "stream")]
-    pub fn recv_stream(&self) -> RecvStream {
+    pub fn recv_stream(&self) -> RecvStream
+    where
+        K: Receives,
+    {
         RecvStream::new(self.clone().into_any())
     }
 }
 
 #[cfg(feature = "stream")]
-impl<K: Sends> Socket<K> {
+impl<K: Kind> Socket<K> {
     /// A sink for messages.
-    pub fn send_sink(&self) -> SendSink {
+    pub fn send_sink(&self) -> SendSink
+    where
+        K: Sends,
+    {
         SendSink::new(self.clone().into_any())
     }
 }
 
-impl<K: Subscribes> Socket<K> {
+impl<K: Kind> Socket<K> {
     /// Subscribes to messages that begin with `topic`; the empty topic is all. Subscribing twice needs unsubscribing
     /// twice.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) on a type that has no subscriptions.
-    pub fn subscribe(&self, topic: impl AsRef<[u8]>) -> Result<()> {
+    pub fn subscribe(&self, topic: impl AsRef<[u8]>) -> Result<()>
+    where
+        K: Subscribes,
+    {
         let mut state = self.core.lock();
         state.check_open("subscribe")?;
         let (pattern, pipes, options) = state.parts();
@@ -608,7 +566,10 @@ impl<K: Subscribes> Socket<K> {
     ///
     /// # Errors
     /// As [`subscribe`](Socket::subscribe).
-    pub fn unsubscribe(&self, topic: impl AsRef<[u8]>) -> Result<()> {
+    pub fn unsubscribe(&self, topic: impl AsRef<[u8]>) -> Result<()>
+    where
+        K: Subscribes,
+    {
         let mut state = self.core.lock();
         state.check_open("unsubscribe")?;
         let (pattern, pipes, options) = state.parts();
@@ -618,7 +579,7 @@ impl<K: Subscribes> Socket<K> {
     }
 }
 
-impl<K: Publishes> Socket<K> {
+impl<K: Kind> Socket<K> {
     /// Waits until at least `peers` subscribers would get a message on `topic`: what is published from then on reaches
     /// them.
     ///
@@ -628,7 +589,7 @@ impl<K: Publishes> Socket<K> {
     ///
     /// let publisher = Pub::new();
     /// let subscriber = Sub::new();
-    /// subscriber.connect(&publisher.bind("tcp://127.0.0.1:*")?.to_string())?;
+    /// subscriber.connect(publisher.bind("tcp://127.0.0.1:*")?)?;
     /// subscriber.subscribe("weather")?;
     /// publisher.wait_subscribed("weather.milan", 1, Duration::from_secs(10))?;
     /// publisher.send("weather.milan 21 °C")?;
@@ -638,7 +599,10 @@ impl<K: Publishes> Socket<K> {
     ///
     /// # Errors
     /// [`TimedOut`](ErrorKind::TimedOut).
-    pub fn wait_subscribed(&self, topic: impl AsRef<[u8]>, peers: usize, timeout: Duration) -> Result<()> {
+    pub fn wait_subscribed(&self, topic: impl AsRef<[u8]>, peers: usize, timeout: Duration) -> Result<()>
+    where
+        K: Publishes,
+    {
         self.core
             .wait_until("wait for subscribers", timeout, |state| state.pattern.subscribers(topic.as_ref()) >= peers)
     }

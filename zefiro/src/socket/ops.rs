@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use zmtp::SocketType;
 
 use super::core::{Locked, SocketCore, State};
-use crate::context::Unsent;
 use crate::counters::Counters;
 use crate::error::{Error, ErrorKind, Result, SendError};
 use crate::io::duty::{lead, look};
 use crate::message::Message;
 use crate::pattern::Refusal;
+use crate::unsent::Unsent;
 use crate::wait::{Parker, current_parker};
 
 /// How long a call may wait.

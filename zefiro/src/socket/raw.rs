@@ -55,6 +55,7 @@ impl State {
 }
 
 /// For the C library, whose calls these are.
+#[doc(hidden)]
 impl Socket<Any> {
     /// A socket with libzmq's defaults, and those the context's options set.
     ///

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use zefiro::{Builder, Configure, Context, Event, EventKind, Monitor, Rep, Req, kind};
+use zefiro::{Builder, Context, Event, EventKind, Monitor, Rep, Req, kind};
 
 use super::{LONG, is_long};
 

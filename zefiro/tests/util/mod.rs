@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use zefiro::{Configure, Context, Counters, Socket, kind};
+use zefiro::{Context, Counters, Socket, kind};
 
 /// No wait in a test is longer; one that takes this long has failed.
 pub const LONG: Duration = Duration::from_secs(20);

@@ -1,0 +1,90 @@
+//! Given: what the builder takes for an option's value.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use zmtp::{CurveKey, CurveSecret, Frame};
+
+use super::AddressFilter;
+use crate::gssapi::GssapiName;
+use crate::shared_key::SharedKey;
+
+/// What a [builder](crate::Builder) takes for an option of type `T`: the value itself; where there may be none, the
+/// value or an `Option`; for bytes, whatever makes a [`Frame`].
+///
+/// There is one way for each type given, not a conversion of all that convert, so that a plain number is the number
+/// meant: `.send_high_water_mark(10_000)`.
+pub trait OptionValue<T> {
+    /// The value.
+    fn into_value(self) -> T;
+}
+
+macro_rules! as_they_are {
+    ($($type:ty),+) => {
+        $(
+            impl OptionValue<$type> for $type {
+                fn into_value(self) -> $type {
+                    self
+                }
+            }
+        )+
+    };
+}
+
+macro_rules! or_none {
+    ($($type:ty),+) => {
+        $(
+            impl OptionValue<Option<$type>> for $type {
+                fn into_value(self) -> Option<$type> {
+                    Some(self)
+                }
+            }
+
+            impl OptionValue<Option<$type>> for Option<$type> {
+                fn into_value(self) -> Option<$type> {
+                    self
+                }
+            }
+        )+
+    };
+}
+
+macro_rules! bytes {
+    ($($type:ty),+) => {
+        $(
+            impl OptionValue<Frame> for $type {
+                fn into_value(self) -> Frame {
+                    self.into()
+                }
+            }
+
+            impl OptionValue<Option<Frame>> for $type {
+                fn into_value(self) -> Option<Frame> {
+                    Some(self.into())
+                }
+            }
+        )+
+    };
+}
+
+as_they_are!(bool, u32, u64, usize, Duration, GssapiName, Vec<u32>, Vec<AddressFilter>, Vec<(String, Vec<u8>)>);
+or_none!(bool, i32, u32, u64, usize, Duration, CurveKey, CurveSecret, SharedKey);
+bytes!(Frame, &str, String, &[u8], Vec<u8>, Bytes);
+
+impl OptionValue<Option<Frame>> for Option<Frame> {
+    fn into_value(self) -> Option<Frame> {
+        self
+    }
+}
+
+impl<const N: usize> OptionValue<Frame> for &[u8; N] {
+    fn into_value(self) -> Frame {
+        self.into()
+    }
+}
+
+impl<const N: usize> OptionValue<Option<Frame>> for &[u8; N] {
+    fn into_value(self) -> Option<Frame> {
+        Some(self.into())
+    }
+}
