@@ -15,6 +15,7 @@ use zmtp::SocketType;
 use crate::auth::worker::Worker;
 use crate::counters::Counters;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exit;
 use crate::gssapi::Negotiators;
 use crate::io::resolver::Resolver;
 use crate::io::thread::IoThread;
@@ -86,6 +87,8 @@ pub(crate) struct ContextInner {
     sockets: Mutex<Sockets>,
     terminated: AtomicBool,
     next_id: AtomicU64,
+    /// Whether the end of the process waits for what is queued.
+    looked_after: AtomicBool,
     resolver: Resolver,
     pub(crate) negotiators: Negotiators,
 }
@@ -261,6 +264,7 @@ impl ContextBuilder {
                 sockets: Mutex::new(Sockets::default()),
                 terminated: AtomicBool::new(false),
                 next_id: AtomicU64::new(1),
+                looked_after: AtomicBool::new(false),
                 resolver: Resolver::default(),
                 negotiators: Negotiators::default(),
             }),
@@ -295,6 +299,18 @@ impl ContextInner {
         let core = SocketCore::new(id, socket_type, self.clone(), options, authenticator);
         sockets.map.insert(id, Arc::downgrade(&core));
         Ok(core)
+    }
+
+    /// Has what its sockets have queued sent before the process ends.
+    pub(crate) fn look_after(self: &Arc<ContextInner>) {
+        if !self.looked_after.swap(true, Ordering::Relaxed) {
+            exit::look_after(self);
+        }
+    }
+
+    /// Whether, so long after the process began to end, there is still something to send.
+    pub(crate) fn waits_to_send(&self, since: Duration) -> bool {
+        self.live().iter().any(|core| core.waits_to_send(since))
     }
 
     /// A socket of the engine's own: not counted, and not waited for.

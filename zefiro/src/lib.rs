@@ -38,6 +38,24 @@
 //! # }
 //! ```
 //!
+//! # Ending a program
+//!
+//! `send` queues a message and returns; I/O threads carry it. Dropping a socket does not wait for them, and what is
+//! queued still goes out. When the process ends, by returning from `main` or by `exit`, it waits for what is queued: as
+//! long as the socket's [`linger`](Options::linger) allows, at most 10 seconds for a peer that is connected and a second
+//! for one that is not there. To wait longer, or to be told what could not be sent, close:
+//!
+//! ```
+//! # use std::time::Duration;
+//! # let pull = zefiro::Pull::new();
+//! # let endpoint = pull.bind("tcp://127.0.0.1:*")?;
+//! let push = zefiro::Push::new();
+//! push.connect(endpoint)?;
+//! push.send("the last words")?;
+//! push.close_within(Duration::from_secs(30))?; // an error that says how many messages were left, and for whom
+//! # Ok::<(), zefiro::Error>(())
+//! ```
+//!
 //! # Features
 //!
 //! `stream`: a `Stream` of received messages and of a monitor's events, and a `Sink` to send to.
@@ -67,6 +85,7 @@ mod context;
 mod counters;
 mod endpoint;
 mod error;
+mod exit;
 mod gssapi;
 mod io;
 mod lock;

@@ -830,6 +830,11 @@ impl Pipe {
         &self.routing_id
     }
 
+    /// Whether its peer is, or will be, one of this process.
+    pub(crate) fn is_within_process(&self) -> bool {
+        self.facts.endpoint.starts_with("inproc://")
+    }
+
     /// Whether a peer is there.
     pub(crate) fn is_connected(&self) -> bool {
         !self.ended && matches!(self.line, Line::Stream(..) | Line::Duct(..) | Line::Datagrams(_))

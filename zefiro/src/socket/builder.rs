@@ -111,6 +111,7 @@ impl<K> Builder<K> {
         }
         let core =
             context.inner().open_socket(self.socket_type, move |defaults| *defaults = options, self.authenticator)?;
+        context.inner().look_after();
         Ok(Socket { core, kind: PhantomData })
     }
 }

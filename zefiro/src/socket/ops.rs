@@ -11,6 +11,7 @@ use zmtp::SocketType;
 use super::core::{Locked, SocketCore, State};
 use crate::counters::Counters;
 use crate::error::{Error, ErrorKind, Result, SendError};
+use crate::exit;
 use crate::io::duty::{lead, look};
 use crate::message::Message;
 use crate::pattern::Refusal;
@@ -365,6 +366,16 @@ impl SocketCore {
                 messages: pipe.queued_out(),
             })
             .collect()
+    }
+
+    /// Whether, so long after the process began to end, something queued is worth waiting for.
+    pub(crate) fn waits_to_send(self: &Arc<SocketCore>, since: Duration) -> bool {
+        let state = self.lock();
+        let linger = state.options.linger.unwrap_or(Duration::MAX);
+        state.pipes.iter().any(|(_, pipe)| {
+            let max = if pipe.is_connected() { exit::CONNECTED_MAX } else { exit::ABSENT_MAX };
+            since < linger.min(max) && pipe.queued_out() > 0 && !pipe.is_within_process()
+        })
     }
 }
 

@@ -1,0 +1,58 @@
+//! Exit: what is queued when the process ends goes out first.
+//!
+//! A program that sends and then returns from `main` has said all it has to say, and would lose what the I/O threads have
+//! not written yet. So the process's end waits for them: for a peer that is connected as long as the socket's linger
+//! allows, at most [`CONNECTED_MAX`]; for one that is not, [`ABSENT_MAX`]. Sockets are left as they are, so that other
+//! threads see nothing of it. Not for the C library, whose programs end as they do with libzmq; and not for what is on
+//! its way within the process.
+
+use std::sync::{Arc, Condvar, Mutex, Once, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::context::ContextInner;
+use crate::sys;
+
+/// The contexts to look after.
+static CONTEXTS: Mutex<Vec<Weak<ContextInner>>> = Mutex::new(Vec::new());
+
+/// Has what is queued in a context sent before the process ends.
+pub(crate) fn look_after(context: &Arc<ContextInner>) {
+    static AT_EXIT: Once = Once::new();
+    AT_EXIT.call_once(|| sys::exit::call_at_exit(wait_for_queues));
+    let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    contexts.retain(|context| context.strong_count() > 0);
+    contexts.push(Arc::downgrade(context));
+}
+
+/// Waits on a thread of its own: the one that ends the process has given up its thread-local values, and may hold any
+/// lock.
+fn wait_for_queues() {
+    let done = Arc::new((Mutex::new(false), Condvar::new()));
+    let tell = done.clone();
+    let started = sys::threads::start("zefiro/exit".into(), move || {
+        poll_queues();
+        *tell.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        tell.1.notify_all();
+    });
+    if started.is_ok() {
+        let waiting = done.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = done.1.wait_timeout_while(waiting, CONNECTED_MAX, |done| !*done);
+    }
+}
+
+fn poll_queues() {
+    let contexts: Vec<_> = {
+        let contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+        contexts.iter().filter_map(Weak::upgrade).collect()
+    };
+    let began = Instant::now();
+    while contexts.iter().any(|context| context.waits_to_send(began.elapsed())) {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// How long the end of the process waits for a peer that does not read what it is sent.
+pub(crate) const CONNECTED_MAX: Duration = Duration::from_secs(10);
+/// How long it waits for a peer that is not there.
+pub(crate) const ABSENT_MAX: Duration = Duration::from_secs(1);
