@@ -269,7 +269,7 @@ option_table! {
     "The most handshakes going on at once on one bound address; one more ends the oldest."
         "ZEFIRO_HANDSHAKES_MAX" 0 handshakes_max: Option<usize> = None; "handshakes", "1 and up, or never", "later";
         none Own, check |number| *number != Some(0);
-    "The most connections from one IP address to one bound address; more are closed at once."
+    "The most connections from one IP address to one bound address; more are closed at once. One that has ended counts until its messages are read."
         "ZEFIRO_ADDRESS_CONNECTIONS_MAX" 0 address_connections_max: Option<usize> = None;
         "connections", "1 and up, or never", "later; tcp";
         none Own, check |number| *number != Some(0);

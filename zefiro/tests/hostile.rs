@@ -286,6 +286,27 @@ fn an_address_has_no_more_connections_than_it_may() {
 }
 
 #[test]
+fn who_comes_and_goes_leaves_no_more_unread_than_its_connections_may() {
+    let _alone = alone();
+    let context = Context::new();
+    let pull = Pull::builder().context(&context).address_connections_max(10).recv_timeout(LONG).build().unwrap();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let address = endpoint.trim_start_matches("tcp://").to_string();
+    let leave_behind = || dial(&address).write_all(&[handshake("PUSH"), frame(0, b"unread")].concat());
+    for _ in 0..10 {
+        leave_behind().unwrap();
+        wait_for(&mut monitor, 1, |kind| matches!(kind, EventKind::Disconnected(_)));
+    }
+    let _ = leave_behind();
+    wait_for(&mut monitor, 1, |kind| matches!(kind, EventKind::AcceptFailed(why) if why.contains("10 connections")));
+    // What is read makes room.
+    while pull.try_recv().is_ok() {}
+    leave_behind().unwrap();
+    assert_eq!(pull.recv().unwrap(), "unread");
+}
+
+#[test]
 fn peers_that_never_read_cost_no_more_than_the_mark() {
     let _alone = alone();
     let context = Context::new();

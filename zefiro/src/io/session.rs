@@ -505,6 +505,7 @@ impl Session {
             endpoint: self.endpoint(),
             address: self.peer.address.clone(),
             metadata,
+            seat: self.peer.seat.clone(),
         };
         let mut state = self.core.lock();
         let (pipe, fresh) = match &self.origin {

@@ -25,6 +25,7 @@ use self::outbox::{Format, Outbox, Pool, WriteState};
 use crate::counters::{Counters, DropReason};
 use crate::io::duty::LinkWatch;
 use crate::io::link::Link;
+use crate::io::listener::Seat;
 use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::socket::core::SocketCore;
@@ -70,6 +71,9 @@ pub(crate) struct PeerFacts {
     pub(crate) address: Option<String>,
     /// What its messages say of the connection.
     pub(crate) metadata: Option<Arc<Metadata>>,
+    /// Held until it is gone and all its messages are read, where connections of an address are counted.
+    #[allow(dead_code, reason = "it is given back when it is dropped")]
+    pub(crate) seat: Option<Arc<Seat>>,
 }
 
 /// What lies behind a pipe.
