@@ -30,6 +30,24 @@ fn what_was_sent_was_received_or_is_accounted_for() {
 }
 
 #[test]
+fn what_a_look_has_found_is_queued() {
+    over_each_transport(|rep: Rep, req: Req| {
+        let law = |rep: &Rep| {
+            let counters = rep.counters();
+            assert_eq!(counters.arrived, counters.received + counters.queued_in + counters.dropped.total());
+            counters
+        };
+        req.send("a question").unwrap();
+        while !rep.is_readable() {
+            thread::yield_now();
+        }
+        assert_eq!((law(&rep).queued_in, rep.peers()[0].counters.queued_in), (1, 1));
+        assert_eq!(rep.recv().unwrap(), "a question");
+        assert_eq!((law(&rep).queued_in, rep.peers()[0].counters.queued_in), (0, 0));
+    });
+}
+
+#[test]
 fn a_subscriber_that_does_not_read_costs_only_itself() {
     let context = Context::new();
     let publisher = Pub::builder().context(&context).send_high_water_mark(100).build().unwrap();

@@ -79,6 +79,10 @@ impl Pattern for Dish {
     }
 
     /// As in libzmq, which thinks of joining here.
+    fn found_from(&self) -> Option<PipeId> {
+        self.found.as_ref().map(|(id, _)| *id)
+    }
+
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         true
     }

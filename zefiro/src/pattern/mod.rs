@@ -130,6 +130,11 @@ pub(crate) trait Pattern: Send {
     fn topics(&self) -> usize {
         0
     }
+
+    /// Whom a message is from that was found while looking whether there is one, and is in no queue any more.
+    fn found_from(&self) -> Option<PipeId> {
+        None
+    }
 }
 
 macro_rules! any_pattern {
@@ -183,6 +188,12 @@ macro_rules! any_pattern {
             pub(crate) fn topics(&self) -> usize {
                 match self {
                     $(AnyPattern::$variant(pattern) => pattern.topics(),)*
+                }
+            }
+
+            pub(crate) fn found_from(&self) -> Option<PipeId> {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.found_from(),)*
                 }
             }
         }

@@ -101,6 +101,10 @@ impl Pattern for Rep {
         self.asked_by.is_none() && self.find_request(pipes)
     }
 
+    fn found_from(&self) -> Option<PipeId> {
+        self.found.as_ref().map(|(id, _)| *id)
+    }
+
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         self.asked_by.is_some()
     }

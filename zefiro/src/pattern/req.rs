@@ -150,6 +150,10 @@ impl Pattern for Req {
         self.awaiting && self.find_reply(pipes, options)
     }
 
+    fn found_from(&self) -> Option<PipeId> {
+        self.found.as_ref().map(|(id, _)| *id)
+    }
+
     fn can_send(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
         (!self.awaiting || options.req_relaxed) && self.balancer.pick(pipes).is_some()
     }

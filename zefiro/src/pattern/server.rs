@@ -83,6 +83,10 @@ impl Pattern for Server {
         self.found.is_some()
     }
 
+    fn found_from(&self) -> Option<PipeId> {
+        self.found.as_ref().map(|(id, _)| *id)
+    }
+
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         true
     }

@@ -80,6 +80,10 @@ impl Pattern for Sub {
         self.found.is_some()
     }
 
+    fn found_from(&self) -> Option<PipeId> {
+        self.found.as_ref().map(|(id, _)| *id)
+    }
+
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         false
     }

@@ -849,10 +849,11 @@ impl Pipe {
         matches!(self.line, Line::Duct(..))
     }
 
-    /// Its counters, with what is queued now.
-    pub(crate) fn counters_now(&self) -> Counters {
+    /// Its counters, with what is queued now; `one_is_found` of it, and in no queue any more.
+    pub(crate) fn counters_now(&self, one_is_found: bool) -> Counters {
         let mut counters = self.counters;
         self.add_to(&mut counters);
+        counters.queued_in += u64::from(one_is_found);
         counters
     }
 

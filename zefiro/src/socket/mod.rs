@@ -245,6 +245,7 @@ impl<K: Kind> Socket<K> {
     /// The peers connected now.
     pub fn peers(&self) -> Vec<Peer> {
         let state = self.core.lock();
+        let found_from = state.pattern.found_from();
         let connected = state.pipes.iter().filter(|(_, pipe)| pipe.is_connected());
         connected
             .map(|(id, pipe)| Peer {
@@ -255,7 +256,7 @@ impl<K: Kind> Socket<K> {
                 routing_id: pipe.facts.identity.clone(),
                 mechanism: if pipe.facts.mechanism.is_empty() { "NULL" } else { pipe.facts.mechanism },
                 user_id: pipe.facts.user_id.clone(),
-                counters: pipe.counters_now(),
+                counters: pipe.counters_now(found_from == Some(id)),
             })
             .collect()
     }

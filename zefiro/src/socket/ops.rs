@@ -350,6 +350,7 @@ impl SocketCore {
         for (_, pipe) in state.pipes.iter() {
             pipe.add_to(&mut counters);
         }
+        counters.queued_in += u64::from(state.pattern.found_from().is_some());
         counters
     }
 
