@@ -285,10 +285,12 @@ fn tasks_of(args: &Args) -> anyhow::Result<Vec<Task>> {
             contenders.push(Contender::Libzmq);
         }
         if args.vs.contains(&Rival::Raw) {
-            if lone && !args.curve {
+            if raw::does(work) && transport != Transport::Inproc && !args.curve {
                 contenders.push(Contender::Raw);
             } else {
-                left_out.insert("bare sockets run thr and lat only, over tcp and ipc, unencrypted");
+                left_out.insert(
+                    "bare sockets have no inproc, no encryption, no subscriptions, and cost no memory when idle",
+                );
             }
         }
         let end = if args.curve { " CURVE" } else { "" };

@@ -357,8 +357,18 @@ pub fn both<E: Engine>(work: Work, plan: &Plan) -> anyhow::Result<(Measured, Mea
     Ok((Measured { cpu: 0.0, ..served }, driven))
 }
 
-fn join_all<T>(threads: Vec<thread::JoinHandle<anyhow::Result<T>>>) -> anyhow::Result<Vec<T>> {
+pub fn join_all<T>(threads: Vec<thread::JoinHandle<anyhow::Result<T>>>) -> anyhow::Result<Vec<T>> {
     threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?).collect()
+}
+
+/// The pause between messages, if there is one: the processor is not given up for it.
+pub fn pause_between(plan: &Plan) {
+    if plan.pause_nanos > 0 {
+        let pause = Instant::now();
+        while (pause.elapsed().as_nanos() as u64) < plan.pause_nanos {
+            std::hint::spin_loop();
+        }
+    }
 }
 
 /// Sends numbered messages until the time is over, then the last one.
@@ -368,12 +378,7 @@ fn send_for<E: Engine>(socket: &E::Socket, plan: &Plan, timed: bool) -> anyhow::
     let every = if plan.size > 10_000 || timed { 16 } else { 256 };
     let mut count = 0u64;
     while !count.is_multiple_of(every) || start.elapsed() < end {
-        if plan.pause_nanos > 0 {
-            let pause = Instant::now();
-            while (pause.elapsed().as_nanos() as u64) < plan.pause_nanos {
-                std::hint::spin_loop();
-            }
-        }
+        pause_between(plan);
         body[..8].copy_from_slice(&count.to_le_bytes());
         if timed {
             body[8..16].copy_from_slice(&monotonic_nanos().to_le_bytes());
@@ -502,7 +507,7 @@ pub fn cpu_seconds() -> f64 {
     clock.tv_sec as f64 + clock.tv_nsec as f64 / 1e9
 }
 
-fn monotonic_nanos() -> u64 {
+pub fn monotonic_nanos() -> u64 {
     let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     clock.tv_sec as u64 * 1_000_000_000 + clock.tv_nsec as u64
 }
@@ -514,8 +519,8 @@ fn resident_bytes() -> u64 {
 }
 
 /// Threads that connect, ask, and close, over and over.
-const CONNECTORS: usize = 4;
+pub const CONNECTORS: usize = 4;
 /// Requests a dealer keeps outstanding.
-const WINDOW: u64 = 10;
+pub const WINDOW: u64 = 10;
 const TOPIC_BYTES: usize = 20;
 const MATCHES: usize = 100_000;
