@@ -250,11 +250,11 @@ impl DuctReader {
         Some(std::mem::take(&mut shared.writer_asleep))
     }
 
-    /// Whether the messages found at the last look are all read, and were few but more than one: then more are coming, and
-    /// it pays to let them gather.
+    /// How many messages the last look found, if all are read now, and they were few but more than one: then more are
+    /// coming, and it pays to let them gather. Else 0.
     #[inline]
-    pub(crate) fn ends_trickle(&self) -> bool {
-        self.local.is_empty() && (2..TRICKLE_MAX).contains(&self.found)
+    pub(crate) fn ended_trickle(&self) -> u32 {
+        if self.local.is_empty() && (2..TRICKLE_MAX).contains(&self.found) { self.found as u32 } else { 0 }
     }
 
     /// Messages taken from the queue since this was last asked.
@@ -287,7 +287,7 @@ impl DuctReader {
 }
 
 /// Fewer messages than this found at one look are a trickle.
-const TRICKLE_MAX: usize = 32;
+const TRICKLE_MAX: usize = 400;
 
 /// A drained queue with room for more than so many messages, after a burst, is given up: the usual marks of both sides
 /// fit, so that a stream allocates nothing.

@@ -156,8 +156,8 @@ pub(crate) struct Pipes {
     last_named: Option<PipeId>,
     /// Messages in all inboxes.
     pub(crate) unread: usize,
-    /// The message read last ended a trickle from a socket of this process.
-    pub(crate) trickle: bool,
+    /// Of how many messages the one read last was the end, if those were a trickle from a socket of this process.
+    pub(crate) trickle: u32,
     /// Whether any of the lists below has something.
     pub(crate) noted: bool,
     /// Outboxes with something that nobody is due to write yet, or that grew large waiting.
@@ -189,7 +189,7 @@ impl Pipes {
             last_received: None,
             last_named: None,
             unread: 0,
-            trickle: false,
+            trickle: 0,
             noted: false,
             dirty: Vec::new(),
             notices: Vec::new(),
@@ -606,7 +606,7 @@ impl Pipes {
                     return false;
                 }
             };
-            self.trickle = reader.ends_trickle();
+            self.trickle = reader.ended_trickle();
             if rouse {
                 self.noted = true;
                 self.notices.push(Notice::Writable(peer.clone()));

@@ -43,7 +43,7 @@ impl FairQueue {
             if read(pipes, id, out) {
                 if self.ready.len() > 1 {
                     self.ready.rotate_left(1);
-                    pipes.trickle = false;
+                    pipes.trickle = 0;
                 }
                 return Some(id);
             }

@@ -5,7 +5,7 @@
 //! when the lock has been released, by [`Locked`]'s drop.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -42,8 +42,8 @@ pub(crate) struct SocketCore {
     pub(crate) context: Arc<ContextInner>,
     /// Handles the program holds; the last one closes.
     pub(crate) handles: AtomicUsize,
-    /// The last message received was the end of a trickle.
-    pub(super) trickle: AtomicBool,
+    /// Of how many messages the last one received was the end, if those were a trickle.
+    pub(super) trickle: AtomicU32,
     /// Decides who may connect, instead of a ZAP handler.
     pub(crate) authenticator: Option<Arc<Worker>>,
     /// Held while the program changes options: a change made meanwhile by another thread would be lost.
@@ -169,7 +169,7 @@ impl SocketCore {
             socket_type,
             context,
             handles: AtomicUsize::new(1),
-            trickle: AtomicBool::new(false),
+            trickle: AtomicU32::new(0),
             authenticator,
             changing_options: ReentrantMutex::new(()),
             state: Lock::new(make(me)),
@@ -264,6 +264,13 @@ impl std::ops::DerefMut for Locked<'_> {
 }
 
 impl Locked<'_> {
+    /// The message just received was the end of a trickle: the next look waits for more.
+    #[inline]
+    pub(super) fn note_trickle(&mut self) {
+        let found = std::mem::take(&mut self.pipes.trickle);
+        self.core.trickle.store(found, Ordering::Relaxed);
+    }
+
     /// Unlocks, lets go of another lock too, and only then carries out what became due: who is woken may want either.
     pub(crate) fn unlock_after<T>(mut self, other: T) {
         self.release(other);

@@ -53,8 +53,9 @@ impl Wait {
     }
 }
 
-/// How long messages of a trickle are left to gather: time for a processor to send some dozens.
-const GATHERING: Duration = Duration::from_micros(1);
+/// How long messages of a trickle are left to gather, for each that was found: time to send some more than that, so that
+/// the pauses of a stream grow until many messages are found at once, and those of a few messages back and forth do not.
+const GATHERING: Duration = Duration::from_nanos(60);
 
 pub(super) const SEND: &str = "send";
 pub(super) const RECV: &str = "recv";
@@ -118,29 +119,31 @@ impl SocketCore {
     /// thread may receive right after.
     #[inline]
     pub(crate) fn recv_locked(self: &Arc<SocketCore>, out: &mut Message, wait: Wait) -> Result<Locked<'_>> {
-        if self.trickle.load(Ordering::Relaxed) {
-            self.let_it_gather(wait);
-        }
+        self.let_gather(wait);
         let mut state = self.lock();
         match try_recv(&mut state, out) {
             Err(ErrorKind::WouldBlock) => self.recv_waiting(state, out, wait),
-            result => {
-                if std::mem::take(&mut state.pipes.trickle) {
-                    self.trickle.store(true, Ordering::Relaxed);
-                }
-                result.map(|()| state).map_err(|kind| Error::new(kind, RECV))
-            }
+            result => result.map(|()| state).map_err(|kind| Error::new(kind, RECV)),
+        }
+    }
+
+    /// Before a look for messages: lets those of a trickle gather.
+    #[inline]
+    pub(super) fn let_gather(&self, wait: Wait) {
+        let found = self.trickle.load(Ordering::Relaxed);
+        if found > 0 {
+            self.pause_for(found, wait);
         }
     }
 
     /// Messages come from the process itself about as fast as they are read. Looked for at once, each costs two
     /// processors a quarrel about the memory it is in; a moment later many can be had at once.
     #[cold]
-    fn let_it_gather(&self, wait: Wait) {
-        self.trickle.store(false, Ordering::Relaxed);
+    fn pause_for(&self, found: u32, wait: Wait) {
+        self.trickle.store(0, Ordering::Relaxed);
         if wait != Wait::No {
-            let start = Instant::now();
-            while start.elapsed() < GATHERING {
+            let (start, time) = (Instant::now(), GATHERING * found);
+            while start.elapsed() < time {
                 hint::spin_loop();
             }
         }
@@ -414,6 +417,9 @@ pub(super) fn try_recv(state: &mut Locked<'_>, out: &mut Message) -> Result<(), 
     }
     let (pattern, pipes, options) = state.parts();
     pattern.recv(pipes, options, out).map_err(kind_of)?;
+    if state.pipes.trickle > 0 {
+        state.note_trickle();
+    }
     if !state.recv_waiters.is_empty() {
         // More may be there for another that waits.
         let (pattern, pipes, options) = state.parts();

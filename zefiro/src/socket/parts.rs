@@ -222,6 +222,7 @@ impl SocketCore {
         metadata: Option<&mut Option<Arc<Metadata>>>,
         wait: Wait,
     ) -> Result<bool> {
+        self.let_gather(wait);
         let mut state = self.lock();
         state.check_open(RECV)?;
         if self.socket_type == SocketType::Req && !state.unfinished.out.is_empty() {
