@@ -57,6 +57,22 @@ fn no_subscriber(bencher: Bencher<'_, '_>, topics: u32) {
     find(bencher, topics, &asked, &[]);
 }
 
+/// One subscriber asks for all beginnings of a topic, and a message has it.
+#[divan::bench(args = [1000, 8000])]
+fn all_beginnings(bencher: Bencher<'_, '_>, topics: usize) {
+    let topic = vec![b'a'; topics];
+    let mut index = Index::new();
+    for len in 0..topics {
+        assert!(index.add(&topic[..len], 7));
+    }
+    let mut found = Vec::new();
+    bencher.bench_local(|| {
+        found.clear();
+        index.matches(black_box(&topic), &mut found);
+    });
+    assert_eq!(found, [7]);
+}
+
 /// A thousand subscriptions come and go, among as many others as there are.
 #[divan::bench(args = [1000, 100_000])]
 fn subscribe(bencher: Bencher<'_, '_>, topics: u32) {

@@ -404,6 +404,30 @@ fn topics_of_any_length_are_taken_or_refused() {
 }
 
 #[test]
+fn who_subscribes_to_all_beginnings_of_a_topic_keeps_it_from_nobody() {
+    let _alone = alone();
+    let context = Context::new();
+    let publisher: Pub = socket(&context);
+    let address = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string().trim_start_matches("tcp://").to_string();
+    let good: Sub = socket(&context);
+    good.subscribe("a").unwrap();
+    good.connect(&format!("tcp://{address}")).unwrap();
+    publisher.wait_subscribed("a", 1, LONG).unwrap();
+    let mut stream = dial(&address);
+    stream.write_all(&handshake("SUB")).unwrap();
+    let topic = vec![b'a'; many(4_000, 20_000)];
+    for len in 0..topic.len() {
+        stream.write_all(&frame(4, &[b"\x09SUBSCRIBE", &topic[..len]].concat())).unwrap();
+    }
+    publisher.wait_subscribed(&topic[1..], 1, LONG).unwrap();
+    for number in 0..many(500, 10_000) {
+        let message = [&topic[..], number.to_string().as_bytes()].concat();
+        publisher.send(&message[..]).unwrap();
+        assert_eq!(good.recv().unwrap(), message[..]);
+    }
+}
+
+#[test]
 fn what_was_never_subscribed_to_can_be_cancelled_for_ever() {
     let _alone = alone();
     let context = Context::new();
