@@ -266,10 +266,10 @@ option_table! {
         "ZEFIRO_HANDSHAKE_BYTES_MAX" 0 handshake_bytes_max: Option<usize> = None;
         "bytes", "512 and up, or never", "later";
         none Own, check |bytes| bytes.is_none_or(|bytes| bytes >= 512);
-    "The most handshakes going on at once on one bound address; one more ends the oldest."
+    "The most handshakes going on at once on one bound address; one more ends the oldest from the address (of IPv6: the /64 network) that has most."
         "ZEFIRO_HANDSHAKES_MAX" 0 handshakes_max: Option<usize> = None; "handshakes", "1 and up, or never", "later";
         none Own, check |number| *number != Some(0);
-    "The most connections from one IP address to one bound address; more are closed at once. One that has ended counts until its messages are read."
+    "The most connections from one IP address (of IPv6: one /64 network) to one bound address; more are closed at once. One that has ended counts until its messages are read."
         "ZEFIRO_ADDRESS_CONNECTIONS_MAX" 0 address_connections_max: Option<usize> = None;
         "connections", "1 and up, or never", "later; tcp";
         none Own, check |number| *number != Some(0);

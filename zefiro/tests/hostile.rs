@@ -5,7 +5,7 @@
 mod util;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,15 @@ use util::hostile::{
 };
 use util::{LONG, handshake, socket};
 use zefiro::{Context, EventKind, Pub, Pull, Push, Radio, Sub, XPub};
+
+/// A stranger from an address of its own.
+fn dial_from(source: [u8; 4], address: &str) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&address.parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    socket.into()
+}
 
 fn ends(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Disconnected(_))
@@ -196,6 +205,30 @@ fn of_too_many_handshakes_the_oldest_ends() {
         let mut said = [0; 64];
         stream.read_exact(&mut said).unwrap();
     }
+}
+
+#[test]
+fn a_flood_of_handshakes_from_one_address_ends_none_from_others() {
+    let _alone = alone();
+    let mut service = Service::with(|rep| rep.handshakes_max(20usize).handshake_interval(None));
+    let whole = handshake("REQ");
+    // The oldest of all, and no longer than halfway through when the flood has passed.
+    let mut slow = dial_from([127, 0, 0, 2], &service.address);
+    slow.write_all(&whole[..70]).unwrap();
+    // Behind the service's own client.
+    service.wait_for(2, |kind| *kind == EventKind::Accepted);
+    let flood: Vec<TcpStream> = service.under(|| (0..100).map(|_| service.dial()).collect());
+    service.wait_for(80, ends);
+    slow.write_all(&[&whole[70..], &frame(1, b""), &frame(0, b"still there")].concat()).unwrap();
+    let mut said = Vec::new();
+    until("it is answered", || {
+        let mut more = [0; 256];
+        let count = slow.read(&mut more).unwrap();
+        assert!(count > 0, "it was hung up on");
+        said.extend_from_slice(&more[..count]);
+        said.ends_with(b"still there")
+    });
+    drop(flood);
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl std::fmt::Display for Loss {
             Loss::Answer(_) => f.write_str("the authenticator's answer cannot be read"),
             Loss::NoAnswer => f.write_str("the authenticator did not answer in time"),
             Loss::Greedy(what) => write!(f, "the peer asks for more than it may have: {what}"),
-            Loss::Crowded => f.write_str("its handshake was the oldest of too many at once"),
+            Loss::Crowded => f.write_str("its handshake was the oldest of its address, of too many at once"),
             Loss::Asked | Loss::Renewed => f.write_str("closed by this side"),
         }
     }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use socket2::Socket;
 
 use super::IoHandle;
+use super::handshakes::network_of;
 use super::session::{Peer, is_mapped};
 use crate::monitor::{Event, EventKind};
 use crate::options::Options;
@@ -30,7 +31,7 @@ pub(crate) struct Listener {
     /// Bound by somebody else, who may go on listening with it.
     adopted: bool,
     traces: ipc::Traces,
-    /// Connections from each address, where they are limited.
+    /// Connections from each network, where they are limited.
     seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
     /// Its place in the I/O thread.
     pub(crate) token: AtomicU64,
@@ -139,8 +140,9 @@ impl Listener {
                 format!("{address} is not in an accept filter"),
             ));
         }
-        let seat = match (address, self.options.address_connections_max) {
-            (Some(address), Some(most)) => Some(self.take_seat(address.ip().to_canonical(), most)?),
+        let network = address.map(|address| network_of(address.ip()));
+        let seat = match (network, self.options.address_connections_max) {
+            (Some(network), Some(most)) => Some(self.take_seat(network, most)?),
             _ => None,
         };
         if !net::ACCEPTED_INHERIT {
@@ -151,6 +153,7 @@ impl Listener {
         Ok(Peer {
             endpoint: address.map(|address| format!("tcp://{address}")),
             address: address.map(|address| address.ip().to_canonical().to_string()),
+            network,
             mapped: address.is_some_and(is_mapped),
             local: self.local.clone().or_else(local),
             descriptor: stream.as_raw_fd(),
@@ -158,15 +161,15 @@ impl Listener {
         })
     }
 
-    fn take_seat(&self, address: IpAddr, most: usize) -> io::Result<Arc<Seat>> {
+    fn take_seat(&self, network: IpAddr, most: usize) -> io::Result<Arc<Seat>> {
         let mut seats = self.seats.lock();
-        let taken = seats.entry(address).or_default();
+        let taken = seats.entry(network).or_default();
         if *taken >= most {
-            let why = format!("{address} has {most} connections already");
+            let why = format!("{network} has {most} connections already");
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
         *taken += 1;
-        Ok(Arc::new(Seat { seats: self.seats.clone(), address }))
+        Ok(Arc::new(Seat { seats: self.seats.clone(), network }))
     }
 
     fn ipc_peer(&self, stream: &Socket) -> io::Result<Peer> {
@@ -191,6 +194,7 @@ impl Listener {
             address,
             descriptor: stream.as_raw_fd(),
             seat: None,
+            network: None,
             mapped: false,
         })
     }
@@ -210,20 +214,20 @@ impl Listener {
     }
 }
 
-/// A connection's place among those of its address, until it is dropped.
+/// A connection's place among those of its network, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Seat {
     seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    address: IpAddr,
+    network: IpAddr,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut seats = self.seats.lock();
-        if let Some(taken) = seats.get_mut(&self.address) {
+        if let Some(taken) = seats.get_mut(&self.network) {
             *taken -= 1;
             if *taken == 0 {
-                seats.remove(&self.address);
+                seats.remove(&self.network);
             }
         }
     }

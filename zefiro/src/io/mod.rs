@@ -12,6 +12,7 @@
 
 pub(crate) mod connector;
 pub(crate) mod duty;
+mod handshakes;
 pub(crate) mod link;
 pub(crate) mod listener;
 mod memory;

@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -93,6 +93,8 @@ pub(crate) struct Peer {
     pub(crate) endpoint: Option<String>,
     /// As an address alone.
     pub(crate) address: Option<String>,
+    /// What its address is counted as.
+    pub(crate) network: Option<IpAddr>,
     /// Its address is an IPv4 one, on an IPv6 socket.
     pub(crate) mapped: bool,
     /// This end of the stream, as an endpoint.

@@ -4,7 +4,7 @@
 pub(crate) mod bench;
 mod dialling;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -15,6 +15,7 @@ use slab::Slab;
 
 use super::connector::STOP_HANDSHAKE_FAILED;
 use super::duty::{self, TICK};
+use super::handshakes::Handshakes;
 use super::link::{Link, Loss};
 use super::listener::Listener;
 use super::receive::{READS_IO, check_timers, receive};
@@ -43,8 +44,8 @@ pub(crate) struct IoThread {
     patrol_due: Option<Instant>,
     idle_rounds: u32,
     resolver: Resolver,
-    /// Handshakes of those that each listener has accepted, the oldest first; some are over.
-    handshakes: HashMap<u64, VecDeque<u64>>,
+    /// Handshakes of those that each listener has accepted.
+    handshakes: HashMap<u64, Handshakes>,
 }
 
 struct Entry {
@@ -295,21 +296,17 @@ impl IoThread {
         token
     }
 
-    /// Of too many handshakes at once the oldest is ended: peers that mean well are through in a moment, however many
-    /// that do not keep coming.
+    /// Of too many handshakes at once the oldest of the network that has most of them is ended: peers that mean well are
+    /// through in a moment, or at least of another network, however many that do not keep coming.
     fn limit_handshakes(&mut self, listener: &Listener, owner: u64, newest: u64) {
         let Some(most) = listener.options.handshakes_max else { return };
-        let mut going_on = self.handshakes.remove(&owner).unwrap_or_default();
-        going_on.push_back(newest);
-        if going_on.len() > most {
-            going_on.retain(|token| self.is_greeting(*token));
+        let Some(network) = self.session(newest).map(|session| session.peer.network) else { return };
+        let mut handshakes = self.handshakes.remove(&owner).unwrap_or_default();
+        handshakes.begin(network, newest);
+        if let Some(superfluous) = handshakes.superfluous(most, |token| self.is_greeting(token)) {
+            self.handshake_lost(superfluous, Loss::Crowded);
         }
-        while going_on.len() > most {
-            if let Some(oldest) = going_on.pop_front() {
-                self.handshake_lost(oldest, Loss::Crowded);
-            }
-        }
-        self.handshakes.insert(owner, going_on);
+        self.handshakes.insert(owner, handshakes);
     }
 
     fn is_greeting(&mut self, token: u64) -> bool {
