@@ -12,8 +12,8 @@ use util::{LONG, handshake, socket};
 use zefiro::auth::{Addresses, Answer, Credentials, Keys, Request, Users};
 use zefiro::certificate::Certificate;
 use zefiro::{
-    Builder, Context, CurveSecret, Dealer, ErrorKind, Event, EventKind, Monitor, Pair, Pub, Pull, Push, Rep, Router,
-    SharedKey, Stream, Sub, kind,
+    Builder, Context, CurveSecret, Dealer, ErrorKind, Event, EventKind, Monitor, Options, Pair, Pub, Pull,
+    Push, Rep, Router, SharedKey, Stream, Sub, kind,
 };
 
 fn pull(context: &Context) -> Builder<kind::Pull> {
@@ -388,4 +388,25 @@ fn plain_tcp_is_not_taken_for_secured() {
     assert_eq!(error.kind(), ErrorKind::InvalidOption);
     let error = Router::builder().router_raw(true).authenticator(|_: &Request| Answer::allow("")).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidOption);
+    let secret = || CurveSecret::generate().unwrap();
+    let ways: [&dyn Fn(&mut Options); 8] = [
+        &|options| options.plain_server = true,
+        &|options| options.plain_username = "admin".into(),
+        &|options| (options.curve_server, options.curve_secret_key) = (true, Some(secret())),
+        &|options| options.curve_server_key = Some(secret().public()),
+        &|options| options.gssapi_server = Some(true),
+        &|options| options.gssapi_principal = "zmq@EXAMPLE.COM".into(),
+        &|options| options.zap_domain = "global".into(),
+        &|options| options.zap_enforce_domain = true,
+    ];
+    let plain = socket::<kind::Stream>(&Context::new());
+    for (number, way) in ways.iter().enumerate() {
+        let (mut stream, mut router) = (Stream::builder(), Router::builder().router_raw(true));
+        way(stream.options_mut());
+        way(router.options_mut());
+        let errors = [stream.build().map(drop), router.build().map(drop), plain.set_options(way)];
+        for error in errors {
+            assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidOption, "{number}");
+        }
+    }
 }

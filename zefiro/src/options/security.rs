@@ -1,10 +1,11 @@
 //! What the security options come to: one mechanism, in one role.
 
-use zmtp::{CurveKey, CurveSecret, MechanismConfig};
+use zmtp::{CurveKey, CurveSecret, MechanismConfig, SocketType};
 
 use super::Options;
 use super::codec::{Codec, int, put};
 use super::value::TextValue;
+use crate::error::{Error, ErrorKind, Result};
 use crate::gssapi::GssapiName;
 use crate::shared_key::SharedKey;
 
@@ -105,6 +106,18 @@ impl Options {
             Security::CurveServer | Security::GssapiServer => !self.zap_domain.is_empty() || !self.zap_enforce_domain,
             Security::PlainClient | Security::CurveClient | Security::GssapiClient => false,
         }
+    }
+
+    /// Fails where a mechanism or an authenticator is asked for on plain TCP, which has no handshake. Programs in C may
+    /// set what means nothing, as with libzmq.
+    pub(crate) fn check_security(&self, socket_type: SocketType, is_asked: bool) -> Result<()> {
+        let is_raw = socket_type == SocketType::Stream || self.router_raw;
+        let is_asked = is_asked || self.authenticates() || self.zap_enforce_domain;
+        if is_raw && (is_asked || self.security() != Security::Null) {
+            let why = "plain TCP has no handshake in which a peer could be asked";
+            return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "security", why));
+        }
+        Ok(())
     }
 
     /// Whether peers are turned away when there is no authenticator.

@@ -94,17 +94,13 @@ impl<K> Builder<K> {
     /// The socket.
     ///
     /// # Errors
-    /// An option is [out of its range](ErrorKind::InvalidOption), an authenticator or key was given to a socket of plain
-    /// TCP, which has no handshake, or an authenticator to the client of a mechanism, which asks nobody, or the context is
+    /// An option is [out of its range](ErrorKind::InvalidOption), an authenticator or security was asked for on a socket of
+    /// plain TCP, which has no handshake, or an authenticator to the client of a mechanism, which asks nobody, or the context is
     /// [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets).
     pub fn build(self) -> Result<Socket<K>> {
         let context = self.context.unwrap_or_default();
         let options = self.options;
-        let raw = self.socket_type == SocketType::Stream || options.router_raw;
-        if raw && (self.authenticator.is_some() || options.shared_key.is_some()) {
-            let why = "plain TCP has no handshake in which a peer could be asked";
-            return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "authenticator", why));
-        }
+        options.check_security(self.socket_type, self.authenticator.is_some())?;
         if self.authenticator.is_some() && options.is_client() {
             let why = "the client of a mechanism shows who it is, and learns nothing to ask about its peers";
             return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "authenticator", why));
