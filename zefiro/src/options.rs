@@ -342,7 +342,7 @@ option_table! {
     "Users whose processes may connect over ipc; all filters empty: everybody."
         "ZMQ_IPC_FILTER_UID" 59 ipc_filter_uids: Vec<u32> = Vec::new(); "user ids", "a list", "later";
         w Ids;
-    "Groups whose processes may connect over ipc."
+    "Groups whose processes, by their first group or another, may connect over ipc."
         "ZMQ_IPC_FILTER_GID" 60 ipc_filter_gids: Vec<u32> = Vec::new(); "group ids", "a list", "later";
         w Ids;
     "Processes that may connect over ipc."

@@ -4,8 +4,10 @@ mod util;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
+use rustix::process::Gid;
 use util::{LONG, handshake, socket};
 use zefiro::{Context, ErrorKind, EventKind, Pull, Push, Rep, Router, XPub};
 
@@ -216,6 +218,43 @@ fn only_addresses_in_the_filter_may_connect() {
     let refused =
         std::iter::from_fn(|| monitor.recv_timeout(LONG)).any(|event| matches!(event.kind, EventKind::AcceptFailed(_)));
     assert!(refused);
+}
+
+#[test]
+fn who_has_no_address_is_in_no_filter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let context = Context::new();
+    let all = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+    let pull = Pull::builder().context(&context).tcp_accept_filters(all).build().unwrap();
+    let mut monitor = pull.monitor();
+    // A descriptor of the program's that is not what it says.
+    pull.bind_fd("tcp://127.0.0.1:*", UnixListener::bind(&path).unwrap()).unwrap();
+    let mut stream = UnixStream::connect(&path).unwrap();
+    let refused =
+        std::iter::from_fn(|| monitor.recv_timeout(LONG)).any(|event| matches!(event.kind, EventKind::AcceptFailed(_)));
+    assert!(refused);
+    assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap(), 0);
+}
+
+#[test]
+fn processes_are_let_in_by_any_group_of_theirs() {
+    let mine = rustix::process::getgid();
+    let join = |group: Gid| rustix::thread::set_thread_groups(&[group]).is_ok().then_some(group);
+    let already = || rustix::process::getgroups().unwrap().into_iter().find(|group| *group != mine);
+    for is_in in [true, false] {
+        // As root this thread joins a group; else there must be one already.
+        let Some(group) = join(Gid::from_raw(4242)).or_else(already) else { return };
+        let allowed = if is_in { group.as_raw() } else { 0x7fff_fff0 };
+        let context = Context::new();
+        let pull = Pull::builder().context(&context).ipc_filter_gids(vec![allowed]).build().unwrap();
+        let mut monitor = pull.monitor();
+        let endpoint = pull.bind("ipc://*").unwrap().to_string();
+        let _stream = UnixStream::connect(endpoint.trim_start_matches("ipc://")).unwrap();
+        let mut events = std::iter::from_fn(|| monitor.recv_timeout(LONG)).map(|event| event.kind);
+        let outcome = events.find(|kind| matches!(kind, EventKind::Accepted | EventKind::AcceptFailed(_)));
+        assert_eq!(outcome == Some(EventKind::Accepted), is_in, "{outcome:?}");
+    }
 }
 
 #[test]

@@ -131,14 +131,11 @@ impl Listener {
 
     fn tcp_peer(&self, stream: &Socket, address: Option<SocketAddr>) -> io::Result<Peer> {
         let filters = &self.options.tcp_accept_filters;
-        if let Some(address) = address
-            && !filters.is_empty()
-            && !filters.iter().any(|filter| filter.accepts(address.ip()))
-        {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!("{address} is not in an accept filter"),
-            ));
+        let accepted = address.is_some_and(|address| filters.iter().any(|filter| filter.accepts(address.ip())));
+        if !filters.is_empty() && !accepted {
+            let who = address.map_or("a peer without an address".into(), |address| address.to_string());
+            let why = format!("{who} is not in an accept filter");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
         let network = address.map(|address| network_of(address.ip()));
         let seat = match (network, self.options.address_connections_max) {
@@ -173,7 +170,7 @@ impl Listener {
     }
 
     fn ipc_peer(&self, stream: &Socket) -> io::Result<Peer> {
-        let credentials = ipc::credentials(stream);
+        let credentials = net::peer_credentials(stream);
         let options = &self.options;
         let filtered = !(options.ipc_filter_uids.is_empty()
             && options.ipc_filter_gids.is_empty()
@@ -182,6 +179,8 @@ impl Listener {
             options.ipc_filter_uids.contains(&uid)
                 || options.ipc_filter_gids.contains(&gid)
                 || options.ipc_filter_pids.contains(&pid)
+                || (!options.ipc_filter_gids.is_empty()
+                    && net::peer_groups(stream).iter().any(|group| options.ipc_filter_gids.contains(group)))
         });
         if filtered && !accepted {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the peer's process is in no ipc filter"));

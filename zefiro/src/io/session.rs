@@ -37,7 +37,7 @@ use crate::socket::core::SocketCore;
 use crate::socket::salute;
 use crate::sys::{Interest, net};
 use crate::transport::socks::Socks;
-use crate::transport::{ipc, tcp};
+use crate::transport::tcp;
 use crate::zap::{self, Fault};
 
 /// One peer's stream.
@@ -205,7 +205,7 @@ impl Session {
         self.peer.local = local.map(|address| format!("tcp://{address}")).or_else(|| self.peer.endpoint.clone());
         self.peer.address = match remote {
             Some(address) => Some(address.ip().to_canonical().to_string()),
-            None => ipc::credentials(stream).map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}")),
+            None => net::peer_credentials(stream).map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}")),
         };
         self.peer.mapped = remote.is_some_and(is_mapped);
         self.emit(EventKind::Connected);

@@ -168,16 +168,70 @@ pub(crate) fn host_lives(_stream: impl AsFd, _silence: std::time::Duration) -> b
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code, reason = "no crate in use wraps this call")]
 fn tcp_info(stream: impl AsFd) -> Option<libc::tcp_info> {
-    use std::os::fd::AsRawFd;
-    let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
-    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
-    // SAFETY: the descriptor is open while it is borrowed, and the kernel writes at most `len` bytes.
-    let result = unsafe {
-        let descriptor = stream.as_fd().as_raw_fd();
-        libc::getsockopt(descriptor, libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &mut len)
-    };
     // SAFETY: of plain numbers, zeros are as good as any.
-    (result == 0).then(|| unsafe { info.assume_init() })
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    // SAFETY: it is made of plain numbers.
+    unsafe { option(stream, libc::IPPROTO_TCP, libc::TCP_INFO, std::slice::from_mut(&mut info)) }.ok()?;
+    Some(info)
+}
+
+/// The process at the other end of a Unix socket, as the kernel vouches for it: user, group, process; the last is 0 of
+/// one that this process cannot see. (rustix holds that there is none such.)
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code, reason = "no crate in use wraps this call soundly")]
+pub(crate) fn peer_credentials(stream: impl AsFd) -> Option<(u32, u32, u32)> {
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    // SAFETY: it is made of plain numbers.
+    unsafe { option(stream, libc::SOL_SOCKET, libc::SO_PEERCRED, std::slice::from_mut(&mut credentials)) }.ok()?;
+    Some((credentials.uid, credentials.gid, credentials.pid as u32))
+}
+
+/// The process: not known on this system.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn peer_credentials(_stream: impl AsFd) -> Option<(u32, u32, u32)> {
+    None
+}
+
+/// The groups beside its first that this process had when it connected; none where the system, as Linux before 4.13, does
+/// not tell.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code, reason = "no crate in use wraps this call")]
+pub(crate) fn peer_groups(stream: impl AsFd) -> Vec<u32> {
+    let mut groups = vec![0u32; 64];
+    loop {
+        // SAFETY: these are plain numbers.
+        match unsafe { option(&stream, libc::SOL_SOCKET, libc::SO_PEERGROUPS, &mut groups) } {
+            Ok(bytes) => {
+                groups.truncate(bytes / size_of::<u32>());
+                return groups;
+            }
+            // There are more.
+            Err(bytes) if bytes > size_of_val(&groups[..]) => groups.resize(bytes / size_of::<u32>(), 0),
+            Err(_) => return Vec::new(),
+        }
+    }
+}
+
+/// No groups are known on this system.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn peer_groups(_stream: impl AsFd) -> Vec<u32> {
+    Vec::new()
+}
+
+/// Reads an option of a stream. Answers how many bytes it has; as an error how many it would have, or no more than there is
+/// room for.
+///
+/// # Safety
+/// Any bytes at all must be a `T`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(unsafe_code, reason = "no crate in use wraps this call for all options")]
+unsafe fn option<T>(stream: impl AsFd, level: i32, name: i32, value: &mut [T]) -> Result<usize, usize> {
+    use std::os::fd::AsRawFd;
+    let mut len = size_of_val(value) as libc::socklen_t;
+    let descriptor = stream.as_fd().as_raw_fd();
+    // SAFETY: the descriptor is open while it is borrowed, and the kernel writes at most `len` bytes.
+    let result = unsafe { libc::getsockopt(descriptor, level, name, value.as_mut_ptr().cast(), &mut len) };
+    if result == 0 { Ok(len as usize) } else { Err(len as usize) }
 }
 
 #[cfg(all(test, any(target_os = "linux", target_os = "android")))]

@@ -74,19 +74,6 @@ pub(crate) fn dial(endpoint: &IpcEndpoint) -> io::Result<Dial> {
     }
 }
 
-/// The peer's process, as the kernel vouches for it: user, group, process.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn credentials(socket: &Socket) -> Option<(u32, u32, u32)> {
-    let credentials = rustix::net::sockopt::socket_peercred(socket).ok()?;
-    Some((credentials.uid.as_raw(), credentials.gid.as_raw(), credentials.pid.as_raw_nonzero().get() as u32))
-}
-
-/// The peer's process: not known on this system.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn credentials(_socket: &Socket) -> Option<(u32, u32, u32)> {
-    None
-}
-
 fn open() -> io::Result<Socket> {
     net::open(Domain::UNIX, Type::STREAM, None)
 }
