@@ -82,6 +82,56 @@ fn options_have_the_same_values_lengths_and_errors() {
     compare("options_have_the_same_values_lengths_and_errors", "options");
 }
 
+// ---- security ----
+
+/// The options that ask for a mechanism, with a value each; none is a null pointer.
+const ASKING: [(c_int, Option<&[u8]>); 15] = [
+    (44, Some(&[1, 0, 0, 0])),
+    (44, Some(&[0; 4])),
+    (45, Some(b"admin")),
+    (45, None),
+    (46, Some(b"secret")),
+    (46, None),
+    (47, Some(&[1, 0, 0, 0])),
+    (47, Some(&[0; 4])),
+    (48, Some(&[1; 32])),
+    (49, Some(&[2; 32])),
+    (50, Some(&[3; 32])),
+    (62, Some(&[1, 0, 0, 0])),
+    (62, Some(&[0; 4])),
+    (63, Some(b"zmq@EXAMPLE.COM")),
+    (64, Some(b"zmq@EXAMPLE.ORG")),
+];
+
+/// In each order of up to three, what the mechanism is, who serves, and what is known of keys and names.
+fn security(zmq: &Zmq) {
+    let context = zmq.zmq_ctx_new();
+    let choices = ASKING.len() + 1;
+    for number in 0..choices.pow(3) {
+        let socket = zmq.zmq_socket(context, 5);
+        let mut steps = String::new();
+        for choice in [number / choices.pow(2), number / choices % choices, number % choices] {
+            let Some((option, value)) = ASKING.get(choice) else { continue };
+            let (data, len) = value.map_or((std::ptr::null(), 0), |value| (value.as_ptr(), value.len()));
+            let set = zmq.outcome(zmq.zmq_setsockopt(socket, *option, data, len));
+            let _ = write!(steps, "{option} = {:?}: {set}; ", value.map(|value| value[0]));
+        }
+        let numbers = [43, 44, 47, 62].map(|option| read(zmq, socket, option, 4)).join(", ");
+        let texts = [45, 46, 48, 49, 50, 63, 64].map(|option| read(zmq, socket, option, 32)).join(", ");
+        println!("{MARK}{steps}{numbers}, {texts}");
+        zmq.zmq_close(socket);
+    }
+    zmq.zmq_ctx_term(context);
+}
+
+#[test]
+fn the_security_options_mean_the_same_in_each_order() {
+    if let Some((_, zmq)) = role() {
+        return security(&zmq);
+    }
+    compare("the_security_options_mean_the_same_in_each_order", "security");
+}
+
 // ---- sequences of calls ----
 
 /// Random numbers that are the same in both children.

@@ -24,7 +24,7 @@ pub use self::context::ContextOptions;
 pub use self::filter::AddressFilter;
 pub use self::given::OptionValue;
 pub(crate) use self::security::Security;
-use self::security::{Key, NameType};
+use self::security::{Chosen, Key, NameType};
 use self::value::{TextValue, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gssapi::GssapiName;
@@ -68,12 +68,12 @@ pub enum RawError {
     Invalid,
 }
 
-/// Makes a type of options, and all that follows from its rows.
+/// Makes a type of options, and all that follows from its rows; before them, fields that are nobody else's business.
 ///
 /// A row is: what it is for, C name, C number, field, type, default; unit, range, effect; access from C (`rw`, `w` or
 /// `none`), codec of the C value, the types C can set it `on`, and a `check` for values the field's type cannot exclude.
 macro_rules! define_options {
-    ($(#[$meta:meta])* $name:ident;
+    ($(#[$meta:meta])* $name:ident { $($inner:ident: $inner_type:ty),* };
      $($doc:literal $c_name:literal $number:literal $field:ident: $type:ty = $default:expr;
        $unit:literal, $range:literal, $effect:literal;
        $access:ident $codec:ty $(, on $types:ident)? $(, check $check:expr)?;)*) => {
@@ -87,11 +87,12 @@ macro_rules! define_options {
                     "` · allowed: ", $range, " · takes effect: ", $effect, ".")]
                 pub $field: $type,
             )*
+            $(pub(crate) $inner: $inner_type,)*
         }
 
         impl Default for $name {
             fn default() -> $name {
-                $name { $($field: $default,)* }
+                $name { $($field: $default,)* $($inner: Default::default(),)* }
             }
         }
 
@@ -215,7 +216,7 @@ macro_rules! option_table {
             /// and changed later by [`Socket::set_options`](crate::Socket::set_options). *Later* means that a change
             /// concerns binds and connects that come after it; *at once*, existing connections too; *never so far*,
             /// that the engine does not know the option yet, and only keeps it.
-            Options;
+            Options { chosen: Option<Chosen> };
             $($rows)*
         }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 define_options! {
     /// The options of a context, a field each; given to [`ContextBuilder`](crate::ContextBuilder).
-    ContextOptions;
+    ContextOptions {};
 
     "I/O threads; 0 is enough for inproc."
         "ZMQ_IO_THREADS" 1 io_threads: usize = 1; "threads", "0 and up", "before the first socket";

@@ -3,9 +3,10 @@
 //! What needs the socket rather than its options (`ZMQ_FD`, `ZMQ_EVENTS`, `ZMQ_TYPE`, `ZMQ_SUBSCRIBE`,
 //! `ZMQ_LAST_ENDPOINT` …) is the C library's own, as are the mechanisms and transports this build does not have.
 
-use zmtp::{Frame, SocketType};
+use zmtp::SocketType;
 
 use super::codec::{Codec, Flag, put};
+use super::security::{Chosen, Mechanism};
 use super::{Options, RawError, Security, option_table};
 use crate::gssapi::gssapi_is_available;
 
@@ -14,6 +15,7 @@ impl Options {
     /// Sets an option by its C number from C's bytes, with what libzmq allows on a socket of this type; `None` is a
     /// null pointer. Lists grow by one value a call.
     ///
+    /// What is set so for a security mechanism decides which one it is, as in libzmq, whatever the fields say.
     /// [`validate`](Options::validate) still has to be asked: it is stricter where the engine could not act on a value.
     ///
     /// # Errors
@@ -29,6 +31,8 @@ impl Options {
         }
         match number {
             IPV4_ONLY => Flag::decode(value, &mut self.ipv6).map(|()| self.ipv6 = !self.ipv6),
+            // A null pointer means no PLAIN; what the name or password was is not forgotten.
+            PLAIN_USERNAME | PLAIN_PASSWORD if value.is_none() => Some(()),
             _ => self.decode(number, value),
         }
         .ok_or(RawError::Invalid)?;
@@ -61,49 +65,13 @@ impl Options {
 
     /// What setting one option means for others.
     fn settle(&mut self, number: i32, value: Option<&[u8]>) -> Result<(), RawError> {
+        self.choose(number, value);
         match number {
             ACCEPT_FILTER if value.is_some() && !self.ipv6 => {
                 return match self.tcp_accept_filters.pop_if(|filter| filter.is_ipv6()) {
                     Some(_) => Err(RawError::Invalid),
                     None => Ok(()),
                 };
-            }
-            PLAIN_SERVER if !self.plain_server => {
-                self.forget_plain();
-                self.forget_gssapi();
-            }
-            PLAIN_SERVER => {
-                self.forget_curve();
-                self.forget_gssapi();
-            }
-            PLAIN_USERNAME | PLAIN_PASSWORD if value.is_none() => {
-                self.forget_plain();
-                self.forget_gssapi();
-            }
-            PLAIN_USERNAME | PLAIN_PASSWORD => {
-                self.plain_server = false;
-                self.forget_curve();
-                self.forget_gssapi();
-            }
-            CURVE_SERVER if !self.curve_server => {
-                self.forget_curve();
-                self.forget_gssapi();
-            }
-            CURVE_SERVER | CURVE_PUBLIC_KEY | CURVE_SECRET_KEY => {
-                self.forget_plain();
-                self.forget_gssapi();
-            }
-            CURVE_SERVER_KEY => {
-                self.curve_server = false;
-                self.forget_plain();
-                self.forget_gssapi();
-            }
-            GSSAPI_SERVER | GSSAPI_PRINCIPAL | GSSAPI_SERVICE_PRINCIPAL => {
-                // A server of one mechanism stays one with the next.
-                let serves = self.gssapi_server.unwrap_or(self.plain_server || self.curve_server);
-                self.gssapi_server = Some(serves && number != GSSAPI_SERVICE_PRINCIPAL);
-                self.forget_plain();
-                self.forget_curve();
             }
             XPUB_VERBOSE => self.xpub_verboser = false,
             XPUB_VERBOSER => self.xpub_verbose = self.xpub_verboser,
@@ -113,23 +81,28 @@ impl Options {
         Ok(())
     }
 
-    /// The mechanism set last is the one that counts.
-    fn forget_curve(&mut self) {
-        self.curve_server = false;
-        (self.curve_public_key, self.curve_secret_key, self.curve_server_key) = (None, None, None);
-    }
-
-    /// The mechanism becomes NULL.
-    fn forget_plain(&mut self) {
-        self.plain_server = false;
-        self.plain_username = Frame::new();
-        self.plain_password = Frame::new();
-    }
-
-    fn forget_gssapi(&mut self) {
-        self.gssapi_server = None;
-        self.gssapi_principal = Frame::new();
-        self.gssapi_service_principal = Frame::new();
+    /// The mechanism that an option was set for last is the one that counts; who served one goes on to serve the next,
+    /// unless the option says what role it is for.
+    fn choose(&mut self, number: i32, value: Option<&[u8]>) {
+        let served = self.plain_server || self.curve_server || self.gssapi_server == Some(true);
+        let served = self.chosen.map_or(served, |chosen| chosen.serves);
+        let (mechanism, serves) = match number {
+            PLAIN_SERVER if self.plain_server => (Mechanism::Plain, true),
+            CURVE_SERVER if self.curve_server => (Mechanism::Curve, true),
+            PLAIN_SERVER | CURVE_SERVER => (Mechanism::Null, false),
+            PLAIN_USERNAME | PLAIN_PASSWORD if value.is_none() => (Mechanism::Null, served),
+            PLAIN_USERNAME | PLAIN_PASSWORD => (Mechanism::Plain, false),
+            CURVE_PUBLIC_KEY | CURVE_SECRET_KEY => (Mechanism::Curve, served),
+            CURVE_SERVER_KEY => (Mechanism::Curve, false),
+            GSSAPI_SERVER => (Mechanism::Gssapi, self.gssapi_server == Some(true)),
+            GSSAPI_PRINCIPAL => (Mechanism::Gssapi, served),
+            GSSAPI_SERVICE_PRINCIPAL => (Mechanism::Gssapi, false),
+            _ => return,
+        };
+        self.chosen = Some(Chosen { mechanism, serves });
+        self.plain_server = serves && mechanism == Mechanism::Plain;
+        self.curve_server = serves && mechanism == Mechanism::Curve;
+        self.gssapi_server = (mechanism == Mechanism::Gssapi).then_some(serves);
     }
 
     fn encode_any(&self, number: i32, out: &mut Vec<u8>) -> Option<bool> {

@@ -24,9 +24,31 @@ pub(crate) enum Security {
     Shared,
 }
 
+/// What a program in C has come to: in libzmq each option of a mechanism chooses it, and with that perhaps a role.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen {
+    pub(super) mechanism: Mechanism,
+    pub(super) serves: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mechanism {
+    Null,
+    Plain,
+    Curve,
+    Gssapi,
+}
+
 impl Options {
     /// What the options ask for.
     pub(crate) fn security(&self) -> Security {
+        match self.chosen {
+            Some(chosen) if self.shared_key.is_none() => chosen.security(),
+            _ => self.strongest(),
+        }
+    }
+
+    fn strongest(&self) -> Security {
         let keys = self.curve_public_key.is_some() || self.curve_secret_key.is_some();
         if self.shared_key.is_some() {
             Security::Shared
@@ -123,6 +145,20 @@ impl Options {
     /// Whether peers are turned away when there is no authenticator.
     pub(crate) fn needs_authenticator(&self) -> bool {
         self.zap_enforce_domain || self.security() == Security::PlainServer
+    }
+}
+
+impl Chosen {
+    fn security(self) -> Security {
+        match (self.mechanism, self.serves) {
+            (Mechanism::Null, _) => Security::Null,
+            (Mechanism::Plain, true) => Security::PlainServer,
+            (Mechanism::Plain, false) => Security::PlainClient,
+            (Mechanism::Curve, true) => Security::CurveServer,
+            (Mechanism::Curve, false) => Security::CurveClient,
+            (Mechanism::Gssapi, true) => Security::GssapiServer,
+            (Mechanism::Gssapi, false) => Security::GssapiClient,
+        }
     }
 }
 
