@@ -17,7 +17,7 @@ mod value;
 
 use std::time::Duration;
 
-use zmtp::{CurveKey, CurveSecret, Frame, SocketType};
+use zmtp::{CurveKey, CurveSecret, Frame, Password, SocketType};
 
 use self::codec::*;
 pub use self::context::ContextOptions;
@@ -362,8 +362,8 @@ option_table! {
         "ZMQ_SOCKS_USERNAME" 99 socks_username: Frame = Frame::new(); "text", "up to 255 bytes", "later";
         rw Credential, check |name| name.len() <= 255;
     "The password for the SOCKS5 proxy."
-        "ZMQ_SOCKS_PASSWORD" 100 socks_password: Frame = Frame::new(); "text", "up to 255 bytes", "later";
-        rw Credential, check |password| password.len() <= 255;
+        "ZMQ_SOCKS_PASSWORD" 100 socks_password: Password = Password::new(); "text", "up to 255 bytes", "later";
+        rw SecretCredential, check |password| password.len() <= 255;
     "The kernel's priority of packets of tcp connections; 0: the system's default. Above 6 it takes a privilege."
         "ZMQ_PRIORITY" 112 priority: u32 = 0; "priority", "0 and up", "later";
         rw Natural;
@@ -453,8 +453,8 @@ option_table! {
         "ZMQ_PLAIN_USERNAME" 45 plain_username: Frame = Frame::new(); "text", "up to 255 bytes", "later bind/connect";
         rw Name, check |name| name.len() <= 255;
     "The password a PLAIN client shows."
-        "ZMQ_PLAIN_PASSWORD" 46 plain_password: Frame = Frame::new(); "text", "up to 255 bytes", "later bind/connect";
-        rw Name, check |password| password.len() <= 255;
+        "ZMQ_PLAIN_PASSWORD" 46 plain_password: Password = Password::new(); "text", "up to 255 bytes", "later bind/connect";
+        rw SecretName, check |password| password.len() <= 255;
     "Whether the socket asks its peers for a PLAIN user and password, and an authenticator (RFC 27) whether they are right."
         "ZMQ_PLAIN_SERVER" 44 plain_server: bool = false; "flag", "0, 1", "later bind/connect";
         rw Flag;
@@ -673,6 +673,11 @@ mod tests {
         options.set_text("curve_secret_key", secret).unwrap();
         assert!(!format!("{options:?}").contains(secret));
         assert!(options.set_text("curve_secret_key", "short").is_err());
+        for name in ["plain_password", "socks_password"] {
+            options.set_text(name, "hunter2").unwrap();
+            assert!(!options.text(name).unwrap().contains("hunter2"));
+        }
+        assert!(!format!("{options:?}").contains("hunter2"));
         options.set_text("curve_server", "1").unwrap();
         assert_eq!(options.security(), Security::CurveServer);
     }

@@ -68,7 +68,8 @@ impl Asked {
             &options.routing_id,
             question.mechanism.as_bytes(),
         ];
-        let frames = request.into_iter().map(Frame::from).chain(question.credentials.into_iter().map(Frame::from));
+        let credentials = question.credentials.iter().map(|credential| Frame::from(&credential[..]));
+        let frames = request.into_iter().map(Frame::from).chain(credentials);
         socket.send(&mut frames.collect(), Wait::No).ok()?;
         Some(Asked { socket })
     }

@@ -75,7 +75,7 @@ pub use frame::{Frame, Memory};
 pub use heartbeat::Heartbeat;
 pub use mechanism::curve::{CurveKey, CurveSecret, z85};
 pub use mechanism::gssapi::{Established, Step, Wrapping};
-pub use mechanism::{MechanismConfig, Opener, Question, Sealer, Verdict};
+pub use mechanism::{MechanismConfig, Opener, Password, Question, Sealer, Verdict};
 pub use metadata::parse as parse_metadata;
 pub use socket_type::SocketType;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zmtp::Frame;
+use zmtp::{Frame, Password};
 
 use super::AddressFilter;
 
@@ -143,6 +143,13 @@ codecs! {
     /// Up to 255 bytes; none clear it.
     Credential: Frame, |value, field| *field = text(Some(value.unwrap_or_default()), 0, 255)?,
         |field, out| put_text(field, out);
+    /// As a name.
+    SecretName: Password,
+        |value, field| *field = match value { None => Password::new(), some => checked(some, 1, 255)?.into() },
+        |field, out| put_text(field, out);
+    /// As a credential.
+    SecretCredential: Password, |value, field| *field = checked(Some(value.unwrap_or_default()), 0, 255)?.into(),
+        |field, out| put_text(field, out);
     /// 1 byte or more; a null pointer clears it.
     Proxy: Frame, |value, field| *field = match value { None => Frame::new(), some => text(some, 1, usize::MAX)? },
         |field, out| put_text(field, out);
@@ -181,7 +188,11 @@ codecs! {
 
 /// Any bytes, as in C: they need not be UTF-8.
 fn text(value: Option<&[u8]>, least: usize, most: usize) -> Option<Frame> {
-    value.filter(|bytes| (least..=most).contains(&bytes.len())).map(Frame::from)
+    checked(value, least, most).map(Frame::from)
+}
+
+fn checked(value: Option<&[u8]>, least: usize, most: usize) -> Option<&[u8]> {
+    value.filter(|bytes| (least..=most).contains(&bytes.len()))
 }
 
 /// C reads texts with the zero at their end.

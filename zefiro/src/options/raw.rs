@@ -3,6 +3,7 @@
 //! What needs the socket rather than its options (`ZMQ_FD`, `ZMQ_EVENTS`, `ZMQ_TYPE`, `ZMQ_SUBSCRIBE`,
 //! `ZMQ_LAST_ENDPOINT` …) is the C library's own, as are the mechanisms and transports this build does not have.
 
+use zeroize::Zeroizing;
 use zmtp::SocketType;
 
 use super::codec::{Codec, Flag, put};
@@ -54,10 +55,11 @@ impl Options {
     /// # Errors
     /// [`RawError::Invalid`], also for a buffer of the wrong size.
     pub fn read_raw(&self, number: i32, buffer: &mut [u8]) -> Result<usize, RawError> {
-        let mut value = Vec::new();
+        // It may be a secret.
+        let mut value = Zeroizing::new(Vec::new());
         let is_number = self.encode_any(number, &mut value).ok_or(RawError::Invalid)?;
         if KEYS.contains(&number) && buffer.len() == KEY_TEXT_BYTES {
-            let text = zmtp::z85::encode(&value).unwrap_or_default();
+            let text = Zeroizing::new(zmtp::z85::encode(&value).unwrap_or_default());
             return copy_out(text.as_bytes(), false, buffer);
         }
         copy_out(&value, is_number, buffer)

@@ -1,6 +1,7 @@
 //! What the security options come to: one mechanism, in one role.
 
-use zmtp::{CurveKey, CurveSecret, MechanismConfig, SocketType};
+use zeroize::Zeroizing;
+use zmtp::{CurveKey, CurveSecret, MechanismConfig, Password, SocketType};
 
 use super::Options;
 use super::codec::{Codec, int, put};
@@ -92,7 +93,7 @@ impl Options {
             Security::PlainServer => MechanismConfig::PlainServer,
             Security::PlainClient => MechanismConfig::PlainClient {
                 username: self.plain_username.to_vec(),
-                password: self.plain_password.to_vec(),
+                password: self.plain_password.clone(),
             },
             Security::CurveServer => MechanismConfig::CurveServer { secret },
             Security::CurveClient => MechanismConfig::CurveClient {
@@ -183,6 +184,17 @@ impl TextValue for CurveSecret {
     }
 }
 
+impl TextValue for Password {
+    fn parse(text: &str) -> Option<Password> {
+        Some(text.into())
+    }
+
+    /// Secrets are not printed.
+    fn print(&self) -> String {
+        if self.is_empty() { String::new() } else { "(a secret)".to_string() }
+    }
+}
+
 impl TextValue for SharedKey {
     fn parse(text: &str) -> Option<SharedKey> {
         text.parse().ok()
@@ -256,7 +268,7 @@ fn key_bytes(value: &[u8]) -> Option<[u8; 32]> {
         32 => value.try_into().ok(),
         40 | 41 => {
             let text = value.split(|byte| *byte == 0).next()?;
-            zmtp::z85::decode(text)?.try_into().ok()
+            Zeroizing::new(zmtp::z85::decode(text)?).as_slice().try_into().ok()
         }
         _ => None,
     }

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use zmtp::Frame;
+use zmtp::{Frame, Password};
 
 use crate::endpoint::TcpEndpoint;
 use crate::options::Options;
@@ -15,7 +15,7 @@ pub(crate) struct Socks {
     input: Vec<u8>,
     output: Vec<u8>,
     user: Frame,
-    password: Frame,
+    password: Password,
     request: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ impl Socks {
                 (Step::Method, [VERSION, LOGIN]) => {
                     self.step = Step::Login;
                     self.output.push(LOGIN_VERSION);
-                    for text in [&self.user, &self.password] {
+                    for text in [&*self.user, &*self.password] {
                         let text = text.get(..255).unwrap_or(text);
                         self.output.push(text.len() as u8);
                         self.output.extend_from_slice(text);

@@ -8,9 +8,13 @@ mod cipher;
 pub(crate) mod curve;
 pub(crate) mod gssapi;
 mod null;
+mod password;
 mod plain;
 
+use std::fmt;
+
 use bytes::Bytes;
+use zeroize::Zeroize;
 
 use self::curve::{CurveKey, CurveSecret};
 use self::gssapi::Step;
@@ -18,6 +22,7 @@ use crate::connection::Config;
 use crate::error::Error;
 
 pub use self::cipher::{Opener, Sealer};
+pub use self::password::Password;
 
 /// Which mechanism to use, with what it needs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -33,7 +38,7 @@ pub enum MechanismConfig {
         /// The user's name; up to 255 bytes.
         username: Vec<u8>,
         /// Up to 255 bytes.
-        password: Vec<u8>,
+        password: Password,
     },
     /// Authenticates and encrypts, for clients that know its public key (RFC 26).
     CurveServer {
@@ -61,14 +66,27 @@ pub enum MechanismConfig {
     },
 }
 
-/// What a mechanism wants to know: whether a peer with these credentials is welcome.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What a mechanism wants to know: whether a peer with these credentials is welcome. They are wiped when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Question {
     /// The mechanism's name.
     pub mechanism: &'static str,
     /// PLAIN: user and password. CURVE: the client's long-term public key. GSSAPI: its principal. NULL: nothing.
     pub credentials: Vec<Vec<u8>>,
+}
+
+impl fmt::Debug for Question {
+    /// Passwords are not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question").field("mechanism", &self.mechanism).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.credentials.zeroize();
+    }
 }
 
 /// The answer to a [`Question`].

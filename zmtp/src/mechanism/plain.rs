@@ -20,7 +20,7 @@ pub(super) struct Server {
 enum ServerState {
     Hello,
     /// To be asked, then being asked.
-    Asking(Option<[Vec<u8>; 2]>),
+    Asking(Option<Question>),
     Initiate,
     Ready,
     Refused,
@@ -40,7 +40,8 @@ impl Server {
         if !rest.is_empty() {
             return Err(malformed());
         }
-        self.state = ServerState::Asking(Some([username.to_vec(), password.to_vec()]));
+        let credentials = vec![username.to_vec(), password.to_vec()];
+        self.state = ServerState::Asking(Some(Question { mechanism: "PLAIN", credentials }));
         Ok(())
     }
 }
@@ -69,8 +70,8 @@ impl Mechanism for Server {
     }
 
     fn question(&mut self) -> Option<Question> {
-        let ServerState::Asking(credentials) = &mut self.state else { return None };
-        credentials.take().map(|credentials| Question { mechanism: "PLAIN", credentials: credentials.into() })
+        let ServerState::Asking(question) = &mut self.state else { return None };
+        question.take()
     }
 
     fn answer(&mut self, verdict: Verdict) {

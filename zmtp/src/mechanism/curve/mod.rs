@@ -74,7 +74,8 @@ impl CurveSecret {
 
     /// The key of this Z85 text of 40 characters (RFC 32); `None` if it is not one.
     pub fn from_z85(text: &str) -> Option<CurveSecret> {
-        z85::decode(text.as_bytes())?.try_into().ok().map(CurveSecret::new)
+        let bytes = Zeroizing::new(z85::decode(text.as_bytes())?);
+        bytes.as_slice().try_into().ok().map(CurveSecret::new)
     }
 
     /// Its bytes, which whoever gets them must keep secret.
@@ -153,10 +154,10 @@ fn seal(cipher: &XSalsa20Poly1305, nonce: &[u8; 24], text: &[u8]) -> Result<Vec<
     Ok(boxed)
 }
 
-/// Decrypts what [`seal`] made.
-fn open(cipher: &XSalsa20Poly1305, nonce: &[u8; 24], boxed: &[u8]) -> Result<Vec<u8>, Error> {
+/// Decrypts what [`seal`] made; it may be a secret.
+fn open(cipher: &XSalsa20Poly1305, nonce: &[u8; 24], boxed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let (tag, text) = boxed.split_first_chunk::<TAG_BYTES>().ok_or(Error::Cryptographic)?;
-    let mut text = text.to_vec();
+    let mut text = Zeroizing::new(text.to_vec());
     let tag: &Tag = tag.into();
     cipher.decrypt_in_place_detached(nonce.into(), &[], &mut text, tag).map_err(|_| Error::Cryptographic)?;
     Ok(text)

@@ -17,8 +17,8 @@ pub(in super::super) struct Server {
     secret: CurveSecret,
     /// Of this connection.
     transient: CurveSecret,
-    /// What the cookie is encrypted by; nobody else ever knows.
-    cookie_key: [u8; 32],
+    /// What the cookie is encrypted by; nobody else ever knows. It goes with the secret key in the cookie.
+    cookie_key: Zeroizing<[u8; 32]>,
     authenticate: bool,
     properties: Vec<u8>,
     peer: Option<Vec<(String, Bytes)>>,
@@ -45,7 +45,7 @@ impl Server {
             state: State::Hello,
             secret: secret.clone(),
             transient: CurveSecret::generate()?,
-            cookie_key: random()?,
+            cookie_key: Zeroizing::new(random()?),
             authenticate: config.authenticate,
             properties: properties_of(config),
             peer: None,
@@ -64,10 +64,10 @@ impl Server {
         let (number, boxed) = split::<8>(rest)?;
         let client = CurveKey(*client);
         let cipher = shared(&client, &self.secret)?.cipher;
-        if open(&cipher, &nonce(NONCE_HELLO, number), boxed)? != [0; 64] {
+        if open(&cipher, &nonce(NONCE_HELLO, number), boxed)?.as_slice() != [0; 64] {
             return Err(Error::Cryptographic);
         }
-        let kept = [*client.as_bytes(), self.transient.to_bytes()].concat();
+        let kept = self.cookie(&client);
         let sent: [u8; 16] = random()?;
         let mut text = self.transient.public().as_bytes().to_vec();
         text.extend_from_slice(&sent);
@@ -90,7 +90,7 @@ impl Server {
         let (sent, rest) = split::<16>(rest)?;
         let (cookie, rest) = split::<80>(rest)?;
         let kept = open(&self.cookie_cipher(), &nonce(NONCE_COOKIE, sent), cookie)?;
-        if kept != [*client.as_bytes(), self.transient.to_bytes()].concat() {
+        if kept != self.cookie(&client) {
             return Err(Error::Cryptographic);
         }
         let (number, boxed) = split::<8>(rest)?;
@@ -112,8 +112,13 @@ impl Server {
         Ok(())
     }
 
+    /// What the cookie keeps: the client's key of this connection, and the secret one that belongs to it here.
+    fn cookie(&self, client: &CurveKey) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new([&client.as_bytes()[..], &self.transient.0[..]].concat())
+    }
+
     fn cookie_cipher(&self) -> XSalsa20Poly1305 {
-        XSalsa20Poly1305::new(&self.cookie_key.into())
+        XSalsa20Poly1305::new((&*self.cookie_key).into())
     }
 
     fn let_in(&mut self, peer: Vec<(String, Bytes)>, shared: &Shared, last: u64) -> Result<(), Error> {
@@ -172,13 +177,6 @@ impl Mechanism for Server {
 
     fn take_cipher(&mut self) -> Option<(super::super::Sealer, super::super::Opener)> {
         self.cipher.take().map(|(sealer, opener)| (sealer.into(), opener.into()))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The cookie holds a secret key: what opens it goes with it.
-        self.cookie_key.zeroize();
     }
 }
 

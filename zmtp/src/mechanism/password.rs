@@ -1,0 +1,78 @@
+//! Password: bytes that are not shown, and wiped when they are dropped.
+
+use std::fmt;
+use std::ops::Deref;
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A password; wiped when it is dropped, and never shown.
+#[derive(Clone, Default)]
+pub struct Password(Zeroizing<Vec<u8>>);
+
+impl Password {
+    /// No password.
+    pub fn new() -> Password {
+        Password::default()
+    }
+}
+
+impl Deref for Password {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Password {
+    fn from(bytes: Vec<u8>) -> Password {
+        Password(Zeroizing::new(bytes))
+    }
+}
+
+impl From<String> for Password {
+    fn from(text: String) -> Password {
+        text.into_bytes().into()
+    }
+}
+
+impl From<&[u8]> for Password {
+    fn from(bytes: &[u8]) -> Password {
+        bytes.to_vec().into()
+    }
+}
+
+impl From<&str> for Password {
+    fn from(text: &str) -> Password {
+        text.as_bytes().into()
+    }
+}
+
+impl PartialEq for Password {
+    fn eq(&self, other: &Password) -> bool {
+        // In a time that tells nothing but the lengths.
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Password {}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(not shown)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_compared_and_not_shown() {
+        let password = Password::from("hunter2");
+        assert_eq!(password, Password::from(b"hunter2".to_vec()));
+        assert_ne!(password, Password::from("hunter"));
+        assert!(!format!("{password:?}").contains("hunter"));
+    }
+}
