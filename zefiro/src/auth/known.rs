@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use zmtp::CurveKey;
@@ -103,8 +103,8 @@ impl Authenticator for Addresses {
 
 /// Public keys that may connect, for CURVE: given one by one, or as the certificates in a folder.
 ///
-/// A folder is looked at again whenever something in it has changed: adding a file lets its key in, removing it locks
-/// the key out, for connections to come. The user id is the property `name` or `user-id` of the certificate, or else
+/// A folder is looked at again whenever it has changed: adding a file lets its key in, removing it locks the key out, for
+/// connections to come. What is written into a file that is there already counts a second later. The user id is the property `name` or `user-id` of the certificate, or else
 /// the key as Z85 text.
 ///
 /// ```no_run
@@ -128,6 +128,15 @@ pub struct Keys {
 struct Read {
     keys: HashMap<CurveKey, String>,
     state: Option<Vec<(PathBuf, SystemTime, u64)>>,
+    listing: Option<Listing>,
+}
+
+/// When the folder was looked through, so that strangers who come one after the other do not have that done for each.
+#[derive(Clone, Copy, Debug)]
+struct Listing {
+    at: Instant,
+    /// When the folder had changed last; `None`: so shortly before that another change may bear the same time.
+    changed: Option<SystemTime>,
 }
 
 impl Keys {
@@ -144,7 +153,7 @@ impl Keys {
     pub fn in_directory(path: impl AsRef<Path>) -> io::Result<Keys> {
         let path = path.as_ref().to_path_buf();
         let mut read = Read::default();
-        read.refresh(&path)?;
+        read.refresh(&path, Instant::now())?;
         Ok(Keys { keys: HashMap::new(), directory: Some((path, Mutex::new(read))) })
     }
 
@@ -163,7 +172,7 @@ impl Authenticator for Keys {
         }
         if let Some((path, read)) = &self.directory {
             let mut read = read.lock();
-            if let Err(error) = read.refresh(path) {
+            if let Err(error) = read.refresh(path, Instant::now()) {
                 return Answer::fail(format!("the certificates cannot be read: {error}"));
             }
             if let Some(user_id) = read.keys.get(&key) {
@@ -175,7 +184,21 @@ impl Authenticator for Keys {
 }
 
 impl Read {
-    fn refresh(&mut self, path: &Path) -> io::Result<()> {
+    fn refresh(&mut self, path: &Path, now: Instant) -> io::Result<()> {
+        let changed = std::fs::metadata(path)?.modified()?;
+        let is_new = |listing: Listing| listing.changed == Some(changed) && now < listing.at + LISTING_AGE_MAX;
+        if self.listing.is_some_and(is_new) {
+            return Ok(());
+        }
+        // The time is taken before it is looked through: what changes meanwhile is seen the next time.
+        let settled = SystemTime::now().duration_since(changed).is_ok_and(|age| age > FILE_TIME_STEP);
+        self.listing = None;
+        self.list(path)?;
+        self.listing = Some(Listing { at: now, changed: settled.then_some(changed) });
+        Ok(())
+    }
+
+    fn list(&mut self, path: &Path) -> io::Result<()> {
         let mut state = Vec::new();
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
@@ -209,6 +232,12 @@ fn equal_in_constant_time(one: &[u8], other: &[u8]) -> bool {
         one.iter().zip(other).fold(0, |differences, (one, other)| std::hint::black_box(differences | one ^ other));
     one.len() == other.len() && differences == 0
 }
+
+/// How long a folder that has not changed is not looked through again.
+const LISTING_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// The coarsest step in which file systems keep times, but for those of ancient ones.
+const FILE_TIME_STEP: Duration = Duration::from_millis(100);
 
 /// Larger files are no certificates.
 const CERTIFICATE_BYTES_MAX: u64 = 64 * 1024;
@@ -282,5 +311,34 @@ mod tests {
         assert!(!ask(&first).allows());
         drop(folder);
         assert_eq!(ask(&second).status, 500);
+    }
+
+    #[test]
+    fn a_folder_that_has_not_changed_is_looked_through_once_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = [(); 2].map(|()| CurveSecret::generate().unwrap().public());
+        let change = |key: CurveKey, at: u64| {
+            let folder = folder.path();
+            let text = format!("curve\n    public-key = \"{}\"\n", key.to_z85());
+            std::fs::write(folder.join("a"), text).unwrap();
+            let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + at);
+            std::fs::File::open(folder.join("a")).unwrap().set_modified(changed).unwrap();
+            std::fs::File::open(folder).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        };
+        let mut read = Read::default();
+        let began = Instant::now();
+        change(first, 0);
+        read.refresh(folder.path(), began).unwrap();
+        change(second, 1);
+        for tenths in 0..10 {
+            read.refresh(folder.path(), began + Duration::from_millis(100) * tenths).unwrap();
+            assert!(read.keys.contains_key(&first) && !read.keys.contains_key(&second), "{tenths}");
+        }
+        read.refresh(folder.path(), began + LISTING_AGE_MAX).unwrap();
+        assert!(read.keys.contains_key(&second) && !read.keys.contains_key(&first));
+        // The folder itself has changed.
+        std::fs::remove_file(folder.path().join("a")).unwrap();
+        read.refresh(folder.path(), began + LISTING_AGE_MAX).unwrap();
+        assert!(read.keys.is_empty());
     }
 }
