@@ -470,3 +470,126 @@ fn a_zap_handler_cannot_answer_for_somebody_else() {
     assert_eq!(peers.iter().map(|peer| peer.user_id.as_deref()).collect::<Vec<_>>(), [Some("good")]);
     assert!(pull.try_recv().is_err());
 }
+
+#[test]
+fn an_answer_that_comes_late_lets_nobody_in() {
+    for what in ["after its time", "for a peer that is gone"] {
+        let context = Context::new();
+        let handler: Router = socket(&context);
+        handler.bind("inproc://zeromq.zap.01").unwrap();
+        let time = if what == "after its time" { Duration::from_millis(200) } else { LONG };
+        let pull = Pull::builder().context(&context).plain_server(true).handshake_interval(time).recv_timeout(LONG);
+        let pull = pull.build().unwrap();
+        let mut monitor = pull.monitor();
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let mut stream = dial(endpoint.trim_start_matches("tcp://"));
+        say(&mut stream, &[greeting(1, "PLAIN"), frame(4, b"\x05HELLO\x04late\x00")].concat());
+        let late = handler.recv().unwrap();
+        let kept = (what == "after its time").then_some(stream);
+        wait_for(&mut monitor, 1, ends);
+        let answer = |question: &Message| {
+            let frames: Vec<&[u8]> = question.frames().map(|frame| frame.as_slice()).collect();
+            // Who asked may be gone.
+            let _ = handler
+                .send([frames[0], b"", b"1.0", b"1", b"200", b"", frames[8], b""].into_iter().collect::<Message>());
+        };
+        answer(&late);
+        // The next one is answered for himself, however often the other one is answered.
+        let push = Push::builder().context(&context).plain_username("good").build().unwrap();
+        push.connect(&endpoint).unwrap();
+        push.send("hello").unwrap();
+        let question = handler.recv().unwrap();
+        answer(&late);
+        assert!(pull.peers().is_empty(), "{what}");
+        answer(&question);
+        assert_eq!(pull.recv().unwrap(), "hello");
+        let peers = pull.peers();
+        assert_eq!(peers.iter().map(|peer| peer.user_id.as_deref()).collect::<Vec<_>>(), [Some("good")], "{what}");
+        drop(kept);
+    }
+}
+
+#[test]
+fn a_domain_that_is_enforced_is_asked_about_or_nobody_comes_in() {
+    // Mechanism, domain, whether it is enforced, what a handler says if there is one, who comes in.
+    let cases: [(&str, &str, bool, Option<&str>, bool); 16] = [
+        ("NULL", "", false, Some("400"), true),
+        ("NULL", "", true, Some("400"), true),
+        ("NULL", "test", false, None, true),
+        ("NULL", "test", true, None, false),
+        ("NULL", "test", true, Some("400"), false),
+        ("NULL", "test", true, Some("200"), true),
+        ("PLAIN", "", false, None, false),
+        ("PLAIN", "", true, None, false),
+        ("PLAIN", "", true, Some("200"), true),
+        ("PLAIN", "test", true, Some("400"), false),
+        ("CURVE", "", false, None, true),
+        ("CURVE", "", false, Some("400"), false),
+        // Encryption alone.
+        ("CURVE", "", true, Some("400"), true),
+        ("CURVE", "test", false, None, true),
+        ("CURVE", "test", true, None, false),
+        ("CURVE", "test", true, Some("200"), true),
+    ];
+    for case in cases {
+        let (mechanism, domain, enforced, says, comes_in) = case;
+        let context = Context::new();
+        if let Some(status) = says {
+            zap_handler(&context, move |question| {
+                assert_eq!(question.frames().nth(2).map(|frame| frame.as_slice()), Some(domain.as_bytes()));
+                ["1.0", "1", status, "", "", ""].into()
+            });
+        }
+        let pull = Pull::builder().context(&context).zap_domain(domain).zap_enforce_domain(enforced).recv_timeout(LONG);
+        let push = Push::builder().context(&context).send_timeout(LONG);
+        let secret = CurveSecret::generate().unwrap();
+        let (pull, push) = match mechanism {
+            "PLAIN" => (pull.plain_server(true), push.plain_username("admin")),
+            "CURVE" => (
+                pull.curve_server(true).curve_secret_key(secret.clone()),
+                push.curve_server_key(secret.public()).curve_secret_key(CurveSecret::generate().unwrap()),
+            ),
+            _ => (pull, push),
+        };
+        let (pull, push) = (pull.build().unwrap(), push.build().unwrap());
+        let mut monitor = pull.monitor();
+        push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+        push.send("hello").unwrap();
+        let outcome = std::iter::from_fn(|| monitor.recv_timeout(LONG)).map(|event| event.kind).find(|kind| {
+            let refused = matches!(kind, EventKind::AuthenticationFailed(_) | EventKind::HandshakeFailed(_));
+            refused || matches!(kind, EventKind::HandshakeSucceeded)
+        });
+        assert_eq!(outcome == Some(EventKind::HandshakeSucceeded), comes_in, "{case:?}: {outcome:?}");
+        match comes_in {
+            true => assert_eq!(pull.recv().unwrap(), "hello", "{case:?}"),
+            false => assert!(pull.try_recv().is_err() && pull.peers().is_empty(), "{case:?}"),
+        }
+    }
+}
+
+#[test]
+fn those_refused_again_and_again_keep_nobody_waiting() {
+    let mut service = Service::secured(
+        |rep| rep.plain_server(true).authenticator(Users::new().user("admin", "secret")).backlog(4096u32),
+        |req| req.plain_username("admin").plain_password("secret"),
+    );
+    let wire = [greeting(1, "PLAIN"), frame(4, b"\x05HELLO\x05admin\x05wrong")].concat();
+    let count = many(200, 10_000);
+    service.under(|| {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..count / 4 {
+                        let mut stream = service.dial();
+                        say(&mut stream, &wire);
+                        let mut said = vec![0; 64 + 11];
+                        stream.read_exact(&mut said).unwrap();
+                        assert!(said.ends_with(b"^RROR\x03400"), "{said:?}");
+                    }
+                });
+            }
+        });
+    });
+    service.wait_for(count.min(900), |kind| matches!(kind, EventKind::AuthenticationFailed(_)));
+    service.wait_for_quiet();
+}
