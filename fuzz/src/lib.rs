@@ -3,6 +3,11 @@
 //! The binary of this crate feeds them with mutations of a small corpus on a stable toolchain; `cargo fuzz` can call
 //! the same functions (see README.md).
 
+mod sockets;
+
+pub use self::sockets::sockets;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,8 +19,8 @@ use zmtp::{
 /// A target and its name.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All targets.
-pub const TARGETS: [Target; 10] = [
+/// All targets that take no longer than their bytes.
+pub const TARGETS: [Target; 12] = [
     ("headers", headers),
     ("metadata", metadata),
     ("commands", commands),
@@ -26,7 +31,12 @@ pub const TARGETS: [Target; 10] = [
     ("options", options),
     ("z85", keys),
     ("certificates", certificates),
+    ("zap", zap_reply),
+    ("subscriptions", subscriptions),
 ];
+
+/// Those with sockets, threads and waits.
+pub const SLOW: [Target; 1] = [("sockets", sockets)];
 
 /// Frame headers, and runs cut from garbage.
 pub fn headers(bytes: &[u8]) {
@@ -184,6 +194,56 @@ pub fn certificates(bytes: &[u8]) {
     let _ = text.parse::<zefiro::SharedKey>();
     if let Some(certificate) = zefiro::certificate::Certificate::parse(text) {
         assert!(certificate.secret_key().is_none_or(|secret| secret.public() == certificate.public_key()));
+    }
+}
+
+/// What a ZAP handler answers; `|` is between frames.
+pub fn zap_reply(bytes: &[u8]) {
+    let reply: zefiro::Message = bytes.split(|byte| *byte == b'|').map(zefiro::Frame::from).collect();
+    if let Ok((status, user)) = zefiro::benching::zap_reply(&reply) {
+        let frames: Vec<&zefiro::Frame> = reply.frames().collect();
+        assert!(frames.len() == 7 && frames[0].is_empty() && *frames[1] == b"1.0"[..] && *frames[2] == b"1"[..]);
+        assert!([200, 300, 400, 500].contains(&status) && *frames[3] == status.to_string().as_bytes()[..]);
+        assert!(*frames[5] == user[..]);
+    }
+}
+
+/// Subscriptions, beside a set of all of them. A step is three bytes: what and whose, how long the topic is, and which of
+/// its bytes is another one, so that many topics begin one another.
+pub fn subscriptions(bytes: &[u8]) {
+    let mut index = zefiro::benching::Index::new();
+    let mut naive: BTreeSet<(Vec<u8>, u32)> = BTreeSet::new();
+    for step in bytes.as_chunks::<3>().0 {
+        let [what, len, other] = step.map(usize::from);
+        let mut topic = vec![b'a'; len];
+        if let Some(byte) = topic.get_mut(other) {
+            *byte = b'b';
+        }
+        let subscriber = what as u32 >> 3 & 3;
+        let is_there = |naive: &BTreeSet<(Vec<u8>, u32)>, topic: &[u8]| naive.iter().any(|(known, _)| known == topic);
+        match what & 7 {
+            0..=3 => {
+                assert_eq!(index.add(&topic, subscriber), !is_there(&naive, &topic));
+                naive.insert((topic, subscriber));
+            }
+            4 => {
+                let was_there = naive.remove(&(topic.clone(), subscriber));
+                assert_eq!(index.remove(&topic, subscriber), was_there && !is_there(&naive, &topic));
+            }
+            5 if other > 250 => {
+                let (gone, left): (BTreeSet<_>, _) = naive.into_iter().partition(|(_, whose)| *whose == subscriber);
+                naive = left;
+                let last = gone.iter().filter(|(topic, _)| !is_there(&naive, topic)).count();
+                assert_eq!(index.leave(subscriber), last);
+            }
+            _ => {
+                let mut found = Vec::new();
+                index.matches(&topic, &mut found);
+                found.sort_unstable();
+                let meant = naive.iter().filter(|(known, _)| topic.starts_with(known)).map(|(_, whose)| *whose);
+                assert_eq!(found, meant.collect::<BTreeSet<u32>>().into_iter().collect::<Vec<_>>());
+            }
+        }
     }
 }
 

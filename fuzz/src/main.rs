@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use zefiro_fuzz::TARGETS;
+use zefiro_fuzz::{SLOW, TARGETS};
 
 /// A generator good enough to choose bytes with (SplitMix64).
 struct Random(u64);
@@ -26,7 +26,7 @@ impl Random {
 }
 
 /// Well-formed beginnings to mutate.
-const CORPUS: [&[u8]; 16] = [
+const CORPUS: [&[u8]; 20] = [
     b"\x87\x00\x05Hello\x01\x00\x00\x02Hi",
     b"\x89\x04\x0b\x09SUBSCRIBEA\x04\x08\x06CANCELA",
     b"\x85\x04\x0c\x04PING\x00\x0aHELLO\x02\x00\x00\x00\x00\x00\x00\x01\x00",
@@ -41,6 +41,10 @@ const CORPUS: [&[u8]; 16] = [
     b"\x1d\x04\x14\x08INITIATE\x00\x00\x00\x07welcome\x04\x06\x05READY\x00\x05Hello",
     b"\x03\x00\x07Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID",
     b"metadata\n    name = \"A\"\ncurve\n    public-key = \"Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID\"\n",
+    b"|1.0|1|200|OK|bobb|",
+    b"|1.0|1|400|no|||",
+    b"\x00\x05\xff\x00\x41\xff\x08\x42\xff\x00\xff\xff\x06\xff\xff\x04\x41\xff\x06\x50\xff\x05\x00\xff",
+    b"\x00\x40\x07\x00\x80\x07\x00\x60\x5f\x06\xf0\x07\x0c\x80\x07\x06\xf0\x07\x06\xf0\x5f\x0d\x00\xff",
     b"tcp://[::1%lo]:5555",
     b"GET / HTTP/1.1\r\nHost: example\r\n\r\n",
 ];
@@ -59,9 +63,9 @@ fn main() -> ExitCode {
     let mut cases = 0u64;
     std::panic::set_hook(Box::new(|_| {}));
     while Instant::now() < end {
-        for _ in 0..256 {
+        for round in 0..256 {
             let input = mutate(&mut random);
-            for (name, target) in TARGETS {
+            for (name, target) in TARGETS.into_iter().chain(SLOW.into_iter().filter(|_| round == 0 || only.is_some())) {
                 if only.as_ref().is_some_and(|only| only != name) {
                     continue;
                 }

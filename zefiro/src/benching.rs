@@ -1,4 +1,4 @@
-//! What happens within, for benchmarks: not part of the interface, and may change at any time.
+//! What happens within, for benchmarks and fuzzing: not part of the interface, and may change at any time.
 
 use zmtp::{Framing, Version};
 
@@ -87,8 +87,20 @@ impl Index {
         self.0.remove(topic, subscriber) == Removed::Last
     }
 
+    /// Ends all subscriptions of a subscriber; answers how many topics were nobody else's.
+    pub fn leave(&mut self, subscriber: u32) -> usize {
+        let mut last = 0;
+        self.0.remove_pipe(subscriber, |_, is_last| last += usize::from(is_last));
+        last
+    }
+
     /// Appends those who subscribe to a beginning of `topic`.
     pub fn matches(&self, topic: &[u8], subscribers: &mut Vec<u32>) {
         self.0.matches(topic, subscribers);
     }
+}
+
+/// What a handler of ZAP (RFC 27) answers: the status and the user, or libzmq's number of what is wrong with it.
+pub fn zap_reply(reply: &Message) -> Result<(u16, Vec<u8>), u32> {
+    crate::zap::read(reply).map(|answer| (answer.status, answer.user_id)).map_err(|fault| fault.0)
 }

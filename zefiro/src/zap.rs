@@ -88,7 +88,7 @@ impl Drop for Asked {
     }
 }
 
-fn read(reply: &Message) -> Result<Answer, Fault> {
+pub(crate) fn read(reply: &Message) -> Result<Answer, Fault> {
     let frames: Vec<&Frame> = reply.frames().collect();
     let [delimiter, version, id, status, text, user_id, metadata] = frames[..] else {
         return Err(Fault(MALFORMED_REPLY));
