@@ -2,6 +2,8 @@
 
 mod util;
 
+use std::io::Write;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -9,7 +11,8 @@ use std::task::{Context as TaskContext, Wake, Waker};
 use std::thread;
 
 use util::LONG;
-use zefiro::{EventKind, Pull};
+use util::hostile::{frame, greeting, property};
+use zefiro::{Configure, Context, EventKind, Pull};
 
 /// Fails if something takes for ever.
 fn ends(act: impl FnOnce() + Send + 'static) {
@@ -71,4 +74,27 @@ fn a_function_may_cause_events_and_gets_them_after_it_returns() {
         use EventKind::{Connected, Listening, Stopped};
         assert_eq!(kinds, [Listening, Connected, Listening, Stopped]);
     });
+}
+
+#[test]
+fn clients_tell_of_servers_of_a_wrong_type() {
+    for (mechanism, told) in [("NULL", false), ("PLAIN", true)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let context = Context::new();
+        let pull = Pull::builder().context(&context).reconnect_interval(None);
+        let pull = if told { pull.plain_username("admin") } else { pull }.build().unwrap();
+        let mut monitor = pull.monitor();
+        pull.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        let ready = [&b"\x05READY"[..], &property("Socket-Type", b"PULL")].concat();
+        let welcome = if told { frame(4, b"\x07WELCOME") } else { Vec::new() };
+        stream.write_all(&[greeting(1, mechanism), welcome, frame(4, &ready)].concat()).unwrap();
+        let failed = |kind: &EventKind| matches!(kind, EventKind::ProtocolFailed(_) | EventKind::Disconnected(_));
+        let event = std::iter::from_fn(|| monitor.recv_timeout(LONG)).find(|event| failed(&event.kind)).unwrap();
+        match told {
+            // ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA
+            true => assert_eq!(event.value, 0x1000_0018, "{event:?}"),
+            false => assert!(matches!(event.kind, EventKind::Disconnected(_)), "{event:?}"),
+        }
+    }
 }

@@ -29,7 +29,7 @@ use crate::endpoint::Endpoint;
 use crate::gssapi::Negotiation;
 use crate::metadata::Metadata;
 use crate::monitor::{self, EventKind};
-use crate::options::Options;
+use crate::options::{Options, Security};
 use crate::pipe::outbox::Format;
 use crate::pipe::sync::SleepingMutex as Mutex;
 use crate::pipe::{PeerFacts, PipeId};
@@ -438,12 +438,21 @@ impl Session {
             _ if self.refused => {}
             Loss::NoAnswer => self.emit_with(EventKind::AuthenticationFailed(format!("500 {why}")), 500),
             Loss::Answer(Fault(code)) => self.emit_with(EventKind::ProtocolFailed(why), u64::from(*code)),
-            Loss::Protocol(error) => match (error.refused_status(), error.protocol_code()) {
+            Loss::Protocol(error) => match (error.refused_status(), self.protocol_code(error)) {
                 (Some(status), _) => self.emit_with(EventKind::AuthenticationFailed(why), status.into()),
                 (None, Some(code)) => self.emit_with(EventKind::ProtocolFailed(why), code.into()),
                 (None, None) => self.emit_with(EventKind::HandshakeFailed(why), loss.errno()),
             },
             _ => self.emit_with(EventKind::HandshakeFailed(why), loss.errno()),
+        }
+    }
+
+    /// libzmq's number for a fault of the peer: its clients of PLAIN and CURVE take a wrong type for wrong metadata.
+    fn protocol_code(&self, error: &zmtp::Error) -> Option<u32> {
+        let is_told = || matches!(self.options().security(), Security::PlainClient | Security::CurveClient);
+        match error {
+            zmtp::Error::IncompatibleType(_) if is_told() => zmtp::Error::InvalidMetadata.protocol_code(),
+            _ => error.protocol_code(),
         }
     }
 
