@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{c_int, c_long, c_void};
 use std::ptr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -19,38 +19,63 @@ pub(crate) struct TimersHandle {
     timers: Mutex<Timers>,
 }
 
-#[derive(Default)]
 struct Timers {
+    made: Instant,
     last_id: c_int,
     last_turn: u64,
-    /// By what they are due, and of the same time in the order they were set.
-    due: BTreeMap<(Instant, u64), c_int>,
+    due: BTreeMap<Place, c_int>,
     timers: BTreeMap<c_int, Timer>,
 }
 
+/// Milliseconds after the set was made, and the turn among those of the same one: the order they were set in.
+type Place = (u64, u64);
+
 #[derive(Clone, Copy)]
 struct Timer {
-    interval: Duration,
+    /// In milliseconds.
+    interval: u64,
     handler: TimerFn,
     argument: *mut c_void,
-    place: (Instant, u64),
+    place: Place,
+    /// It stays in the set until its turn has come, as in libzmq: it can be changed meanwhile, to no effect.
+    cancelled: bool,
 }
 
 // SAFETY: the argument is only ever passed to the program's own function.
 unsafe impl Send for Timer {}
 
+impl Default for Timers {
+    fn default() -> Timers {
+        Timers { made: Instant::now(), last_id: 0, last_turn: 0, due: BTreeMap::new(), timers: BTreeMap::new() }
+    }
+}
+
 impl Timers {
-    fn schedule(&mut self, id: c_int, now: Instant) {
+    fn now(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn schedule(&mut self, id: c_int, now: u64) {
         let Some(timer) = self.timers.get_mut(&id) else { return };
         self.due.remove(&timer.place);
         self.last_turn += 1;
-        let far = now + FAR;
-        timer.place = (now.checked_add(timer.interval).unwrap_or(far), self.last_turn);
+        timer.place = (now.saturating_add(timer.interval), self.last_turn);
         self.due.insert(timer.place, id);
     }
 
     fn get(&mut self, id: c_int) -> Outcome<&mut Timer> {
         self.timers.get_mut(&id).ok_or(Failure(libc::EINVAL))
+    }
+
+    /// The timer that stands there, unless it is cancelled: then it is forgotten.
+    fn live(&mut self, place: Place) -> Option<(c_int, Timer)> {
+        let id = *self.due.get(&place)?;
+        let timer = *self.timers.get(&id)?;
+        if timer.cancelled {
+            self.due.remove(&place);
+            self.timers.remove(&id);
+        }
+        (!timer.cancelled).then_some((id, timer))
     }
 }
 
@@ -82,10 +107,9 @@ pub unsafe extern "C" fn zmq_timers_add(
         let handler = handler.ok_or(Failure(libc::EFAULT))?;
         let mut timers = set.timers.lock();
         timers.last_id += 1;
-        let id = timers.last_id;
-        let now = Instant::now();
-        let interval = Duration::from_millis(interval as u64);
-        timers.timers.insert(id, Timer { interval, handler, argument, place: (now, 0) });
+        let (id, now) = (timers.last_id, timers.now());
+        let timer = Timer { interval: interval as u64, handler, argument, place: (0, 0), cancelled: false };
+        timers.timers.insert(id, timer);
         timers.schedule(id, now);
         Ok(id)
     })
@@ -96,8 +120,11 @@ pub extern "C" fn zmq_timers_cancel(timers: *mut c_void, id: c_int) -> c_int {
     guard(|| {
         let set = handle::timers(timers)?;
         let mut timers = set.timers.lock();
-        let timer = timers.timers.remove(&id).ok_or(Failure(libc::EINVAL))?;
-        timers.due.remove(&timer.place);
+        let timer = timers.get(id)?;
+        if timer.cancelled {
+            return Err(Failure(libc::EINVAL));
+        }
+        timer.cancelled = true;
         Ok(0)
     })
 }
@@ -107,8 +134,9 @@ pub extern "C" fn zmq_timers_set_interval(timers: *mut c_void, id: c_int, interv
     guard(|| {
         let set = handle::timers(timers)?;
         let mut timers = set.timers.lock();
-        timers.get(id)?.interval = Duration::from_millis(interval as u64);
-        timers.schedule(id, Instant::now());
+        timers.get(id)?.interval = interval as u64;
+        let now = timers.now();
+        timers.schedule(id, now);
         Ok(0)
     })
 }
@@ -119,7 +147,8 @@ pub extern "C" fn zmq_timers_reset(timers: *mut c_void, id: c_int) -> c_int {
         let set = handle::timers(timers)?;
         let mut timers = set.timers.lock();
         timers.get(id)?;
-        timers.schedule(id, Instant::now());
+        let now = timers.now();
+        timers.schedule(id, now);
         Ok(0)
     })
 }
@@ -128,15 +157,14 @@ pub extern "C" fn zmq_timers_reset(timers: *mut c_void, id: c_int) -> c_int {
 pub extern "C" fn zmq_timers_timeout(timers: *mut c_void) -> c_long {
     guard(|| {
         let set = handle::timers(timers)?;
-        let timers = set.timers.lock();
-        Ok(match timers.due.first_key_value() {
-            None => -1,
-            Some(((due, _), _)) => {
-                // Rounded up: woken after so long, the timer is due.
-                let left = due.saturating_duration_since(Instant::now());
-                c_long::try_from(left.as_micros().div_ceil(1000)).unwrap_or(c_long::MAX)
+        let mut timers = set.timers.lock();
+        while let Some((&place, _)) = timers.due.first_key_value() {
+            if timers.live(place).is_some() {
+                let left = place.0.saturating_sub(timers.now());
+                return Ok(c_long::try_from(left).unwrap_or(c_long::MAX));
             }
-        })
+        }
+        Ok(-1)
     })
 }
 
@@ -144,26 +172,34 @@ pub extern "C" fn zmq_timers_timeout(timers: *mut c_void) -> c_long {
 pub extern "C" fn zmq_timers_execute(timers: *mut c_void) -> c_int {
     guard(|| {
         let set = handle::timers(timers)?;
-        let now = Instant::now();
-        let due: Vec<(c_int, (Instant, u64))> = {
+        let (now, last_turn) = {
             let timers = set.timers.lock();
-            timers.due.iter().take_while(|((due, _), _)| *due <= now).map(|(place, id)| (*id, *place)).collect()
+            (timers.now(), timers.last_turn)
         };
-        for (id, place) in due {
-            // One that an earlier handler has cancelled, or set anew, is left alone.
-            let timer = set.timers.lock().timers.get(&id).copied().filter(|timer| timer.place == place);
-            let Some(timer) = timer else { continue };
+        let mut from = (0, 0);
+        loop {
+            let next = {
+                let mut timers = set.timers.lock();
+                let Some((&place, _)) = timers.due.range(from..).next() else { break };
+                from = (place.0, place.1 + 1);
+                timers.live(place).map(|timer| (place, timer))
+            };
+            let Some((place, (id, timer))) = next else { continue };
+            if place.0 > now {
+                break;
+            }
+            // One that a handler has set meanwhile has its turn next time, or this would not end.
+            if place.1 > last_turn {
+                continue;
+            }
             // Nothing is locked: the handler may add and cancel.
             // SAFETY: the program gave the function and its argument for this.
             unsafe { (timer.handler)(id, timer.argument) };
             let mut timers = set.timers.lock();
-            if timers.timers.get(&id).is_some_and(|timer| timer.place == place) {
+            if timers.due.contains_key(&place) {
                 timers.schedule(id, now);
             }
         }
         Ok(0)
     })
 }
-
-/// As good as never.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

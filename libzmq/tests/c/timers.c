@@ -67,6 +67,26 @@ int main (void)
     wait_and_run (1);
     left = zmq_timers_timeout (timers);
     printf ("time left: %s\n", left > 9000 && left <= 10000 ? "right" : "wrong");
+
+    say ("cancelled, but not forgotten before its turn");
+    CALL (zmq_timers_set_interval (timers, other, 10));
+    CALL (zmq_timers_cancel (timers, 3));
+    CALL (zmq_timers_reset (timers, 3));
+    CALL (zmq_timers_cancel (timers, 3));
+    CALL (id = zmq_timers_add (timers, 20000, run, (void *) "late"));
+    CALL (zmq_timers_timeout (timers) > 10000);
+    CALL (zmq_timers_reset (timers, 3));
+    CALL (zmq_timers_cancel (timers, id));
+    CALL (zmq_timers_set_interval (timers, id, 10));
+    CALL (zmq_timers_execute (timers));
+    CALL (zmq_timers_set_interval (timers, id, 10));
+    CALL (zmq_timers_timeout (timers));
+
+    say ("set at the same time: in that order");
+    for (id = 0; id < 3; id++)
+        CALL (zmq_timers_add (timers, 20, run, (void *) "one of three"));
+    usleep (50000);
+    CALL (zmq_timers_execute (timers));
     CALL (zmq_timers_destroy (&timers));
     printf ("%s\n", timers == NULL ? "NULL now" : "kept");
 
