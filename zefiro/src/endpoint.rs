@@ -87,11 +87,12 @@ impl Endpoint {
         }
     }
 
-    /// Reads an endpoint; `operation` names the error, and `bind` alone allows wildcards. Not `strict`, ports are read as
+    /// Reads an endpoint; `operation` names the error, and `connect` allows no wildcards. Not `strict`, ports are read as
     /// libzmq reads them.
     pub(crate) fn parse(operation: &'static str, text: &str, strict: bool) -> Result<Endpoint> {
         let invalid = |why: &str| Error::with_text(ErrorKind::InvalidEndpoint, operation, text, why);
-        let binding = operation == "bind";
+        // What is to end may be either: then it is read as what is bound.
+        let binding = operation != "connect";
         let (transport, address) = text.split_once("://").ok_or_else(|| {
             invalid("an endpoint looks like tcp://127.0.0.1:5555, ipc:///tmp/socket or inproc://name")
         })?;
@@ -364,9 +365,14 @@ fn strict_port(text: &str) -> std::result::Result<u16, &'static str> {
     port.ok_or("the port must be a number from 1 to 65535")
 }
 
-/// As libzmq reads ports: C's `atoi` cut to 16 bits, so `12x` is 12 and `65537` is 1. What then is 0 is refused.
+/// As libzmq reads ports: C's `atoi` cut to 16 bits, so `12x` is 12 and `65537` is 1. What then is 0 is refused. To connect,
+/// a digit must come first; blanks and a sign may when binding.
 fn lenient_port(text: &str, wildcard: bool) -> std::result::Result<u16, &'static str> {
-    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let text = if wildcard { text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']) } else { text };
+    let (negative, rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').filter(|_| wildcard).unwrap_or(text)),
+    };
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
     if digits.is_empty() || (negative && !wildcard) {
         return Err("the port must be a number from 1 to 65535");
@@ -390,7 +396,11 @@ fn check_characters(text: &str) -> std::result::Result<(), &'static str> {
 fn numeric(host: &str, port: u16) -> Option<SocketAddr> {
     if let Some((address, zone)) = host.rsplit_once('%') {
         let scope = scope(zone)?;
-        return address.parse::<Ipv6Addr>().ok().map(|ip| SocketAddrV6::new(ip, port, 0, scope).into());
+        return address.parse::<IpAddr>().ok().map(|ip| match ip {
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, scope).into(),
+            // It has no zones, and is the same in each.
+            IpAddr::V4(_) => SocketAddr::new(ip, port),
+        });
     }
     host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port))
 }
@@ -478,11 +488,15 @@ mod tests {
 
     #[test]
     fn ports_are_read_as_leniently_as_libzmq_does_on_demand() {
-        for (text, port) in [("12x", 12), ("65537", 1), ("-1", 65535), ("*", 0), ("0", 0)] {
+        for (text, port) in [("12x", 12), ("65537", 1), ("-1", 65535), (" 7", 7), ("+7", 7), ("*", 0), ("0", 0)] {
             let Ok(Endpoint::Tcp(endpoint)) = Endpoint::parse("bind", &format!("tcp://1.2.3.4:{text}"), false) else {
                 panic!("{text}")
             };
             assert_eq!(endpoint.resolve_bind(false).unwrap().port(), port, "{text}");
+        }
+        for text in ["", " ", "+", "--7", " 0", "x"] {
+            let read = Endpoint::parse("bind", &format!("tcp://1.2.3.4:{text}"), false);
+            assert_eq!(kind_of(read), Some(ErrorKind::InvalidEndpoint), "{text}");
         }
     }
 

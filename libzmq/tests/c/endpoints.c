@@ -120,6 +120,38 @@ static void giving_up (const char *kind, const char *wildcard)
     zmq_close (other);
 }
 
+/* A port is what C's atoi makes of it, to bind and to unbind. */
+static void spelled (void)
+{
+    static const char *const SPELLINGS[] = {"127.0.0.1: %s", "127.0.0.1:+%s", "127.0.0.1:\t0%s", "127.0.0.1:%sx",
+                                            "127.0.0.1:%s ", "[127.0.0.1]:%s", "127.1:%s", "127.0.0.1%%lo:%s",
+                                            "lo:%s", "lo:0%s", "*:%s", "127.0.0.1:- %s", "127.0.0.1: *",
+                                            "127.0.0.1: 0", "127.0.0.1:+", "127.0.0.1:\n"};
+    char endpoint[256], real[256], text[256];
+    size_t i, size;
+    say ("spelled otherwise");
+    for (i = 0; i < sizeof SPELLINGS / sizeof *SPELLINGS; i++) {
+        void *socket = open_socket (context, ZMQ_REP);
+        int tries, bound;
+        bind_anywhere (socket, "tcp://127.0.0.1:*", real);
+        strcpy (text, "tcp://");
+        sprintf (text + 6, SPELLINGS[i], strrchr (real, ':') + 1);
+        printf ("%s\n", SPELLINGS[i]);
+        CALL (zmq_disconnect (socket, text));
+        (void) zmq_unbind (socket, real);
+        for (tries = 0; (bound = zmq_bind (socket, text)) == -1 && zmq_errno () == EADDRINUSE && tries < 2000; tries++)
+            usleep (1000);
+        printf ("bound: %s\n", bound == 0 ? "yes" : error_name (zmq_errno ()));
+        size = sizeof endpoint;
+        NEED (zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0);
+        printf ("last endpoint: %s\n", strcmp (endpoint, real) == 0 ? "the same" : "another");
+        CALL (zmq_unbind (socket, text));
+        CALL (zmq_unbind (socket, endpoint));
+        CALL (zmq_unbind (socket, endpoint));
+        zmq_close (socket);
+    }
+}
+
 /* Some types use an endpoint once, bound or connected; the others talk to themselves. */
 static void to_itself (int type, const char *wildcard)
 {
@@ -226,6 +258,7 @@ int main (void)
     sprintf (path, "ipc:///tmp/zefiro-test-%d", (int) getpid ());
     giving_up ("ipc", path);
     unlink (path + strlen ("ipc://"));
+    spelled ();
     CALL (occupied ());
     to_itself (ZMQ_DEALER, "tcp://127.0.0.1:*");
     to_itself (ZMQ_DEALER, "ipc://*");
