@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zmtp::SocketType;
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::message::Message;
 use crate::poll::{Interest, Poller};
 use crate::socket::kind::{Any, Kind};
@@ -205,13 +205,14 @@ impl Proxy {
             }
             let mut message = match from.try_recv() {
                 Ok(message) => message,
-                Err(error) if error.is_would_block() => return Ok(false),
+                // A type that cannot receive has nothing to be carried.
+                Err(error) if error.is_would_block() || error.kind() == ErrorKind::Unsupported => return Ok(false),
                 Err(error) => return Err(error),
             };
             self.statistics.counts[counts].fetch_add(1, Ordering::Relaxed);
             self.statistics.counts[counts + 1].fetch_add(message.byte_len() as u64, Ordering::Relaxed);
             if let Some(capture) = &self.capture {
-                capture.send(message.clone())?;
+                capture.core().send(&mut message.clone(), self.wait)?;
             }
             to.core().send(&mut message, self.wait)?;
         }

@@ -159,6 +159,36 @@ static void publish (void)
     CALL (zmq_ctx_term (own));
 }
 
+/* One that only sends is not asked for messages. */
+static void to_publish (void)
+{
+    void *own = zmq_ctx_new ();
+    struct parts parts;
+    void *client = open_socket (own, ZMQ_PUSH);
+    void *sub = open_socket (own, ZMQ_SUB);
+    void *thread;
+    say ("from PULL to PUB");
+    memset (&parts, 0, sizeof parts);
+    parts.front = open_socket (own, ZMQ_PUB);
+    parts.back = open_socket (own, ZMQ_PULL);
+    NEED (zmq_bind (parts.front, "inproc://front") == 0);
+    NEED (zmq_bind (parts.back, "inproc://back") == 0);
+    NEED (zmq_connect (client, "inproc://back") == 0);
+    NEED (zmq_connect (sub, "inproc://front") == 0);
+    NEED (zmq_setsockopt (sub, ZMQ_SUBSCRIBE, "", 0) == 0);
+    thread = zmq_threadstart (run, &parts);
+    send_text (client, "one", 0);
+    receive (sub, 0);
+    send_text (client, "two", ZMQ_SNDMORE);
+    send_text (client, "parts", 0);
+    receive (sub, 0);
+    zmq_close (client);
+    zmq_close (sub);
+    zmq_ctx_shutdown (own);
+    ended (&parts, thread);
+    CALL (zmq_ctx_term (own));
+}
+
 int main (void)
 {
     void *socket;
@@ -167,6 +197,7 @@ int main (void)
     queue (1);
     steered ();
     publish ();
+    to_publish ();
     say ("no sockets");
     socket = open_socket (context, ZMQ_PAIR);
     CALL (zmq_proxy (NULL, NULL, NULL));
