@@ -57,8 +57,9 @@ fn start(socket: &SocketHandle, endpoint: &str, events: u64, version: c_int, soc
         return Err(Failure(libc::EPROTONOSUPPORT));
     }
     let allowed = [SocketType::Pair, SocketType::Pub, SocketType::Push];
-    let known = allowed.into_iter().find(|known| *known as c_int == socket_type);
-    let socket_type = known.ok_or(Failure(libc::EINVAL))?;
+    if allowed.iter().all(|allowed| *allowed as c_int != socket_type) {
+        return Err(Failure(libc::EINVAL));
+    }
     let mut monitor = socket.monitor.lock();
     drop(monitor.take());
     let sender = AnySocket::open_as_libzmq(&socket.context, socket_type)?;

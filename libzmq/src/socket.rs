@@ -8,7 +8,7 @@ use std::slice;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use zefiro::{AnySocket, SocketType};
+use zefiro::AnySocket;
 
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::{self, Kind, Object, with_socket};
@@ -25,8 +25,6 @@ pub(crate) struct SocketHandle {
 pub extern "C" fn zmq_socket(context: *mut c_void, socket_type: c_int) -> *mut c_void {
     guard(|| {
         let context = handle::context(context)?.context.clone();
-        let known = SocketType::ALL.into_iter().find(|known| *known as c_int == socket_type);
-        let socket_type = known.ok_or(Failure(libc::EINVAL))?;
         let socket = AnySocket::open_as_libzmq(&context, socket_type)?;
         let object = Object::Socket(Arc::new(SocketHandle { socket, context, monitor: Mutex::new(None) }));
         handle::open(object)

@@ -545,7 +545,7 @@ fn a_port_that_is_none_is_refused_unless_libzmqs_way_is_asked_for() {
     push.bind("tcp://127.0.0.1:99999").unwrap_err();
     push.set_options(|options| options.strict_endpoints = false).unwrap();
     push.connect("tcp://127.0.0.1:99999").unwrap();
-    AnySocket::open_as_libzmq(&context, SocketType::Push).unwrap().connect("tcp://127.0.0.1:99999").unwrap();
+    AnySocket::open_as_libzmq(&context, SocketType::Push as i32).unwrap().connect("tcp://127.0.0.1:99999").unwrap();
 }
 
 #[test]

@@ -110,6 +110,7 @@ static void ended (void)
     CALL (zmq_ctx_shutdown (context));
     CALL (zmq_ctx_shutdown (context));
     MAKE (late = zmq_socket (context, ZMQ_PAIR));
+    MAKE (late = zmq_socket (context, -1));
     (void) late;
     CALL (zmq_send (socket, "a", 1, 0));
     CALL (zmq_send (socket, "a", 1, ZMQ_DONTWAIT));

@@ -57,11 +57,17 @@ impl State {
 /// For the C library, whose calls these are.
 #[doc(hidden)]
 impl Socket<Any> {
-    /// A socket with libzmq's defaults, and those the context's options set.
+    /// A socket of the type with this number, with libzmq's defaults and those the context's options set.
     ///
     /// # Errors
-    /// The context is [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets).
-    pub fn open_as_libzmq(context: &Context, socket_type: SocketType) -> Result<Socket<Any>> {
+    /// The context is [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets); there is
+    /// [no such type](ErrorKind::InvalidOption).
+    pub fn open_as_libzmq(context: &Context, number: i32) -> Result<Socket<Any>> {
+        let Some(socket_type) = SocketType::ALL.into_iter().find(|known| *known as i32 == number) else {
+            let ended = context.inner().is_terminated();
+            let kind = if ended { ErrorKind::Terminated } else { ErrorKind::InvalidOption };
+            return Err(Error::new(kind, "socket"));
+        };
         let core = context.inner().open_socket(socket_type, |_| {}, None)?;
         Ok(Socket { core, kind: PhantomData })
     }
