@@ -169,22 +169,26 @@ fn register(items: &[PollItem]) -> Outcome<Known> {
 }
 
 fn poll_known(list: &mut Known, items: &mut [PollItem], timeout: Option<Duration>) -> Outcome<c_int> {
+    clear(items);
     list.poller.wait_until_signal(&mut list.ready, timeout)?;
-    for item in items.iter_mut() {
-        item.revents = 0;
+    let item_of = |ready: &Ready| usize::try_from(ready.key).ok().filter(|key| *key < items.len());
+    if let Some(index) = list.ready.iter().filter(|ready| ready.closed).find_map(item_of) {
+        // Says which it is.
+        handle::with_socket(items[index].socket, |socket| Ok(socket.socket.readiness()?))?;
+        return Err(Failure(libc::ENOTSOCK));
     }
     let mut count = 0;
     for ready in &list.ready {
         let Some(item) = usize::try_from(ready.key).ok().and_then(|key| items.get_mut(key)) else { continue };
-        if ready.closed {
-            // Says which it is.
-            handle::with_socket(item.socket, |socket| Ok(socket.socket.readiness()?))?;
-            return Err(Failure(libc::ENOTSOCK));
-        }
         item.revents = (i16::from(ready.readable) * POLLIN) | (i16::from(ready.writable) * POLLOUT);
         count += c_int::from(item.revents != 0);
     }
     Ok(count)
+}
+
+/// What a wait that fails leaves: nothing is ready.
+fn clear(items: &mut [PollItem]) {
+    items.iter_mut().for_each(|item| item.revents = 0);
 }
 
 pub(crate) fn interest_of(events: c_short) -> Interest {
@@ -202,6 +206,7 @@ fn poll_all(items: &mut [PollItem], timeout: Option<Duration>, mask: *const sigs
         let socket = if item.socket.is_null() { None } else { Some(handle::socket(item.socket)?) };
         watched.push(Watched { socket, fd: item.fd, events: item.events, revents: 0 });
     }
+    clear(items);
     let ready = wait(&mut watched, timeout, mask)?;
     for (item, watched) in items.iter_mut().zip(watched) {
         item.revents = watched.revents;

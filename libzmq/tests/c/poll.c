@@ -104,6 +104,37 @@ static void errors (void)
     zmq_close (one);
 }
 
+static void shut_down_later (void *other_context)
+{
+    usleep (50000);
+    NEED (zmq_ctx_shutdown (other_context) == 0);
+}
+
+/* What is left of the last answer when there is none. */
+static void ended_while_waiting (int with_descriptor)
+{
+    void *one = open_socket (context, ZMQ_PAIR);
+    void *other_context = zmq_ctx_new ();
+    void *ended = zmq_socket (other_context, ZMQ_PAIR);
+    void *thread;
+    int ends[2];
+    zmq_pollitem_t items[3];
+    printf ("-- ended while waiting%s\n", with_descriptor ? " with a descriptor" : "");
+    NEED (pipe (ends) == 0);
+    items[0] = item (one, 0, ZMQ_POLLIN);
+    items[1] = item (ended, 0, ZMQ_POLLIN);
+    items[2] = item (NULL, ends[0], ZMQ_POLLIN);
+    thread = zmq_threadstart (shut_down_later, other_context);
+    CALL (zmq_poll (items, 2 + with_descriptor, -1));
+    show (items, 2 + with_descriptor);
+    zmq_threadclose (thread);
+    zmq_close (ended);
+    zmq_ctx_term (other_context);
+    zmq_close (one);
+    close (ends[0]);
+    close (ends[1]);
+}
+
 /* Careful use of ZMQ_FD: look at the events before waiting. */
 static void descriptor_of_a_socket (const char *endpoint)
 {
@@ -213,6 +244,8 @@ int main (void)
     sockets ("tcp://127.0.0.1:*");
     descriptors ();
     errors ();
+    ended_while_waiting (0);
+    ended_while_waiting (1);
     descriptor_of_a_socket ("inproc://fd");
     descriptor_of_a_socket ("tcp://127.0.0.1:*");
     woken ("inproc://woken");
