@@ -162,6 +162,25 @@ static void two_streams (void)
     zmq_close (server);
 }
 
+/* Nothing to talk to, but nothing to trip over. */
+static void within_the_process (void)
+{
+    void *stream = open_socket (context, ZMQ_STREAM);
+    void *dealer = open_socket (context, ZMQ_DEALER);
+    unsigned char id[256];
+    int size;
+    say ("over inproc: nobody comes or goes");
+    NEED (zmq_bind (stream, "inproc://stream") == 0);
+    NEED (zmq_connect (dealer, "inproc://stream") == 0);
+    printf ("events: %d\n", get_int (stream, ZMQ_EVENTS));
+    send_text (dealer, "hello", 0);
+    receive_after_id (stream, id, &size);
+    zmq_close (dealer);
+    usleep (20000);
+    printf ("events: %d\n", get_int (stream, ZMQ_EVENTS));
+    zmq_close (stream);
+}
+
 int main (void)
 {
     void *stream;
@@ -179,6 +198,7 @@ int main (void)
     receive (stream, ZMQ_DONTWAIT);
     printf ("events: %d\n", get_int (stream, ZMQ_EVENTS));
     zmq_close (stream);
+    within_the_process ();
     CALL (zmq_ctx_term (context));
     return 0;
 }

@@ -21,9 +21,9 @@ impl Stream {
     }
 
     /// Tells the program that a peer came or went: with an empty piece of data, which never arrives by itself, in its
-    /// place among what the peer sent.
+    /// place among what the peer sent. Within the process there is no connection to tell of.
     fn notify(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
-        if options.stream_notify {
+        if options.stream_notify && pipes.get(id).is_some_and(|pipe| !pipe.is_duct()) {
             pipes.deliver_message(id, Message::new());
             self.queue.readable(pipes, id);
         }
