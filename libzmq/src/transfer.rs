@@ -98,9 +98,9 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: u
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_send(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int {
     guard(|| {
-        // SAFETY: C passes the address of a zmq_msg_t.
-        let message = unsafe { message_at(message) }?;
         with_socket(socket, |socket| {
+            // SAFETY: C passes the address of a zmq_msg_t.
+            let message = unsafe { message_at(message) }?;
             let mut frame = message.as_frame();
             let len = frame.len();
             if has_beside(socket) {
@@ -117,9 +117,9 @@ pub unsafe extern "C" fn zmq_msg_send(message: *mut Message, socket: *mut c_void
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void, flags: c_int) -> c_int {
     guard(|| {
-        // SAFETY: C passes the address of a zmq_msg_t.
-        let message = unsafe { message_at(message) }?;
         with_socket(socket, |socket| {
+            // SAFETY: C passes the address of a zmq_msg_t.
+            let message = unsafe { message_at(message) }?;
             if has_beside(socket) {
                 let (mut frame, mut metadata) = (Frame::new(), None);
                 let beside = draft::recv(socket, &mut frame, Some(&mut metadata), wait_of(flags))?;

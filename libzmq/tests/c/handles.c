@@ -30,6 +30,9 @@ static void all (void *bad)
         CALL (zmq_poll (&item, 1, 0));
     }
     zmq_msg_close (&message);
+    say ("with a message that is none either");
+    CALL (zmq_msg_send (&message, bad, 0));
+    CALL (zmq_msg_recv (&message, bad, 0));
 }
 
 int main (void)

@@ -162,6 +162,48 @@ static void two_streams (void)
     zmq_close (server);
 }
 
+static void own_name (void *stream)
+{
+    unsigned char id[256];
+    size_t size = sizeof id;
+    NEED (zmq_getsockopt (stream, ZMQ_ROUTING_ID, id, &size) == 0);
+    if (size == 5 && id[0] == 0)
+        printf ("its name: made up for the last peer\n");
+    else {
+        printf ("its name: ");
+        print_part (id, size);
+        printf ("\n");
+    }
+}
+
+/* The name made up for a peer is the socket's own, until the program sets one; a name given to a peer is not. */
+static void named (void)
+{
+    void *server = open_socket (context, ZMQ_STREAM);
+    void *stream = open_socket (context, ZMQ_STREAM);
+    char endpoint[256];
+    say ("its own name");
+    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
+    own_name (stream);
+    NEED (zmq_setsockopt (stream, ZMQ_CONNECT_ROUTING_ID, "ann", 3) == 0);
+    NEED (zmq_connect (stream, endpoint) == 0);
+    own_name (stream);
+    NEED (zmq_connect (stream, endpoint) == 0);
+    own_name (stream);
+    NEED (zmq_setsockopt (stream, ZMQ_CONNECT_ROUTING_ID, "bob", 3) == 0);
+    NEED (zmq_connect (stream, endpoint) == 0);
+    own_name (stream);
+    NEED (zmq_setsockopt (stream, ZMQ_ROUTING_ID, "mine", 4) == 0);
+    own_name (stream);
+    NEED (zmq_setsockopt (stream, ZMQ_CONNECT_ROUTING_ID, "eve", 3) == 0);
+    NEED (zmq_connect (stream, endpoint) == 0);
+    own_name (stream);
+    NEED (zmq_connect (stream, endpoint) == 0);
+    own_name (stream);
+    zmq_close (stream);
+    zmq_close (server);
+}
+
 /* Nothing to talk to, but nothing to trip over. */
 static void within_the_process (void)
 {
@@ -198,6 +240,7 @@ int main (void)
     receive (stream, ZMQ_DONTWAIT);
     printf ("events: %d\n", get_int (stream, ZMQ_EVENTS));
     zmq_close (stream);
+    named ();
     within_the_process ();
     CALL (zmq_ctx_term (context));
     return 0;
