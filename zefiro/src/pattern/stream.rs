@@ -37,7 +37,8 @@ impl Pattern for Stream {
         if in_use {
             pipes.report_duplicate(id);
         }
-        let name = if wanted.is_empty() || in_use { self.table.generate() } else { wanted };
+        let name =
+            if wanted.is_empty() || in_use { pipes.made_up_id.insert(self.table.generate()).clone() } else { wanted };
         self.table.insert(name.clone(), id);
         pipes.set_routing_id(id, name);
     }

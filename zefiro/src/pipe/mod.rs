@@ -152,8 +152,8 @@ pub(crate) struct Pipes {
     pub(crate) counters: Counters,
     /// Whose message the program was handed last.
     last_received: Option<PipeId>,
-    /// The pipe named last, for programs that ask for the name of a peer they have just connected to.
-    last_named: Option<PipeId>,
+    /// The name made up last, for programs that ask for that of a peer they have just connected to.
+    pub(crate) made_up_id: Option<Frame>,
     /// Messages in all inboxes.
     pub(crate) unread: usize,
     /// Of how many messages the one read last was the end, if those were a trickle from a socket of this process.
@@ -187,7 +187,7 @@ impl Pipes {
             send_bytes,
             counters: Counters::default(),
             last_received: None,
-            last_named: None,
+            made_up_id: None,
             unread: 0,
             trickle: 0,
             noted: false,
@@ -309,18 +309,7 @@ impl Pipes {
     pub(crate) fn set_routing_id(&mut self, id: PipeId, routing_id: Frame) {
         if let Some(pipe) = self.get_mut(id) {
             pipe.routing_id = routing_id;
-            self.last_named = Some(id);
         }
-    }
-
-    /// Whether any peer was given a routing id so far.
-    pub(crate) fn has_named(&self) -> bool {
-        self.last_named.is_some()
-    }
-
-    /// The routing id given last.
-    pub(crate) fn newest_routing_id(&self) -> Frame {
-        self.last_named.map(|id| self.routing_id(id)).unwrap_or_default()
     }
 
     /// Of the connection that brought the message the program was handed last.

@@ -222,8 +222,10 @@ impl SocketCore {
         let mut options = Options::clone(&state.options);
         match options.set_raw(self.socket_type, number, value) {
             Ok(()) => {
-                if number == USE_FD {
-                    state.used_fd = None;
+                match number {
+                    USE_FD => state.used_fd = None,
+                    ROUTING_ID => state.pipes.made_up_id = None,
+                    _ => {}
                 }
                 state.adopt_options(options);
             }
@@ -256,12 +258,14 @@ impl SocketCore {
                 text.push(0);
                 return copy(&text, buffer).ok_or_else(invalid);
             }
-            ROUTING_ID if self.socket_type == SocketType::Stream && self.lock().pipes.has_named() => {
-                let id = self.lock().pipes.newest_routing_id();
-                return copy(&id, buffer).ok_or_else(invalid);
-            }
             _ => {
-                let options = self.lock().options.clone();
+                let state = self.lock();
+                // STREAM's own name is the one it made up for a peer, unless one was set since.
+                if let (ROUTING_ID, Some(id)) = (number, &state.pipes.made_up_id) {
+                    return copy(id, buffer).ok_or_else(invalid);
+                }
+                let options = state.options.clone();
+                drop(state);
                 return options.read_raw(number, buffer).map_err(|RawError::Invalid| invalid());
             }
         };
