@@ -488,7 +488,9 @@ impl Session {
         }
         let told = info.iter().flat_map(|info| &info.metadata).map(|(name, value)| (name.as_str(), &**value));
         // A peer does not say itself who it is and where.
-        metadata.add_all(told.filter(|(name, _)| !OURS_TO_SAY.contains(name)));
+        for (name, value) in told.filter(|(name, _)| !OURS_TO_SAY.contains(name)) {
+            metadata.add(name, value);
+        }
         Some(Arc::new(metadata))
     }
 
