@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 use zefiro::{AnySocket, Event, EventKind, Frame, MonitorHandle, SocketType, Wait};
 
-use crate::failure::{Failure, Outcome, guard};
+use crate::failure::{ENOCOMPATPROTO, Failure, Outcome, guard};
 use crate::handle::with_socket;
 use crate::socket::{SocketHandle, text_at};
 
@@ -33,12 +33,12 @@ pub unsafe extern "C" fn zmq_socket_monitor_versioned(
     guard(|| {
         with_socket(socket, |socket| {
             socket.socket.raw_option(TYPE, &mut [0; 4])?;
+            if version == 1 && events >> 16 != 0 {
+                return Err(Failure(libc::EINVAL));
+            }
             if endpoint.is_null() {
                 drop(socket.monitor.lock().take());
                 return Ok(0);
-            }
-            if version == 1 && events >> 16 != 0 {
-                return Err(Failure(libc::EINVAL));
             }
             // SAFETY: C passes a string.
             let endpoint = unsafe { text_at(endpoint) }?;
@@ -54,7 +54,9 @@ fn start(socket: &SocketHandle, endpoint: &str, events: u64, version: c_int, soc
         return Err(Failure(libc::EINVAL));
     }
     if transport != "inproc" {
-        return Err(Failure(libc::EPROTONOSUPPORT));
+        use SocketType::{Dgram, Dish, Radio};
+        let unsuited = transport == "udp" && !matches!(socket.socket.socket_type(), Dgram | Dish | Radio);
+        return Err(Failure(if unsuited { ENOCOMPATPROTO } else { libc::EPROTONOSUPPORT }));
     }
     let allowed = [SocketType::Pair, SocketType::Pub, SocketType::Push];
     if allowed.iter().all(|allowed| *allowed as c_int != socket_type) {
@@ -123,7 +125,7 @@ fn as_libzmq_tells(event: &Event) -> [Option<Cow<'_, Event>>; 2] {
             if !event.endpoint.starts_with("ipc://") {
                 closed.endpoint.clear();
             }
-            let had_socket = event.value != libc::ENODEV as u64;
+            let had_socket = ![libc::ENODEV as u64, libc::EINVAL as u64].contains(&event.value);
             [had_socket.then_some(Cow::Owned(closed)), Some(Cow::Owned(failed))]
         }
         _ => [Some(Cow::Borrowed(event)), None],

@@ -35,8 +35,9 @@ pub extern "C" fn zmq_socket(context: *mut c_void, socket_type: c_int) -> *mut c
 pub extern "C" fn zmq_close(socket: *mut c_void) -> c_int {
     guard(|| {
         if let Some(Object::Socket(closed)) = handle::close(socket, Kind::Socket)? {
-            drop(closed.monitor.lock().take());
+            // The last that its monitor is told: what no longer listens, and that this was all.
             closed.socket.close();
+            drop(closed.monitor.lock().take());
         }
         Ok(0)
     })

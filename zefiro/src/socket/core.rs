@@ -201,9 +201,12 @@ impl SocketCore {
         }
         state.phase = Phase::Closed;
         state.wake_everybody();
+        let entries = std::mem::take(&mut state.endpoints);
+        for event in entries.iter().filter_map(EndpointEntry::closed) {
+            state.emit(event);
+        }
         state.stop_monitors();
         state.unfinished.clear();
-        let entries = std::mem::take(&mut state.endpoints);
         for id in state.pipes.ids() {
             state.close_pipe_of_closed_socket(id);
         }

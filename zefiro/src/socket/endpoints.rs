@@ -37,6 +37,14 @@ enum Kind {
 }
 
 impl EndpointEntry {
+    /// What a monitor is told when the socket is closed: that nothing listens there any more.
+    pub(super) fn closed(&self) -> Option<Event> {
+        match &self.kind {
+            Kind::Bound(listener) => Some(listener.event(EventKind::Closed("the socket was closed".into()))),
+            _ => None,
+        }
+    }
+
     /// Gives up what it occupies; the socket was closed.
     pub(super) fn release(self, core: &Arc<SocketCore>) {
         match self.kind {
@@ -86,7 +94,8 @@ impl SocketCore {
         if is_udp(text) && !matches!(self.socket_type, SocketType::Dish | SocketType::Dgram) {
             return Err(incompatible(BIND, text));
         }
-        let endpoint = Endpoint::parse(BIND, text, self.lock().options.strict_endpoints)?;
+        let endpoint = Endpoint::parse(BIND, text, self.lock().options.strict_endpoints);
+        let endpoint = if listens(text) { self.note_failed_bind(text, endpoint) } else { endpoint }?;
         match &endpoint {
             Endpoint::Udp(udp_endpoint) => self.bind_datagrams(text, udp_endpoint),
             _ if self.socket_type == SocketType::Dgram => Err(incompatible(BIND, text)),
@@ -151,6 +160,7 @@ impl SocketCore {
             let event = Event::new(&text.into(), EventKind::BindFailed(error.to_string()));
             let value = match error.kind() {
                 ErrorKind::UnknownHost => Some(rustix::io::Errno::NODEV.raw_os_error()),
+                ErrorKind::InvalidEndpoint => Some(rustix::io::Errno::INVAL.raw_os_error()),
                 _ => error.io_error().and_then(std::io::Error::raw_os_error),
             };
             self.lock().emit(Event { value: value.unwrap_or_default() as u64, ..event });
@@ -428,6 +438,11 @@ impl SocketCore {
 /// Whether it is an endpoint of udp; whether it is valid is asked after whether udp suits the socket.
 fn is_udp(text: &str) -> bool {
     text.strip_prefix("udp://").is_some_and(|address| !address.is_empty())
+}
+
+/// Whether it is an endpoint of a transport that listens; whether it is valid is another matter.
+fn listens(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(transport, address)| matches!(transport, "tcp" | "ipc") && !address.is_empty())
 }
 
 fn suits_udp(socket_type: SocketType) -> bool {
