@@ -47,6 +47,7 @@ pub(crate) struct Watched {
 /// A list the thread has waited for before.
 struct Known {
     items: Vec<KnownItem>,
+    thread_safe: bool,
     poller: Poller,
     ready: Vec<Ready>,
 }
@@ -158,17 +159,20 @@ fn position_of(known: &[Own<Known>], items: &[PollItem]) -> Outcome<Option<usize
 }
 
 fn register(items: &[PollItem]) -> Outcome<Known> {
-    let mut list = Known { items: Vec::with_capacity(items.len()), poller: Poller::new()?, ready: Vec::new() };
+    let kept = Vec::with_capacity(items.len());
+    let mut list = Known { items: kept, thread_safe: false, poller: Poller::new()?, ready: Vec::new() };
     for (key, item) in items.iter().enumerate() {
         let tag = handle::socket_tag(item.socket)?;
         let socket = handle::socket(item.socket)?;
         list.poller.add(&socket.socket, interest_of(item.events), key as u64)?;
+        list.thread_safe |= socket.socket.is_thread_safe();
         list.items.push(KnownItem { socket: item.socket, tag, events: item.events });
     }
     Ok(list)
 }
 
 fn poll_known(list: &mut Known, items: &mut [PollItem], timeout: Option<Duration>) -> Outcome<c_int> {
+    check_asked(items, list.thread_safe, timeout)?;
     clear(items);
     list.poller.wait_until_signal(&mut list.ready, timeout)?;
     let item_of = |ready: &Ready| usize::try_from(ready.key).ok().filter(|key| *key < items.len());
@@ -177,13 +181,27 @@ fn poll_known(list: &mut Known, items: &mut [PollItem], timeout: Option<Duration
         handle::with_socket(items[index].socket, |socket| Ok(socket.socket.readiness()?))?;
         return Err(Failure(libc::ENOTSOCK));
     }
-    let mut count = 0;
     for ready in &list.ready {
         let Some(item) = usize::try_from(ready.key).ok().and_then(|key| items.get_mut(key)) else { continue };
         item.revents = (i16::from(ready.readable) * POLLIN) | (i16::from(ready.writable) * POLLOUT);
-        count += c_int::from(item.revents != 0);
     }
-    Ok(count)
+    Ok(count_ready(items, list.thread_safe))
+}
+
+/// A list with a thread-safe socket goes to a poller in libzmq: there, waiting for nothing for ever is an error.
+fn check_asked(items: &[PollItem], thread_safe: bool, timeout: Option<Duration>) -> Outcome<()> {
+    let asked = || items.iter().any(|item| item.events != 0);
+    if thread_safe && timeout.is_none() && !asked() { Err(Failure(libc::EFAULT)) } else { Ok(()) }
+}
+
+/// How many items are ready; with a thread-safe socket among them, those of one socket or descriptor count once.
+fn count_ready(items: &[PollItem], thread_safe: bool) -> c_int {
+    let same =
+        |one: &PollItem, other: &PollItem| one.socket == other.socket && (!one.socket.is_null() || one.fd == other.fd);
+    let ready = items.iter().enumerate().filter(|(_, item)| item.revents != 0).filter(|(index, item)| {
+        !thread_safe || !items[..*index].iter().any(|other| other.revents != 0 && same(other, item))
+    });
+    c_int::try_from(ready.count()).unwrap_or(c_int::MAX)
 }
 
 /// What a wait that fails leaves: nothing is ready.
@@ -206,12 +224,15 @@ fn poll_all(items: &mut [PollItem], timeout: Option<Duration>, mask: *const sigs
         let socket = if item.socket.is_null() { None } else { Some(handle::socket(item.socket)?) };
         watched.push(Watched { socket, fd: item.fd, events: item.events, revents: 0 });
     }
+    let thread_safe =
+        watched.iter().filter_map(|item| item.socket.as_ref()).any(|socket| socket.socket.is_thread_safe());
+    check_asked(items, thread_safe, timeout)?;
     clear(items);
-    let ready = wait(&mut watched, timeout, mask)?;
+    wait(&mut watched, timeout, mask)?;
     for (item, watched) in items.iter_mut().zip(watched) {
         item.revents = watched.revents;
     }
-    Ok(c_int::try_from(ready).unwrap_or(c_int::MAX))
+    Ok(count_ready(items, thread_safe))
 }
 
 /// A descriptor that is readable once a socket has changed.

@@ -133,7 +133,8 @@ impl PollerHandle {
         for item in items.iter_mut().filter(|item| item.socket.is_none() && item.events == 0) {
             item.fd = -1;
         }
-        if wait(&mut items, timeout_of(timeout), ptr::null())? == 0 {
+        // Without room for an event there is none to be had.
+        if wait(&mut items, timeout_of(timeout), ptr::null())? == 0 || events.is_empty() {
             return Err(Failure(libc::EAGAIN));
         }
         let ready = items.iter().zip(&names).filter(|(item, _)| item.revents != 0);

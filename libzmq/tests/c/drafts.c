@@ -52,6 +52,9 @@ static void pollers (void)
     NEED (event.socket == one && event.user_data == &mark && event.events == ZMQ_POLLIN);
     NEED (write (ends[1], "x", 1) == 1);
     NEED (zmq_poller_wait_all (poller, events, 4, -1) == 2);
+    NEED (zmq_poller_wait_all (poller, events + 3, 1, -1) == 1 && events[3].socket == one);
+    FAILS (zmq_poller_wait_all (poller, events + 3, 0, 0), EAGAIN);
+    NEED (zmq_poller_wait_all (poller, events, 4, -1) == 2);
     NEED (events[0].socket == one && events[1].socket == NULL && events[1].fd == ends[0]);
     NEED (events[1].user_data == ends && events[2].socket == NULL && events[2].events == 0);
     NEED (zmq_poller_modify (poller, one, ZMQ_POLLOUT) == 0);
@@ -73,6 +76,81 @@ static void pollers (void)
     close (ends[1]);
     zmq_close (one);
     zmq_close (other);
+}
+
+static void close_later (void *socket)
+{
+    usleep (50000);
+    NEED (zmq_close (socket) == 0);
+}
+
+static void shut_down_later (void *ended)
+{
+    usleep (50000);
+    NEED (zmq_ctx_shutdown (ended) == 0);
+}
+
+static void ends_while_polled (void)
+{
+    void *ended = zmq_ctx_new ();
+    void *one = open_socket (context, ZMQ_PULL);
+    void *other = zmq_socket (ended, ZMQ_PULL);
+    void *poller = zmq_poller_new ();
+    void *thread;
+    zmq_poller_event_t event;
+    NEED (zmq_poller_add (poller, one, NULL, ZMQ_POLLIN) == 0);
+    thread = zmq_threadstart (close_later, one);
+    FAILS (zmq_poller_wait (poller, &event, -1), ENOTSOCK);
+    zmq_threadclose (thread);
+    FAILS (zmq_poller_remove (poller, one), ENOTSOCK);
+    FAILS (zmq_poller_modify (poller, one, 0), ENOTSOCK);
+    NEED (zmq_poller_size (poller) == 1);
+    NEED (zmq_poller_destroy (&poller) == 0);
+    poller = zmq_poller_new ();
+    NEED (zmq_poller_add (poller, other, NULL, ZMQ_POLLIN) == 0);
+    thread = zmq_threadstart (shut_down_later, ended);
+    FAILS (zmq_poller_wait (poller, &event, -1), ETERM);
+    NEED (event.socket == NULL && event.fd == -1 && event.events == 0);
+    zmq_threadclose (thread);
+    NEED (zmq_poller_remove (poller, other) == 0);
+    NEED (zmq_poller_destroy (&poller) == 0);
+    zmq_close (other);
+    NEED (zmq_ctx_term (ended) == 0);
+}
+
+/* A list with a thread-safe socket in it is a poller's: what is there twice counts once, and nothing is not waited for. */
+static void thread_safe (int with_descriptor)
+{
+    void *server = open_socket (context, ZMQ_SERVER);
+    void *client = open_socket (context, ZMQ_CLIENT);
+    int ends[2], value;
+    size_t size = sizeof value;
+    zmq_pollitem_t items[5];
+    NEED (pipe (ends) == 0);
+    NEED (zmq_bind (server, "inproc://thread-safe") == 0);
+    NEED (zmq_connect (client, "inproc://thread-safe") == 0);
+    memset (items, 0, sizeof items);
+    items[0].socket = items[2].socket = server;
+    items[1].socket = client;
+    items[3].fd = items[4].fd = ends[1];
+    FAILS (zmq_poll (items, 3 + with_descriptor * 2, -1), EFAULT);
+    NEED (zmq_poll (items, 3, 0) == 0);
+    NEED (zmq_poll (items, 3, 10) == 0);
+    items[0].events = ZMQ_POLLIN;
+    items[1].events = ZMQ_POLLIN | ZMQ_POLLOUT;
+    items[2].events = items[3].events = items[4].events = ZMQ_POLLOUT;
+    NEED (zmq_send (client, "hello", 5, 0) == 5);
+    NEED (ready (server, ZMQ_POLLIN, 5000) == ZMQ_POLLIN);
+    NEED (zmq_poll (items, 3 + with_descriptor * 2, -1) == 2 + with_descriptor);
+    NEED (items[0].revents == ZMQ_POLLIN && items[1].revents == ZMQ_POLLOUT && items[2].revents == ZMQ_POLLOUT);
+    NEED (!with_descriptor || (items[3].revents == ZMQ_POLLOUT && items[4].revents == ZMQ_POLLOUT));
+    FAILS (zmq_getsockopt (server, ZMQ_FD, &value, &size), EINVAL);
+    NEED (get_int (server, ZMQ_THREAD_SAFE) == 1 && get_int (server, ZMQ_RCVMORE) == 0);
+    FAILS (zmq_send (client, "part", 4, ZMQ_SNDMORE), EINVAL);
+    close (ends[0]);
+    close (ends[1]);
+    zmq_close (server);
+    zmq_close (client);
 }
 
 static void messages (void)
@@ -195,6 +273,9 @@ int main (void)
 {
     context = zmq_ctx_new ();
     pollers ();
+    ends_while_polled ();
+    thread_safe (0);
+    thread_safe (1);
     messages ();
     contexts ();
     monitors ();
