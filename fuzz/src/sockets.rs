@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use zefiro::{AnySocket, Configure, Context, CurveSecret, Frame, Message, SocketType};
+use zefiro::{AnySocket, Context, CurveSecret, Frame, Message, SocketType};
 
 /// One socket sends to another through the proxy, both as the first byte says, and what the proxy does is in the others.
 /// Then a third one, without a proxy, must still be heard. Over CURVE what arrives must be what was sent, in order.
@@ -33,7 +33,7 @@ pub fn sockets(bytes: &[u8]) {
     let endpoint = server.bind("tcp://127.0.0.1:*").expect("it binds").to_string();
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
     let sender = client().build().expect("the options are good");
-    sender.connect(&format!("tcp://{}", listener.local_addr().expect("it is bound"))).expect("it connects");
+    sender.connect(format!("tcp://{}", listener.local_addr().expect("it is bound"))).expect("it connects");
     let publishes = one == SocketType::Pub;
     thread::scope(|scope| {
         scope.spawn(|| carry(&listener, endpoint.trim_start_matches("tcp://"), faults));

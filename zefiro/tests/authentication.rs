@@ -12,8 +12,8 @@ use util::{LONG, handshake, socket};
 use zefiro::auth::{Addresses, Answer, Credentials, Keys, Request, Users};
 use zefiro::certificate::Certificate;
 use zefiro::{
-    Builder, Context, CurveSecret, Dealer, ErrorKind, Event, EventKind, Monitor, Options, Pair, Pub, Pull,
-    Push, Rep, Router, SharedKey, Stream, Sub, kind,
+    Builder, Context, CurveSecret, Dealer, ErrorKind, Event, EventKind, Monitor, Options, Pair, Pub, Pull, Push, Rep,
+    Router, SharedKey, Stream, Sub, kind,
 };
 
 fn pull(context: &Context) -> Builder<kind::Pull> {

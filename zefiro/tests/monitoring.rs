@@ -12,7 +12,7 @@ use std::thread;
 
 use util::LONG;
 use util::hostile::{frame, greeting, property};
-use zefiro::{Configure, Context, EventKind, Pull};
+use zefiro::{Context, EventKind, Pull};
 
 /// Fails if something takes for ever.
 fn ends(act: impl FnOnce() + Send + 'static) {
