@@ -444,7 +444,7 @@ fn who_subscribes_to_all_beginnings_of_a_topic_keeps_it_from_nobody() {
     let address = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string().trim_start_matches("tcp://").to_string();
     let good: Sub = socket(&context);
     good.subscribe("a").unwrap();
-    good.connect(&format!("tcp://{address}")).unwrap();
+    good.connect(format!("tcp://{address}")).unwrap();
     publisher.wait_subscribed("a", 1, LONG).unwrap();
     let mut stream = dial(&address);
     stream.write_all(&handshake("SUB")).unwrap();

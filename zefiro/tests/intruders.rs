@@ -553,7 +553,7 @@ fn a_domain_that_is_enforced_is_asked_about_or_nobody_comes_in() {
         };
         let (pull, push) = (pull.build().unwrap(), push.build().unwrap());
         let mut monitor = pull.monitor();
-        push.connect(&pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
+        push.connect(pull.bind("tcp://127.0.0.1:*").unwrap().to_string()).unwrap();
         push.send("hello").unwrap();
         let outcome = std::iter::from_fn(|| monitor.recv_timeout(LONG)).map(|event| event.kind).find(|kind| {
             let refused = matches!(kind, EventKind::AuthenticationFailed(_) | EventKind::HandshakeFailed(_));

@@ -84,7 +84,7 @@ fn clients_tell_of_servers_of_a_wrong_type() {
         let pull = Pull::builder().context(&context).reconnect_interval(None);
         let pull = if told { pull.plain_username("admin") } else { pull }.build().unwrap();
         let mut monitor = pull.monitor();
-        pull.connect(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+        pull.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
         let ready = [&b"\x05READY"[..], &property("Socket-Type", b"PULL")].concat();
         let welcome = if told { frame(4, b"\x07WELCOME") } else { Vec::new() };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use zmtp::{CurveKey, CurveSecret, Frame};
+use zmtp::{CurveKey, CurveSecret, Frame, Password};
 
 use super::AddressFilter;
 use crate::gssapi::GssapiName;
@@ -88,3 +88,17 @@ impl<const N: usize> OptionValue<Option<Frame>> for &[u8; N] {
         Some(self.into())
     }
 }
+
+macro_rules! passwords {
+    ($($type:ty),+) => {
+        $(
+            impl OptionValue<Password> for $type {
+                fn into_value(self) -> Password {
+                    self.into()
+                }
+            }
+        )+
+    };
+}
+
+passwords!(Password, &str, String, &[u8], Vec<u8>);
