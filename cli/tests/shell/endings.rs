@@ -1,0 +1,78 @@
+//! How it ends, and what it says then.
+
+use crate::zefiro;
+
+#[test]
+fn exit_codes_tell_what_happened() {
+    let code = |arguments: &[&str]| zefiro(arguments).output().unwrap().status.code();
+    assert_eq!(code(&["--help"]), Some(0));
+    assert_eq!(code(&["no-such-verb"]), Some(2));
+    for misuse in [
+        &["push", "no endpoint"][..],
+        &["pull", "--bind", "tcp://127.0.0.1:*", "never sent"],
+        &["rep", "--bind", "tcp://127.0.0.1:*"],
+        &["push", "--bind", "tcp://127.0.0.1:*", "--echo", "x"],
+        &["pull", "--bind", "tcp://127.0.0.1:*", "-w", "soon"],
+        &["monitor", "--bind", "tcp://127.0.0.1:*", "--type", "nonsense"],
+        &["proxy", "pull:inproc://a", "nonsense:inproc://b"],
+        &["perf", "thr", "--sizes", "7"],
+        &["perf", "lat", "--idle", "NaN"],
+    ] {
+        assert_eq!(code(misuse), Some(2), "{misuse:?}");
+    }
+    assert_eq!(code(&["demo", "--only", "no such scenario"]), Some(1));
+    assert_eq!(code(&["perf", "fan", "--transport", "inproc"]), Some(1));
+    assert_eq!(code(&["perf", "lat", "--plot", "/no/such/folder/x.svg", "--vs", "raw"]), Some(1));
+    assert_eq!(code(&["pull", "--bind", "nonsense"]), Some(1));
+    assert_eq!(code(&["pull", "--bind", "tcp://127.0.0.1:*", "-w", "10ms"]), Some(3));
+    let output = zefiro(&["pull", "--bind", "pgm://127.0.0.1:1"]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(complaint.contains("bind pgm://127.0.0.1:1") && complaint.contains("not one of tcp"), "{complaint}");
+    let output = zefiro(&["pull", "--bind", "ipc:///no/such/folder/x"]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(complaint.matches("No such file").count(), 1, "{complaint}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_reason_to_complain() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/pipe", directory.path().display());
+    let mut pull = zefiro(&["pull", "--bind", &endpoint, "-w", "20s"]).spawn().unwrap();
+    drop(pull.stdout.take());
+    assert!(zefiro(&["push", "--connect", &endpoint, "-n", "100", "x"]).status().unwrap().success());
+    let output = pull.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_closed_pipe_of_complaints_is_none_either() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = zefiro(&["pull", "--bind", "tcp://127.0.0.1:*", "-w", "10ms"]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(3));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = zefiro(&["perf", "lat", "--quick"]).stdout(writer).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_sent_is_told_at_once_whatever_is_waited_for() {
+    let output = zefiro(&["dealer", "--bind", "tcp://127.0.0.1:*", "-n", "1", "--hex", "zz"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not hexadecimal"));
+    let directory = tempfile::tempdir().unwrap();
+    let nobody = format!("ipc://{}/nobody", directory.path().display());
+    let output = zefiro(&["push", "--connect", &nobody, "-w", "10ms", "x"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 message was not sent"));
+}
+
+#[test]
+fn what_was_not_sent_is_told_with_the_reason() {
+    let output = zefiro(&["push", "--connect", "tcp://127.0.0.1:1", "-w", "300ms", "x"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(told.contains("1 message was not sent") && told.contains("refused"), "{told}");
+}

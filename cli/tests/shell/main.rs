@@ -1,0 +1,20 @@
+//! The tool as a shell sees it.
+
+mod endings;
+mod keys;
+mod monitor;
+mod perf;
+mod proxy;
+mod talk;
+
+use std::process::{Command, Output, Stdio};
+
+fn zefiro(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zefiro"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

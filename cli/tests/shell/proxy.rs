@@ -1,0 +1,32 @@
+//! `zefiro proxy`.
+
+use crate::{text, zefiro};
+
+#[test]
+fn proxy_heeds_options_and_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("shared.key").display().to_string();
+    assert!(zefiro(&["keygen", "--shared", &key]).status().unwrap().success());
+    let outside = format!("ipc://{}/outside", directory.path().display());
+    let inside = format!("ipc://{}/inside", directory.path().display());
+    let sides = [format!("pull:{outside}"), format!("push:{inside}")];
+    let with = |more: &[&str]| {
+        let mut arguments = vec!["proxy", &sides[0], &sides[1]];
+        arguments.extend(more);
+        zefiro(&arguments)
+    };
+    for refused in [["--every", "0"], ["--option", "nonsense=1"], ["--backend-key-file", "/nonexistent"]] {
+        assert!(!with(&refused).status().unwrap().success(), "{refused:?}");
+    }
+    let mut proxy = with(&["--frontend-key-file", &key, "--backend-option", "sndhwm=10"]).spawn().unwrap();
+    let pull = zefiro(&["pull", "--connect", &inside, "-n", "1", "-w", "20s"]).spawn().unwrap();
+    let plain = zefiro(&["push", "--connect", &outside, "-w", "20s", "plain"]).output().unwrap();
+    let told = String::from_utf8_lossy(&plain.stderr);
+    assert!(!plain.status.success() && told.contains("1 message was lost") && told.contains("handshake"), "{told}");
+    assert!(
+        zefiro(&["push", "--connect", &outside, "--key-file", &key, "-w", "20s", "hello"]).status().unwrap().success()
+    );
+    assert_eq!(text(&pull.wait_with_output().unwrap()), "hello\n");
+    proxy.kill().unwrap();
+    proxy.wait().unwrap();
+}
