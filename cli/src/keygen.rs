@@ -15,6 +15,11 @@ use zefiro::{CurveSecret, SharedKey};
 /// it to the other end, and have it read there and here (SharedKey::from_file, or ZEFIRO_KEY_FILE). Files that are there
 /// are not overwritten.
 #[derive(clap::Args)]
+#[command(after_help = crate::args::examples!(
+    "zefiro keygen server.key",
+    "zefiro keygen --property name=Alice alice.key",
+    "zefiro keygen --shared app.key",
+))]
 pub struct Args {
     /// What the files are called
     #[arg(default_value = "zefiro_key")]

@@ -18,6 +18,7 @@ macro_rules! say {
 
 mod args;
 mod demo;
+mod ends;
 mod keygen;
 mod monitor;
 mod perf;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         Command::Keygen(args) => keygen::run(&args),
         Command::Perf(args) => perf::run(args),
         Command::PerfChild(args) => perf::run_child(args),
-        Command::Talk(talk) => transfer::run(&talk),
+        Command::Talk(talk) => transfer::run(talk),
     };
     let _ = io::stdout().flush();
     match result {

@@ -6,12 +6,17 @@ use std::time::{Duration, Instant};
 
 use zefiro::SocketType;
 
-use crate::args::{EXIT_TIMEOUT, Ends};
+use crate::args::EXIT_TIMEOUT;
+use crate::ends::Ends;
 
 /// Print the connection events of a socket as they happen
 ///
 /// The socket is made for it: it shows whether, and how, a peer can be reached, or who comes.
 #[derive(clap::Args)]
+#[command(after_help = crate::args::examples!(
+    "zefiro monitor --connect tcp://localhost:5555 --timeout 5s",
+    "zefiro monitor --bind 'tcp://*:5555' --type pull --json",
+))]
 pub struct Args {
     #[command(flatten)]
     ends: Ends,
@@ -19,10 +24,10 @@ pub struct Args {
     #[arg(long = "type", value_name = "TYPE", default_value = "dealer", value_parser = crate::args::socket_type)]
     socket_type: SocketType,
     /// End after so many events
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, value_parser = crate::args::at_least_one)]
     count: Option<u64>,
-    /// End after so long: 5s
-    #[arg(short = 'w', long, value_parser = crate::args::duration)]
+    /// End after so long: 500ms, 5s; a bare number is seconds
+    #[arg(short = 'w', long, value_name = "TIME", value_parser = crate::args::duration)]
     timeout: Option<Duration>,
     /// Print JSON lines
     #[arg(short, long)]

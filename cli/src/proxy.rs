@@ -1,23 +1,25 @@
 //! `zefiro proxy`: carries messages between two sockets.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use zefiro::{AnySocket, Proxy, SocketType};
 
-use crate::args::{build, pause, socket_type};
+use crate::args::{pause, socket_type};
+use crate::ends::build;
 
 /// Carry messages between two sockets, with live counters on a terminal
 ///
-/// Sockets are given as TYPE:ENDPOINT to bind, or TYPE>ENDPOINT to connect:
-///   zefiro proxy 'xsub:tcp://*:5559' 'xpub:tcp://*:5560'
-///   zefiro proxy 'router:tcp://*:5555' 'dealer>tcp://worker:5556' --capture 'pub:tcp://*:5570'
-///   zefiro proxy 'pull:tcp://*:5555' 'push>ipc:///tmp/inside' --frontend-key-file outside.key
+/// Sockets are given as TYPE:ENDPOINT to bind, or TYPE>ENDPOINT to connect.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = crate::args::examples!(
+    "zefiro proxy 'xsub:tcp://*:5559' 'xpub:tcp://*:5560'",
+    "zefiro proxy 'router:tcp://*:5555' 'dealer>tcp://worker:5556' --capture 'pub:tcp://*:5570'",
+    "zefiro proxy 'pull:tcp://*:5555' 'push>ipc:///tmp/inside' --frontend-key-file outside.key",
+))]
 pub struct Args {
     /// The side clients use
     #[arg(value_parser = Side::parse)]
@@ -57,16 +59,16 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let open_side = |side: &Side, options: &[String], key_file: &Option<PathBuf>| {
         let options: Vec<String> = args.option.iter().chain(options).cloned().collect();
-        side.open(&options, key_file.as_ref().or(args.key_file.as_ref()))
+        side.open(&options, key_file.as_deref().or(args.key_file.as_deref()))
     };
     let frontend = open_side(&args.frontend, &args.frontend_option, &args.frontend_key_file)?;
     let backend = open_side(&args.backend, &args.backend_option, &args.backend_key_file)?;
     let mut proxy = Proxy::new(&frontend, &backend);
     if let Some(capture) = &args.capture {
-        proxy = proxy.capture(&capture.open(&[], args.key_file.as_ref())?);
+        proxy = proxy.capture(&capture.open(&[], args.key_file.as_deref())?);
     }
     if let Some(control) = &args.control {
-        proxy = proxy.control(&control.open(&[], args.key_file.as_ref())?);
+        proxy = proxy.control(&control.open(&[], args.key_file.as_deref())?);
     }
     let terminal = std::io::stderr().is_terminal();
     if terminal || args.every.is_some() {
@@ -117,7 +119,7 @@ impl Side {
         })
     }
 
-    fn open(&self, options: &[String], key_file: Option<&PathBuf>) -> anyhow::Result<AnySocket> {
+    fn open(&self, options: &[String], key_file: Option<&Path>) -> anyhow::Result<AnySocket> {
         let socket = build(self.socket_type, options, key_file, None)?;
         if self.connects {
             socket.connect(&self.endpoint)?;

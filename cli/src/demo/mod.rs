@@ -18,6 +18,10 @@ use self::table::Table;
 /// Processes talk over tcp and ipc, threads over inproc; a libzmq peer joins in where a Python has one. Exit code 1 if
 /// anything is not as it should be.
 #[derive(clap::Args)]
+#[command(after_help = crate::args::examples!(
+    "zefiro demo",
+    "zefiro demo --only ipc --percent 10",
+))]
 pub struct Args {
     /// Messages of each scenario, in percent of the usual number; at least ten
     #[arg(long, default_value_t = 100)]

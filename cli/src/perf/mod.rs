@@ -32,6 +32,11 @@ use self::work::{Measured, Work};
 
 /// Measure, beside libzmq and bare sockets
 #[derive(clap::Args, Debug)]
+#[command(after_help = crate::args::examples!(
+    "zefiro perf thr --sizes 64,1024 --vs libzmq",
+    "zefiro perf lat --transport tcp,ipc --vs libzmq,raw",
+    "zefiro perf all --vs libzmq,raw --plot comparison.svg",
+))]
 pub struct Args {
     /// What to run; `all` is the whole table
     #[arg(value_enum)]

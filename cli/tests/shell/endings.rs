@@ -1,5 +1,8 @@
 //! How it ends, and what it says then.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use crate::zefiro;
 
 #[test]
@@ -60,6 +63,11 @@ fn a_closed_pipe_of_complaints_is_none_either() {
 #[test]
 fn what_cannot_be_sent_is_told_at_once_whatever_is_waited_for() {
     let output = zefiro(&["dealer", "--bind", "tcp://127.0.0.1:*", "-n", "1", "--hex", "zz"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not hexadecimal"));
+    let mut push = zefiro(&["push", "--bind", "tcp://127.0.0.1:*", "--hex"]).stdin(Stdio::piped()).spawn().unwrap();
+    push.stdin.take().unwrap().write_all(b"zz").unwrap();
+    let output = push.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("not hexadecimal"));
     let directory = tempfile::tempdir().unwrap();

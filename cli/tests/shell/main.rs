@@ -1,6 +1,7 @@
 //! The tool as a shell sees it.
 
 mod endings;
+mod help;
 mod keys;
 mod monitor;
 mod perf;
