@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use zefiro::{AnySocket, Configure as _, SharedKey, SocketType};
+use zefiro::{AnySocket, Configure as _, OptionInfo, Options, SharedKey, SocketType, option_table};
 
 use crate::args::Misuse;
 
@@ -12,15 +12,16 @@ use crate::args::Misuse;
 #[derive(Args)]
 pub struct Ends {
     /// Endpoint to bind (repeatable)
-    #[arg(short, long, value_name = "ENDPOINT")]
+    #[arg(short, long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub bind: Vec<String>,
     /// Endpoint to connect to (repeatable)
-    #[arg(short, long, value_name = "ENDPOINT")]
+    #[arg(short, long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub connect: Vec<String>,
-    /// Socket option, as sndhwm=10 or linger=2s (repeatable)
-    #[arg(short, long, value_name = "NAME=VALUE")]
-    pub option: Vec<String>,
-    /// Encrypt, with the key that both ends have in a file: `zefiro keygen --shared`
+    /// Socket option, as sndhwm=10, linger=2s or ipv6, with the names of zmq_setsockopt(3) (repeatable)
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = SocketOption::parse)]
+    pub option: Vec<SocketOption>,
+    /// Encrypt, with the key that both ends have in a file: `zefiro keygen --shared`. Without this, the key in
+    /// ZEFIRO_SHARED_KEY or in the file that ZEFIRO_KEY_FILE names is taken, if one of them is set
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
 }
@@ -50,23 +51,97 @@ impl Ends {
     }
 }
 
-/// A socket with options as text, and with the key in a file.
+/// A socket with options, and with the key in a file or the environment.
 pub fn build(
     socket_type: SocketType,
-    options: &[String],
+    options: &[SocketOption],
     key_file: Option<&Path>,
     timeout: Option<Duration>,
 ) -> anyhow::Result<AnySocket> {
     let mut builder = AnySocket::builder_of(socket_type);
-    for option in options {
-        let (name, value) = option.split_once('=').unwrap_or((option, "1"));
-        builder.options_mut().set_text(name, value)?;
+    for SocketOption { name, value } in options {
+        builder.options_mut().set_text(name, value).map_err(|error| Misuse(error.to_string()))?;
     }
     let options = builder.options_mut();
-    if let Some(path) = key_file {
-        options.shared_key = Some(SharedKey::from_file(path)?);
-    }
+    options.shared_key = key(socket_type, key_file)?;
     options.recv_timeout = options.recv_timeout.or(timeout);
     options.send_timeout = options.send_timeout.or(timeout);
     Ok(builder.build()?)
 }
+
+/// The key that was given, or the environment's: who has set one there never talks without.
+fn key(socket_type: SocketType, key_file: Option<&Path>) -> anyhow::Result<Option<SharedKey>> {
+    let in_environment = KEY_VARIABLES.iter().any(|variable| std::env::var_os(variable).is_some());
+    match key_file {
+        _ if socket_type == SocketType::Stream && (key_file.is_some() || in_environment) => {
+            Err(Misuse("stream is plain TCP, which cannot be encrypted, and there is a key".into()).into())
+        }
+        Some(path) => Ok(Some(SharedKey::from_file(path)?)),
+        None => Ok(in_environment.then(SharedKey::from_env).transpose()?),
+    }
+}
+
+/// An endpoint that others can reach. Whether it is one at all, the socket says.
+pub fn endpoint(text: &str) -> Result<String, String> {
+    if text.starts_with("inproc:") {
+        return Err("inproc is within one process, where nobody else could be; use ipc or tcp".into());
+    }
+    Ok(text.to_string())
+}
+
+/// A socket option as it is given: `sndhwm=10`, or `ipv6` alone for one that is on or off.
+#[derive(Clone)]
+pub struct SocketOption {
+    name: String,
+    value: String,
+}
+
+impl SocketOption {
+    pub fn parse(text: &str) -> Result<SocketOption, String> {
+        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+        let Some(info) =
+            option_table().iter().find(|info| [plain(info.c_name), plain(info.field)].contains(&plain(name)))
+        else {
+            return Err(unknown(name));
+        };
+        let value = match value {
+            Some(value) => value,
+            None if info.unit == "flag" => "1",
+            None => return Err(format!("it needs a value, {name}=VALUE: {} ({})", info.unit, info.range)),
+        };
+        Options::default().set_text(name, value).map_err(|_| refused(info))?;
+        Ok(SocketOption { name: name.to_string(), value: value.to_string() })
+    }
+}
+
+fn refused(OptionInfo { unit, range, .. }: &OptionInfo) -> String {
+    let unit = if *unit == "time" { "250ms, 2s; a bare number is milliseconds, as in C" } else { unit };
+    format!("allowed is: {range} ({unit})")
+}
+
+/// There is no option of this name, but perhaps one much like it.
+fn unknown(name: &str) -> String {
+    let likeness = |option: &&str| strsim::jaro_winkler(&plain(name), &plain(option));
+    let names = option_table().iter().flat_map(|info| [info.c_name, info.field]);
+    let nearest = names.max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    match nearest.filter(|nearest| likeness(nearest) > LIKENESS_MIN) {
+        Some(nearest) => format!("there is no such option; is it {}?", short(nearest)),
+        None => "there is no such option; zmq_setsockopt(3) has the names".to_string(),
+    }
+}
+
+/// A name of an option as one types it.
+fn short(name: &str) -> String {
+    name.to_lowercase().trim_start_matches("zmq_").trim_start_matches("zefiro_").to_string()
+}
+
+/// A name without what does not matter in it.
+fn plain(name: &str) -> String {
+    short(name).replace(['_', '-'], "")
+}
+
+/// Where [`SharedKey::from_env`] looks.
+const KEY_VARIABLES: [&str; 2] = ["ZEFIRO_SHARED_KEY", "ZEFIRO_KEY_FILE"];
+
+/// From here on two names may be the same, mistyped.
+const LIKENESS_MIN: f64 = 0.8;

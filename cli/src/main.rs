@@ -52,13 +52,21 @@ fn main() -> ExitCode {
             if let Some(hint) = hint(&error) {
                 say!("        {hint}");
             }
-            let timed_out = error.downcast_ref::<zefiro::Error>().is_some_and(zefiro::Error::is_would_block);
-            ExitCode::from(match timed_out {
-                true => args::EXIT_TIMEOUT,
-                false if error.is::<args::Misuse>() => args::EXIT_MISUSE,
-                false => args::EXIT_FAILURE,
-            })
+            ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    use zefiro::ErrorKind;
+    match error.downcast_ref().map(zefiro::Error::kind) {
+        Some(ErrorKind::TimedOut | ErrorKind::WouldBlock) => args::EXIT_TIMEOUT,
+        // All endpoints are the command line's.
+        Some(ErrorKind::InvalidEndpoint | ErrorKind::UnsupportedTransport | ErrorKind::IncompatibleTransport) => {
+            args::EXIT_MISUSE
+        }
+        None if error.is::<args::Misuse>() => args::EXIT_MISUSE,
+        _ => args::EXIT_FAILURE,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use zefiro::{AnySocket, Proxy, SocketType};
 
 use crate::args::{pause, socket_type};
-use crate::ends::build;
+use crate::ends::{SocketOption, build, endpoint};
 
 /// Carry messages between two sockets, with live counters on a terminal
 ///
@@ -37,15 +37,16 @@ pub struct Args {
     #[arg(long, value_parser = pause)]
     every: Option<Duration>,
     /// Socket option of both sides, as sndhwm=10 or linger=2s (repeatable)
-    #[arg(short, long, value_name = "NAME=VALUE")]
-    option: Vec<String>,
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = SocketOption::parse)]
+    option: Vec<SocketOption>,
     /// Socket option of the clients' side (repeatable)
-    #[arg(long, value_name = "NAME=VALUE")]
-    frontend_option: Vec<String>,
+    #[arg(long, value_name = "NAME=VALUE", value_parser = SocketOption::parse)]
+    frontend_option: Vec<SocketOption>,
     /// Socket option of the services' side (repeatable)
-    #[arg(long, value_name = "NAME=VALUE")]
-    backend_option: Vec<String>,
-    /// Encrypt on all sockets, with a key that all ends have in a file: `zefiro keygen --shared`
+    #[arg(long, value_name = "NAME=VALUE", value_parser = SocketOption::parse)]
+    backend_option: Vec<SocketOption>,
+    /// Encrypt on all sockets, with a key that all ends have in a file: `zefiro keygen --shared`. Without this, the key in
+    /// ZEFIRO_SHARED_KEY or in the file that ZEFIRO_KEY_FILE names is taken, if one of them is set
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Encrypt on the clients' side, with this key
@@ -57,8 +58,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let open_side = |side: &Side, options: &[String], key_file: &Option<PathBuf>| {
-        let options: Vec<String> = args.option.iter().chain(options).cloned().collect();
+    let open_side = |side: &Side, options: &[SocketOption], key_file: &Option<PathBuf>| {
+        let options: Vec<SocketOption> = args.option.iter().chain(options).cloned().collect();
         side.open(&options, key_file.as_deref().or(args.key_file.as_deref()))
     };
     let frontend = open_side(&args.frontend, &args.frontend_option, &args.frontend_key_file)?;
@@ -111,15 +112,14 @@ struct Side {
 impl Side {
     fn parse(text: &str) -> Result<Side, String> {
         let at = text.find([':', '>']).ok_or("a socket is given as type:endpoint (bind) or type>endpoint (connect)")?;
-        let (name, endpoint) = (&text[..at], &text[at + 1..]);
         Ok(Side {
-            socket_type: socket_type(name)?,
+            socket_type: socket_type(&text[..at])?,
             connects: text[at..].starts_with('>'),
-            endpoint: endpoint.to_string(),
+            endpoint: endpoint(&text[at + 1..])?,
         })
     }
 
-    fn open(&self, options: &[String], key_file: Option<&Path>) -> anyhow::Result<AnySocket> {
+    fn open(&self, options: &[SocketOption], key_file: Option<&Path>) -> anyhow::Result<AnySocket> {
         let socket = build(self.socket_type, options, key_file, None)?;
         if self.connects {
             socket.connect(&self.endpoint)?;

@@ -17,7 +17,13 @@ fn exit_codes_tell_what_happened() {
         &["push", "--bind", "tcp://127.0.0.1:*", "--echo", "x"],
         &["pull", "--bind", "tcp://127.0.0.1:*", "-w", "soon"],
         &["monitor", "--bind", "tcp://127.0.0.1:*", "--type", "nonsense"],
-        &["proxy", "pull:inproc://a", "nonsense:inproc://b"],
+        &["proxy", "pull:ipc:///tmp/a", "nonsense:ipc:///tmp/b"],
+        &["pull", "--bind", "nonsense"],
+        &["pull", "--bind", "tcp://127.0.0.1"],
+        &["push", "--connect", "udp://127.0.0.1:5555", "x"],
+        &["monitor", "--connect", "tcp://127.0.0.1:99999"],
+        &["proxy", "pull:nonsense", "push:nonsense"],
+        &["pull", "--bind", "tcp://127.0.0.1:*", "-n", "0"],
         &["perf", "thr", "--sizes", "7"],
         &["perf", "lat", "--idle", "NaN"],
     ] {
@@ -26,7 +32,6 @@ fn exit_codes_tell_what_happened() {
     assert_eq!(code(&["demo", "--only", "no such scenario"]), Some(1));
     assert_eq!(code(&["perf", "fan", "--transport", "inproc"]), Some(1));
     assert_eq!(code(&["perf", "lat", "--plot", "/no/such/folder/x.svg", "--vs", "raw"]), Some(1));
-    assert_eq!(code(&["pull", "--bind", "nonsense"]), Some(1));
     assert_eq!(code(&["pull", "--bind", "tcp://127.0.0.1:*", "-w", "10ms"]), Some(3));
     let output = zefiro(&["pull", "--bind", "pgm://127.0.0.1:1"]).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -83,4 +88,40 @@ fn what_was_not_sent_is_told_with_the_reason() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3));
     assert!(told.contains("1 message was not sent") && told.contains("refused"), "{told}");
+}
+
+#[test]
+fn options_need_a_value_unless_they_are_flags_and_a_name_that_exists() {
+    let pull =
+        |option: &str| zefiro(&["pull", "--bind", "tcp://127.0.0.1:*", "-w", "10ms", "-o", option]).output().unwrap();
+    for good in ["ipv6", "conflate=0", "ZMQ_SNDHWM=10", "send_high_water_mark=10", "rcvtimeo=5"] {
+        assert_eq!(pull(good).status.code(), Some(3), "{good}");
+    }
+    for (bad, told) in [
+        ("sndhwm", "it needs a value"),
+        ("sndhvm=1", "is it sndhwm?"),
+        ("send_high_water=1", "is it send_high_water_mark?"),
+        ("nothing_like_it=1", "there is no such option"),
+        ("linger=soon", "allowed is: 0 and up, or never"),
+        ("ipv6=perhaps", "allowed is: 0, 1"),
+    ] {
+        let output = pull(bad);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{bad}");
+        assert!(complaint.contains(told) && complaint.contains("--option"), "{complaint}");
+    }
+}
+
+#[test]
+fn inproc_is_refused_since_nobody_could_be_there() {
+    for arguments in [
+        &["pull", "--bind", "inproc://a"][..],
+        &["push", "--connect", "inproc://a", "x"],
+        &["monitor", "--connect", "inproc://a"],
+        &["proxy", "pull:inproc://a", "push:inproc://b"],
+    ] {
+        let output = zefiro(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("within one process"), "{output:?}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Keys in files, and sockets that have them.
 
+use std::process::Command;
+
 use crate::{text, zefiro};
 
 #[test]
@@ -30,4 +32,33 @@ fn keys_are_made_as_files_that_only_we_can_read() {
     // What is there is kept.
     assert!(!zefiro(&["keygen", &name]).output().unwrap().status.success());
     assert_eq!(std::fs::read_to_string(&secret_path).unwrap(), secret_certificate);
+}
+
+#[test]
+fn the_key_in_the_environment_is_used_as_one_that_was_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("key").display().to_string();
+    assert!(zefiro(&["keygen", "--shared", &file]).status().unwrap().success());
+    let text_of_key = std::fs::read_to_string(&file).unwrap();
+    let endpoint = format!("ipc://{}/secret", directory.path().display());
+    let pull = ["pull", "--bind", &endpoint, "-n", "1", "-w", "20s"];
+    let push = ["push", "--connect", &endpoint, "-w", "20s", "hello"];
+    let with = |variable: &str, value: &str, arguments: &[&str]| -> Command {
+        let mut command = zefiro(arguments);
+        command.env(variable, value);
+        command
+    };
+    for (variable, value) in [("ZEFIRO_KEY_FILE", file.as_str()), ("ZEFIRO_SHARED_KEY", text_of_key.trim())] {
+        let pulling = with(variable, value, &pull).spawn().unwrap();
+        let plain = zefiro(&["push", "--connect", &endpoint, "-w", "1s", "in vain"]).output().unwrap();
+        assert!(!plain.status.success(), "{plain:?}");
+        let given = [&push[..], &["--key-file", &file]].concat();
+        assert!(zefiro(&given).status().unwrap().success());
+        assert_eq!(text(&pulling.wait_with_output().unwrap()), "hello\n", "{variable}");
+    }
+    // Who asks for a key never talks without one.
+    assert_eq!(with("ZEFIRO_KEY_FILE", "/no/such/file", &pull).status().unwrap().code(), Some(1));
+    assert_eq!(with("ZEFIRO_SHARED_KEY", "short", &pull).status().unwrap().code(), Some(1));
+    let stream = with("ZEFIRO_KEY_FILE", &file, &["stream", "--bind", "tcp://127.0.0.1:*", "--echo"]).output().unwrap();
+    assert_eq!(stream.status.code(), Some(2));
 }

@@ -8,7 +8,7 @@ fn monitor_heeds_options_and_keys() {
         zefiro(&[&["monitor", "--bind", "tcp://127.0.0.1:*", "-n", "1", "-w", "20s"], more].concat()).output().unwrap()
     };
     assert!(monitor(&["-o", "sndhwm=5"]).status.success());
-    assert_eq!(monitor(&["-o", "nosuch=1"]).status.code(), Some(1));
+    assert_eq!(monitor(&["-o", "nosuch=1"]).status.code(), Some(2));
     assert_eq!(monitor(&["--key-file", "/no/such/file"]).status.code(), Some(1));
 }
 
