@@ -57,7 +57,7 @@ fn finish(socket: &AnySocket, job: &Job, troubles: &mut Troubles) -> anyhow::Res
         say!("zefiro: {} not sent within {linger:?}{}", were(messages as u64), troubles.because());
         return Ok(Some(ExitCode::from(EXIT_TIMEOUT)));
     }
-    Ok(None)
+    Ok(publishes(job).then(|| tell_dropped(socket)).flatten())
 }
 
 /// So many messages were.
@@ -96,7 +96,7 @@ fn subscribe(socket: &AnySocket, job: &Job) -> anyhow::Result<()> {
 
 fn send_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
     wait_for_peers(socket, job)?;
-    let mut sent = 0;
+    let (mut sent, mut told) = (0, false);
     'repeat: loop {
         let before = sent;
         for message in messages(job)? {
@@ -106,7 +106,7 @@ fn send_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
             if let (Some(interval), true) = (job.say.interval, sent > 0) {
                 thread::sleep(interval);
             }
-            socket.send(message?).map_err(Error::from)?;
+            send(socket, job, message?, &mut told)?;
             sent += 1;
         }
         if job.count.is_none() || !job.say.is_given() || sent == before {
@@ -116,21 +116,69 @@ fn send_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A publisher without subscribers would talk to nobody.
+/// Waits for the peers asked for: a publisher for those who subscribe, as it would talk to nobody without.
 fn wait_for_peers(socket: &AnySocket, job: &Job) -> anyhow::Result<()> {
-    let patience = job.timeout.unwrap_or(Duration::from_secs(60 * 60 * 24 * 365));
-    if socket.socket_type() == SocketType::Pub {
-        let waited = match &job.topics.prefix {
-            None => socket.wait_connected(job.say.peers, patience),
-            Some(topic) => socket.wait_subscribed(topic, job.say.peers, patience),
-        };
-        waited.context("no subscriber came")?;
-        // Subscriptions follow the handshake at once; without a topic it is not known which to wait for.
-        thread::sleep(Duration::from_millis(50));
-    } else if job.say.peers > 1 {
-        socket.wait_connected(job.say.peers, patience)?;
+    let peers = job.say.peers;
+    let patience = job.timeout.unwrap_or(FOR_EVER);
+    match (&job.topics.prefix, publishes(job)) {
+        (Some(topic), true) => socket.wait_subscribed(topic, peers, patience).context("no subscriber came")?,
+        (None, true) if peers > 0 => {
+            wait_for_any_subscription(socket, peers, patience).context("no subscriber came")?
+        }
+        _ if peers > 1 => socket.wait_connected(peers, patience)?,
+        _ => {}
     }
     Ok(())
+}
+
+/// Without a topic it is not known which subscriptions to wait for: one is awaited, and the others follow soon.
+fn wait_for_any_subscription(socket: &AnySocket, peers: usize, patience: Duration) -> zefiro::Result<()> {
+    let start = Instant::now();
+    socket.wait_connected(peers, patience)?;
+    while socket.topic_count() == 0 {
+        let left = patience.saturating_sub(start.elapsed());
+        // That a subscription to all has come is told at once, of others one has to look.
+        let waited = socket.wait_subscribed("", 1, left.min(SUBSCRIBING));
+        if left.is_zero() {
+            return waited;
+        }
+    }
+    thread::sleep(SUBSCRIBING);
+    Ok(())
+}
+
+fn publishes(job: &Job) -> bool {
+    matches!(job.socket_type, SocketType::Pub | SocketType::XPub)
+}
+
+/// Sends a message. That nobody gets it is told the first time, and [at the end](tell_dropped) how many they were.
+fn send(socket: &AnySocket, job: &Job, message: Message, told: &mut bool) -> anyhow::Result<()> {
+    socket.send(message).map_err(Error::from)?;
+    if publishes(job) && !*told && dropped(socket) > 0 {
+        *told = true;
+        say!("zefiro: a message was dropped: nobody subscribes to it, or not fast enough");
+    }
+    Ok(())
+}
+
+fn dropped(socket: &AnySocket) -> u64 {
+    let dropped = socket.counters().dropped;
+    dropped.unroutable + dropped.high_water_mark + dropped.peer_gone
+}
+
+/// Says how many messages were published in vain; all of them is a failure.
+fn tell_dropped(socket: &AnySocket) -> Option<ExitCode> {
+    let counters = socket.counters();
+    for (messages, why) in [
+        (counters.dropped.unroutable, "nobody subscribed to what they begin with"),
+        (counters.dropped.high_water_mark, "a subscriber was too slow (-o xpub_no_drop waits for it)"),
+        (counters.dropped.peer_gone, "a subscriber has gone"),
+    ] {
+        if messages > 0 {
+            say!("zefiro: {} dropped: {why}", were(messages));
+        }
+    }
+    (counters.sent == 0 && counters.dropped.unroutable > 0).then_some(ExitCode::FAILURE)
 }
 
 fn receive_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
@@ -180,10 +228,7 @@ fn both_ways(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
             false => Ok(ExitCode::SUCCESS),
         });
         // With --count the count is of what comes: everything is sent once.
-        let send = |message: anyhow::Result<Message>| -> anyhow::Result<()> {
-            Ok(socket.send(message?).map_err(Error::from)?)
-        };
-        let sent = send_beside(job, send);
+        let sent = send_beside(socket, job);
         if sent.is_err() {
             // The other thread may wait for ever: what is wrong is to be told now.
             socket.close();
@@ -195,15 +240,23 @@ fn both_ways(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
 }
 
 /// What [`both_ways`] sends.
-fn send_beside(job: &Job, send: impl Fn(anyhow::Result<Message>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+fn send_beside(socket: &AnySocket, job: &Job) -> anyhow::Result<()> {
     if !job.say.is_given() && matches!(job.socket_type, SocketType::XPub | SocketType::XSub) {
         return Ok(());
     }
+    wait_for_peers(socket, job)?;
+    let mut told = false;
     for (index, message) in messages(job)?.enumerate() {
         if let (Some(interval), true) = (job.say.interval, index > 0) {
             thread::sleep(interval);
         }
-        send(message)?;
+        send(socket, job, message?, &mut told)?;
     }
     Ok(())
 }
+
+/// Subscriptions follow the handshake at once.
+const SUBSCRIBING: Duration = Duration::from_millis(50);
+
+/// Nobody waits longer.
+const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);

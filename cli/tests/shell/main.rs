@@ -6,6 +6,7 @@ mod keys;
 mod monitor;
 mod perf;
 mod proxy;
+mod publish;
 mod talk;
 
 use std::process::{Command, Output, Stdio};
