@@ -67,7 +67,8 @@ pub enum Talk {
     /// Send to peers in turn and print what comes back
     ///
     /// As req, but without waiting for a reply before the next request, and without the empty part in front that REP
-    /// peers need: give it as `'|request'`.
+    /// peers need: give it as `'|request'`. When everything is sent it waits for as many messages as it has sent, and
+    /// ends; with --count 0 at once. If there is nothing to send it goes on.
     #[command(after_help = examples!(
         "zefiro dealer --connect tcp://localhost:5555 one two three",
         "zefiro dealer --connect tcp://localhost:5555 '|for a REP peer'",
@@ -83,6 +84,8 @@ pub enum Talk {
     /// Talk both ways with one peer
     ///
     /// There is one peer at a time, also a PAIR. What it sends is printed, and each line of the input is sent to it.
+    /// Goes on until --count messages have come, or nothing for the time of --timeout; with --count 0, until everything is
+    /// sent.
     #[command(after_help = examples!(
         "zefiro pair --bind 'tcp://*:5555'",
         "zefiro pair --connect tcp://localhost:5555 --count 1 ping",
@@ -91,6 +94,7 @@ pub enum Talk {
     /// Publish, and print subscriptions
     ///
     /// As pub; each subscription that comes is printed: a byte 1 and the topic, or a byte 0 when it ends.
+    /// Ends when everything is sent, if --count and --timeout say nothing else; if there is nothing to send it goes on.
     #[command(after_help = examples!(
         "zefiro xpub --bind 'tcp://*:5556' --hex",
     ))]
@@ -98,6 +102,7 @@ pub enum Talk {
     /// Subscribe, and send anything upstream
     ///
     /// As sub; what is sent goes to all publishers, to be read by those that are XPUB.
+    /// Ends when everything is sent, if --count and --timeout say nothing else; if there is nothing to send it goes on.
     #[command(after_help = examples!(
         "zefiro xsub --connect tcp://localhost:5556 --topic weather",
     ))]
@@ -138,7 +143,7 @@ pub struct Verb<S: Args = (), H: Args = (), T: Args = (), A: Args = ()> {
     form: Form,
     #[command(flatten)]
     hear: H,
-    /// End after so many messages have come
+    /// End after so many messages have come; 0: do not wait for any
     #[arg(short = 'n', long)]
     count: Option<u64>,
     /// Give up after so long without progress: 500ms, 2s; a bare number is seconds (exit code 3)

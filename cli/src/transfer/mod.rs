@@ -2,11 +2,13 @@
 
 mod answer;
 mod args;
+mod conversation;
 mod input;
 mod output;
 mod watch;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,7 @@ use zefiro::{AnySocket, Error, ErrorKind, Message, SocketType};
 use self::answer::answer_all;
 use self::args::Job;
 pub use self::args::Talk;
+use self::conversation::both_ways;
 use self::input::messages;
 use self::output::print;
 use self::watch::{LISTENING, Troubles};
@@ -23,7 +26,7 @@ use crate::args::EXIT_TIMEOUT;
 
 /// Talks until everything is said.
 pub fn run(talk: Talk) -> anyhow::Result<ExitCode> {
-    let job = talk.job()?;
+    let job = Arc::new(talk.job()?);
     let socket = job.ends.build(job.socket_type, job.timeout)?;
     let mut troubles = Troubles::of(&socket);
     job.ends.attach(&socket)?;
@@ -65,7 +68,7 @@ fn were(messages: u64) -> String {
     if messages == 1 { "1 message was".to_string() } else { format!("{messages} messages were") }
 }
 
-fn talk_as(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
+fn talk_as(socket: &AnySocket, job: &Arc<Job>) -> anyhow::Result<ExitCode> {
     Ok(match job.socket_type {
         SocketType::Push | SocketType::Pub => send_all(socket, job)?,
         SocketType::Pull => receive_all(socket, job)?,
@@ -216,43 +219,6 @@ fn ask_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     }
-}
-
-/// Sends what there is to send, and prints what comes meanwhile.
-fn both_ways(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
-    let receiver = socket.clone();
-    let wants_answers = job.count.is_some() || job.timeout.is_some() || job.say.messages.is_empty();
-    thread::scope(|scope| {
-        let printing = scope.spawn(|| match wants_answers {
-            true => receive_all(&receiver, job),
-            false => Ok(ExitCode::SUCCESS),
-        });
-        // With --count the count is of what comes: everything is sent once.
-        let sent = send_beside(socket, job);
-        if sent.is_err() {
-            // The other thread may wait for ever: what is wrong is to be told now.
-            socket.close();
-            let _ = printing.join();
-            return sent.map(|()| ExitCode::SUCCESS);
-        }
-        printing.join().unwrap_or_else(|_| bail!("the receiving thread panicked"))
-    })
-}
-
-/// What [`both_ways`] sends.
-fn send_beside(socket: &AnySocket, job: &Job) -> anyhow::Result<()> {
-    if !job.say.is_given() && matches!(job.socket_type, SocketType::XPub | SocketType::XSub) {
-        return Ok(());
-    }
-    wait_for_peers(socket, job)?;
-    let mut told = false;
-    for (index, message) in messages(job)?.enumerate() {
-        if let (Some(interval), true) = (job.say.interval, index > 0) {
-            thread::sleep(interval);
-        }
-        send(socket, job, message?, &mut told)?;
-    }
-    Ok(())
 }
 
 /// Subscriptions follow the handshake at once.

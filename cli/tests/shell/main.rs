@@ -1,5 +1,6 @@
 //! The tool as a shell sees it.
 
+mod conversation;
 mod endings;
 mod help;
 mod keys;

@@ -1,0 +1,110 @@
+//! Both ways at once: what there is to send is sent, and what comes meanwhile is printed.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+
+use anyhow::bail;
+use zefiro::{AnySocket, ErrorKind, Message, SocketType};
+
+use super::args::Job;
+use super::input::messages;
+use super::output::print;
+use super::{FOR_EVER, send, wait_for_peers};
+use crate::args::EXIT_TIMEOUT;
+
+/// What one of the two threads has to tell.
+enum Happening {
+    Came(Message),
+    Sent,
+    /// All is sent.
+    Said,
+    Failed(anyhow::Error),
+}
+
+/// Sends what there is to send, and prints what comes meanwhile, until there is [enough](enough).
+pub fn both_ways(socket: &AnySocket, job: &Arc<Job>) -> anyhow::Result<ExitCode> {
+    let (tell, happenings) = sync_channel(HAPPENINGS_MAX);
+    let (receiver, teller) = (socket.clone(), tell.clone());
+    // The threads are left behind at the end: one may wait for a line of input that never comes.
+    thread::spawn(move || hear(&receiver, &teller));
+    let (sender, job_to_do) = (socket.clone(), job.clone());
+    thread::spawn(move || {
+        let said = say(&sender, &job_to_do, &tell);
+        let _ = tell.send(said.map_or_else(Happening::Failed, |()| Happening::Said));
+    });
+    converse(job, &happenings)
+}
+
+fn converse(job: &Job, happenings: &Receiver<Happening>) -> anyhow::Result<ExitCode> {
+    let (mut sent, mut received, mut said) = (0, 0, false);
+    let patience = job.timeout.map_or(FOR_EVER, |timeout| timeout + job.say.interval.unwrap_or_default());
+    while !enough(job, sent, received, said) {
+        match happenings.recv_timeout(patience) {
+            Ok(Happening::Came(message)) => {
+                print(&message, job)?;
+                received += 1;
+            }
+            Ok(Happening::Sent) => sent += 1,
+            Ok(Happening::Said) => said = true,
+            Ok(Happening::Failed(error)) => return Err(error),
+            Err(RecvTimeoutError::Timeout) => {
+                let satisfied = received > 0 && job.count.is_none() && replies(job, sent).is_none();
+                return Ok(if satisfied { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TIMEOUT) });
+            }
+            Err(RecvTimeoutError::Disconnected) => bail!("the socket's threads have ended"),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the conversation is over. What was given is sent to its end in any case; the input may have none.
+fn enough(job: &Job, sent: u64, received: u64, said: bool) -> bool {
+    match job.count {
+        Some(count) => received >= count && (said || (count > 0 && !job.say.is_given())),
+        None => said && replies(job, sent).is_some_and(|replies| received >= replies),
+    }
+}
+
+/// How many replies so many messages get; `None` if there is no telling, or nothing was sent.
+fn replies(job: &Job, sent: u64) -> Option<u64> {
+    match job.socket_type {
+        _ if sent == 0 => None,
+        SocketType::Dealer => Some(sent),
+        // Subscriptions and what is published are no replies.
+        SocketType::XPub | SocketType::XSub if job.timeout.is_none() => Some(0),
+        _ => None,
+    }
+}
+
+fn hear(socket: &AnySocket, tell: &SyncSender<Happening>) {
+    loop {
+        let happening = match socket.recv() {
+            Ok(message) => Happening::Came(message),
+            // The time is kept by the one who is told.
+            Err(error) if error.kind() == ErrorKind::TimedOut => continue,
+            Err(error) => Happening::Failed(error.into()),
+        };
+        let failed = matches!(happening, Happening::Failed(_));
+        if tell.send(happening).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn say(socket: &AnySocket, job: &Job, tell: &SyncSender<Happening>) -> anyhow::Result<()> {
+    wait_for_peers(socket, job)?;
+    let mut told = false;
+    for (index, message) in messages(job)?.enumerate() {
+        if let (Some(interval), true) = (job.say.interval, index > 0) {
+            thread::sleep(interval);
+        }
+        send(socket, job, message?, &mut told)?;
+        let _ = tell.send(Happening::Sent);
+    }
+    Ok(())
+}
+
+/// What has happened waits here to be dealt with; more of what comes waits in the socket.
+const HAPPENINGS_MAX: usize = 64;
