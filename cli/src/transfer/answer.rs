@@ -62,7 +62,7 @@ fn answer_to(message: Message, job: &Job) -> anyhow::Result<Message> {
     let output = thread::scope(|scope| {
         scope.spawn(|| {
             // A command that does not read its input is none the worse for it.
-            let _ = input.map(|mut input| write_joined(&mut input, &message, &job.form));
+            let _ = input.map(|mut input| write_joined(&mut input, message.frames(), job.form.separator.as_bytes()));
         });
         child.wait_with_output()
     })?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, Args, Subcommand};
-use zefiro::SocketType;
+use zefiro::{Frame, SocketType};
 
 use super::input;
 use crate::args::{Misuse, at_least_one, duration, examples};
@@ -74,13 +74,20 @@ pub enum Talk {
         "zefiro dealer --connect tcp://localhost:5555 '|for a REP peer'",
     ))]
     Dealer(Verb<Say, Hear>),
-    /// Print what comes, with the peer's routing id in front; answer with --echo, --reply or --exec
+    /// Print what comes, with the peer's routing id in front; answer, or send to the peers by their ids
     ///
-    /// Peers are DEALER, REQ or ROUTER; a REQ's messages have an empty part in front.
-    #[command(mut_arg("count", of_received), after_help = examples!(
+    /// Peers are DEALER, REQ, REP or ROUTER; messages of REQ, and for REP, have an empty part in front. The first part of
+    /// what is sent is the peer's routing id, as text or as 0x and hexadecimal digits, as it is printed; a peer has the
+    /// id that it was given with -o routing_id=NAME, or a random one. A peer that is not there yet is waited for. When
+    /// everything is sent it waits for as many messages as it has sent, and ends; with --count 0 at once. If there is
+    /// nothing to send it goes on.
+    #[command(after_help = examples!(
         "zefiro router --bind 'tcp://*:5555' --exec 'wc -c'",
+        "zefiro dealer --connect tcp://localhost:5555 -o routing_id=worker < /dev/null",
+        "zefiro router --bind 'tcp://*:5555' 'worker|do this' '0x00a1b2c3d4|and you that'",
+        "zefiro router --bind 'tcp://*:5555' --to worker --lines tasks.txt",
     ))]
-    Router(Verb<(), Hear, (), Answers>),
+    Router(Verb<SayTo, Hear, (), Answers>),
     /// Talk both ways with one peer
     ///
     /// There is one peer at a time, also a PAIR. What it sends is printed, and each line of the input is sent to it.
@@ -107,13 +114,17 @@ pub enum Talk {
         "zefiro xsub --connect tcp://localhost:5556 --topic weather",
     ))]
     Xsub(Verb<Say, Hear, Subscriptions>),
-    /// Talk with plain TCP peers: print what comes, answer with --echo, --reply or --exec
+    /// Talk with plain TCP peers: print what comes; answer, or send to the peers by their ids
     ///
-    /// What comes is printed with the peer's id in front, as router does; an empty piece tells that a peer has come or gone.
-    #[command(mut_arg("count", of_received), mut_arg("key_file", |arg| arg.hide(true)), after_help = examples!(
+    /// Connected to one peer it works as netcat: what is sent goes there, lines with their ends, and what comes is printed
+    /// as it is, until the peer ends the connection. Otherwise what comes is printed with the peer's id in front, as router
+    /// does, an empty piece when a peer has come or gone; and what is sent needs the id in front, or --to.
+    #[command(mut_arg("key_file", |arg| arg.hide(true)), after_help = examples!(
         "zefiro stream --bind 'tcp://*:7777' --echo",
+        "zefiro stream --connect tcp://example.org:80 $'GET / HTTP/1.0\\r\\nHost: example.org\\r\\n\\r\\n'",
+        "zefiro stream --bind 'tcp://*:7777'           # then type, for instance: 0x0000000001|hello",
     ))]
-    Stream(Verb<(), Hear, (), Answers>),
+    Stream(Verb<SayTo, Hear, (), Answers>),
 }
 
 fn of_sent(count: Arg) -> Arg {
@@ -168,6 +179,19 @@ pub struct Say {
     /// Wait for so many peers before sending
     #[arg(long, default_value_t = 1)]
     pub peers: usize,
+    /// The peer to send to, if it is to be named and always the same.
+    #[arg(skip)]
+    pub to: Option<Frame>,
+}
+
+/// What to send, and to whom.
+#[derive(Args)]
+pub struct SayTo {
+    #[command(flatten)]
+    say: Say,
+    /// The peer to send to, by its id as it is printed, instead of one in front of each message
+    #[arg(long, value_name = "ID", value_parser = input::peer_id)]
+    to: Option<Frame>,
 }
 
 /// How to print what comes.
@@ -291,11 +315,31 @@ impl Job {
         if self.socket_type == SocketType::Rep && !self.answers() {
             return Err(Misuse("rep needs --echo, --reply TEXT or --exec COMMAND".into()));
         }
-        let given = self.say.messages.iter().chain(&self.answers.reply);
-        for text in given {
-            input::parse(text.as_bytes(), &self.form).map_err(|error| Misuse(error.to_string()))?;
+        if self.answers() && (self.say.is_given() || self.say.to.is_some()) {
+            return Err(Misuse("with --echo, --reply or --exec nothing but answers is sent".into()));
+        }
+        if self.has_ids() && self.say.to.is_none() && !self.say.file.is_empty() {
+            return Err(Misuse("a whole file has no room for the peer's id: it needs --to ID".into()));
+        }
+        let misuse = |error: anyhow::Error| Misuse(error.to_string());
+        for text in &self.say.messages {
+            input::compose(text.as_bytes(), self).map_err(misuse)?;
+        }
+        if let Some(text) = &self.answers.reply {
+            input::parse(text.as_bytes(), &self.form).map_err(misuse)?;
         }
         Ok(())
+    }
+
+    /// Whether it is a plain connection to one peer: then there is no need of ids, nor of parts.
+    pub fn is_alone(&self) -> bool {
+        let one = self.ends.bind.is_empty() && self.ends.connect.len() == 1;
+        self.socket_type == SocketType::Stream && one && !self.answers()
+    }
+
+    /// Whether the first part of a message is a peer's id.
+    pub fn has_ids(&self) -> bool {
+        matches!(self.socket_type, SocketType::Router | SocketType::Stream) && !self.is_alone()
     }
 
     /// Whether each message is answered.
@@ -314,6 +358,12 @@ impl Say {
 impl From<()> for Say {
     fn from((): ()) -> Say {
         Say::default()
+    }
+}
+
+impl From<SayTo> for Say {
+    fn from(SayTo { say, to }: SayTo) -> Say {
+        Say { to, ..say }
     }
 }
 

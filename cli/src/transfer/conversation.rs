@@ -1,12 +1,13 @@
 //! Both ways at once: what there is to send is sent, and what comes meanwhile is printed.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use zefiro::{AnySocket, ErrorKind, Message, SocketType};
+use zefiro::{AnySocket, ErrorKind, Frame, Message, SocketType};
 
 use super::args::Job;
 use super::input::messages;
@@ -30,19 +31,32 @@ pub fn both_ways(socket: &AnySocket, job: &Arc<Job>) -> anyhow::Result<ExitCode>
     // The threads are left behind at the end: one may wait for a line of input that never comes.
     thread::spawn(move || hear(&receiver, &teller));
     let (sender, job_to_do) = (socket.clone(), job.clone());
+    let peer = Arc::new(OnceLock::new());
+    let the_peer = peer.clone();
     thread::spawn(move || {
-        let said = say(&sender, &job_to_do, &tell);
+        let said = say(&sender, &job_to_do, &the_peer, &tell);
         let _ = tell.send(said.map_or_else(Happening::Failed, |()| Happening::Said));
     });
-    converse(job, &happenings)
+    converse(job, &peer, &happenings)
 }
 
-fn converse(job: &Job, happenings: &Receiver<Happening>) -> anyhow::Result<ExitCode> {
+/// Deals with what happens. The `peer` is the id of a plain connection's, known when it is there.
+fn converse(job: &Job, peer: &OnceLock<Frame>, happenings: &Receiver<Happening>) -> anyhow::Result<ExitCode> {
     let (mut sent, mut received, mut said) = (0, 0, false);
     let patience = job.timeout.map_or(FOR_EVER, |timeout| timeout + job.say.interval.unwrap_or_default());
     while !enough(job, sent, received, said) {
         match happenings.recv_timeout(patience) {
-            Ok(Happening::Came(message)) => {
+            Ok(Happening::Came(mut message)) => {
+                if job.is_alone() {
+                    let id = message.pop_front().unwrap_or_default();
+                    match (message.first().is_empty(), peer.set(id)) {
+                        // The peer has come.
+                        (true, Ok(())) => continue,
+                        // It has gone.
+                        (true, Err(_)) => break,
+                        _ => {}
+                    }
+                }
                 print(&message, job)?;
                 received += 1;
             }
@@ -71,7 +85,7 @@ fn enough(job: &Job, sent: u64, received: u64, said: bool) -> bool {
 fn replies(job: &Job, sent: u64) -> Option<u64> {
     match job.socket_type {
         _ if sent == 0 => None,
-        SocketType::Dealer => Some(sent),
+        SocketType::Dealer | SocketType::Router => Some(sent),
         // Subscriptions and what is published are no replies.
         SocketType::XPub | SocketType::XSub if job.timeout.is_none() => Some(0),
         _ => None,
@@ -93,18 +107,44 @@ fn hear(socket: &AnySocket, tell: &SyncSender<Happening>) {
     }
 }
 
-fn say(socket: &AnySocket, job: &Job, tell: &SyncSender<Happening>) -> anyhow::Result<()> {
+fn say(socket: &AnySocket, job: &Job, peer: &OnceLock<Frame>, tell: &SyncSender<Happening>) -> anyhow::Result<()> {
     wait_for_peers(socket, job)?;
     let mut told = false;
     for (index, message) in messages(job)?.enumerate() {
         if let (Some(interval), true) = (job.say.interval, index > 0) {
             thread::sleep(interval);
         }
-        send(socket, job, message?, &mut told)?;
+        let mut message = message?;
+        if job.is_alone() {
+            message.push_front(peer.wait().clone());
+        }
+        match job.socket_type {
+            SocketType::Router | SocketType::Stream => send_to_peer(socket, job, message)?,
+            _ => send(socket, job, message, &mut told)?,
+        }
         let _ = tell.send(Happening::Sent);
     }
     Ok(())
 }
 
+/// Waits for the peer with the id in front, if need be.
+fn send_to_peer(socket: &AnySocket, job: &Job, mut message: Message) -> anyhow::Result<()> {
+    let deadline = Instant::now() + job.timeout.unwrap_or(FOR_EVER);
+    loop {
+        let (error, unsent) = match socket.send(message) {
+            Ok(()) => return Ok(()),
+            Err(error) => error.into_parts(),
+        };
+        if error.kind() != ErrorKind::Unroutable || Instant::now() >= deadline {
+            return Err(error.into());
+        }
+        message = unsent;
+        thread::sleep(LOOKING);
+    }
+}
+
 /// What has happened waits here to be dealt with; more of what comes waits in the socket.
 const HAPPENINGS_MAX: usize = 64;
+
+/// How often to look whether a peer has come.
+const LOOKING: Duration = Duration::from_millis(20);

@@ -3,22 +3,21 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
-use anyhow::{Context as _, ensure};
-use zefiro::{Frame, Message};
+use anyhow::{Context as _, Error, ensure};
+use zefiro::{Frame, Message, SocketType};
 
 use super::args::{Form, Job};
 
 /// The messages to send.
 pub fn messages(job: &Job) -> anyhow::Result<Box<dyn Iterator<Item = anyhow::Result<Message>> + '_>> {
     let say = &job.say;
-    let message = |text: &[u8]| parse(text, &job.form).map(|body| with_topic(body, job));
     if !say.messages.is_empty() {
-        return Ok(Box::new(say.messages.iter().map(move |text| message(text.as_bytes()))));
+        return Ok(Box::new(say.messages.iter().map(move |text| compose(text.as_bytes(), job))));
     }
     if !say.file.is_empty() {
         return Ok(Box::new(say.file.iter().map(|path| {
             let body = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            Ok(with_topic(Message::from(body), job))
+            Ok(with_front(Message::from(body), job))
         })));
     }
     let mut input: Box<dyn BufRead> = match &say.lines {
@@ -32,18 +31,64 @@ pub fn messages(job: &Job) -> anyhow::Result<Box<dyn Iterator<Item = anyhow::Res
         let mut line = Vec::new();
         match input.read_until(b'\n', &mut line) {
             Ok(0) => None,
+            // To a plain peer the line's end is part of it.
+            Ok(_) if job.socket_type == SocketType::Stream => Some(Ok(line)),
             Ok(_) => Some(Ok(without_line_end(line))),
             Err(error) => Some(Err(error)),
         }
     });
-    Ok(Box::new(lines.map(move |line| message(&line.context("reading the input")?))))
+    Ok(Box::new(lines.map(move |line| compose(&line.context("reading the input")?, job))))
 }
 
-fn with_topic(mut message: Message, job: &Job) -> Message {
+/// The message that a text stands for, with the topic or the peer's id in front.
+pub fn compose(text: &[u8], job: &Job) -> anyhow::Result<Message> {
+    let form = &job.form;
+    let names_peer = job.has_ids() && job.say.to.is_none();
+    let body = match job.socket_type {
+        // Plain data has no parts.
+        SocketType::Stream if names_peer => {
+            let (id, data) = split_once(text, form.separator.as_bytes()).with_context(|| no_id(form))?;
+            Message::from(vec![id_from(id, form)?, part(data, form)?])
+        }
+        SocketType::Stream => Message::from(part(text, form)?),
+        SocketType::Router if names_peer => {
+            let (id, rest) = split_once(text, form.separator.as_bytes()).with_context(|| no_id(form))?;
+            let mut message = parse(rest, form)?;
+            message.push_front(id_from(id, form)?);
+            message
+        }
+        _ => parse(text, form)?,
+    };
+    Ok(with_front(body, job))
+}
+
+fn with_front(mut message: Message, job: &Job) -> Message {
     if let Some(topic) = &job.topics.prefix {
         message.push_front(topic.as_str());
     }
+    if let Some(to) = job.say.to.as_ref().filter(|_| job.has_ids()) {
+        message.push_front(to.clone());
+    }
     message
+}
+
+fn no_id(form: &Form) -> String {
+    format!("what is sent begins with the peer's id, ID{}TEXT, or needs --to ID", form.separator)
+}
+
+fn id_from(text: &[u8], form: &Form) -> anyhow::Result<Frame> {
+    let text = String::from_utf8_lossy(text);
+    let id = if form.hex { from_hex(text.trim_start_matches("0x"))? } else { peer_id(&text).map_err(Error::msg)? };
+    ensure!(!id.is_empty(), no_id(form));
+    Ok(id)
+}
+
+/// A peer's id as it is printed: text, or 0x and hexadecimal digits.
+pub fn peer_id(text: &str) -> Result<Frame, String> {
+    match text.strip_prefix("0x") {
+        Some(digits) => from_hex(digits).map_err(|error| error.to_string()),
+        None => Ok(Frame::from(text.as_bytes())),
+    }
 }
 
 fn without_line_end(mut line: Vec<u8>) -> Vec<u8> {
@@ -60,23 +105,30 @@ fn without_line_end(mut line: Vec<u8>) -> Vec<u8> {
 pub fn parse(text: &[u8], form: &Form) -> anyhow::Result<Message> {
     split(text, form.separator.as_bytes())
         .into_iter()
-        .map(|part| if form.hex { from_hex(&String::from_utf8_lossy(part)) } else { Ok(Frame::from(part)) })
+        .map(|text| part(text, form))
         .collect::<Result<Vec<_>, _>>()
         .map(Message::from)
+}
+
+fn part(text: &[u8], form: &Form) -> anyhow::Result<Frame> {
+    if form.hex { from_hex(&String::from_utf8_lossy(text)) } else { Ok(Frame::from(text)) }
 }
 
 /// The parts between separators; all of it where there is to be none.
 fn split<'a>(text: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
     let mut parts = Vec::new();
     let mut rest = text;
-    while !separator.is_empty()
-        && let Some(at) = rest.windows(separator.len()).position(|window| window == separator)
-    {
-        parts.push(&rest[..at]);
-        rest = &rest[at + separator.len()..];
+    while let Some((part, after)) = split_once(rest, separator) {
+        parts.push(part);
+        rest = after;
     }
     parts.push(rest);
     parts
+}
+
+fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = text.windows(separator.len().max(1)).position(|window| window == separator)?;
+    Some((&text[..at], &text[at + separator.len()..]))
 }
 
 fn from_hex(text: &str) -> anyhow::Result<Frame> {

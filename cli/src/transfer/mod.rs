@@ -28,6 +28,10 @@ use crate::args::EXIT_TIMEOUT;
 pub fn run(talk: Talk) -> anyhow::Result<ExitCode> {
     let job = Arc::new(talk.job()?);
     let socket = job.ends.build(job.socket_type, job.timeout)?;
+    if job.socket_type == SocketType::Router && !job.answers() {
+        // A peer that is not there is waited for, unless there was no intention to send to it.
+        socket.set_options(|options| options.router_mandatory = true)?;
+    }
     let mut troubles = Troubles::of(&socket);
     job.ends.attach(&socket)?;
     let code = talk_as(&socket, &job).inspect_err(|error| {
@@ -77,12 +81,14 @@ fn talk_as(socket: &AnySocket, job: &Arc<Job>) -> anyhow::Result<ExitCode> {
             receive_all(socket, job)?
         }
         SocketType::Req => ask_all(socket, job)?,
-        SocketType::Rep | SocketType::Router | SocketType::Stream => answer_all(socket, job)?,
+        _ if job.answers() => answer_all(socket, job)?,
         SocketType::XSub => {
             subscribe(socket, job)?;
             both_ways(socket, job)?
         }
-        SocketType::Pair | SocketType::Dealer | SocketType::XPub => both_ways(socket, job)?,
+        SocketType::Pair | SocketType::Dealer | SocketType::XPub | SocketType::Router | SocketType::Stream => {
+            both_ways(socket, job)?
+        }
         other => bail!("there is no command to talk as {other}"),
     })
 }

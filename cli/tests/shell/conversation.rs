@@ -1,6 +1,7 @@
 //! Types that talk both ways.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use crate::{text, zefiro};
@@ -58,4 +59,43 @@ fn what_is_left_of_the_input_holds_nobody_up() {
     drop(input);
     router.kill().unwrap();
     router.wait().unwrap();
+}
+
+#[test]
+fn a_router_speaks_first_to_whom_it_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/router", directory.path().display());
+    let router = ["router", "--bind", &endpoint, "-w", "20s"];
+    let named = zefiro(&[&router[..], &["worker|do this"]].concat()).spawn().unwrap();
+    let dealer = |id: &str| {
+        let option = format!("routing_id={id}");
+        zefiro(&["dealer", "--connect", &endpoint, "-o", &option, "-n", "1", "-w", "20s", "done"]).output().unwrap()
+    };
+    assert_eq!(text(&dealer("worker")), "do this\n");
+    assert_eq!(text(&named.wait_with_output().unwrap()), "worker|done\n");
+    let to = zefiro(&[&router[..], &["--to", "0x776f726b6572", "a|b"]].concat()).spawn().unwrap();
+    assert_eq!(text(&dealer("worker")), "a|b\n");
+    assert_eq!(text(&to.wait_with_output().unwrap()), "worker|done\n");
+    let nobody = zefiro(&["router", "--bind", &endpoint, "-w", "100ms", "--to", "nobody", "x"]).output().unwrap();
+    assert_eq!(nobody.status.code(), Some(3), "{nobody:?}");
+    for misuse in [&["no id"][..], &["--file", "/etc/hostname"], &["--echo", "a|b"]] {
+        assert_eq!(zefiro(&[&router[..], misuse].concat()).status().unwrap().code(), Some(2), "{misuse:?}");
+    }
+}
+
+#[test]
+fn a_stream_connected_to_one_peer_needs_no_id() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    let mut stream = zefiro(&["stream", "--connect", &endpoint, "-w", "20s"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut peer = listener.accept().unwrap().0;
+    stream.stdin.take().unwrap().write_all(b"one|two\r\nthree").unwrap();
+    let mut read = [0; 14];
+    peer.read_exact(&mut read).unwrap();
+    assert_eq!(&read, b"one|two\r\nthree");
+    peer.write_all(b"an answer\r\nand no more").unwrap();
+    drop(peer);
+    let output = stream.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output), "an answer\r\nand no more");
 }
