@@ -1,6 +1,8 @@
 //! Where a socket binds and connects, with which options and which key.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -39,7 +41,7 @@ impl Ends {
     /// Binds and connects. What was bound is printed, as the system made it, when it was not fully given.
     pub fn attach(&self, socket: &AnySocket) -> anyhow::Result<()> {
         for endpoint in &self.bind {
-            let bound = socket.bind(endpoint)?.to_string();
+            let bound = bind(socket, endpoint)?;
             if bound != *endpoint {
                 say!("bound to {bound}");
             }
@@ -50,6 +52,30 @@ impl Ends {
         Ok(())
     }
 }
+
+/// Binds, and answers the endpoint as the system made it.
+pub fn bind(socket: &AnySocket, endpoint: &str) -> zefiro::Result<String> {
+    let bound = socket.bind(endpoint)?.to_string();
+    if let Some(path) = bound.strip_prefix("ipc://")
+        && let Ok(metadata) = std::fs::metadata(path)
+    {
+        FILES.lock().unwrap_or_else(PoisonError::into_inner).push((path.into(), metadata.ino()));
+    }
+    Ok(bound)
+}
+
+/// Removes the files of bound endpoints, as long as they are still ours: a socket leaves them behind, as libzmq's do, and
+/// whoever binds there next replaces them.
+pub fn remove_files() {
+    for (path, inode) in FILES.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        if std::fs::metadata(&path).is_ok_and(|metadata| metadata.ino() == inode) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The files of bound endpoints, and which they were.
+static FILES: Mutex<Vec<(PathBuf, u64)>> = Mutex::new(Vec::new());
 
 /// A socket with options, and with the key in a file or the environment.
 pub fn build(

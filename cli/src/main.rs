@@ -23,27 +23,20 @@ mod keygen;
 mod monitor;
 mod perf;
 mod proxy;
+mod signals;
 mod transfer;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use self::args::{Cli, Command};
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Demo(args) => demo::run(&args),
-        Command::DemoPeer(args) => demo::peer::run(&args),
-        Command::Proxy(args) => proxy::run(&args),
-        Command::Monitor(args) => monitor::run(&args),
-        Command::Keygen(args) => keygen::run(&args),
-        Command::Perf(args) => perf::run(args),
-        Command::PerfChild(args) => perf::run_child(args),
-        Command::Talk(talk) => transfer::run(talk),
-    };
-    let _ = io::stdout().flush();
+    let result = run(Cli::parse().command);
+    let result = result.and_then(|code| Ok(io::stdout().flush().map(|()| code)?));
     match result {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -55,6 +48,28 @@ fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    // Those have processes and folders to put away; the others may wait for a line of input that never comes.
+    let patience = match command {
+        Command::Demo(_) | Command::Perf(_) => Duration::from_secs(5),
+        _ => Duration::ZERO,
+    };
+    let watch = signals::Watch::begin(patience)?;
+    let result = match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoPeer(args) => demo::peer::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
+        Command::Perf(args) => perf::run(args),
+        Command::PerfChild(args) => perf::run_child(args),
+        Command::Talk(talk) => transfer::run(talk),
+    };
+    watch.end();
+    ends::remove_files();
+    result
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use zefiro::{AnySocket, Proxy, SocketType};
 
 use crate::args::{pause, socket_type};
-use crate::ends::{SocketOption, build, endpoint};
+use crate::ends::{SocketOption, bind, build, endpoint};
 
 /// Carry messages between two sockets, with live counters on a terminal
 ///
@@ -124,7 +124,7 @@ impl Side {
         if self.connects {
             socket.connect(&self.endpoint)?;
         } else {
-            let bound = socket.bind(&self.endpoint)?.to_string();
+            let bound = bind(&socket, &self.endpoint)?;
             if bound != self.endpoint {
                 say!("{} bound to {bound}", self.socket_type.name().to_lowercase());
             }

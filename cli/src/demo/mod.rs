@@ -43,6 +43,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if args.only.as_ref().is_some_and(|only| !name.to_lowercase().contains(&only.to_lowercase())) {
             continue;
         }
+        ensure!(!crate::signals::caught(), "told to end");
         ran += 1;
         table.begin(&scenario);
         match scenario.run(args.percent, &mut |done| table.progress(&scenario, done)) {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
@@ -421,10 +421,16 @@ impl Side {
     }
 
     fn line(&mut self) -> anyhow::Result<String> {
-        match self.lines.recv_timeout(ROUND_TIME_MAX) {
-            Ok(line) => Ok(line?),
-            Err(mpsc::RecvTimeoutError::Timeout) => bail!("a round did not end in {ROUND_TIME_MAX:?}"),
-            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("a side failed; see above"),
+        let begun = Instant::now();
+        loop {
+            match self.lines.recv_timeout(LOOKING) {
+                Ok(line) => return Ok(line?),
+                Err(mpsc::RecvTimeoutError::Disconnected) => bail!("a side failed; see above"),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    ensure!(!crate::signals::caught(), "told to end");
+                    ensure!(begun.elapsed() < ROUND_TIME_MAX, "a round did not end in {ROUND_TIME_MAX:?}");
+                }
+            }
         }
     }
 }
@@ -503,3 +509,6 @@ fn bytes_text(bytes: usize) -> String {
 
 /// A round that takes longer has hung.
 const ROUND_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// How often to look whether a signal has come.
+const LOOKING: Duration = Duration::from_millis(100);

@@ -8,6 +8,7 @@ mod monitor;
 mod perf;
 mod proxy;
 mod publish;
+mod signals;
 mod talk;
 
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,67 @@
+//! SIGINT and SIGTERM.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::zefiro;
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn signals_end_all_verbs_in_good_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/bound", directory.path().display());
+    let other = format!("ipc://{}/other", directory.path().display());
+    let sides = [format!("pull:{endpoint}"), format!("push:{other}")];
+    for (number, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        for arguments in [
+            &["pull", "--bind", &endpoint][..],
+            &["rep", "--bind", &endpoint, "--echo"],
+            &["dealer", "--bind", &endpoint],
+            &["push", "--bind", &endpoint, "to nobody"],
+            &["pub", "--bind", &endpoint],
+            &["monitor", "--bind", &endpoint],
+            &["proxy", &sides[0], &sides[1]],
+        ] {
+            // The input stays open.
+            let mut child = zefiro(arguments).stdin(Stdio::piped()).spawn().unwrap();
+            let input = child.stdin.take();
+            wait_connectable(directory.path());
+            signal(&child, number);
+            let output = child.wait_with_output().unwrap();
+            drop(input);
+            assert_eq!(output.status.code(), Some(code), "{arguments:?} {output:?}");
+            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "{arguments:?}");
+            assert!(!String::from_utf8_lossy(&output.stderr).contains("shut down"), "{output:?}");
+        }
+    }
+}
+
+/// Until somebody listens there.
+fn wait_connectable(directory: &Path) {
+    while std::os::unix::net::UnixStream::connect(directory.join("bound")).is_err() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_demo_and_perf_are_ended_with_all_their_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["perf", "thr", "--transport", "ipc", "--millis", "60000"][..], &["demo"]] {
+        let mut child = zefiro(arguments).env("TMPDIR", folder.path()).spawn().unwrap();
+        // The demo has begun with its first line; perf, when its folder is there.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        match arguments[0] {
+            "demo" => assert!(lines.next().is_some()),
+            _ => while std::fs::read_dir(&folder).unwrap().count() == 0 {},
+        }
+        signal(&child, Signal::TERM);
+        assert_eq!(child.wait().unwrap().code(), Some(143), "{arguments:?}");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{arguments:?}");
+    }
+}
