@@ -55,11 +55,13 @@ impl Ends {
 
 /// Binds, and answers the endpoint as the system made it.
 pub fn bind(socket: &AnySocket, endpoint: &str) -> zefiro::Result<String> {
+    // A signal may come at any time: it waits until the file is known.
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
     let bound = socket.bind(endpoint)?.to_string();
     if let Some(path) = bound.strip_prefix("ipc://")
         && let Ok(metadata) = std::fs::metadata(path)
     {
-        FILES.lock().unwrap_or_else(PoisonError::into_inner).push((path.into(), metadata.ino()));
+        files.push((path.into(), metadata.ino()));
     }
     Ok(bound)
 }
