@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use zefiro::{AnySocket, Proxy, SocketType};
 
-use crate::args::{pause, socket_type};
+use crate::args::{Misuse, pause, socket_type};
 use crate::ends::{SocketOption, bind, build, endpoint};
 
 /// Carry messages between two sockets, with live counters on a terminal
 ///
-/// Sockets are given as TYPE:ENDPOINT to bind, or TYPE>ENDPOINT to connect.
+/// Sockets are given as TYPE:ENDPOINT to bind, or TYPE>ENDPOINT to connect. The pairs that make sense: router and dealer,
+/// xsub and xpub, pair and pair, in either order; pull and push, sub and pub, the receiving one as the frontend.
 #[derive(clap::Args)]
 #[command(after_help = crate::args::examples!(
     "zefiro proxy 'xsub:tcp://*:5559' 'xpub:tcp://*:5560'",
@@ -58,6 +59,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    args.check()?;
     let open_side = |side: &Side, options: &[SocketOption], key_file: &Option<PathBuf>| {
         let options: Vec<SocketOption> = args.option.iter().chain(options).cloned().collect();
         side.open(&options, key_file.as_deref().or(args.key_file.as_deref()))
@@ -100,6 +102,49 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     proxy.run()?;
     Ok(ExitCode::SUCCESS)
 }
+
+impl Args {
+    /// Refuses sockets between which nothing could be carried, or whose replies would find no way back.
+    fn check(&self) -> Result<(), Misuse> {
+        let pair = (self.frontend.socket_type, self.backend.socket_type);
+        if !PAIRS.contains(&pair) {
+            let names: Vec<String> =
+                PAIRS.iter().map(|(one, other)| format!("{}/{}", name(*one), name(*other))).collect();
+            let (one, other) = (name(pair.0), name(pair.1));
+            return Err(Misuse(format!("{one} and {other} are no pair for a proxy; these are: {}", names.join(", "))));
+        }
+        for (side, what, types) in [(&self.capture, "--capture", CAPTURES), (&self.control, "--control", CONTROLS)] {
+            if let Some(side) = side.as_ref().filter(|side| !types.contains(&side.socket_type)) {
+                let names: Vec<String> = types.iter().map(|one| name(*one)).collect();
+                return Err(Misuse(format!(
+                    "{} is nothing for {what}; it is {}",
+                    name(side.socket_type),
+                    names.join(", ")
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name(socket_type: SocketType) -> String {
+    socket_type.name().to_lowercase()
+}
+
+/// The frontends and backends between which a proxy makes sense.
+const PAIRS: &[(SocketType, SocketType)] = &[
+    (SocketType::Router, SocketType::Dealer),
+    (SocketType::Dealer, SocketType::Router),
+    (SocketType::XSub, SocketType::XPub),
+    (SocketType::XPub, SocketType::XSub),
+    (SocketType::Pull, SocketType::Push),
+    (SocketType::Sub, SocketType::Pub),
+    (SocketType::Pair, SocketType::Pair),
+];
+
+/// What can be sent copies without answering, and what can give orders: zmq_proxy_steerable(3).
+const CAPTURES: &[SocketType] = &[SocketType::Pub, SocketType::Push, SocketType::Dealer, SocketType::Pair];
+const CONTROLS: &[SocketType] = &[SocketType::Rep, SocketType::Pull, SocketType::Sub, SocketType::Pair];
 
 /// A socket as it is given.
 #[derive(Clone)]

@@ -30,3 +30,28 @@ fn proxy_heeds_options_and_keys() {
     proxy.kill().unwrap();
     proxy.wait().unwrap();
 }
+
+#[test]
+fn pairs_that_make_no_sense_are_refused_with_those_that_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let [one, other, third] =
+        ["one", "other", "third"].map(|name| format!("ipc://{}/{name}", directory.path().display()));
+    let proxy = |front: &str, back: &str, more: &[&str]| {
+        let sides = [format!("{front}:{one}"), format!("{back}:{other}")];
+        zefiro(&[&["proxy", &sides[0], &sides[1]], more].concat()).output().unwrap()
+    };
+    for (front, back) in [("push", "pull"), ("req", "rep"), ("router", "router"), ("sub", "xpub"), ("pull", "pub")] {
+        let output = proxy(front, back, &[]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains("no pair for a proxy") && told.contains("router/dealer, ") && told.contains("pull/push"),
+            "{told}"
+        );
+    }
+    for more in [["--capture", &format!("req:{third}")], ["--control", &format!("push:{third}")]] {
+        assert_eq!(proxy("pull", "push", &more).status.code(), Some(2), "{more:?}");
+    }
+    // One that makes sense is opened: it fails at the folder.
+    assert_eq!(proxy("pull", "push", &["--capture", "pub:ipc:///no/such/folder/x"]).status.code(), Some(1));
+}
