@@ -1,14 +1,14 @@
 //! `zefiro`: talk, proxy, watch and measure ZeroMQ sockets from the shell.
 
-/// A line on the standard output. If nobody reads that any more, there is nobody to tell.
+/// A line on the standard output; answers whether it could be written.
 macro_rules! show {
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), $($text)*);
+        writeln!(std::io::stdout(), $($text)*)
     }};
 }
 
-/// A line on the standard error, as [`show`].
+/// A line on the standard error. If nobody reads that, there is nobody to tell.
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -35,7 +35,16 @@ use clap::Parser;
 use self::args::{Cli, Command};
 
 fn main() -> ExitCode {
-    let result = run(Cli::parse().command);
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(answer) => {
+            return match answer.print() {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(args::EXIT_FAILURE),
+                _ => ExitCode::from(answer.exit_code() as u8),
+            };
+        }
+    };
+    let result = run(command);
     let result = result.and_then(|code| Ok(io::stdout().flush().map(|()| code)?));
     match result {
         Ok(code) => code,

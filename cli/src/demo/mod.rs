@@ -35,7 +35,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let python = python::find();
-    let mut table = Table::new();
+    let mut table = Table::new()?;
     let mut failures = Vec::new();
     let (mut messages, mut bytes, mut ran) = (0, 0, 0);
     for scenario in scenarios(python.as_deref()) {
@@ -50,16 +50,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Ok(outcome) => {
                 messages += outcome.messages;
                 bytes += outcome.bytes;
-                table.end(&scenario, &outcome);
+                table.end(&scenario, &outcome)?;
             }
             Err(error) => {
-                table.fail(&scenario, &error);
+                table.fail(&scenario, &error)?;
                 failures.push(format!("{name}: {error:#}"));
             }
         }
     }
     if python.is_none() {
-        table.note("no Python with pyzmq was found, so no libzmq peer took part (Debian: python3-zmq)");
+        table.note("no Python with pyzmq was found, so no libzmq peer took part (Debian: python3-zmq)")?;
     }
     ensure!(ran > 0, "no scenario's line contains {:?}", args.only.as_deref().unwrap_or_default());
     let seconds = start.elapsed().as_secs_f64();
@@ -67,12 +67,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         show!(
             "\n✓ {messages} messages, {:.0} MB, in {seconds:.1} s: each arrived whole, once, and in order.",
             bytes as f64 / 1e6
-        );
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
-    show!("\n✗ {} of {ran} scenarios failed:", failures.len());
+    show!("\n✗ {} of {ran} scenarios failed:", failures.len())?;
     for failure in failures {
-        show!("  {failure}");
+        show!("  {failure}")?;
     }
     Ok(ExitCode::from(crate::args::EXIT_FAILURE))
 }

@@ -1,6 +1,6 @@
 //! The table: a line each scenario, the running one updated in place on a terminal.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::scenario::{Outcome, Scenario};
@@ -12,7 +12,7 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new() -> Table {
+    pub fn new() -> io::Result<Table> {
         show!(
             "{:<20} {:<9} {:<8} {:>10} {:>13} {:>10} {:>10} {:>10}",
             "pattern",
@@ -23,9 +23,9 @@ impl Table {
             "volume",
             "p50",
             "p99"
-        );
+        )?;
         let now = Instant::now();
-        Table { live: std::io::stdout().is_terminal(), begun: now, shown: now }
+        Ok(Table { live: std::io::stdout().is_terminal(), begun: now, shown: now })
     }
 
     pub fn begin(&mut self, scenario: &Scenario) {
@@ -46,7 +46,7 @@ impl Table {
         let _ = out.flush();
     }
 
-    pub fn end(&mut self, scenario: &Scenario, outcome: &Outcome) {
+    pub fn end(&mut self, scenario: &Scenario, outcome: &Outcome) -> io::Result<()> {
         let latency = |pick: fn(&(Duration, Duration)) -> Duration| {
             outcome
                 .latency
@@ -61,20 +61,20 @@ impl Table {
             outcome.bytes as f64 / 1e6,
             latency(|both| both.0),
             latency(|both| both.1),
-        ));
+        ))
     }
 
-    pub fn fail(&mut self, scenario: &Scenario, error: &anyhow::Error) {
-        self.finish(&format!("{}  ✗ {error:#}", head(scenario)));
+    pub fn fail(&mut self, scenario: &Scenario, error: &anyhow::Error) -> io::Result<()> {
+        self.finish(&format!("{}  ✗ {error:#}", head(scenario)))
     }
 
-    pub fn note(&mut self, text: &str) {
-        self.finish(&format!("({text})"));
+    pub fn note(&mut self, text: &str) -> io::Result<()> {
+        self.finish(&format!("({text})"))
     }
 
-    fn finish(&mut self, line: &str) {
+    fn finish(&mut self, line: &str) -> io::Result<()> {
         let start = if self.live { "\r\x1b[2K" } else { "" };
-        show!("{start}{line}");
+        show!("{start}{line}")
     }
 }
 

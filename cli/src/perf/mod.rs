@@ -12,7 +12,7 @@ mod report;
 mod work;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -202,7 +202,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
         file.with_context(|| format!("writing {}", path.display()))?;
     }
-    let mut report = Report::new(args.json);
+    let mut report = Report::new(args.json)?;
+    if !args.json {
+        let rival = args.vs.contains(&Rival::Libzmq).then(libzmq_version).flatten();
+        let rival = rival.map(|version| format!(" beside libzmq {version}")).unwrap_or_default();
+        show!("Zefiro {}{rival}\n", env!("CARGO_PKG_VERSION"))?;
+    }
     let total: usize = tasks.iter().map(|task| task.contenders.len() * rounds).sum();
     let progress = if std::io::stderr().is_terminal() && !args.json {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?;
@@ -213,7 +218,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut failures = 0;
     for task in tasks {
         match measure(&task, rounds, &mut report, &progress) {
-            Ok(row) => progress.suspend(|| report.row(row)),
+            Ok(row) => progress.suspend(|| report.row(row))?,
+            // There is nobody left to measure for, or nobody reads it.
+            Err(error) if crate::signals::caught() || crate::is_closed_pipe(&error) => return Err(error),
             // The others may do well.
             Err(error) => {
                 failures += 1;
@@ -222,7 +229,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     progress.finish_and_clear();
-    report.finish();
+    report.finish()?;
     if let Some(path) = &args.plot {
         plot::draw(path, report.rows())?;
     }
@@ -243,7 +250,7 @@ fn measure(task: &Task, rounds: usize, report: &mut Report, progress: &ProgressB
             let measured = run_round(task, contender)
                 .and_then(|measured| is_plausible(task, &measured).map(|()| measured))
                 .with_context(|| format!("{} with {}", task.label, contender.name()))?;
-            report.round(task, contender, round, &measured);
+            report.round(task, contender, round, &measured)?;
             row.add(contender, measured);
             progress.inc(1);
         }
@@ -453,8 +460,8 @@ impl Drop for Side {
 pub fn run_child(args: ChildArgs) -> anyhow::Result<ExitCode> {
     let (work, plan) = (args.work, &args.plan);
     let bound = |endpoint: &str| {
-        show!("{}", serde_json::Value::from(endpoint));
-        let _ = std::io::stdout().flush();
+        // Whoever started us reads this, or has ended and will end us.
+        let _ = show!("{}", serde_json::Value::from(endpoint));
     };
     let measured = match (&args.bind, &args.connect) {
         (Some(endpoint), _) => match args.contender {
@@ -473,7 +480,7 @@ pub fn run_child(args: ChildArgs) -> anyhow::Result<ExitCode> {
         },
         (None, None) => bail!("a child needs --bind or --connect"),
     }?;
-    show!("{}", serde_json::to_string(&measured)?);
+    show!("{}", serde_json::to_string(&measured)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

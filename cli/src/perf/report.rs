@@ -1,6 +1,7 @@
 //! Report: medians, ratios and their range, beside the figure to reach.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde_json::json;
 
@@ -61,7 +62,7 @@ enum Limit {
 }
 
 impl Report {
-    pub fn new(json: bool) -> Report {
+    pub fn new(json: bool) -> io::Result<Report> {
         if json {
             let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
             let model =
@@ -72,21 +73,28 @@ impl Report {
                 "{}",
                 json!({"cpu": model, "cpus": cpus, "kernel": kernel.trim(), "zefiro": env!("CARGO_PKG_VERSION"),
                     "libzmq": super::libzmq_version()})
-            );
+            )?;
         }
-        Report { json, rows: Vec::new(), headed: false }
+        Ok(Report { json, rows: Vec::new(), headed: false })
     }
 
-    pub fn round(&self, task: &Task, contender: Contender, round: usize, (served, driven): &(Measured, Measured)) {
+    pub fn round(
+        &self,
+        task: &Task,
+        contender: Contender,
+        round: usize,
+        (served, driven): &(Measured, Measured),
+    ) -> io::Result<()> {
         if self.json {
             show!(
                 "{}",
                 json!({"label": task.label, "contender": contender, "round": round, "bound": served, "connected": driven})
-            );
+            )?;
         }
+        Ok(())
     }
 
-    pub fn row(&mut self, row: Row) {
+    pub fn row(&mut self, row: Row) -> io::Result<()> {
         if !self.json {
             if !self.headed {
                 show!(
@@ -99,21 +107,17 @@ impl Report {
                     "zefiro ÷ this",
                     "÷ and",
                     "÷ CPU",
-                );
+                )?;
                 self.headed = true;
             }
-            row.print();
+            row.print()?;
         }
         self.rows.push(row);
+        Ok(())
     }
 
-    pub fn finish(&self) {
-        if self.headed {
-            show!(
-                "\nMedians of the rounds; ratios are medians of the rounds' ratios, with their range. Latencies are half a"
-            );
-            show!("round trip. CPU: seconds per million messages, both sides together.");
-        }
+    pub fn finish(&self) -> io::Result<()> {
+        if self.headed { show!("\n{LEGEND}") } else { Ok(()) }
     }
 
     pub fn rows(&self) -> &[Row] {
@@ -174,7 +178,7 @@ impl Row {
         !matches!(self.work, Work::Lat | Work::Idle | Work::Subs)
     }
 
-    fn print(&self) {
+    fn print(&self) -> io::Result<()> {
         let mut first: Option<(Contender, &[Figures])> = None;
         for (contender, rounds) in self.rounds.values() {
             let of = |column| median_of(rounds.iter().filter_map(|round| round.get(column)));
@@ -187,9 +191,10 @@ impl Row {
             };
             let who = contender.name();
             let line = format!("{label:<27} {who:<8} {main:>10} {second:>15} {cpu:>8}   {compared}");
-            show!("{}", line.trim_end());
+            show!("{}", line.trim_end())?;
             first.get_or_insert((*contender, rounds));
         }
+        Ok(())
     }
 
     /// The medians of the rounds' ratios, with the range of the first, and whether they reach what was set.
@@ -301,3 +306,12 @@ fn median_of(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (below, above) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
     Some((below + above) / 2.0)
 }
+
+/// What the columns are.
+const LEGEND: &str = "\
+median         of the rounds: messages, or connections, per second; half a round trip; bytes
+and            the second figure where the work has one: p99 or p50 of the latency, the peer's bytes, a match's time
+CPU s/M        CPU seconds per million messages, both sides together
+zefiro ÷ this  the median of the rounds' ratios of zefiro's figure to the line's, with their range
+÷ and, ÷ CPU   the same of those columns
+to reach       what a ratio, or a figure, is meant to be, and whether it is";

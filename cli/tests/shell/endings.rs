@@ -125,3 +125,25 @@ fn inproc_is_refused_since_nobody_could_be_there() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("within one process"), "{output:?}");
     }
 }
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/full", directory.path().display());
+    let mut push = zefiro(&["push", "--bind", &endpoint, "-n", "10", "x"]).spawn().unwrap();
+    for arguments in [
+        &["--help"][..],
+        &["demo", "--only", "inproc", "--percent", "1"],
+        &["perf", "lat", "--quick"],
+        &["perf", "lat", "--quick", "--json"],
+        &["keygen", "--print"],
+        &["pull", "--connect", &endpoint, "-w", "20s"],
+        &["monitor", "--bind", "tcp://127.0.0.1:*", "-w", "20s"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = zefiro(arguments).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?} {output:?}");
+    }
+    push.kill().unwrap();
+    push.wait().unwrap();
+}

@@ -9,6 +9,8 @@ fn perf_measures_and_draws() {
     let arguments = ["perf", "lat", "--quick", "--vs", "raw", "--plot", picture.to_str().unwrap()];
     let output = zefiro(&arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text(&output).contains("lat tcp 64 B"), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.starts_with(&format!("Zefiro {}\n", env!("CARGO_PKG_VERSION"))), "{said}");
+    assert!(said.contains("lat tcp 64 B") && said.contains("CPU seconds per million messages"), "{said}");
     assert!(std::fs::read_to_string(picture).unwrap().starts_with("<svg"));
 }
