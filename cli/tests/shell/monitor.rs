@@ -24,5 +24,36 @@ fn monitor_shows_a_connection_fail_and_succeed() {
         .unwrap();
     rep.kill().unwrap();
     rep.wait().unwrap();
-    assert!(text(&output).contains("handshake succeeded"), "{}", text(&output));
+    assert!(text(&output).contains("handshake_succeeded"), "{}", text(&output));
+}
+
+#[test]
+fn events_are_told_to_programs_field_by_field() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let endpoint = format!("tcp://127.0.0.1:{port}");
+    let watch = |count: &str| {
+        let output = zefiro(&["monitor", "--connect", &endpoint, "-n", count, "-w", "20s", "--json"]).spawn().unwrap();
+        let events = move || -> Vec<serde_json::Value> {
+            let output = output.wait_with_output().unwrap();
+            text(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        events
+    };
+    // One that connects, and is not spoken to in our protocol.
+    let events = watch("4");
+    drop(listener.accept().unwrap());
+    let events = events();
+    let find = |name: &str| events.iter().find(|event| event["event"] == name).unwrap_or_else(|| panic!("{events:?}"));
+    assert_eq!(find("connected")["peer"], endpoint);
+    assert!(find("connected")["reason"].is_null() && find("connected")["local"].is_string());
+    let failed = find("handshake_failed");
+    assert_eq!(failed["endpoint"], endpoint);
+    assert!(failed["reason"].is_string() && failed["errno"].is_u64(), "{failed}");
+    // One that is refused.
+    drop(listener);
+    let events = watch("3")();
+    let find = |name: &str| events.iter().find(|event| event["event"] == name).unwrap_or_else(|| panic!("{events:?}"));
+    assert!(find("closed")["reason"].as_str().unwrap().contains("refused"));
+    assert!(find("connect_retried")["retry_ms"].as_u64().unwrap() > 0);
 }
