@@ -200,6 +200,9 @@ pub struct Hear {
     /// Print each message as a JSON array of its parts: strings, or {"hex":"00ff"} where a part is no text
     #[arg(short, long)]
     pub json: bool,
+    /// Print the bytes as they came, control characters too, also to a terminal
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
 }
 
 /// How messages are written, both ways.

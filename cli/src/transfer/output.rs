@@ -1,7 +1,8 @@
 //! What came, on the standard output.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
 
 use zefiro::Message;
 
@@ -19,7 +20,7 @@ pub fn print(message: &Message, job: &Job) -> anyhow::Result<()> {
                 Err(_) => serde_json::json!({ "hex": to_hex(frame) }),
             })
             .collect();
-        writeln!(out, "{}", serde_json::to_string(&parts)?)?;
+        writeln!(out, "{}", without_controls(&serde_json::to_string(&parts)?))?;
     } else {
         let separator = job.form.separator.as_bytes();
         write_joined(&mut out, message.frames().enumerate().map(|(index, frame)| text(frame, index, job)), separator)?;
@@ -51,11 +52,52 @@ fn text<'a>(frame: &'a [u8], index: usize, job: &Job) -> Cow<'a, [u8]> {
     if job.form.hex {
         return Cow::Owned(to_hex(frame).into_bytes());
     }
+    if job.hear.raw {
+        return Cow::Borrowed(frame);
+    }
     if index == 0 && job.has_ids() && !is_plain_id(frame, &job.form) {
         return Cow::Owned(format!("0x{}", to_hex(frame)).into_bytes());
     }
-    Cow::Borrowed(frame)
+    match *IS_TERMINAL {
+        true => Cow::Owned(escaped(frame, job.is_alone()).into_bytes()),
+        false => Cow::Borrowed(frame),
+    }
 }
+
+/// What a terminal shows and does not obey; lines may stay lines.
+fn escaped(bytes: &[u8], keeps_lines: bool) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            match char {
+                '\t' => text.push(char),
+                '\n' if keeps_lines => text.push(char),
+                _ if char.is_control() || TURNS.contains(&char) => text.extend(char.escape_default()),
+                _ => text.push(char),
+            }
+        }
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+/// JSON that a terminal does not obey either: serde leaves the younger control characters as they are.
+fn without_controls(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for char in json.chars() {
+        match char {
+            _ if char.is_control() || TURNS.contains(&char) => text.push_str(&format!("\\u{:04x}", char as u32)),
+            _ => text.push(char),
+        }
+    }
+    text
+}
+
+/// Characters that turn the direction of text, and so what it seems to say.
+const TURNS: [char; 9] =
+    ['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}'];
+
+static IS_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stdout().is_terminal());
 
 /// Whether a peer's id, printed as text, is read as the same id.
 fn is_plain_id(id: &[u8], form: &Form) -> bool {

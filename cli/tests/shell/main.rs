@@ -10,6 +10,7 @@ mod proxy;
 mod publish;
 mod signals;
 mod talk;
+mod terminal;
 
 use std::process::{Command, Output, Stdio};
 
