@@ -92,7 +92,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "ms" => 1e-3,
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
-        _ => return Err(format!("{unit:?} is no unit of time; use ms, s or m")),
+        "h" => 3600.0,
+        _ => return Err(format!("{unit:?} is no unit of time; use ms, s, m or h")),
     };
     Duration::try_from_secs_f64(number * scale).map_err(|error| error.to_string())
 }

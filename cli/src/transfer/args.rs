@@ -160,6 +160,10 @@ pub struct Verb<S: Args = (), H: Args = (), T: Args = (), A: Args = ()> {
     /// Give up after so long without progress: 500ms, 2s; a bare number is seconds (exit code 3)
     #[arg(short = 'w', long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
+    /// Tell on the standard error when peers come and go, and why not; failed handshakes are told in any case, and on a
+    /// terminal everything
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 /// What to send.
@@ -264,6 +268,7 @@ pub struct Job {
     pub hear: Hear,
     pub count: Option<u64>,
     pub timeout: Option<Duration>,
+    pub verbose: bool,
 }
 
 impl Talk {
@@ -309,6 +314,7 @@ where
             hear: self.hear.into(),
             count: self.count,
             timeout: self.timeout,
+            verbose: self.verbose,
         }
     }
 }

@@ -7,6 +7,7 @@ mod input;
 mod output;
 mod watch;
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -21,7 +22,7 @@ pub use self::args::Talk;
 use self::conversation::both_ways;
 use self::input::messages;
 use self::output::print;
-use self::watch::{LISTENING, Troubles};
+use self::watch::{LISTENING, Troubles, tell};
 use crate::args::EXIT_TIMEOUT;
 
 /// Talks until everything is said.
@@ -32,6 +33,7 @@ pub fn run(talk: Talk) -> anyhow::Result<ExitCode> {
         // A peer that is not there is waited for, unless there was no intention to send to it.
         socket.set_options(|options| options.router_mandatory = true)?;
     }
+    tell(&socket, job.verbose || io::stderr().is_terminal());
     let mut troubles = Troubles::of(&socket);
     job.ends.attach(&socket)?;
     let code = talk_as(&socket, &job).inspect_err(|error| {

@@ -65,7 +65,7 @@ fn text<'a>(frame: &'a [u8], index: usize, job: &Job) -> Cow<'a, [u8]> {
 }
 
 /// What a terminal shows and does not obey; lines may stay lines.
-fn escaped(bytes: &[u8], keeps_lines: bool) -> String {
+pub fn escaped(bytes: &[u8], keeps_lines: bool) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {

@@ -1,8 +1,46 @@
 //! What happens to the connections meanwhile.
 
+use std::collections::HashSet;
+use std::thread;
 use std::time::Duration;
 
-use zefiro::{AnySocket, Event, EventKind, Monitor};
+use zefiro::{AnySocket, Event, EventKind, Monitor, SocketType};
+
+use super::output::escaped;
+
+/// Tells, from now on, why nothing comes: that a handshake failed, and if it is to be `verbose` all that happens. What
+/// happens again and again is told once, until a peer comes.
+pub fn tell(socket: &AnySocket, verbose: bool) {
+    // A plain peer never ends a handshake.
+    let shakes_hands = socket.socket_type() != SocketType::Stream;
+    let monitor = socket.monitor();
+    thread::spawn(move || {
+        let mut told = HashSet::new();
+        for event in monitor {
+            let is_worth_it = match event.kind {
+                EventKind::HandshakeFailed(_) | EventKind::ProtocolFailed(_) => shakes_hands,
+                EventKind::AuthenticationFailed(_) | EventKind::AcceptFailed(_) | EventKind::DuplicateRoutingId => true,
+                EventKind::HandshakeSucceeded | EventKind::Accepted | EventKind::Connected => {
+                    if event.kind == EventKind::HandshakeSucceeded || !shakes_hands {
+                        told.clear();
+                    }
+                    verbose
+                }
+                EventKind::Listening | EventKind::Unresolved(_) | EventKind::Closed(_) | EventKind::Disconnected(_) => {
+                    verbose
+                }
+                _ => false,
+            };
+            // Ports change with each attempt, and are not what is told again.
+            let line = format!("{}: {}", event.endpoint, event.kind);
+            if is_worth_it && told.len() < TOLD_MAX && told.insert(line) {
+                let retries = matches!(event.kind, EventKind::Closed(_) | EventKind::Unresolved(_));
+                let retrying = if retries { "; retrying" } else { "" };
+                say!("zefiro: {}{retrying}", escaped(event.to_string().as_bytes(), false));
+            }
+        }
+    });
+}
 
 /// What the connections have suffered last: why what was to be sent was not.
 pub struct Troubles {
@@ -49,3 +87,6 @@ impl Troubles {
 
 /// How long to wait for events before looking again whether all is sent.
 pub const LISTENING: Duration = Duration::from_millis(5);
+
+/// Different things told of before a peer comes; more would be a flood.
+const TOLD_MAX: usize = 100;
