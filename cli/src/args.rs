@@ -53,7 +53,7 @@ pub struct Cli {
 pub enum Command {
     Demo(crate::demo::Args),
     #[command(flatten)]
-    Talk(Talk),
+    Talk(Box<Talk>),
     Proxy(crate::proxy::Args),
     Monitor(crate::monitor::Args),
     Keygen(crate::keygen::Args),

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use zefiro::{AnySocket, Configure as _, OptionInfo, Options, SharedKey, SocketType, option_table};
+use zefiro::{AnySocket, OptionInfo, Options, SharedKey, SocketType, option_table};
 
 use crate::args::Misuse;
 

@@ -74,7 +74,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keygen(args) => keygen::run(&args),
         Command::Perf(args) => perf::run(args),
         Command::PerfChild(args) => perf::run_child(args),
-        Command::Talk(talk) => transfer::run(talk),
+        Command::Talk(talk) => transfer::run(*talk),
     };
     watch.end();
     ends::remove_files();

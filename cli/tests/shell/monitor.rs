@@ -34,11 +34,11 @@ fn events_are_told_to_programs_field_by_field() {
     let endpoint = format!("tcp://127.0.0.1:{port}");
     let watch = |count: &str| {
         let output = zefiro(&["monitor", "--connect", &endpoint, "-n", count, "-w", "20s", "--json"]).spawn().unwrap();
-        let events = move || -> Vec<serde_json::Value> {
+
+        move || -> Vec<serde_json::Value> {
             let output = output.wait_with_output().unwrap();
             text(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-        };
-        events
+        }
     };
     // One that connects, and is not spoken to in our protocol.
     let events = watch("4");
