@@ -94,7 +94,7 @@ pub struct Peer {
 }
 
 impl<K: Typed> Socket<K> {
-    /// A socket of the [global](Context::global) context with the default options.
+    /// A socket of the [global](crate::Context::global) context with the default options.
     pub fn new() -> Socket<K> {
         match Socket::<K>::builder().build() {
             Ok(socket) => socket,
@@ -115,7 +115,7 @@ impl<K: Typed> Default for Socket<K> {
 }
 
 impl Socket<kind::Any> {
-    /// A socket of a type known at run time, in the [global](Context::global) context, with the default options.
+    /// A socket of a type known at run time, in the [global](crate::Context::global) context, with the default options.
     pub fn open(socket_type: SocketType) -> Socket<kind::Any> {
         match Socket::builder_of(socket_type).build() {
             Ok(socket) => socket,
