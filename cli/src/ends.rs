@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use zefiro::{AnySocket, OptionInfo, Options, SharedKey, SocketType, option_table};
+use zefiro::{AnySocket, Context, OptionInfo, Options, SharedKey, SocketType, option_table};
 
 use crate::args::Misuse;
 
@@ -66,10 +66,12 @@ pub fn bind(socket: &AnySocket, endpoint: &str) -> zefiro::Result<String> {
     Ok(bound)
 }
 
-/// Removes the files of bound endpoints, as long as they are still ours: a socket leaves them behind, as libzmq's do, and
-/// whoever binds there next replaces them.
-pub fn remove_files() {
-    for (path, inode) in FILES.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+/// Closes all sockets, and removes the files of bound endpoints, as long as they are still ours: a socket leaves them
+/// behind, as libzmq's do, and whoever binds there next replaces them. No bind comes in between.
+pub fn close_all(linger: Duration) {
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = Context::global().close_within(linger);
+    for (path, inode) in files.drain(..) {
         if std::fs::metadata(&path).is_ok_and(|metadata| metadata.ino() == inode) {
             let _ = std::fs::remove_file(path);
         }

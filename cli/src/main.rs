@@ -77,7 +77,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Talk(talk) => transfer::run(*talk),
     };
     watch.end();
-    ends::remove_files();
+    ends::close_all(Duration::ZERO);
     result
 }
 

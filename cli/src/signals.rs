@@ -10,9 +10,8 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
-use zefiro::Context;
 
-use crate::ends::remove_files;
+use crate::ends::close_all;
 
 /// The thread that waits for signals.
 pub struct Watch {
@@ -34,8 +33,7 @@ impl Watch {
         let thread = thread::spawn(move || {
             let Some(signal) = signals.forever().next() else { return };
             CAUGHT.store(signal, Ordering::Relaxed);
-            let _ = Context::global().close_within(LINGER);
-            remove_files();
+            close_all(LINGER);
             // Nothing is ever sent; that the other end is dropped ends the wait.
             let _ = main_has_ended.recv_timeout(patience);
             exit(EXIT_SIGNAL + signal);

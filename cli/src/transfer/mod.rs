@@ -62,7 +62,7 @@ fn finish(socket: &AnySocket, job: &Job, troubles: &mut Troubles) -> anyhow::Res
         bail!("{} lost with the connection{}", were(lost), troubles.because());
     }
     if let Err(unsent) = socket.close_within(deadline.saturating_duration_since(Instant::now())) {
-        let messages: usize = unsent.messages();
+        let messages = unsent.messages();
         say!("zefiro: {} not sent within {linger:?}{}", were(messages as u64), troubles.because());
         return Ok(Some(ExitCode::from(EXIT_TIMEOUT)));
     }

@@ -34,7 +34,6 @@ fn events_are_told_to_programs_field_by_field() {
     let endpoint = format!("tcp://127.0.0.1:{port}");
     let watch = |count: &str| {
         let output = zefiro(&["monitor", "--connect", &endpoint, "-n", count, "-w", "20s", "--json"]).spawn().unwrap();
-
         move || -> Vec<serde_json::Value> {
             let output = output.wait_with_output().unwrap();
             text(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
