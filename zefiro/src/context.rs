@@ -308,11 +308,6 @@ impl ContextInner {
         }
     }
 
-    /// Whether, so long after the process began to end, there is still something to send.
-    pub(crate) fn waits_to_send(&self, since: Duration) -> bool {
-        self.live().iter().any(|core| core.waits_to_send(since))
-    }
-
     /// A socket of the engine's own: not counted, and not waited for.
     pub(crate) fn open_internal(self: &Arc<ContextInner>, socket_type: SocketType) -> Arc<SocketCore> {
         let mut options = Options::new(socket_type, &self.options.lock().clone());
@@ -396,7 +391,7 @@ impl ContextInner {
         stop_all(io);
     }
 
-    fn live(&self) -> Vec<Arc<SocketCore>> {
+    pub(crate) fn live(&self) -> Vec<Arc<SocketCore>> {
         self.sockets.lock().map.values().filter_map(Weak::upgrade).collect()
     }
 

@@ -43,13 +43,16 @@ fn wait_for_queues() {
     }
 }
 
+/// Until what was queued at first has left; what other threads send meanwhile is not waited for.
 fn poll_queues() {
     let contexts: Vec<_> = {
         let contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
         contexts.iter().filter_map(Weak::upgrade).collect()
     };
+    let sockets = contexts.iter().flat_map(|context| context.live());
+    let goals: Vec<_> = sockets.map(|socket| (socket.goals_at_exit(), socket)).collect();
     let began = Instant::now();
-    while contexts.iter().any(|context| context.waits_to_send(began.elapsed())) {
+    while goals.iter().any(|(goals, socket)| socket.waits_at_exit(goals, began.elapsed())) {
         thread::sleep(Duration::from_millis(1));
     }
 }

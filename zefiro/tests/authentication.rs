@@ -410,3 +410,13 @@ fn plain_tcp_is_not_taken_for_secured() {
         }
     }
 }
+
+#[test]
+fn an_authenticator_stays_asked_whatever_is_set_later() {
+    let router = Router::builder().authenticator(|_: &Request| Answer::allow("")).build().unwrap();
+    let raw = router.set_options(|options| options.router_raw = true);
+    assert_eq!(raw.unwrap_err().kind(), ErrorKind::InvalidOption);
+    let client = router.set_options(|options| options.plain_username = "me".into());
+    assert_eq!(client.unwrap_err().kind(), ErrorKind::InvalidOption);
+    assert!(!router.options().router_raw && router.options().plain_username.is_empty());
+}

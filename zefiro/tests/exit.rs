@@ -4,7 +4,8 @@ mod util;
 
 use std::env;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use util::LONG;
 use zefiro::{Context, Pull, Push};
@@ -13,6 +14,8 @@ use zefiro::{Context, Pull, Push};
 const ENDPOINT: &str = "ZEFIRO_TEST_ENDPOINT";
 /// Whether the child ends while its socket is open.
 const ABRUPTLY: &str = "ZEFIRO_TEST_ABRUPTLY";
+/// Whether another thread of it sends on and on.
+const ON_AND_ON: &str = "ZEFIRO_TEST_ON_AND_ON";
 const MESSAGES: usize = 5_000;
 
 /// Not a test of its own: the program that sends and ends.
@@ -23,6 +26,10 @@ fn child() {
     push.connect(endpoint).unwrap();
     for number in 0..MESSAGES {
         push.send(number.to_string()).unwrap();
+    }
+    if env::var_os(ON_AND_ON).is_some() {
+        let push = push.clone();
+        thread::spawn(move || while push.send("more").is_ok() {});
     }
     if env::var_os(ABRUPTLY).is_some() {
         std::process::exit(0);
@@ -59,8 +66,22 @@ fn what_is_queued_goes_out_before_the_process_ends() {
 }
 
 #[test]
+fn what_other_threads_send_meanwhile_is_not_waited_for() {
+    let pull = Pull::builder().context(&Context::new()).recv_timeout(LONG).build().unwrap();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let mut child = start_child(&endpoint).env(ON_AND_ON, "1").env(ABRUPTLY, "1").spawn().unwrap();
+    let start = Instant::now();
+    // Read for as long as it lives: it has something queued at any time.
+    while child.try_wait().unwrap().is_none() {
+        let _ = pull.recv_timeout(Duration::from_millis(10));
+    }
+    assert!(start.elapsed() < Duration::from_secs(8), "it has waited for what came later");
+}
+
+#[test]
 fn nobody_is_waited_for_without_end() {
     let start = Instant::now();
     wait(start_child("ipc:///nobody/is/there").spawn().unwrap());
-    assert!(start.elapsed() < LONG);
+    // Not as long as for a peer that is there.
+    assert!(start.elapsed() < Duration::from_secs(8));
 }

@@ -131,14 +131,18 @@ impl Options {
         }
     }
 
-    /// Fails where a mechanism or an authenticator is asked for on plain TCP, which has no handshake. Programs in C may
-    /// set what means nothing, as with libzmq.
-    pub(crate) fn check_security(&self, socket_type: SocketType, is_asked: bool) -> Result<()> {
+    /// Fails where a mechanism or an authenticator is asked for on plain TCP, which has no handshake, and where the
+    /// socket's own authenticator would never be asked. Programs in C may set what means nothing, as with libzmq.
+    pub(crate) fn check_security(&self, socket_type: SocketType, has_authenticator: bool) -> Result<()> {
         let is_raw = socket_type == SocketType::Stream || self.router_raw;
-        let is_asked = is_asked || self.authenticates() || self.zap_enforce_domain;
+        let is_asked = has_authenticator || self.authenticates() || self.zap_enforce_domain;
         if is_raw && (is_asked || self.security() != Security::Null) {
             let why = "plain TCP has no handshake in which a peer could be asked";
             return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "security", why));
+        }
+        if has_authenticator && self.is_client() {
+            let why = "the client of a mechanism shows who it is, and learns nothing to ask about its peers";
+            return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "authenticator", why));
         }
         Ok(())
     }

@@ -78,11 +78,11 @@ impl Pattern for Dish {
         self.found.is_some()
     }
 
-    /// As in libzmq, which thinks of joining here.
     fn found_from(&self) -> Option<PipeId> {
         self.found.as_ref().map(|(id, _)| *id)
     }
 
+    /// As in libzmq, which thinks of joining here.
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         true
     }

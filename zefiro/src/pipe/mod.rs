@@ -810,6 +810,19 @@ impl Pipe {
         }
     }
 
+    /// Those of them that are the program's, as far as that is known.
+    pub(crate) fn queued_messages(&self) -> u64 {
+        match &self.line {
+            Line::Stream(_, outbox) => outbox.unsent_messages() as u64,
+            _ => self.queued_out() as u64,
+        }
+    }
+
+    /// Messages that have left, one way or another, of all that were sent.
+    pub(crate) fn gone_out(&self) -> u64 {
+        self.counters.sent.saturating_sub(self.queued_messages())
+    }
+
     /// Messages that wait to be read.
     pub(crate) fn queued_in(&self) -> usize {
         match &self.line {
@@ -848,10 +861,7 @@ impl Pipe {
 
     /// Adds what is known now to what was counted before.
     pub(crate) fn add_to(&self, counters: &mut Counters) {
-        counters.queued_out += match &self.line {
-            Line::Stream(_, outbox) => outbox.unsent_messages() as u64,
-            _ => self.queued_out() as u64,
-        };
+        counters.queued_out += self.queued_messages();
         counters.queued_in += self.queued_in() as u64;
         self.add_duct_to(counters);
     }

@@ -10,7 +10,7 @@ use super::Socket;
 use crate::auth::worker::Worker;
 use crate::auth::{Answer, Authenticator, Request};
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::options::Options;
 
 /// Makes a socket with other than the default options.
@@ -94,17 +94,13 @@ impl<K> Builder<K> {
     /// The socket.
     ///
     /// # Errors
-    /// An option is [out of its range](ErrorKind::InvalidOption), an authenticator or security was asked for on a socket of
+    /// An option is [out of its range](crate::ErrorKind::InvalidOption), an authenticator or security was asked for on a socket of
     /// plain TCP, which has no handshake, or an authenticator to the client of a mechanism, which asks nobody, or the context is
-    /// [shut down](ErrorKind::Terminated) or has [too many sockets](ErrorKind::TooManySockets).
+    /// [shut down](crate::ErrorKind::Terminated) or has [too many sockets](crate::ErrorKind::TooManySockets).
     pub fn build(self) -> Result<Socket<K>> {
         let context = self.context.unwrap_or_default();
         let options = self.options;
         options.check_security(self.socket_type, self.authenticator.is_some())?;
-        if self.authenticator.is_some() && options.is_client() {
-            let why = "the client of a mechanism shows who it is, and learns nothing to ask about its peers";
-            return Err(Error::with_text(ErrorKind::InvalidOption, "socket", "authenticator", why));
-        }
         let core =
             context.inner().open_socket(self.socket_type, move |defaults| *defaults = options, self.authenticator)?;
         context.inner().look_after();

@@ -5,6 +5,7 @@ use zmtp::SocketType;
 use super::core::SocketCore;
 use super::kind::{ConnectsPeers, Joins, Kind, NumbersPeers};
 use super::{Socket, ops};
+use crate::endpoint::ToEndpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Command, Which};
 use crate::pipe::PipeId;
@@ -75,19 +76,20 @@ impl<K: Kind> Socket<K> {
     /// # Errors
     /// Those of `connect`. [`InvalidOption`](ErrorKind::InvalidOption): the option `immediate` is set, with which there
     /// is no peer yet. [`Unsupported`](ErrorKind::Unsupported): not a PEER.
-    pub fn connect_peer(&self, endpoint: &str) -> Result<u32>
+    pub fn connect_peer(&self, endpoint: impl ToEndpoint) -> Result<u32>
     where
         K: ConnectsPeers,
     {
         const OPERATION: &str = "connect peer";
+        let endpoint = endpoint.endpoint_text();
         if self.core.socket_type != SocketType::Peer {
             return Err(Error::new(ErrorKind::Unsupported, OPERATION));
         }
         if self.core.lock().options.immediate {
             let why = "with the option immediate there is no peer before it is connected";
-            return Err(Error::with_text(ErrorKind::InvalidOption, OPERATION, endpoint, why));
+            return Err(Error::with_text(ErrorKind::InvalidOption, OPERATION, &*endpoint, why));
         }
-        let pipe = self.core.connect_pipe(endpoint)?;
+        let pipe = self.core.connect_pipe(&endpoint)?;
         pipe.and_then(|pipe| self.core.number_of(pipe)).ok_or_else(|| Error::new(ErrorKind::Unroutable, OPERATION))
     }
 }

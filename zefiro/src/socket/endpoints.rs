@@ -344,7 +344,8 @@ impl SocketCore {
             && let Ok(Endpoint::Tcp(endpoint)) = &parsed
         {
             // The same address in another spelling.
-            let ipv6 = self.lock().options.ipv6;
+            let options = self.lock().options.clone();
+            let ipv6 = options.ipv6 || (options.strict_endpoints && endpoint.is_ipv6());
             for address in endpoint.resolve_connect(ipv6).unwrap_or_default() {
                 ended.extend(self.take_entries(&Endpoint::from(address).to_string()));
             }

@@ -209,7 +209,7 @@ impl<K: Kind> Socket<K> {
         let mut options = self.options();
         change(&mut options);
         options.validate()?;
-        options.check_security(self.core.socket_type, false)?;
+        options.check_security(self.core.socket_type, self.core.authenticator.is_some())?;
         let mut state = self.core.lock();
         state.check_open("set option")?;
         state.adopt_options(options);

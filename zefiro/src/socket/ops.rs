@@ -15,6 +15,7 @@ use crate::exit;
 use crate::io::duty::{lead, look};
 use crate::message::Message;
 use crate::pattern::Refusal;
+use crate::pipe::PipeId;
 use crate::unsent::Unsent;
 use crate::wait::{Parker, current_parker};
 
@@ -125,6 +126,12 @@ impl SocketCore {
             Err(ErrorKind::WouldBlock) => self.recv_waiting(state, out, wait),
             result => result.map(|()| state).map_err(|kind| Error::new(kind, RECV)),
         }
+    }
+
+    /// Whether the last message received ended a trickle.
+    #[inline]
+    pub(super) fn is_trickle(&self) -> bool {
+        self.trickle.load(Ordering::Relaxed) > 0
     }
 
     /// Before a look for messages: lets those of a trickle gather.
@@ -363,22 +370,31 @@ impl SocketCore {
         state
             .pipes
             .iter()
-            .filter(|(_, pipe)| pipe.queued_out() > 0)
+            .filter(|(_, pipe)| pipe.queued_messages() > 0)
             .map(|(_, pipe)| Unsent {
                 socket_type: self.socket_type,
                 endpoint: pipe.facts.endpoint.to_string(),
-                messages: pipe.queued_out(),
+                messages: pipe.queued_messages() as usize,
             })
             .collect()
     }
 
-    /// Whether, so long after the process began to end, something queued is worth waiting for.
-    pub(crate) fn waits_to_send(self: &Arc<SocketCore>, since: Duration) -> bool {
+    /// What is queued now for peers outside this process: how many messages are to have left each pipe.
+    pub(crate) fn goals_at_exit(self: &Arc<SocketCore>) -> Vec<(PipeId, u64)> {
+        let state = self.lock();
+        let queued = state.pipes.iter().filter(|(_, pipe)| pipe.queued_messages() > 0 && !pipe.is_within_process());
+        queued.map(|(id, pipe)| (id, pipe.counters.sent)).collect()
+    }
+
+    /// Whether, so long after the process began to end, a goal is not reached yet and worth waiting for.
+    pub(crate) fn waits_at_exit(self: &Arc<SocketCore>, goals: &[(PipeId, u64)], since: Duration) -> bool {
         let state = self.lock();
         let linger = state.options.linger.unwrap_or(Duration::MAX);
-        state.pipes.iter().any(|(_, pipe)| {
-            let max = if pipe.is_connected() { exit::CONNECTED_MAX } else { exit::ABSENT_MAX };
-            since < linger.min(max) && pipe.queued_out() > 0 && !pipe.is_within_process()
+        goals.iter().any(|(id, goal)| {
+            state.pipes.get(*id).is_some_and(|pipe| {
+                let max = if pipe.is_connected() { exit::CONNECTED_MAX } else { exit::ABSENT_MAX };
+                since < linger.min(max) && pipe.gone_out() < *goal
+            })
         })
     }
 }

@@ -222,8 +222,12 @@ impl SocketCore {
         metadata: Option<&mut Option<Arc<Metadata>>>,
         wait: Wait,
     ) -> Result<bool> {
-        self.let_gather(wait);
         let mut state = self.lock();
+        if state.unfinished.unread.is_empty() && self.is_trickle() {
+            drop(state);
+            self.let_gather(wait);
+            state = self.lock();
+        }
         state.check_open(RECV)?;
         if self.socket_type == SocketType::Req && !state.unfinished.out.is_empty() {
             return Err(Error::new(ErrorKind::State, RECV));
