@@ -436,16 +436,21 @@ fn topics_of_any_length_are_taken_or_refused() {
     wait_for(&mut monitor, 1, |kind| matches!(kind, EventKind::Disconnected(why) if why.contains("subscriptions")));
 }
 
+/// A publisher, its address, and a subscriber that means well.
+fn publisher_with_subscriber(context: &Context, topic: &str) -> (Pub, String, Sub) {
+    let (publisher, good): (Pub, Sub) = (socket(context), socket(context));
+    let endpoint = publisher.bind("tcp://127.0.0.1:*").unwrap();
+    good.subscribe(topic).unwrap();
+    good.connect(&endpoint).unwrap();
+    publisher.wait_subscribed(topic, 1, LONG).unwrap();
+    (publisher, endpoint.to_string().trim_start_matches("tcp://").to_string(), good)
+}
+
 #[test]
 fn who_subscribes_to_all_beginnings_of_a_topic_keeps_it_from_nobody() {
     let _alone = alone();
     let context = Context::new();
-    let publisher: Pub = socket(&context);
-    let address = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string().trim_start_matches("tcp://").to_string();
-    let good: Sub = socket(&context);
-    good.subscribe("a").unwrap();
-    good.connect(format!("tcp://{address}")).unwrap();
-    publisher.wait_subscribed("a", 1, LONG).unwrap();
+    let (publisher, address, good) = publisher_with_subscriber(&context, "a");
     let mut stream = dial(&address);
     stream.write_all(&handshake("SUB")).unwrap();
     let topic = vec![b'a'; many(4_000, 20_000)];
@@ -464,12 +469,7 @@ fn who_subscribes_to_all_beginnings_of_a_topic_keeps_it_from_nobody() {
 fn what_was_never_subscribed_to_can_be_cancelled_for_ever() {
     let _alone = alone();
     let context = Context::new();
-    let publisher: Pub = socket(&context);
-    let address = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string().trim_start_matches("tcp://").to_string();
-    let good: Sub = socket(&context);
-    good.subscribe("news").unwrap();
-    good.connect(format!("tcp://{address}")).unwrap();
-    publisher.wait_subscribed("news", 1, LONG).unwrap();
+    let (publisher, address, good) = publisher_with_subscriber(&context, "news");
     let before = resident();
     let mut stream = dial(&address);
     stream.write_all(&handshake("SUB")).unwrap();

@@ -3,6 +3,7 @@
 pub(crate) mod distributor;
 pub(crate) mod fair_queue;
 pub(crate) mod load_balancer;
+mod prefix_hash;
 pub(crate) mod request;
 pub(crate) mod routing_table;
 pub(crate) mod subscriptions;

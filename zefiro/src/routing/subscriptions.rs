@@ -16,6 +16,8 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use hashbrown::HashTable;
 use slab::Slab;
 
+use super::prefix_hash::{PrefixHash, Rolling, spread};
+
 /// Who subscribes to what.
 pub(crate) struct SubscriptionIndex<P> {
     topics: Slab<Topic>,
@@ -362,52 +364,6 @@ impl Subscriptions {
     }
 }
 
-/// Hashes that grow with their input: polynomials over the field of 2^61 - 1 elements, at two random points.
-struct PrefixHash {
-    points: [u64; 2],
-}
-
-/// A hash of the first bytes of a topic.
-struct Rolling {
-    point: u64,
-    len: usize,
-    value: u64,
-}
-
-impl PrefixHash {
-    fn new() -> PrefixHash {
-        let random = RandomState::new();
-        PrefixHash { points: [0, 1].map(|number| (random.hash_one(number) % (FIELD - 1)).max(0x1_0000)) }
-    }
-
-    /// Both, of nothing yet.
-    #[inline]
-    fn start(&self) -> [Rolling; 2] {
-        self.points.map(|point| Rolling { point, len: 0, value: 1 })
-    }
-}
-
-impl Rolling {
-    /// The hash of this many bytes, not fewer than the last time.
-    #[inline]
-    fn go_on(&mut self, topic: &[u8], len: usize) -> u64 {
-        let more = topic.get(self.len..len).unwrap_or_default();
-        self.value = more.iter().fold(self.value, |value, byte| {
-            let product = u128::from(value) * u128::from(self.point) + u128::from(*byte) + 1;
-            let folded = (product as u64 & FIELD) + (product >> 61) as u64;
-            if folded >= FIELD { folded - FIELD } else { folded }
-        });
-        self.len = len;
-        self.value
-    }
-}
-
-/// A first hash as the table wants it: over all 64 bits.
-#[inline]
-fn spread(hash: u64) -> u64 {
-    hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
-}
-
 /// Where in the table a topic is.
 fn place_of(topic: &Topic, digests: &Slab<[u64; 2]>, hash: &PrefixHash) -> u64 {
     match digests.get(topic.digest as usize) {
@@ -423,8 +379,6 @@ fn landmarks_of(hash: &PrefixHash, topic: &[u8]) -> impl Iterator<Item = u64> {
     let before_its_end = landmarks.take_while(|landmark| *landmark < topic.len());
     before_its_end.map(move |landmark| spread(one.go_on(topic, landmark)))
 }
-
-const FIELD: u64 = (1 << 61) - 1;
 
 /// Here, and at twice the length each time, matching looks whether any topic goes on: else one subscriber with long
 /// topics, or with topics of thousands of lengths, would have each long message hashed to its end and looked up at each.
