@@ -282,7 +282,7 @@ option_table! {
         "ZEFIRO_PEER_SUBSCRIPTION_BYTES_MAX" 0 peer_subscription_bytes_max: Option<usize> = None;
         "bytes", "1 and up, or never", "at once";
         none Own, check |number| *number != Some(0);
-    "Whether endpoints mean what they say: a port must be 1 to 65535, or what stands for any, and an IPv6 address given by number is one whatever `ipv6` says. Else as libzmq does: `12x` is 12, 65537 is 1, and `[::1]` needs `ipv6`."
+    "Whether endpoints mean what they say: a port must be 1 to 65535, or what stands for any, an IPv6 address given by number is one whatever `ipv6` says, and an ipc path is bound only if no other file is there and nobody listens. Else as libzmq does: `12x` is 12, 65537 is 1, `[::1]` needs `ipv6`, and what is at the path is replaced."
         "ZEFIRO_STRICT_ENDPOINTS" 0 strict_endpoints: bool = false; "flag", "0, 1", "later bind/connect";
         none Own;
     "How long a blocking receive waits; `None`: for ever."
@@ -445,9 +445,6 @@ option_table! {
     "Properties of the application to tell every peer; names start with `X-`."
         "ZMQ_METADATA" 95 metadata: Vec<(String, Vec<u8>)> = Vec::new(); "X-name:value", "a list", "later";
         w Property, check |list| list.iter().all(|(name, value)| is_property(name, value));
-
-    // Options the engine does not act on yet. Where ignoring one would open a socket its owner believes closed, or go
-    // another way than asked for, `check` refuses all but the default: to be lifted with the feature.
 
     "The user a PLAIN client shows; setting it makes the socket one."
         "ZMQ_PLAIN_USERNAME" 45 plain_username: Frame = Frame::new(); "text", "up to 255 bytes", "later bind/connect";

@@ -41,7 +41,10 @@ impl NotSent {
 
 impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "close: {} messages were not sent in the time allowed", self.messages())?;
+        match self.messages() {
+            1 => write!(f, "close: 1 message was not sent in the time allowed")?,
+            messages => write!(f, "close: {messages} messages were not sent in the time allowed")?,
+        }
         for (index, Unsent { socket_type, endpoint, messages }) in self.0.iter().enumerate() {
             let before = if index == 0 { ":" } else { "," };
             write!(f, "{before} {messages} from {} to {endpoint}", socket_type.name())?;

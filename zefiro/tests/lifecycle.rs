@@ -263,6 +263,25 @@ fn ipc_paths_may_be_long_and_old_files_are_no_obstacle() {
         push.send("deep").unwrap();
         assert_eq!(pull.recv().unwrap(), "deep");
     }
+    let in_use = |path: &std::path::Path| {
+        let pull: Pull = socket(&context);
+        let error = pull.bind(format!("ipc://{}", path.display())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddressInUse, "{error}");
+    };
+    // Neither somebody's file is removed, nor the address of one who lives taken.
+    let file = directory.path().join("file");
+    std::fs::write(&file, "precious").unwrap();
+    in_use(&file);
+    assert_eq!(std::fs::read(&file).unwrap(), b"precious");
+    let path = directory.path().join("taken");
+    let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+    pull.bind(format!("ipc://{}", path.display())).unwrap();
+    in_use(&path);
+    push.connect(format!("ipc://{}", path.display())).unwrap();
+    push.send("still mine").unwrap();
+    assert_eq!(pull.recv().unwrap(), "still mine");
+    let as_libzmq = Pull::builder().context(&context).as_libzmq().build().unwrap();
+    as_libzmq.bind(format!("ipc://{}", path.display())).unwrap();
     let abstract_name = format!("ipc://@zefiro-test-{}", std::process::id());
     let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
     pull.bind(&abstract_name).unwrap();

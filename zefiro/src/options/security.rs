@@ -188,14 +188,18 @@ impl TextValue for CurveSecret {
     }
 }
 
+/// What is printed in a secret's place.
+const HIDDEN: &str = "(a secret)";
+
 impl TextValue for Password {
+    /// What is printed in its place is none: options that are copied as text fail rather than have that for a password.
     fn parse(text: &str) -> Option<Password> {
-        Some(text.into())
+        (text != HIDDEN).then(|| text.into())
     }
 
     /// Secrets are not printed.
     fn print(&self) -> String {
-        if self.is_empty() { String::new() } else { "(a secret)".to_string() }
+        if self.is_empty() { String::new() } else { HIDDEN.to_string() }
     }
 }
 

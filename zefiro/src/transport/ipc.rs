@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -30,7 +31,8 @@ impl Traces {
 
 /// Listens at `endpoint`. Answers the endpoint as it really is (a wildcard's path), and what to remove in the end.
 ///
-/// A file at the path is unlinked first, so that the traces of a killed program are no obstacle.
+/// A socket at the path is unlinked first, so that the traces of a killed program are no obstacle. Where endpoints are
+/// strict, that is one that nobody listens at; as in libzmq, it is whatever there is.
 pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> io::Result<(Socket, IpcEndpoint, Traces)> {
     let mut traces = Traces::default();
     let endpoint = match endpoint {
@@ -45,6 +47,9 @@ pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> io::Result<(S
     let socket = open()?;
     let bound = match &endpoint {
         IpcEndpoint::Path(path) => {
+            if options.strict_endpoints {
+                refuse_what_is_in_use(path)?;
+            }
             // What cannot be unlinked, say a directory, is in the way of the bind, which says so.
             let _ = std::fs::remove_file(path);
             with_address(path, |address| socket.bind(address))
@@ -56,6 +61,20 @@ pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> io::Result<(S
         return Err(error);
     }
     Ok((socket, endpoint, traces))
+}
+
+/// Fails if there is a file at the path that is no socket, or a socket at which somebody listens, or may do so: only who
+/// is refused there knows that nobody does.
+fn refuse_what_is_in_use(path: &Path) -> io::Result<()> {
+    let in_use = |why| Err(io::Error::new(io::ErrorKind::AddrInUse, why));
+    match std::fs::symlink_metadata(path) {
+        Err(_) => Ok(()),
+        Ok(file) if !file.file_type().is_socket() => in_use("there is a file, which is no socket"),
+        Ok(_) => match dial(&IpcEndpoint::Path(path.into())) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+            _ => in_use("somebody listens there"),
+        },
+    }
 }
 
 /// Begins to connect to `endpoint`.
