@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use zefiro::{AnySocket, Context, OptionInfo, Options, SharedKey, SocketType, option_table};
+use zefiro::{AnySocket, Context, NotSent, OptionInfo, Options, SharedKey, SocketType, option_table};
 
 use crate::args::Misuse;
 
@@ -67,15 +67,16 @@ pub fn bind(socket: &AnySocket, endpoint: &str) -> zefiro::Result<String> {
 }
 
 /// Closes all sockets, and removes the files of bound endpoints, as long as they are still ours: a socket leaves them
-/// behind, as libzmq's do, and whoever binds there next replaces them. No bind comes in between.
-pub fn close_all(linger: Duration) {
+/// behind, as libzmq's do, and whoever binds there next replaces them. No bind comes in between. Fails with what was not sent.
+pub fn close_all(linger: Duration) -> Result<(), NotSent> {
     let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
-    let _ = Context::global().close_within(linger);
+    let closed = Context::global().close_within(linger);
     for (path, inode) in files.drain(..) {
         if std::fs::metadata(&path).is_ok_and(|metadata| metadata.ino() == inode) {
             let _ = std::fs::remove_file(path);
         }
     }
+    closed
 }
 
 /// The files of bound endpoints, and which they were.
@@ -127,6 +128,12 @@ pub struct SocketOption {
 }
 
 impl SocketOption {
+    /// Whether it is the one with this field in [`Options`].
+    pub fn sets(&self, field: &str) -> bool {
+        let mut table = option_table().iter().filter(|info| info.field == field);
+        table.any(|info| [plain(info.c_name), plain(info.field)].contains(&plain(&self.name)))
+    }
+
     pub fn parse(text: &str) -> Result<SocketOption, String> {
         let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
         let Some(info) =

@@ -77,7 +77,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Talk(talk) => transfer::run(*talk),
     };
     watch.end();
-    ends::close_all(Duration::ZERO);
+    // What was not sent has been told.
+    let _ = ends::close_all(Duration::ZERO);
     result
 }
 
@@ -105,9 +106,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
     use zefiro::ErrorKind;
     match error.downcast_ref::<zefiro::Error>()?.kind() {
-        ErrorKind::AddressInUse => {
-            Some("another program listens there; choose another port, or * for any that is free")
-        }
+        ErrorKind::AddressInUse => Some("choose another address, or tcp://HOST:* for any port that is free"),
         ErrorKind::InvalidEndpoint => {
             Some("endpoints look like tcp://127.0.0.1:5555, tcp://*:5555 or ipc:///tmp/socket")
         }

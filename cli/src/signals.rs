@@ -25,15 +25,22 @@ impl Watch {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let again = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // Who asks twice is in a hurry. In this order: the first only prepares for the second.
+            // Who asks twice is in a hurry.
             flag::register_conditional_shutdown(signal, EXIT_SIGNAL + signal, again.clone())?;
-            flag::register(signal, again.clone())?;
         }
         let (main_ends, main_has_ended) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
             let Some(signal) = signals.forever().next() else { return };
             CAUGHT.store(signal, Ordering::Relaxed);
-            close_all(LINGER);
+            thread::spawn(move || {
+                thread::sleep(ONE_REQUEST);
+                again.store(true, Ordering::Relaxed);
+            });
+            if let Err(not_sent) = close_all(LINGER)
+                && not_sent.messages() > 0
+            {
+                say!("zefiro: {not_sent}");
+            }
             // Nothing is ever sent; that the other end is dropped ends the wait.
             let _ = main_has_ended.recv_timeout(patience);
             exit(EXIT_SIGNAL + signal);
@@ -60,6 +67,9 @@ static CAUGHT: AtomicI32 = AtomicI32::new(0);
 
 /// As shells number it: this and the signal.
 const EXIT_SIGNAL: i32 = 128;
+
+/// Signals that come closer together are one request: timeout(1) sends one to the program and one to its group.
+const ONE_REQUEST: Duration = Duration::from_millis(200);
 
 /// What is on its way may arrive; for peers that are not there nobody waits.
 const LINGER: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! Scenarios: a pattern, a transport, and who takes part. One side is here, the other where the scenario says.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -287,6 +288,8 @@ impl Other {
             command.env("ZEFIRO_SHARED_KEY", key.to_z85()).env("DEMO_SERVER_KEY", server.to_z85());
             command.env("DEMO_PUBLIC_KEY", client.public().to_z85()).env("DEMO_SECRET_KEY", client.to_z85());
         }
+        // Ctrl-C is for the one that ends them all.
+        command.process_group(0);
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let errors = child.stderr.take().context("the child has no error output")?;
         let (sender, lines) = mpsc::channel();

@@ -157,7 +157,8 @@ pub struct Verb<S: Args = (), H: Args = (), T: Args = (), A: Args = ()> {
     /// End after so many messages have come; 0: do not wait for any
     #[arg(short = 'n', long)]
     count: Option<u64>,
-    /// Give up after so long without progress: 500ms, 2s; a bare number is seconds (exit code 3)
+    /// Give up after so long without progress: 500ms, 2s; a bare number is seconds (exit code 3). Without, what was
+    /// sent may take 30 seconds to leave, or as long as `-o linger` says
     #[arg(short = 'w', long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
     /// Tell on the standard error when peers come and go, and why not; failed handshakes are told in any case, and on a

@@ -47,7 +47,9 @@ pub fn run(talk: Talk) -> anyhow::Result<ExitCode> {
 
 /// What was sent is to arrive, unless the program was told to hurry. Answers the exit code if it did not.
 fn finish(socket: &AnySocket, job: &Job, troubles: &mut Troubles) -> anyhow::Result<Option<ExitCode>> {
-    let linger = job.timeout.unwrap_or(Duration::from_secs(30));
+    let lingers = job.ends.option.iter().any(|option| option.sets("linger"));
+    let linger = if lingers { socket.options().linger } else { job.timeout.or(Some(PATIENCE)) };
+    let linger = linger.unwrap_or(FOR_EVER);
     let deadline = Instant::now() + linger;
     // A closed socket tells no more of what happens to it.
     while socket.counters().queued_out > 0 && Instant::now() < deadline {
@@ -61,7 +63,9 @@ fn finish(socket: &AnySocket, job: &Job, troubles: &mut Troubles) -> anyhow::Res
     if lost > 0 {
         bail!("{} lost with the connection{}", were(lost), troubles.because());
     }
-    if let Err(unsent) = socket.close_within(deadline.saturating_duration_since(Instant::now())) {
+    if let Err(unsent) = socket.close_within(deadline.saturating_duration_since(Instant::now()))
+        && unsent.messages() > 0
+    {
         let messages = unsent.messages();
         say!("zefiro: {} not sent within {linger:?}{}", were(messages as u64), troubles.because());
         return Ok(Some(ExitCode::from(EXIT_TIMEOUT)));
@@ -106,11 +110,13 @@ fn subscribe(socket: &AnySocket, job: &Job) -> anyhow::Result<()> {
 }
 
 fn send_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
+    // A file that is not there is told before anybody is waited for.
+    let mut given = messages(job)?;
     wait_for_peers(socket, job)?;
     let (mut sent, mut told) = (0, false);
     'repeat: loop {
         let before = sent;
-        for message in messages(job)? {
+        for message in given {
             if job.count.is_some_and(|count| sent >= count) {
                 break 'repeat;
             }
@@ -123,6 +129,7 @@ fn send_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
         if job.count.is_none() || !job.say.is_given() || sent == before {
             break;
         }
+        given = messages(job)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -223,11 +230,14 @@ fn ask_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
             print(&socket.recv()?, job)?;
             asked += 1;
         }
-        if job.count.is_none() || job.say.messages.is_empty() || asked == before {
+        if job.count.is_none() || !job.say.is_given() || asked == before {
             return Ok(ExitCode::SUCCESS);
         }
     }
 }
+
+/// How long what was sent may take to leave, unless the command line says.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Subscriptions follow the handshake at once.
 const SUBSCRIBING: Duration = Duration::from_millis(50);

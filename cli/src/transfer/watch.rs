@@ -15,8 +15,11 @@ pub fn tell(socket: &AnySocket, verbose: bool) {
     let shakes_hands = socket.socket_type() != SocketType::Stream;
     let monitor = socket.monitor();
     thread::spawn(move || {
-        let mut told = HashSet::new();
+        let (mut told, mut bound) = (HashSet::new(), HashSet::new());
         for event in monitor {
+            if event.kind == EventKind::Listening {
+                bound.insert(event.endpoint.clone());
+            }
             let is_worth_it = match event.kind {
                 EventKind::HandshakeFailed(_) | EventKind::ProtocolFailed(_) => shakes_hands,
                 EventKind::AuthenticationFailed(_) | EventKind::AcceptFailed(_) | EventKind::DuplicateRoutingId => true,
@@ -26,9 +29,9 @@ pub fn tell(socket: &AnySocket, verbose: bool) {
                     }
                     verbose
                 }
-                EventKind::Listening | EventKind::Unresolved(_) | EventKind::Closed(_) | EventKind::Disconnected(_) => {
-                    verbose
-                }
+                // That a listener closes is our own doing.
+                EventKind::Closed(_) => verbose && !bound.contains(&event.endpoint),
+                EventKind::Listening | EventKind::Unresolved(_) | EventKind::Disconnected(_) => verbose,
                 _ => false,
             };
             // Ports change with each attempt, and are not what is told again.

@@ -147,3 +147,14 @@ fn output_that_cannot_be_written_is_a_failure() {
     push.kill().unwrap();
     push.wait().unwrap();
 }
+
+#[test]
+fn a_file_in_the_way_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("precious");
+    std::fs::write(&path, "kept").unwrap();
+    let output = zefiro(&["pull", "--bind", &format!("ipc://{}", path.display())]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no socket"), "{output:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"kept");
+}

@@ -42,6 +42,20 @@ fn signals_end_all_verbs_in_good_order() {
     }
 }
 
+#[test]
+fn what_a_signal_keeps_from_being_sent_is_told_and_two_at_once_are_one() {
+    // Nobody listens at a port that was just given back.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let endpoint = format!("tcp://{nobody}");
+    let mut child = zefiro(&["push", "--connect", &endpoint, "--verbose", "one", "two"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("refused")));
+    signal(&child, Signal::TERM);
+    signal(&child, Signal::TERM);
+    assert!(lines.any(|line| line.contains("2 messages were not sent")));
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
 /// Until somebody listens there.
 fn wait_connectable(directory: &Path) {
     while std::os::unix::net::UnixStream::connect(directory.join("bound")).is_err() {
