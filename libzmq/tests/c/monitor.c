@@ -240,21 +240,6 @@ static void chosen (void)
     zmq_close (events);
 }
 
-/* What still listens is told of before the end. */
-static void closed_while_bound (void)
-{
-    void *server = open_socket (context, ZMQ_PULL);
-    void *events = monitor (server, "inproc://closed-while-bound");
-    char endpoint[256], other[256];
-    say ("closed while bound");
-    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
-    bind_anywhere (server, "ipc://*", other);
-    NEED (zmq_close (server) == 0);
-    while (!next ("server", events, endpoint, ZMQ_EVENT_MONITOR_STOPPED))
-        ;
-    zmq_close (events);
-}
-
 static void masks (void)
 {
     void *server = open_socket (context, ZMQ_PULL);
@@ -284,7 +269,6 @@ int main (void)
     CALL (zmq_ctx_term (context));
     context = zmq_ctx_new ();
     unsuited ();
-    closed_while_bound ();
     masks ();
     failed_binds ();
     CALL (zmq_ctx_term (context));
