@@ -38,10 +38,7 @@ impl Pattern for Dealer {
 
     #[inline]
     fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: &mut Message) -> Result<(), Refusal> {
-        let Some(id) = self.balancer.pick(pipes) else { return Err(Refusal::WouldBlock) };
-        pipes.write(id, message);
-        self.balancer.turn();
-        Ok(())
+        if self.balancer.send(pipes, message) { Ok(()) } else { Err(Refusal::WouldBlock) }
     }
 
     #[inline]

@@ -38,14 +38,7 @@ impl Pattern for Push {
 
     #[inline]
     fn send(&mut self, pipes: &mut Pipes, _options: &Options, message: &mut Message) -> Result<(), Refusal> {
-        match self.balancer.pick(pipes) {
-            Some(id) => {
-                pipes.write(id, message);
-                self.balancer.turn();
-                Ok(())
-            }
-            None => Err(Refusal::WouldBlock),
-        }
+        if self.balancer.send(pipes, message) { Ok(()) } else { Err(Refusal::WouldBlock) }
     }
 
     fn recv(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut Message) -> Result<(), Refusal> {

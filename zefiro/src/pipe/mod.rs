@@ -348,28 +348,20 @@ impl Pipes {
     #[inline]
     pub(crate) fn has_room(&mut self, id: PipeId) -> bool {
         let (mark, bytes) = (self.send_mark, self.send_bytes);
-        let Some(pipe) = self.get_mut(id) else { return false };
-        if pipe.closing || pipe.ended {
-            return false;
-        }
-        let room = pipe.conflate
-            || match &mut pipe.line {
-                Line::Backlog(queue) => mark == 0 || queue.len() < mark,
-                Line::Stream(_, outbox) => {
-                    (mark == 0 || outbox.messages() < mark) && (bytes == 0 || outbox.bytes() < bytes)
-                }
-                Line::Duct(writer, ..) => writer.has_room(),
-                Line::Datagrams(_) => true,
-            };
-        pipe.wants_room |= !room;
-        room
+        self.get_mut(id).is_some_and(|pipe| pipe.has_room(mark, bytes))
+    }
+
+    /// Queues a message as [`write`](Pipes::write) does, if it [fits](Pipes::has_room).
+    #[inline]
+    pub(crate) fn write_if_room(&mut self, id: PipeId, message: &mut Message) -> bool {
+        self.write_as::<true>(id, None, message)
     }
 
     /// Queues a message, whatever the mark says, and leaves an empty one in its place; a pipe that has ended drops and
     /// counts it.
     #[inline]
     pub(crate) fn write(&mut self, id: PipeId, message: &mut Message) {
-        self.write_as(id, None, message);
+        self.write_as::<false>(id, None, message);
     }
 
     /// Queues a message with the frames of `envelope` before its own. Where they have to be put together, the memory of
@@ -381,17 +373,30 @@ impl Pipes {
         list: &mut Vec<Frame>,
         message: &mut Message,
     ) {
-        self.write_as(id, Some((envelope, list)), message);
+        self.write_as::<false>(id, Some((envelope, list)), message);
     }
 
-    /// Inlined where there is no envelope, so that nothing of it is left there.
+    /// Answers whether the message is the pipe's now: a part of the way of all that is sent, so that each of those who
+    /// come by here has it inlined, without what it has no use for.
     #[inline(always)]
-    fn write_as(&mut self, id: PipeId, envelope: Option<(&[Frame], &mut Vec<Frame>)>, message: &mut Message) {
-        let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, .. } = self;
+    fn write_as<const IF_ROOM: bool>(
+        &mut self,
+        id: PipeId,
+        envelope: Option<(&[Frame], &mut Vec<Frame>)>,
+        message: &mut Message,
+    ) -> bool {
+        let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, send_mark, send_bytes, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
-            _ => return counters.sent_to_nobody(message.byte_len() as u64),
+            _ if IF_ROOM => return false,
+            _ => {
+                counters.sent_to_nobody(message.byte_len() as u64);
+                return false;
+            }
         };
+        if IF_ROOM && !pipe.has_room(*send_mark, *send_bytes) {
+            return false;
+        }
         let size = message.byte_len() as u64;
         pipe.counters.sent(size);
         counters.sent(size);
@@ -429,6 +434,7 @@ impl Pipes {
                 datagrams.push((out.clone(), enveloped(envelope, message)));
             }
         }
+        true
     }
 
     /// Queues one message on each of the pipes that has room; the others miss it, which is counted.
@@ -800,6 +806,25 @@ impl Pipes {
 }
 
 impl Pipe {
+    /// Whether one more message fits; if not, its writer wants to know when one does.
+    #[inline]
+    fn has_room(&mut self, mark: usize, bytes: usize) -> bool {
+        if self.closing || self.ended {
+            return false;
+        }
+        let room = self.conflate
+            || match &mut self.line {
+                Line::Backlog(queue) => mark == 0 || queue.len() < mark,
+                Line::Stream(_, outbox) => {
+                    (mark == 0 || outbox.messages() < mark) && (bytes == 0 || outbox.bytes() < bytes)
+                }
+                Line::Duct(writer, ..) => writer.has_room(),
+                Line::Datagrams(_) => true,
+            };
+        self.wants_room |= !room;
+        room
+    }
+
     /// Messages that wait to be sent.
     pub(crate) fn queued_out(&self) -> usize {
         match &self.line {

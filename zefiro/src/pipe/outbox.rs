@@ -186,11 +186,15 @@ impl Outbox {
     /// Adds a message, with `envelope` before its frames. Large bodies are referred to, not copied.
     #[inline]
     pub(crate) fn push(&mut self, pool: &mut Pool, envelope: &[Frame], message: &mut Message) {
+        self.messages += 1;
         self.prepare(pool, self.open.len());
+        let (first, rest) = message.parts_mut();
+        if envelope.is_empty() && rest.is_empty() {
+            return self.push_frame(pool, first, false);
+        }
         for frame in envelope {
             self.push_frame(pool, frame, true);
         }
-        let (first, rest) = message.parts_mut();
         self.push_frame(pool, first, !rest.is_empty());
         if let Some((last, between)) = rest.split_last() {
             for frame in between {
@@ -198,7 +202,6 @@ impl Outbox {
             }
             self.push_frame(pool, last, false);
         }
-        self.messages += 1;
     }
 
     /// Adds, as the first of all, the message that each connection begins with: it does not go to the next one.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::message::Message;
 use crate::pipe::{PipeId, Pipes};
 
 /// Pipes that may have room, the next one first. A full pipe leaves, and comes back last when it has room again.
@@ -45,6 +46,19 @@ impl LoadBalancer {
             }
             self.active.pop_front();
         }
+    }
+
+    /// Writes the message to the pipe whose turn it is; `false` if none has room.
+    #[inline]
+    pub(crate) fn send(&mut self, pipes: &mut Pipes, message: &mut Message) -> bool {
+        while let Some(&id) = self.active.front() {
+            if pipes.write_if_room(id, message) {
+                self.turn();
+                return true;
+            }
+            self.active.pop_front();
+        }
+        false
     }
 
     /// The pipe picked got a whole message: it is the next one's turn.
