@@ -5,7 +5,8 @@ use zmtp::{Framing, Version};
 use crate::message::Message;
 use crate::pipe::broadcast::Broadcast;
 use crate::pipe::duct::{DuctReader, DuctWriter, duct};
-use crate::pipe::outbox::{Format, Outbox, Pool};
+use crate::pipe::outbox::{Format, Outbox};
+use crate::pipe::pool::Pool;
 use crate::routing::subscriptions::{Removed, SubscriptionIndex};
 
 /// Messages encoded for one connection, taken by who writes them.

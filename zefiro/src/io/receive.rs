@@ -12,9 +12,10 @@ use super::transmit::report_loss;
 use crate::counters::DropReason;
 use crate::lock::give_way;
 use crate::message::Message;
+use crate::pipe::Line;
 use crate::pipe::outbox::WriteState;
 use crate::pipe::sync::SleepingGuard as MutexGuard;
-use crate::pipe::{Line, group_message, subscription_message};
+use crate::routing::request::{group_message, subscription_message};
 use crate::socket::core::{Locked, SocketCore, State};
 use crate::sys::net;
 

@@ -120,7 +120,7 @@ impl Pattern for Dish {
 mod tests {
     use super::*;
     use crate::pattern::testing::Bench;
-    use crate::pipe::group_message;
+    use crate::routing::request::group_message;
 
     #[test]
     fn only_groups_joined_are_received_and_peers_are_told_of_each_change() {

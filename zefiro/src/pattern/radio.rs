@@ -10,8 +10,9 @@ use super::{Pattern, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::{PipeId, Pipes, group_request};
+use crate::pipe::{PipeId, Pipes};
 use crate::routing::distributor::distribute;
+use crate::routing::request::group_request;
 
 /// Who joined which group, and how often.
 #[derive(Default)]
@@ -151,7 +152,7 @@ pub(super) const GROUP_BYTES_MAX: usize = 255;
 mod tests {
     use super::*;
     use crate::pattern::testing::Bench;
-    use crate::pipe::group_message;
+    use crate::routing::request::group_message;
 
     #[test]
     fn a_group_is_exact_and_a_leave_undoes_one_join() {

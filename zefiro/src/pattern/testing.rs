@@ -10,7 +10,8 @@ use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::duct::{DuctReader, DuctWriter, duct};
 use crate::pipe::early::Waited;
-use crate::pipe::{Line, PeerFacts, PeerRef, PipeId, Pipes, subscription_message};
+use crate::pipe::{Line, PeerFacts, PeerRef, PipeId, Pipes};
+use crate::routing::request::subscription_message;
 
 pub(super) struct Bench<P> {
     pub(super) pattern: P,

@@ -8,9 +8,9 @@ use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::{PipeId, Pipes, subscription_message};
+use crate::pipe::{PipeId, Pipes};
 use crate::routing::distributor::{any_full, distribute};
-use crate::routing::request::{Request, Rest, take_requests};
+use crate::routing::request::{Request, Rest, subscription_message, take_requests};
 use crate::routing::subscriptions::{Removed, SubscriptionIndex};
 
 /// A distributor over the subscriptions.

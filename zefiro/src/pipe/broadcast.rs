@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use zmtp::Framing;
 
-use super::outbox::{Pool, Segment};
+use super::outbox::Segment;
+use super::pool::Pool;
 use super::reclaim;
 use crate::message::Message;
 

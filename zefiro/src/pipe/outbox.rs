@@ -15,6 +15,7 @@
 use zmtp::{Frame, Framing, Header, Sealer, Version};
 
 use super::broadcast::{Broadcast, Passage, Place};
+use super::pool::Pool;
 use super::reclaim::reclaim;
 use crate::message::Message;
 
@@ -558,37 +559,6 @@ fn frames_end(segments: &[Segment], frames: usize) -> usize {
     frame_lengths(segments).take(frames).sum()
 }
 
-/// A few empty buffers of a socket, kept for its next messages so that a stream allocates nothing.
-#[derive(Default)]
-pub(crate) struct Pool {
-    buffers: Vec<Vec<u8>>,
-    bytes: usize,
-}
-
-impl Pool {
-    /// A buffer with room, or an unallocated one.
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        let buffer = self.buffers.pop().unwrap_or_default();
-        self.bytes -= buffer.capacity();
-        buffer
-    }
-
-    /// Gives a buffer back; kept only if it is of a useful size and they are not too many.
-    pub(crate) fn put(&mut self, mut buffer: Vec<u8>) {
-        let size = buffer.capacity();
-        if (1..=2 * SEGMENT_BYTES).contains(&size) && self.bytes + size <= POOL_BYTES_MAX {
-            buffer.clear();
-            self.bytes += size;
-            self.buffers.push(buffer);
-        }
-    }
-
-    /// Frees all, when the socket has gone quiet.
-    pub(crate) fn trim(&mut self) {
-        *self = Pool::default();
-    }
-}
-
 /// A body up to this size is copied into the outbox; a larger one goes by reference, as an entry of its own in the
 /// vectored write.
 pub(crate) const COPY_BYTES_MAX: usize = 8 * 1024;
@@ -598,10 +568,7 @@ pub(crate) const COPY_BYTES_MAX: usize = 8 * 1024;
 const CONTROL_BYTES_MAX: usize = 64 * 1024;
 
 /// A buffer that holds this much is sealed and a new one begun.
-const SEGMENT_BYTES: usize = 64 * 1024;
+pub(super) const SEGMENT_BYTES: usize = 64 * 1024;
 
 /// Pieces an outbox keeps room for when it is empty.
 const SEGMENTS_KEPT: usize = 64;
-
-/// Memory a socket keeps for reuse.
-const POOL_BYTES_MAX: usize = 4 * SEGMENT_BYTES;

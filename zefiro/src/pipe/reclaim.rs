@@ -76,7 +76,8 @@ mod tests {
 
     use super::*;
     use crate::pipe::broadcast::Broadcast;
-    use crate::pipe::outbox::{Format, Outbox, Pool, Reclaimed};
+    use crate::pipe::outbox::{Format, Outbox, Reclaimed};
+    use crate::pipe::pool::Pool;
 
     /// An outbox with the connection's own first message and two others, of which the kernel has taken the first `written`
     /// bytes; `None`: it was not asked.

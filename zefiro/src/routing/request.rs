@@ -62,6 +62,32 @@ pub(crate) fn take_requests(message: Message, only_first: bool, mut each: impl F
     (!rest.is_empty()).then(|| Rest { message: Message::from(rest), asks })
 }
 
+/// A subscription in the form of a message: a byte 1, or 0 for its end, then the topic.
+pub(crate) fn subscription_message(subscribe: bool, topic: &[u8]) -> Message {
+    let mut body = Vec::with_capacity(1 + topic.len());
+    body.push(u8::from(subscribe));
+    body.extend_from_slice(topic);
+    Message::from(Frame::from(body.as_slice()))
+}
+
+/// That a group is joined, or left, as a message within the process; on the wire it is a command.
+pub(crate) fn group_message(join: bool, group: &[u8]) -> Message {
+    Message::from([if join { JOIN } else { LEAVE }, group])
+}
+
+/// The group that a message made by [`group_message`] names, and whether it is joined.
+pub(crate) fn group_request(message: &Message) -> Option<(bool, Frame)> {
+    match message.first().as_slice() {
+        _ if message.frame_count() != 2 => None,
+        JOIN => Some((true, message.last().clone())),
+        LEAVE => Some((false, message.last().clone())),
+        _ => None,
+    }
+}
+
+const JOIN: &[u8] = b"JOIN";
+const LEAVE: &[u8] = b"LEAVE";
+
 #[cfg(test)]
 mod tests {
     use super::*;

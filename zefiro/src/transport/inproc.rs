@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 use crate::message::Message;
 use crate::pipe::duct::duct;
 use crate::pipe::early::Waited;
-use crate::pipe::{Line, PeerFacts, PeerRef, PipeId, subscription_message};
+use crate::pipe::{Line, PeerFacts, PeerRef, PipeId};
+use crate::routing::request::subscription_message;
 use crate::socket::core::{Phase, SocketCore};
 use crate::socket::salute;
 

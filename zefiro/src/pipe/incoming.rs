@@ -1,0 +1,236 @@
+//! What arrives on pipes, and is read: whole messages. Those of one read of a connection stay together, as the bytes they
+//! came in, until each is wanted.
+
+use std::collections::VecDeque;
+
+use zmtp::{Frame, Run};
+
+use super::{Line, Notice, PipeId, Pipes};
+use crate::counters::DropReason;
+use crate::message::Message;
+
+/// What an inbox holds: the messages of one read, or a single one.
+pub(super) enum Item {
+    Run(Run),
+    Message(Message),
+}
+
+impl Pipes {
+    /// Whether a whole message can be read.
+    #[inline]
+    pub(crate) fn has_message(&mut self, id: PipeId) -> bool {
+        let Pipes { slots, drained, notices, noted, counters, .. } = self;
+        let pipe = match slots.get_mut(id.index as usize) {
+            Some(pipe) if pipe.generation == id.generation => pipe,
+            _ => return false,
+        };
+        if pipe.inbox_messages > 0 {
+            return true;
+        }
+        let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
+        let there = reader.has_message();
+        let fresh = reader.take_fresh();
+        counters.arrived += fresh;
+        pipe.counters.arrived += fresh;
+        if reader.take_rouse() {
+            *noted = true;
+            notices.push(Notice::Writable(peer.clone()));
+        }
+        if !there && pipe.ended {
+            *noted = true;
+            drained.push(id);
+        }
+        there
+    }
+
+    /// Puts the next whole message in `out`; `false` if there is none.
+    #[inline]
+    pub(crate) fn read(&mut self, id: PipeId, out: &mut Message) -> bool {
+        self.read_as::<false>(id, out)
+    }
+
+    /// As [`read`](Pipes::read), for the program: the message is [counted](Pipes::count_received).
+    #[inline]
+    pub(crate) fn read_counted(&mut self, id: PipeId, out: &mut Message) -> bool {
+        self.read_as::<true>(id, out)
+    }
+
+    #[inline]
+    fn read_as<const COUNT: bool>(&mut self, id: PipeId, out: &mut Message) -> bool {
+        let low_mark = self.recv_mark.div_ceil(2);
+        let pipe = match self.slots.get_mut(id.index as usize) {
+            Some(pipe) if pipe.generation == id.generation => pipe,
+            _ => return false,
+        };
+        if pipe.inbox_messages == 0 {
+            let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
+            let popped = reader.pop(out);
+            let fresh = reader.take_fresh();
+            self.counters.arrived += fresh;
+            pipe.counters.arrived += fresh;
+            let rouse = match popped {
+                Some(rouse) => rouse,
+                None => {
+                    if reader.take_rouse() {
+                        self.noted = true;
+                        self.notices.push(Notice::Writable(peer.clone()));
+                    }
+                    if pipe.ended {
+                        self.noted = true;
+                        self.drained.push(id);
+                    }
+                    return false;
+                }
+            };
+            self.trickle = reader.ended_trickle();
+            if rouse {
+                self.noted = true;
+                self.notices.push(Notice::Writable(peer.clone()));
+            }
+        } else {
+            if !pop_item(&mut pipe.inbox, &pipe.line, out) {
+                return false;
+            }
+            pipe.inbox_messages -= 1;
+            self.unread = self.unread.saturating_sub(1);
+            if pipe.paused && pipe.inbox_messages < low_mark {
+                self.noted = true;
+                self.resumed.push(id);
+            }
+            if pipe.ended && pipe.inbox_messages == 0 {
+                self.noted = true;
+                self.drained.push(id);
+            }
+        }
+        if COUNT {
+            let bytes = out.byte_len() as u64;
+            pipe.counters.received(bytes);
+            self.counters.received(bytes);
+            self.last_received = Some(id);
+        }
+        true
+    }
+
+    /// Adds messages that arrived. Answers whether the inbox was empty before.
+    pub(crate) fn deliver_run(&mut self, id: PipeId, mut run: Run) -> bool {
+        let Some(pipe) = self.get_mut(id) else { return false };
+        let was_empty = pipe.inbox_messages == 0;
+        if pipe.conflate {
+            return self.deliver_newest(id, run);
+        }
+        let messages = run.messages();
+        pipe.inbox_messages += messages;
+        pipe.counters.arrived += messages as u64;
+        if pipe.inbox.len() >= RUNS_LOOSE {
+            // The program is behind. A peer that sends a small message now and then must not make each keep a buffer.
+            run.compact();
+        }
+        pipe.inbox.push_back(Item::Run(run));
+        self.counters.arrived += messages as u64;
+        self.unread += messages;
+        was_empty
+    }
+
+    /// Adds one message that arrived. Answers whether the inbox was empty before.
+    pub(crate) fn deliver_message(&mut self, id: PipeId, message: Message) -> bool {
+        let Some(pipe) = self.get_mut(id) else { return false };
+        let was_empty = pipe.inbox_messages == 0;
+        pipe.inbox_messages += 1;
+        pipe.counters.arrived += 1;
+        pipe.inbox.push_back(Item::Message(message));
+        self.counters.arrived += 1;
+        self.unread += 1;
+        was_empty
+    }
+
+    /// Conflating sockets keep the newest message only.
+    fn deliver_newest(&mut self, id: PipeId, mut run: Run) -> bool {
+        let mut newest = None;
+        let mut superseded = 0;
+        let arrived = run.messages() as u64;
+        let mut message = Message::new();
+        while cut_message(&mut run, &mut message) {
+            superseded += u64::from(newest.replace(std::mem::take(&mut message)).is_some());
+        }
+        let Some(newest) = newest else { return false };
+        let Some(pipe) = self.get_mut(id) else { return false };
+        let was_empty = pipe.inbox_messages == 0;
+        superseded += pipe.inbox_messages as u64;
+        pipe.inbox.clear();
+        pipe.inbox.push_back(Item::Message(newest));
+        pipe.counters.arrived += arrived;
+        pipe.counters.drop(DropReason::Conflated, superseded);
+        let before = std::mem::replace(&mut pipe.inbox_messages, 1);
+        self.unread = self.unread.saturating_sub(before) + 1;
+        self.counters.arrived += arrived;
+        self.counters.drop(DropReason::Conflated, superseded);
+        was_empty
+    }
+
+    /// Throws unread messages away.
+    pub(crate) fn discard_inbox(&mut self, id: PipeId) {
+        if let Some(pipe) = self.get_mut(id) {
+            pipe.inbox = VecDeque::new();
+            let dropped = std::mem::take(&mut pipe.inbox_messages);
+            pipe.counters.drop(DropReason::Unread, dropped as u64);
+            self.unread = self.unread.saturating_sub(dropped);
+            self.counters.drop(DropReason::Unread, dropped as u64);
+        }
+    }
+}
+
+#[inline]
+fn pop_item(inbox: &mut VecDeque<Item>, line: &Line, out: &mut Message) -> bool {
+    loop {
+        match inbox.front_mut() {
+            Some(Item::Run(run)) => {
+                let cut = cut_message(run, out);
+                if run.messages() == 0 {
+                    if let (Some(Item::Run(run)), Line::Stream(link, _)) = (inbox.pop_front(), line) {
+                        link.io.memory.give(run.into_memory());
+                    }
+                    give_up_if_drained(inbox);
+                }
+                if cut {
+                    return true;
+                }
+            }
+            Some(Item::Message(_)) => match inbox.pop_front() {
+                Some(Item::Message(message)) => {
+                    *out = message;
+                    give_up_if_drained(inbox);
+                    return true;
+                }
+                _ => return false,
+            },
+            None => return false,
+        }
+    }
+}
+
+/// Frees the room that a burst took, and no steady stream needs.
+fn give_up_if_drained(inbox: &mut VecDeque<Item>) {
+    if inbox.is_empty() && inbox.capacity() > KEPT_ITEMS {
+        *inbox = VecDeque::new();
+    }
+}
+
+#[inline]
+fn cut_message(run: &mut Run, out: &mut Message) -> bool {
+    let (first, rest) = out.parts_mut();
+    rest.clear();
+    let Some(mut more) = run.next_frame_into(first) else { return false };
+    while more {
+        let mut frame = Frame::new();
+        let Some(another) = run.next_frame_into(&mut frame) else { return false };
+        rest.push(frame);
+        more = another;
+    }
+    true
+}
+
+/// Runs a pipe keeps in the buffers they were read into; more are moved if they are small.
+const RUNS_LOOSE: usize = 16;
+
+/// Room in a drained inbox that is kept, in items: each is the messages of one read, or a single message.
+const KEPT_ITEMS: usize = 2048;

@@ -1,0 +1,258 @@
+//! What is written to pipes: messages and requests, each to the queue of what lies behind the pipe.
+
+use zmtp::{Frame, Framing};
+
+use super::broadcast::Place;
+use super::outbox::{self, Format, Outbox, WriteState};
+use super::pool::Pool;
+use super::{Line, Notice, Pipe, PipeId, Pipes};
+use crate::counters::DropReason;
+use crate::message::Message;
+use crate::routing::request::{group_message, subscription_message};
+
+impl Pipes {
+    /// Whether one more message fits. `false` also asks for [`Pattern::on_writable`] when one does again.
+    ///
+    /// [`Pattern::on_writable`]: crate::pattern::Pattern::on_writable
+    #[inline]
+    pub(crate) fn has_room(&mut self, id: PipeId) -> bool {
+        let (mark, bytes) = (self.send_mark, self.send_bytes);
+        self.get_mut(id).is_some_and(|pipe| pipe.has_room(mark, bytes))
+    }
+
+    /// Queues a message as [`write`](Pipes::write) does, if it [fits](Pipes::has_room).
+    #[inline]
+    pub(crate) fn write_if_room(&mut self, id: PipeId, message: &mut Message) -> bool {
+        self.write_as::<true>(id, None, message)
+    }
+
+    /// Queues a message, whatever the mark says, and leaves an empty one in its place; a pipe that has ended drops and
+    /// counts it.
+    #[inline]
+    pub(crate) fn write(&mut self, id: PipeId, message: &mut Message) {
+        self.write_as::<false>(id, None, message);
+    }
+
+    /// Queues a message with the frames of `envelope` before its own. Where they have to be put together, the memory of
+    /// `list`, which is empty, is used for it.
+    pub(crate) fn write_with_envelope(
+        &mut self,
+        id: PipeId,
+        envelope: &[Frame],
+        list: &mut Vec<Frame>,
+        message: &mut Message,
+    ) {
+        self.write_as::<false>(id, Some((envelope, list)), message);
+    }
+
+    /// Answers whether the message is the pipe's now: a part of the way of all that is sent, so that each of those who
+    /// come by here has it inlined, without what it has no use for.
+    #[inline(always)]
+    fn write_as<const IF_ROOM: bool>(
+        &mut self,
+        id: PipeId,
+        envelope: Option<(&[Frame], &mut Vec<Frame>)>,
+        message: &mut Message,
+    ) -> bool {
+        let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, send_mark, send_bytes, .. } = self;
+        let pipe = match slots.get_mut(id.index as usize) {
+            Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
+            _ if IF_ROOM => return false,
+            _ => {
+                counters.sent_to_nobody(message.byte_len() as u64);
+                return false;
+            }
+        };
+        if IF_ROOM && !pipe.has_room(*send_mark, *send_bytes) {
+            return false;
+        }
+        let size = message.byte_len() as u64;
+        pipe.counters.sent(size);
+        counters.sent(size);
+        match &mut pipe.line {
+            Line::Backlog(queue) => {
+                if pipe.conflate && !queue.is_empty() {
+                    counters.drop(DropReason::Conflated, queue.len() as u64);
+                    queue.clear();
+                }
+                queue.push_back(enveloped(envelope, message));
+            }
+            Line::Stream(_, outbox) => {
+                if pipe.conflate {
+                    counters.drop(DropReason::Conflated, outbox.clear_messages() as u64);
+                }
+                outbox.push(pool, envelope.map_or(&[], |(envelope, _)| envelope), message);
+                if needs_writer(outbox) {
+                    *noted = true;
+                    dirty.push(id);
+                }
+            }
+            Line::Duct(writer, _, peer) => {
+                if envelope.is_some() {
+                    *message = enveloped(envelope, message);
+                }
+                if writer.push(message) {
+                    *noted = true;
+                    notices.push(Notice::Readable(peer.clone()));
+                }
+            }
+            Line::Datagrams(out) => {
+                *noted = true;
+                counters.delivered += 1;
+                pipe.counters.delivered += 1;
+                datagrams.push((out.clone(), enveloped(envelope, message)));
+            }
+        }
+        true
+    }
+
+    /// Queues one message on each of the pipes that has room; the others miss it, which is counted.
+    pub(crate) fn fan_out(&mut self, ids: &[PipeId], message: &mut Message) {
+        let size = message.byte_len();
+        let together = size <= outbox::COPY_BYTES_MAX && ids.len() > 1;
+        let mut appended: Option<(Framing, Place)> = None;
+        let mut last = None;
+        for &id in ids {
+            if !self.has_room(id) {
+                self.counters.drop(DropReason::HighWaterMark, 1);
+                if let Some(pipe) = self.get_mut(id) {
+                    pipe.counters.drop(DropReason::HighWaterMark, 1);
+                }
+                continue;
+            }
+            let Pipes { slots, pool, broadcast, dirty, counters, noted, .. } = self;
+            let Some(pipe) = slots.get_mut(id.index as usize) else { continue };
+            if let Line::Stream(_, outbox) = &mut pipe.line
+                && let Format::Zmtp(framing, _) = outbox.format()
+                && together
+                && !pipe.conflate
+            {
+                let place = match appended {
+                    Some((as_of, place)) if as_of == framing => place,
+                    _ => broadcast.append(pool, framing, message),
+                };
+                appended = Some((framing, place));
+                pipe.counters.sent(size as u64);
+                counters.sent(size as u64);
+                outbox.push_from(pool, broadcast, place);
+                if needs_writer(outbox) {
+                    *noted = true;
+                    dirty.push(id);
+                }
+            } else if let Some(previous) = last.replace(id) {
+                // One clone less: the last such pipe gets the message itself.
+                self.write(previous, &mut message.clone());
+            }
+        }
+        if let Some(id) = last {
+            self.write(id, message);
+        }
+    }
+
+    /// Keeps a subscription, or its end, for the next connection of a pipe that has none, behind the messages that wait
+    /// there. `false`: they are too many, and none are kept.
+    pub(crate) fn write_early(&mut self, id: PipeId, subscribe: bool, topic: &[u8]) -> bool {
+        match self.get_mut(id) {
+            Some(Pipe { line: Line::Backlog(queue), early, .. }) => early.add(queue.len(), subscribe, topic),
+            _ => false,
+        }
+    }
+
+    /// Sends a subscription, or its end, upstream in the form the peer knows, whatever the mark says. It is dropped
+    /// when the pipe is not connected.
+    pub(crate) fn write_subscription(&mut self, id: PipeId, subscribe: bool, topic: &[u8]) {
+        self.write_request(
+            id,
+            |outbox, pool| outbox.push_subscription(pool, subscribe, topic),
+            || subscription_message(subscribe, topic),
+        );
+    }
+
+    /// Tells a peer that a group is joined, or left, whatever the mark says; as
+    /// [`write_subscription`](Pipes::write_subscription) does it.
+    pub(crate) fn write_group(&mut self, id: PipeId, join: bool, group: &[u8]) {
+        self.write_request(id, |outbox, pool| outbox.push_group(pool, join, group), || group_message(join, group));
+    }
+
+    /// What a connected peer is told of a change here: a command on a stream, a message within the process.
+    fn write_request(
+        &mut self,
+        id: PipeId,
+        command: impl FnOnce(&mut Outbox, &mut Pool),
+        message: impl FnOnce() -> Message,
+    ) {
+        if !self.is_open(id) {
+            return;
+        }
+        let Pipes { slots, pool, dirty, notices, noted, .. } = self;
+        let Some(pipe) = slots.get_mut(id.index as usize) else { return };
+        match &mut pipe.line {
+            Line::Backlog(_) | Line::Datagrams(_) => {}
+            Line::Stream(_, outbox) => {
+                command(outbox, pool);
+                if needs_writer(outbox) {
+                    *noted = true;
+                    dirty.push(id);
+                }
+            }
+            Line::Duct(writer, _, peer) => {
+                if writer.push_request(&mut message()) {
+                    *noted = true;
+                    notices.push(Notice::Readable(peer.clone()));
+                }
+            }
+        }
+    }
+
+    /// Whether a writer was refused and waits to be told of room; asked once.
+    pub(crate) fn take_wants_room(&mut self, id: PipeId) -> bool {
+        self.get_mut(id).is_some_and(|pipe| std::mem::take(&mut pipe.wants_room))
+    }
+}
+
+impl Pipe {
+    /// Whether one more message fits; if not, its writer wants to know when one does.
+    #[inline]
+    fn has_room(&mut self, mark: usize, bytes: usize) -> bool {
+        if self.closing || self.ended {
+            return false;
+        }
+        let room = self.conflate
+            || match &mut self.line {
+                Line::Backlog(queue) => mark == 0 || queue.len() < mark,
+                Line::Stream(_, outbox) => {
+                    (mark == 0 || outbox.messages() < mark) && (bytes == 0 || outbox.bytes() < bytes)
+                }
+                Line::Duct(writer, ..) => writer.has_room(),
+                Line::Datagrams(_) => true,
+            };
+        self.wants_room |= !room;
+        room
+    }
+}
+
+/// Whether `outbox` has something to write and nobody who will soon.
+#[inline]
+fn needs_writer(outbox: &Outbox) -> bool {
+    match outbox.state() {
+        WriteState::Idle => true,
+        WriteState::Queued => outbox.bytes() >= HELP_BYTES,
+        _ => false,
+    }
+}
+
+#[inline(never)]
+fn enveloped(envelope: Option<(&[Frame], &mut Vec<Frame>)>, message: &mut Message) -> Message {
+    let mut message = std::mem::take(message);
+    let Some((envelope, list)) = envelope else { return message };
+    let Some((first, others)) = envelope.split_first() else { return message };
+    let mut frames = std::mem::take(list);
+    frames.extend_from_slice(others);
+    let (body, rest) = message.parts_mut();
+    frames.push(std::mem::take(body));
+    frames.append(rest);
+    Message::from_parts(first.clone(), frames)
+}
+
+/// A sender that finds this much waiting for the I/O thread writes it itself.
+pub(crate) const HELP_BYTES: usize = 64 * 1024;
