@@ -38,18 +38,22 @@ impl Ends {
         build(socket_type, &self.option, self.key_file.as_deref(), timeout)
     }
 
-    /// Binds and connects. What was bound is printed, as the system made it, when it was not fully given.
-    pub fn attach(&self, socket: &AnySocket) -> anyhow::Result<()> {
+    /// Binds and connects. What was bound is printed, as the system made it, when it was not fully given. Answers all
+    /// endpoints.
+    pub fn attach(&self, socket: &AnySocket) -> anyhow::Result<Vec<String>> {
+        let mut endpoints = Vec::new();
         for endpoint in &self.bind {
             let bound = bind(socket, endpoint)?;
             if bound != *endpoint {
                 say!("bound to {bound}");
             }
+            endpoints.push(bound);
         }
         for endpoint in &self.connect {
             socket.connect(endpoint)?;
+            endpoints.push(endpoint.clone());
         }
-        Ok(())
+        Ok(endpoints)
     }
 }
 

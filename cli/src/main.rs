@@ -85,8 +85,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 fn exit_code(error: &anyhow::Error) -> u8 {
     use zefiro::ErrorKind;
     match error.downcast_ref().map(zefiro::Error::kind) {
-        // A peer that has the id was waited for.
-        Some(ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Unroutable) => args::EXIT_TIMEOUT,
         // All endpoints are the command line's.
         Some(ErrorKind::InvalidEndpoint | ErrorKind::UnsupportedTransport | ErrorKind::IncompatibleTransport) => {
             args::EXIT_MISUSE

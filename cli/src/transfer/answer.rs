@@ -1,23 +1,25 @@
 //! Answers: the message itself, a text, or what a command makes of it.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::Context as _;
-use zefiro::{AnySocket, Error, ErrorKind, Message, SocketType};
+use zefiro::{AnySocket, ErrorKind, Message, SocketType};
 
 use super::args::Job;
 use super::input::parse;
 use super::output::{print, write_joined};
+use super::timeout::Awaited;
+use super::{Ending, in_vain, receive};
 
 /// Prints what comes, and answers it.
-pub fn answer_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
+pub fn answer_all(socket: &AnySocket, job: &Job) -> anyhow::Result<Ending> {
     let mut received = 0;
+    let noun = if job.socket_type == SocketType::Rep { "request" } else { "message" };
     while job.count.is_none_or(|count| received < count) {
-        let mut message = match socket.recv() {
+        let mut message = match receive(socket, job, noun, received)? {
             Ok(message) => message,
-            Err(error) if error.kind() == ErrorKind::TimedOut && received > 0 && job.count.is_none() => break,
-            Err(error) => return Err(error.into()),
+            Err(silence) => return Ok(silence),
         };
         received += 1;
         print(&message, job)?;
@@ -39,11 +41,13 @@ pub fn answer_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
             answer.push_front(id);
         }
         match socket.send(answer) {
-            Err(error) if error.kind() != ErrorKind::Unroutable => return Err(Error::from(error).into()),
+            Err(error) if error.kind() != ErrorKind::Unroutable => {
+                return Err(in_vain(error.into(), Awaited::Room, socket.options().send_timeout));
+            }
             _ => {}
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Ending::Enough)
 }
 
 fn answer_to(message: Message, job: &Job) -> anyhow::Result<Message> {

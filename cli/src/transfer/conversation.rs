@@ -1,8 +1,7 @@
 //! Both ways at once: what there is to send is sent, and what comes meanwhile is printed.
 
-use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,8 +11,8 @@ use zefiro::{AnySocket, ErrorKind, Frame, Message, SocketType};
 use super::args::Job;
 use super::input::messages;
 use super::output::print;
-use super::{FOR_EVER, send, wait_for_peers};
-use crate::args::EXIT_TIMEOUT;
+use super::timeout::{Awaited, TimedOut};
+use super::{Ending, FOR_EVER, awaited_peers, in_vain, publishes, send, wait_for_peers};
 
 /// What one of the two threads has to tell.
 enum Happening {
@@ -24,24 +23,43 @@ enum Happening {
     Failed(anyhow::Error),
 }
 
+/// What the threads know of each other.
+#[derive(Default)]
+struct Shared {
+    /// The id of a plain connection's peer, known when it is there.
+    peer: OnceLock<Frame>,
+    /// Whom or what the sending thread waits for.
+    awaited: Mutex<Option<Awaited>>,
+}
+
+impl Shared {
+    fn set_awaited(&self, awaited: Option<Awaited>) {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = awaited;
+    }
+
+    fn awaited(&self) -> Option<Awaited> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// Sends what there is to send, and prints what comes meanwhile, until there is [enough](enough).
-pub fn both_ways(socket: &AnySocket, job: &Arc<Job>) -> anyhow::Result<ExitCode> {
+pub fn both_ways(socket: &AnySocket, job: &Arc<Job>) -> anyhow::Result<Ending> {
     let (tell, happenings) = sync_channel(HAPPENINGS_MAX);
     let (receiver, teller) = (socket.clone(), tell.clone());
     // The threads are left behind at the end: one may wait for a line of input that never comes.
     thread::spawn(move || hear(&receiver, &teller));
     let (sender, job_to_do) = (socket.clone(), job.clone());
-    let peer = Arc::new(OnceLock::new());
-    let the_peer = peer.clone();
+    let shared = Arc::new(Shared::default());
+    let shared_too = shared.clone();
     thread::spawn(move || {
-        let said = say(&sender, &job_to_do, &the_peer, &tell);
+        let said = say(&sender, &job_to_do, &shared_too, &tell);
         let _ = tell.send(said.map_or_else(Happening::Failed, |()| Happening::Said));
     });
-    converse(job, &peer, &happenings)
+    converse(job, &shared, &happenings)
 }
 
-/// Deals with what happens. The `peer` is the id of a plain connection's, known when it is there.
-fn converse(job: &Job, peer: &OnceLock<Frame>, happenings: &Receiver<Happening>) -> anyhow::Result<ExitCode> {
+/// Deals with what happens.
+fn converse(job: &Job, shared: &Shared, happenings: &Receiver<Happening>) -> anyhow::Result<Ending> {
     let (mut sent, mut received, mut said) = (0, 0, false);
     let patience = job.timeout.map_or(FOR_EVER, |timeout| timeout + job.say.interval.unwrap_or_default());
     while !enough(job, sent, received, said) {
@@ -49,7 +67,7 @@ fn converse(job: &Job, peer: &OnceLock<Frame>, happenings: &Receiver<Happening>)
             Ok(Happening::Came(mut message)) => {
                 if job.is_alone() {
                     let id = message.pop_front().unwrap_or_default();
-                    match (message.first().is_empty(), peer.set(id)) {
+                    match (message.first().is_empty(), shared.peer.set(id)) {
                         // The peer has come.
                         (true, Ok(())) => continue,
                         // It has gone.
@@ -64,13 +82,18 @@ fn converse(job: &Job, peer: &OnceLock<Frame>, happenings: &Receiver<Happening>)
             Ok(Happening::Said) => said = true,
             Ok(Happening::Failed(error)) => return Err(error),
             Err(RecvTimeoutError::Timeout) => {
-                let satisfied = received > 0 && job.count.is_none() && replies(job, sent).is_none();
-                return Ok(if satisfied { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TIMEOUT) });
+                let replies = replies(job, sent);
+                if received > 0 && job.count.is_none() && replies.is_none() {
+                    return Ok(Ending::Silence(patience));
+                }
+                let noun = if replies.is_some() { "reply" } else { "message" };
+                let arrival = Awaited::Arrival { noun, came: received, of: job.count.or(replies) };
+                return Err(TimedOut { awaited: shared.awaited().unwrap_or(arrival), patience }.into());
             }
             Err(RecvTimeoutError::Disconnected) => bail!("the socket's threads have ended"),
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Ending::Enough)
 }
 
 /// Whether the conversation is over. What was given is sent to its end in any case; the input may have none.
@@ -107,8 +130,10 @@ fn hear(socket: &AnySocket, tell: &SyncSender<Happening>) {
     }
 }
 
-fn say(socket: &AnySocket, job: &Job, peer: &OnceLock<Frame>, tell: &SyncSender<Happening>) -> anyhow::Result<()> {
+fn say(socket: &AnySocket, job: &Job, shared: &Shared, tell: &SyncSender<Happening>) -> anyhow::Result<()> {
+    shared.set_awaited(Some(awaited_peers(job)).filter(|_| publishes(job) || job.say.peers > 1));
     wait_for_peers(socket, job)?;
+    shared.set_awaited(None);
     let mut told = false;
     for (index, message) in messages(job)?.enumerate() {
         if let (Some(interval), true) = (job.say.interval, index > 0) {
@@ -116,28 +141,36 @@ fn say(socket: &AnySocket, job: &Job, peer: &OnceLock<Frame>, tell: &SyncSender<
         }
         let mut message = message?;
         if job.is_alone() {
-            message.push_front(peer.wait().clone());
+            message.push_front(shared.peer.wait().clone());
         }
+        shared.set_awaited(Some(Awaited::Room));
         match job.socket_type {
-            SocketType::Router | SocketType::Stream => send_to_peer(socket, job, message)?,
+            SocketType::Router | SocketType::Stream => send_to_peer(socket, job, shared, message)?,
             _ => send(socket, job, message, &mut told)?,
         }
+        shared.set_awaited(None);
         let _ = tell.send(Happening::Sent);
     }
     Ok(())
 }
 
 /// Waits for the peer with the id in front, if need be.
-fn send_to_peer(socket: &AnySocket, job: &Job, mut message: Message) -> anyhow::Result<()> {
-    let deadline = Instant::now() + job.timeout.unwrap_or(FOR_EVER);
+fn send_to_peer(socket: &AnySocket, job: &Job, shared: &Shared, mut message: Message) -> anyhow::Result<()> {
+    let patience = job.timeout.unwrap_or(FOR_EVER);
+    let deadline = Instant::now() + patience;
     loop {
         let (error, unsent) = match socket.send(message) {
             Ok(()) => return Ok(()),
             Err(error) => error.into_parts(),
         };
-        if error.kind() != ErrorKind::Unroutable || Instant::now() >= deadline {
-            return Err(error.into());
+        if error.kind() != ErrorKind::Unroutable {
+            return Err(in_vain(error, Awaited::Room, socket.options().send_timeout));
         }
+        let awaited = Awaited::Peer(unsent.first().clone());
+        if Instant::now() >= deadline {
+            return Err(TimedOut { awaited, patience }.into());
+        }
+        shared.set_awaited(Some(awaited));
         message = unsent;
         thread::sleep(LOOKING);
     }

@@ -5,6 +5,7 @@ mod args;
 mod conversation;
 mod input;
 mod output;
+mod timeout;
 mod watch;
 
 use std::io::{self, IsTerminal as _};
@@ -13,8 +14,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use zefiro::{AnySocket, Error, ErrorKind, Message, SocketType};
+use anyhow::bail;
+use zefiro::{AnySocket, Error, Message, SocketType};
 
 use self::answer::answer_all;
 use self::args::Job;
@@ -22,7 +23,8 @@ pub use self::args::Talk;
 use self::conversation::both_ways;
 use self::input::messages;
 use self::output::print;
-use self::watch::{LISTENING, Troubles, tell};
+use self::timeout::{Awaited, TimedOut};
+use self::watch::{LISTENING, Troubles};
 use crate::args::EXIT_TIMEOUT;
 
 /// Talks until everything is said.
@@ -33,24 +35,43 @@ pub fn run(talk: Talk) -> anyhow::Result<ExitCode> {
         // A peer that is not there is waited for, unless there was no intention to send to it.
         socket.set_options(|options| options.router_mandatory = true)?;
     }
-    tell(&socket, job.verbose || io::stderr().is_terminal());
-    let mut troubles = Troubles::of(&socket);
-    job.ends.attach(&socket)?;
-    let code = talk_as(&socket, &job).inspect_err(|error| {
-        let waited = error.downcast_ref::<Error>().is_some_and(Error::is_would_block);
-        if let Some(why) = troubles.last().filter(|_| waited) {
-            say!("zefiro: {why}");
+    let mut troubles = Troubles::watch(&socket, job.verbose || io::stderr().is_terminal());
+    let endpoints = job.ends.attach(&socket)?;
+    let (code, over) = match talk_as(&socket, &job) {
+        Ok(Ending::Enough) => (ExitCode::SUCCESS, None),
+        Ok(Ending::Silence(patience)) => (ExitCode::SUCCESS, Some(patience)),
+        Err(error) => {
+            let timed_out: TimedOut = error.downcast()?;
+            if let Some(why) = troubles.untold() {
+                say!("zefiro: {why}");
+            }
+            say!("zefiro: {}", timed_out.told(&socket, &endpoints, &job));
+            (ExitCode::from(EXIT_TIMEOUT), Some(timed_out.patience))
         }
-    })?;
-    finish(&socket, &job, &mut troubles)?.map_or(Ok(code), Ok)
+    };
+    finish(&socket, &job, &mut troubles, over)?.map_or(Ok(code), Ok)
 }
 
-/// What was sent is to arrive, unless the program was told to hurry. Answers the exit code if it did not.
-fn finish(socket: &AnySocket, job: &Job, troubles: &mut Troubles) -> anyhow::Result<Option<ExitCode>> {
+/// How the talk ended.
+enum Ending {
+    /// All was said, and what was asked for has come.
+    Enough,
+    /// Nothing more came for so long, and no more was asked for.
+    Silence(Duration),
+}
+
+/// What was sent is to arrive, unless the program was told to hurry: what could not leave in the time that is over will
+/// not leave now. Answers the exit code if it did not.
+fn finish(
+    socket: &AnySocket,
+    job: &Job,
+    troubles: &mut Troubles,
+    over: Option<Duration>,
+) -> anyhow::Result<Option<ExitCode>> {
     let lingers = job.ends.option.iter().any(|option| option.sets("linger"));
-    let linger = if lingers { socket.options().linger } else { job.timeout.or(Some(PATIENCE)) };
-    let linger = linger.unwrap_or(FOR_EVER);
-    let deadline = Instant::now() + linger;
+    let allowed = if lingers { socket.options().linger } else { over.or(job.timeout).or(Some(PATIENCE)) };
+    let allowed = allowed.unwrap_or(FOR_EVER);
+    let deadline = Instant::now() + if over.is_some() && !lingers { Duration::ZERO } else { allowed };
     // A closed socket tells no more of what happens to it.
     while socket.counters().queued_out > 0 && Instant::now() < deadline {
         troubles.listen(LISTENING);
@@ -67,7 +88,7 @@ fn finish(socket: &AnySocket, job: &Job, troubles: &mut Troubles) -> anyhow::Res
         && unsent.messages() > 0
     {
         let messages = unsent.messages();
-        say!("zefiro: {} not sent within {linger:?}{}", were(messages as u64), troubles.because());
+        say!("zefiro: {} not sent within {allowed:?}{}", were(messages as u64), troubles.because());
         return Ok(Some(ExitCode::from(EXIT_TIMEOUT)));
     }
     Ok(publishes(job).then(|| tell_dropped(socket)).flatten())
@@ -78,7 +99,7 @@ fn were(messages: u64) -> String {
     if messages == 1 { "1 message was".to_string() } else { format!("{messages} messages were") }
 }
 
-fn talk_as(socket: &AnySocket, job: &Arc<Job>) -> anyhow::Result<ExitCode> {
+fn talk_as(socket: &AnySocket, job: &Arc<Job>) -> anyhow::Result<Ending> {
     Ok(match job.socket_type {
         SocketType::Push | SocketType::Pub => send_all(socket, job)?,
         SocketType::Pull => receive_all(socket, job)?,
@@ -109,7 +130,7 @@ fn subscribe(socket: &AnySocket, job: &Job) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn send_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
+fn send_all(socket: &AnySocket, job: &Job) -> anyhow::Result<Ending> {
     // A file that is not there is told before anybody is waited for.
     let mut given = messages(job)?;
     wait_for_peers(socket, job)?;
@@ -131,22 +152,34 @@ fn send_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
         }
         given = messages(job)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Ending::Enough)
 }
 
 /// Waits for the peers asked for: a publisher for those who subscribe, as it would talk to nobody without.
 fn wait_for_peers(socket: &AnySocket, job: &Job) -> anyhow::Result<()> {
     let peers = job.say.peers;
     let patience = job.timeout.unwrap_or(FOR_EVER);
-    match (&job.topics.prefix, publishes(job)) {
-        (Some(topic), true) => socket.wait_subscribed(topic, peers, patience).context("no subscriber came")?,
-        (None, true) if peers > 0 => {
-            wait_for_any_subscription(socket, peers, patience).context("no subscriber came")?
-        }
-        _ if peers > 1 => socket.wait_connected(peers, patience)?,
-        _ => {}
+    let waited = match (&job.topics.prefix, publishes(job)) {
+        (Some(topic), true) => socket.wait_subscribed(topic, peers, patience),
+        (None, true) if peers > 0 => wait_for_any_subscription(socket, peers, patience),
+        _ if peers > 1 => socket.wait_connected(peers, patience),
+        _ => Ok(()),
+    };
+    waited.map_err(|error| in_vain(error, awaited_peers(job), Some(patience)))
+}
+
+/// Whom [`wait_for_peers`] waits for.
+fn awaited_peers(job: &Job) -> Awaited {
+    let peers = job.say.peers;
+    if publishes(job) { Awaited::Subscribers(peers) } else { Awaited::Peers(peers) }
+}
+
+/// The error of who waited, with what for if the time was over.
+fn in_vain(error: Error, awaited: Awaited, patience: Option<Duration>) -> anyhow::Error {
+    match error.is_would_block() {
+        true => TimedOut { awaited, patience: patience.unwrap_or_default() }.into(),
+        false => error.into(),
     }
-    Ok(())
 }
 
 /// Without a topic it is not known which subscriptions to wait for: one is awaited, and the others follow soon.
@@ -171,7 +204,8 @@ fn publishes(job: &Job) -> bool {
 
 /// Sends a message. That nobody gets it is told the first time, and [at the end](tell_dropped) how many they were.
 fn send(socket: &AnySocket, job: &Job, message: Message, told: &mut bool) -> anyhow::Result<()> {
-    socket.send(message).map_err(Error::from)?;
+    let sent = socket.send(message).map_err(Error::from);
+    sent.map_err(|error| in_vain(error, Awaited::Room, socket.options().send_timeout))?;
     if publishes(job) && !*told && dropped(socket) > 0 {
         *told = true;
         say!("zefiro: a message was dropped: nobody subscribes to it, or not fast enough");
@@ -199,39 +233,52 @@ fn tell_dropped(socket: &AnySocket) -> Option<ExitCode> {
     (counters.sent == 0 && counters.dropped.unroutable > 0).then_some(ExitCode::FAILURE)
 }
 
-fn receive_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
+fn receive_all(socket: &AnySocket, job: &Job) -> anyhow::Result<Ending> {
     let mut received = 0;
     while job.count.is_none_or(|count| received < count) {
-        match socket.recv() {
+        match receive(socket, job, "message", received)? {
             Ok(message) => print(&message, job)?,
-            Err(error) if error.kind() == ErrorKind::TimedOut => {
-                let satisfied = job.count.is_none() && received > 0;
-                return Ok(if satisfied { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TIMEOUT) });
-            }
-            Err(error) => return Err(error.into()),
+            Err(silence) => return Ok(silence),
         }
         received += 1;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Ending::Enough)
 }
 
-fn ask_all(socket: &AnySocket, job: &Job) -> anyhow::Result<ExitCode> {
+/// The next message, or silence if that is enough after those that came.
+fn receive(socket: &AnySocket, job: &Job, noun: &'static str, came: u64) -> anyhow::Result<Result<Message, Ending>> {
+    let error = match socket.recv() {
+        Ok(message) => return Ok(Ok(message)),
+        Err(error) => error,
+    };
+    let patience = socket.options().recv_timeout;
+    match patience {
+        Some(patience) if error.is_would_block() && came > 0 && job.count.is_none() => {
+            Ok(Err(Ending::Silence(patience)))
+        }
+        _ => Err(in_vain(error, Awaited::Arrival { noun, came, of: job.count }, patience)),
+    }
+}
+
+fn ask_all(socket: &AnySocket, job: &Job) -> anyhow::Result<Ending> {
     let mut asked = 0;
     loop {
         let before = asked;
         for message in messages(job)? {
             if job.count.is_some_and(|count| asked >= count) {
-                return Ok(ExitCode::SUCCESS);
+                return Ok(Ending::Enough);
             }
             if let (Some(interval), true) = (job.say.interval, asked > 0) {
                 thread::sleep(interval);
             }
-            socket.send(message?).map_err(Error::from)?;
-            print(&socket.recv()?, job)?;
+            send(socket, job, message?, &mut false)?;
+            let awaited = Awaited::Arrival { noun: "reply", came: 0, of: None };
+            let reply = socket.recv().map_err(|error| in_vain(error, awaited, socket.options().recv_timeout))?;
+            print(&reply, job)?;
             asked += 1;
         }
         if job.count.is_none() || !job.say.is_given() || asked == before {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Ending::Enough);
         }
     }
 }

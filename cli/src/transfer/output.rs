@@ -56,7 +56,7 @@ fn text<'a>(frame: &'a [u8], index: usize, job: &Job) -> Cow<'a, [u8]> {
         return Cow::Borrowed(frame);
     }
     if index == 0 && job.has_ids() && !is_plain_id(frame, &job.form) {
-        return Cow::Owned(format!("0x{}", to_hex(frame)).into_bytes());
+        return id_text(frame, &job.form);
     }
     match *IS_TERMINAL {
         true => Cow::Owned(escaped(frame, job.is_alone()).into_bytes()),
@@ -98,6 +98,14 @@ const TURNS: [char; 9] =
     ['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}'];
 
 static IS_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stdout().is_terminal());
+
+/// A peer's id as it can be given.
+pub fn id_text<'a>(id: &'a [u8], form: &Form) -> Cow<'a, [u8]> {
+    match is_plain_id(id, form) {
+        true => Cow::Borrowed(id),
+        false => Cow::Owned(format!("0x{}", to_hex(id)).into_bytes()),
+    }
+}
 
 /// Whether a peer's id, printed as text, is read as the same id.
 fn is_plain_id(id: &[u8], form: &Form) -> bool {

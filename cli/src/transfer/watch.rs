@@ -1,6 +1,7 @@
 //! What happens to the connections meanwhile.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -8,15 +9,32 @@ use zefiro::{AnySocket, Event, EventKind, Monitor, SocketType};
 
 use super::output::escaped;
 
-/// Tells, from now on, why nothing comes: that a handshake failed, and if it is to be `verbose` all that happens. What
-/// happens again and again is told once, until a peer comes.
-pub fn tell(socket: &AnySocket, verbose: bool) {
+/// What was told already: what happens again and again is told once, until a peer comes.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<HashSet<String>>>);
+
+impl Told {
+    /// Whoever holds it says what it notes before others find it noted.
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes note of what is told now; answers whether it is new.
+fn note(told: &mut HashSet<String>, event: &Event) -> bool {
+    // Ports change with each attempt, and are not what is told again.
+    told.len() < TOLD_MAX && told.insert(format!("{}: {}", event.endpoint, event.kind))
+}
+
+/// Tells, from now on, why nothing comes: that a handshake failed, and if it is to be `verbose` all that happens.
+fn tell(socket: &AnySocket, verbose: bool, already: Told) {
     // A plain peer never ends a handshake.
     let shakes_hands = socket.socket_type() != SocketType::Stream;
     let monitor = socket.monitor();
     thread::spawn(move || {
-        let (mut told, mut bound) = (HashSet::new(), HashSet::new());
+        let mut bound = HashSet::new();
         for event in monitor {
+            let mut told = already.lock();
             if event.kind == EventKind::Listening {
                 bound.insert(event.endpoint.clone());
             }
@@ -34,9 +52,7 @@ pub fn tell(socket: &AnySocket, verbose: bool) {
                 EventKind::Listening | EventKind::Unresolved(_) | EventKind::Disconnected(_) => verbose,
                 _ => false,
             };
-            // Ports change with each attempt, and are not what is told again.
-            let line = format!("{}: {}", event.endpoint, event.kind);
-            if is_worth_it && told.len() < TOLD_MAX && told.insert(line) {
+            if is_worth_it && note(&mut told, &event) {
                 let retries = matches!(event.kind, EventKind::Closed(_) | EventKind::Unresolved(_));
                 let retrying = if retries { "; retrying" } else { "" };
                 say!("zefiro: {}{retrying}", escaped(event.to_string().as_bytes(), false));
@@ -49,23 +65,27 @@ pub fn tell(socket: &AnySocket, verbose: bool) {
 pub struct Troubles {
     monitor: Monitor,
     last: Option<Event>,
+    told: Told,
 }
 
 impl Troubles {
-    /// Takes note of them from now on.
-    pub fn of(socket: &AnySocket) -> Troubles {
-        Troubles { monitor: socket.monitor(), last: None }
+    /// Takes note of them from now on, and tells those that are worth it, or if it is to be `verbose` all that happens.
+    pub fn watch(socket: &AnySocket, verbose: bool) -> Troubles {
+        let told = Told::default();
+        tell(socket, verbose, told.clone());
+        Troubles { monitor: socket.monitor(), last: None, told }
     }
 
-    /// The last there was, unless a connection succeeded after it.
-    pub fn last(&mut self) -> Option<&Event> {
+    /// The last there was, unless a connection succeeded after it, or it was told already. It is told now.
+    pub fn untold(&mut self) -> Option<String> {
         self.listen(Duration::ZERO);
-        self.last.as_ref()
+        let last = self.last.as_ref()?;
+        note(&mut self.told.lock(), last).then(|| escaped(last.to_string().as_bytes(), false))
     }
 
-    /// The last there was, as the end of a sentence.
+    /// The same, as the end of a sentence.
     pub fn because(&mut self) -> String {
-        self.last().map(|why| format!(": {why}")).unwrap_or_default()
+        self.untold().map(|why| format!(": {why}")).unwrap_or_default()
     }
 
     /// Waits so long for something to happen, and takes note of all that has.

@@ -11,6 +11,7 @@ mod publish;
 mod signals;
 mod talk;
 mod terminal;
+mod timeouts;
 mod watch;
 
 use std::process::{Command, Output, Stdio};
