@@ -1,6 +1,7 @@
 //! keygen: keys as files.
 
-use std::io::Write;
+use std::fs::remove_file;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,11 +32,16 @@ pub struct Args {
     #[arg(long)]
     raw: bool,
     /// A property of the certificate, as name=Alice (repeatable)
-    #[arg(long, value_name = "NAME=VALUE", conflicts_with_all = ["shared", "raw"])]
-    property: Vec<String>,
+    #[arg(long, value_name = "NAME=VALUE", value_parser = property, conflicts_with_all = ["shared", "raw"])]
+    property: Vec<(String, String)>,
     /// Write no files, and print the keys, secret ones too
-    #[arg(long, conflicts_with_all = ["raw", "property"])]
+    #[arg(long, conflicts_with_all = ["name", "raw", "property"])]
     print: bool,
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a property looks like name=Alice")?;
+    Ok((name.to_string(), value.to_string()))
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -68,16 +74,22 @@ fn make_pair(args: &Args) -> anyhow::Result<ExitCode> {
     let secret_path = secret_path(&args.name);
     if args.raw {
         create(&secret_path, 0o600, &secret.to_bytes())?;
-        create(&args.name, 0o644, public.as_bytes())?;
+        create(&args.name, 0o644, public.as_bytes()).inspect_err(|_| _ = remove_file(&secret_path))?;
     } else {
         let mut certificate = Certificate::new(&secret);
-        for property in &args.property {
-            let (name, value) = property.split_once('=').context("a property looks like name=Alice")?;
+        for (name, value) in &args.property {
             certificate = certificate.with(name, value);
         }
         certificate.write(&args.name)?;
     }
-    writeln!(out, "{}", public.to_z85())?;
+    let printed = writeln!(out, "{}", public.to_z85());
+    if let Err(error) = printed
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // They are ours: a file that was there before is an error.
+        let _ = (remove_file(&args.name), remove_file(&secret_path));
+        return Err(error.into());
+    }
     say!("public key in {}, secret key in {}", args.name.display(), secret_path.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -125,13 +125,16 @@ impl Certificate {
     /// both to `path` with `_secret` behind it, which only the owner may read.
     ///
     /// # Errors
-    /// A file cannot be written, or is there already.
+    /// A file cannot be written, or is there already; then none of the two is made.
     pub fn write(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        if self.secret.is_some() {
-            create(&secret_path(path), 0o600, self.text(true).as_bytes())?;
+        let write_public = || create(path, 0o644, self.text(false).as_bytes());
+        if self.secret.is_none() {
+            return write_public();
         }
-        create(path, 0o644, self.text(false).as_bytes())
+        let secret_path = secret_path(path);
+        create(&secret_path, 0o600, self.text(true).as_bytes())?;
+        write_public().inspect_err(|_| _ = std::fs::remove_file(secret_path))
     }
 
     /// The public key.
@@ -169,11 +172,12 @@ impl Certificate {
 /// Writes a new file that `mode` says who may read; it is never there with another mode.
 ///
 /// # Errors
-/// It cannot be written, or is there already.
+/// It cannot be written, or is there already; a part of it is not left behind.
 pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     let name_it = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let open = || -> io::Result<File> { OpenOptions::new().write(true).create_new(true).mode(mode).open(path) };
-    open().and_then(|mut file| file.write_all(bytes)).map_err(name_it)
+    let write = |mut file: File| file.write_all(bytes).inspect_err(|_| _ = std::fs::remove_file(path));
+    open().and_then(write).map_err(name_it)
 }
 
 /// The file of the secret key that belongs to the file of a public one.
@@ -262,5 +266,16 @@ mod tests {
         assert_eq!((read.secret_key(), read.property("name")), (made.secret_key(), Some("A BC")));
         assert_eq!(made.write(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert!(!format!("{made:?}").contains(&secret));
+    }
+
+    #[test]
+    fn a_secret_without_its_public_file_is_not_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "precious").unwrap();
+        let made = Certificate::new(&CurveSecret::generate().unwrap());
+        assert_eq!(made.write(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(!secret_path(&path).exists());
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     }
 }

@@ -62,3 +62,21 @@ fn the_key_in_the_environment_is_used_as_one_that_was_given() {
     let stream = with("ZEFIRO_KEY_FILE", &file, &["stream", "--bind", "tcp://127.0.0.1:*", "--echo"]).output().unwrap();
     assert_eq!(stream.status.code(), Some(2));
 }
+
+#[test]
+fn keys_that_could_not_be_told_are_not_left_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let name = directory.path().join("key").display().to_string();
+    for more in [&[][..], &["--raw"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let keygen = [&["keygen", &name], more].concat();
+        assert_eq!(zefiro(&keygen).stdout(full).status().unwrap().code(), Some(1));
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "{more:?}");
+        // What is in the way stays, alone.
+        std::fs::write(&name, "precious").unwrap();
+        assert_eq!(zefiro(&keygen).status().unwrap().code(), Some(1));
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1, "{more:?}");
+        assert_eq!(std::fs::read_to_string(&name).unwrap(), "precious");
+        std::fs::remove_file(&name).unwrap();
+    }
+}
