@@ -16,7 +16,7 @@ macro_rules! examples {
 
 macro_rules! exit_codes {
     () => {
-        "Exit codes:\n  0  all went well\n  1  something failed\n  2  the command line is wrong\n  3  the time was over first"
+        "Exit codes:\n  0  all went well\n  1  something failed\n  2  the command line is wrong\n  3  the time was over first\n  130, 143  ended by Ctrl-C or a signal (128 and its number)"
     };
 }
 
@@ -95,5 +95,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(format!("{unit:?} is no unit of time; use ms, s, m or h")),
     };
-    Duration::try_from_secs_f64(number * scale).map_err(|error| error.to_string())
+    let time = Duration::try_from_secs_f64(number * scale).ok().filter(|time| *time <= TIME_MAX);
+    time.ok_or_else(|| "a time is 24 days at most".to_string())
 }
+
+/// Sockets count their time limits in 31 bits of milliseconds.
+const TIME_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);

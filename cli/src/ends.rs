@@ -1,12 +1,13 @@
 //! Where a socket binds and connects, with which options and which key.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use zefiro::{AnySocket, Context, NotSent, OptionInfo, Options, SharedKey, SocketType, option_table};
+use zefiro::{AnySocket, Context, ErrorKind, NotSent, OptionInfo, Options, SharedKey, SocketType, option_table};
 
 use crate::args::Misuse;
 
@@ -30,10 +31,9 @@ pub struct Ends {
 
 impl Ends {
     /// A socket with the options, neither bound nor connected yet.
-    pub fn build(&self, socket_type: SocketType, timeout: Option<Duration>) -> anyhow::Result<AnySocket> {
+    pub fn build(&self, verb: &str, socket_type: SocketType, timeout: Option<Duration>) -> anyhow::Result<AnySocket> {
         if self.bind.is_empty() && self.connect.is_empty() {
-            let name = socket_type.name().to_lowercase();
-            return Err(Misuse(format!("{name} needs --bind ENDPOINT or --connect ENDPOINT")).into());
+            return Err(Misuse(format!("{verb} needs --bind ENDPOINT or --connect ENDPOINT")).into());
         }
         build(socket_type, &self.option, self.key_file.as_deref(), timeout)
     }
@@ -44,7 +44,7 @@ impl Ends {
         let mut endpoints = Vec::new();
         for endpoint in &self.bind {
             let bound = bind(socket, endpoint)?;
-            if bound != *endpoint {
+            if is_news(&bound, endpoint) {
                 say!("bound to {bound}");
             }
             endpoints.push(bound);
@@ -55,6 +55,11 @@ impl Ends {
         }
         Ok(endpoints)
     }
+}
+
+/// Whether what was bound says more than what was given: that `*` is 0.0.0.0 is known.
+pub fn is_news(bound: &str, given: &str) -> bool {
+    given != bound && ["0.0.0.0", "[::]"].iter().all(|any| given.replacen("//*:", &format!("//{any}:"), 1) != bound)
 }
 
 /// Binds, and answers the endpoint as the system made it.
@@ -101,7 +106,11 @@ pub fn build(
     options.shared_key = key(socket_type, key_file)?;
     options.recv_timeout = options.recv_timeout.or(timeout);
     options.send_timeout = options.send_timeout.or(timeout);
-    Ok(builder.build()?)
+    builder.build().map_err(|error| match error.kind() {
+        // Each is right for itself, but not all of them together, or for this type.
+        ErrorKind::InvalidOption => Misuse(error.to_string()).into(),
+        _ => error.into(),
+    })
 }
 
 /// The key that was given, or the environment's: who has set one there never talks without.
@@ -120,6 +129,10 @@ fn key(socket_type: SocketType, key_file: Option<&Path>) -> anyhow::Result<Optio
 pub fn endpoint(text: &str) -> Result<String, String> {
     if text.starts_with("inproc:") {
         return Err("inproc is within one process, where nobody else could be; use ipc or tcp".into());
+    }
+    if let Some(path) = text.strip_prefix("ipc://") {
+        // A connecting socket would try for ever.
+        SocketAddr::from_pathname(path).map_err(|_| "the path is too long for a socket address")?;
     }
     Ok(text.to_string())
 }
@@ -157,7 +170,7 @@ impl SocketOption {
 
 fn refused(OptionInfo { unit, range, .. }: &OptionInfo) -> String {
     let unit = if *unit == "time" { "250ms, 2s; a bare number is milliseconds, as in C" } else { unit };
-    format!("allowed is: {range} ({unit})")
+    if range.ends_with(unit) { format!("allowed is: {range}") } else { format!("allowed is: {range} ({unit})") }
 }
 
 /// There is no option of this name, but perhaps one much like it.
@@ -186,3 +199,28 @@ const KEY_VARIABLES: [&str; 2] = ["ZEFIRO_SHARED_KEY", "ZEFIRO_KEY_FILE"];
 
 /// From here on two names may be the same, mistyped.
 const LIKENESS_MIN: f64 = 0.8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_left_open_is_news() {
+        for (bound, given) in [
+            ("tcp://0.0.0.0:5555", "tcp://*:5555"),
+            ("tcp://[::]:5555", "tcp://*:5555"),
+            ("tcp://127.0.0.1:5555", "tcp://127.0.0.1:5555"),
+            ("ipc:///tmp/a", "ipc:///tmp/a"),
+        ] {
+            assert!(!is_news(bound, given), "{bound}");
+        }
+        for (bound, given) in [
+            ("tcp://0.0.0.0:40123", "tcp://*:*"),
+            ("tcp://127.0.0.1:40123", "tcp://127.0.0.1:*"),
+            ("tcp://127.0.0.1:5555", "tcp://lo:5555"),
+            ("ipc:///tmp/x/socket", "ipc://*"),
+        ] {
+            assert!(is_news(bound, given), "{bound}");
+        }
+    }
+}

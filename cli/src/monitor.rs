@@ -38,9 +38,9 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
-    let socket = args.ends.build(args.socket_type, None)?;
+    let socket = args.ends.build("monitor", args.socket_type, None)?;
     let mut monitor = socket.monitor();
-    args.ends.attach(&socket)?;
+    let endpoints = args.ends.attach(&socket)?;
     let mut seen = 0;
     while args.count.is_none_or(|count| seen < count) {
         let left = args.timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
@@ -49,7 +49,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             None => monitor.next(),
         };
         let Some(event) = event else {
-            return Ok(if seen > 0 && args.count.is_none() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_TIMEOUT) });
+            if seen > 0 && args.count.is_none() {
+                return Ok(ExitCode::SUCCESS);
+            }
+            let (at, of) = (endpoints.join(", "), args.count.map(|count| format!(" of {count}")).unwrap_or_default());
+            say!("zefiro: monitor {at}: {seen}{of} events came within {:?}", args.timeout.unwrap_or_default());
+            return Ok(ExitCode::from(EXIT_TIMEOUT));
         };
         seen += 1;
         let seconds = start.elapsed().as_secs_f64();

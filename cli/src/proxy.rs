@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use zefiro::{AnySocket, Proxy, SocketType};
 
 use crate::args::{Misuse, pause, socket_type};
-use crate::ends::{SocketOption, bind, build, endpoint};
+use crate::ends::{SocketOption, bind, build, endpoint, is_news};
 
 /// Carry messages between two sockets, with live counters on a terminal
 ///
@@ -170,7 +170,7 @@ impl Side {
             socket.connect(&self.endpoint)?;
         } else {
             let bound = bind(&socket, &self.endpoint)?;
-            if bound != self.endpoint {
+            if is_news(&bound, &self.endpoint) {
                 say!("{} bound to {bound}", self.socket_type.name().to_lowercase());
             }
         }

@@ -29,6 +29,7 @@ use self::libzmq::Libzmq;
 use self::report::{Report, Row};
 pub use self::work::Plan;
 use self::work::{Measured, Work};
+use crate::args::Misuse;
 
 /// Measure, beside libzmq and bare sockets
 #[derive(clap::Args, Debug)]
@@ -195,10 +196,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Libzmq::new(None).context("there is no libzmq to compare with (Debian: libzmq5)")?;
     }
     if let Some(path) = &args.plot {
-        ensure!(
-            tasks.iter().any(|task| task.contenders.len() > 1),
-            "--plot draws a comparison: add --vs libzmq or --vs raw"
-        );
+        if tasks.iter().all(|task| task.contenders.len() == 1) {
+            return Err(Misuse("--plot draws a comparison: add --vs libzmq or --vs raw".into()).into());
+        }
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
         file.with_context(|| format!("writing {}", path.display()))?;
     }
@@ -271,7 +271,7 @@ fn is_plausible(task: &Task, (served, driven): &(Measured, Measured)) -> anyhow:
 }
 
 /// What is to be measured, in order.
-fn tasks_of(args: &Args) -> anyhow::Result<Vec<Task>> {
+fn tasks_of(args: &Args) -> Result<Vec<Task>, Misuse> {
     let millis = if args.quick { 150 } else { args.millis };
     let plan = |size, peers| Plan { size, millis, peers, pause_nanos: 0, rate: 0, curve: args.curve };
     let peers_or = |usual, quick| args.peers.unwrap_or(if args.quick { quick } else { usual });
@@ -369,8 +369,10 @@ fn tasks_of(args: &Args) -> anyhow::Result<Vec<Task>> {
     if !all || tasks.is_empty() {
         left_out.iter().for_each(|what| say!("zefiro: left out: {what}"));
     }
-    ensure!(!tasks.is_empty(), "nothing is left to be measured");
-    Ok(tasks)
+    match tasks.is_empty() {
+        true => Err(Misuse("nothing is left to be measured".into())),
+        false => Ok(tasks),
+    }
 }
 
 /// Both sides' measurements: the binding one's, the connecting one's.

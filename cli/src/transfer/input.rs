@@ -78,17 +78,17 @@ fn no_id(form: &Form) -> String {
 
 fn id_from(text: &[u8], form: &Form) -> anyhow::Result<Frame> {
     let text = String::from_utf8_lossy(text);
-    let id = if form.hex { from_hex(text.trim_start_matches("0x"))? } else { peer_id(&text).map_err(Error::msg)? };
-    ensure!(!id.is_empty(), no_id(form));
-    Ok(id)
+    ensure!(!text.is_empty(), no_id(form));
+    peer_id(&if form.hex && !text.starts_with("0x") { format!("0x{text}").into() } else { text }).map_err(Error::msg)
 }
 
 /// A peer's id as it is printed: text, or 0x and hexadecimal digits.
 pub fn peer_id(text: &str) -> Result<Frame, String> {
-    match text.strip_prefix("0x") {
-        Some(digits) => from_hex(digits).map_err(|error| error.to_string()),
-        None => Ok(Frame::from(text.as_bytes())),
-    }
+    let id = match text.strip_prefix("0x") {
+        Some(digits) => from_hex(digits).map_err(|error| error.to_string())?,
+        None => Frame::from(text.as_bytes()),
+    };
+    if id.is_empty() { Err("no peer has an empty id".to_string()) } else { Ok(id) }
 }
 
 fn without_line_end(mut line: Vec<u8>) -> Vec<u8> {

@@ -30,7 +30,7 @@ use crate::args::EXIT_TIMEOUT;
 /// Talks until everything is said.
 pub fn run(talk: Talk) -> anyhow::Result<ExitCode> {
     let job = Arc::new(talk.job()?);
-    let socket = job.ends.build(job.socket_type, job.timeout)?;
+    let socket = job.ends.build(&job.socket_type.name().to_lowercase(), job.socket_type, job.timeout)?;
     if job.socket_type == SocketType::Router && !job.answers() {
         // A peer that is not there is waited for, unless there was no intention to send to it.
         socket.set_options(|options| options.router_mandatory = true)?;

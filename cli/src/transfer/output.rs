@@ -101,7 +101,7 @@ static IS_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stdout().is_terminal()
 
 /// A peer's id as it can be given.
 pub fn id_text<'a>(id: &'a [u8], form: &Form) -> Cow<'a, [u8]> {
-    match is_plain_id(id, form) {
+    match is_plain_id(id, form) && !form.hex {
         true => Cow::Borrowed(id),
         false => Cow::Owned(format!("0x{}", to_hex(id)).into_bytes()),
     }

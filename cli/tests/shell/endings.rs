@@ -10,6 +10,7 @@ fn exit_codes_tell_what_happened() {
     let code = |arguments: &[&str]| zefiro(arguments).output().unwrap().status.code();
     assert_eq!(code(&["--help"]), Some(0));
     assert_eq!(code(&["no-such-verb"]), Some(2));
+    let long = format!("ipc:///tmp/{}", "a".repeat(200));
     for misuse in [
         &["push", "no endpoint"][..],
         &["pull", "--bind", "tcp://127.0.0.1:*", "never sent"],
@@ -26,11 +27,20 @@ fn exit_codes_tell_what_happened() {
         &["pull", "--bind", "tcp://127.0.0.1:*", "-n", "0"],
         &["perf", "thr", "--sizes", "7"],
         &["perf", "lat", "--idle", "NaN"],
+        &["perf", "lat", "--quick", "--plot", "without-a-rival.svg"],
+        &["perf", "fan", "--transport", "inproc"],
+        &["demo", "--only", "no such scenario"],
+        &["keygen", "--property", "foo"],
+        &["keygen", "--print", "a name"],
+        &["pull", "--bind", "tcp://127.0.0.1:*", "-w", "25000h"],
+        &["pull", "--bind", "tcp://127.0.0.1:*", "-w", "1000000000000000000000"],
+        &["monitor", "--bind", "tcp://127.0.0.1:*", "-w", "25000h"],
+        &["stream", "--bind", "tcp://127.0.0.1:*", "-o", "plain_server"],
+        &["push", "--connect", &long, "x"],
+        &["router", "--bind", "tcp://127.0.0.1:*", "--to", "", "x"],
     ] {
         assert_eq!(code(misuse), Some(2), "{misuse:?}");
     }
-    assert_eq!(code(&["demo", "--only", "no such scenario"]), Some(1));
-    assert_eq!(code(&["perf", "fan", "--transport", "inproc"]), Some(1));
     assert_eq!(code(&["perf", "lat", "--plot", "/no/such/folder/x.svg", "--vs", "raw"]), Some(1));
     assert_eq!(code(&["pull", "--bind", "tcp://127.0.0.1:*", "-w", "10ms"]), Some(3));
     let output = zefiro(&["pull", "--bind", "pgm://127.0.0.1:1"]).output().unwrap();

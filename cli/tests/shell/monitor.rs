@@ -56,3 +56,13 @@ fn events_are_told_to_programs_field_by_field() {
     assert!(find("closed")["reason"].as_str().unwrap().contains("refused"));
     assert!(find("connect_retried")["retry_ms"].as_u64().unwrap() > 0);
 }
+
+#[test]
+fn monitor_speaks_of_itself() {
+    let output = zefiro(&["monitor", "-w", "1s"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("monitor needs --bind"), "{output:?}");
+    let output = zefiro(&["monitor", "--bind", "tcp://127.0.0.1:*", "-n", "9", "-w", "100ms"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(": 1 of 9 events came within 100ms"), "{output:?}");
+}
