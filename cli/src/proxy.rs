@@ -1,12 +1,12 @@
 //! `zefiro proxy`: carries messages between two sockets.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use zefiro::{AnySocket, Proxy, SocketType};
+use zefiro::{AnySocket, Proxy, ProxyStatistics, SocketType};
 
 use crate::args::{Misuse, pause, socket_type};
 use crate::ends::{SocketOption, bind, build, endpoint, is_news};
@@ -28,7 +28,8 @@ pub struct Args {
     /// The side services use
     #[arg(value_parser = Side::parse)]
     backend: Side,
-    /// A socket that gets a copy of every message
+    /// A socket that gets a copy of every message; those of type push, dealer and pair hold the messages up while nobody
+    /// takes the copies
     #[arg(long, value_name = "SOCKET", value_parser = Side::parse)]
     capture: Option<Side>,
     /// A socket that obeys PAUSE, RESUME, TERMINATE and STATISTICS
@@ -67,41 +68,62 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let frontend = open_side(&args.frontend, &args.frontend_option, &args.frontend_key_file)?;
     let backend = open_side(&args.backend, &args.backend_option, &args.backend_key_file)?;
     let mut proxy = Proxy::new(&frontend, &backend);
-    if let Some(capture) = &args.capture {
-        proxy = proxy.capture(&capture.open(&[], args.key_file.as_deref())?);
+    if let Some(side) = &args.capture {
+        let capture = side.open(&[], args.key_file.as_deref())?;
+        proxy = proxy.capture(&capture);
+        let what = format!("--capture {}", side.socket_type.name().to_lowercase());
+        thread::spawn(move || tell_of_waits(&capture, &what));
     }
     if let Some(control) = &args.control {
         proxy = proxy.control(&control.open(&[], args.key_file.as_deref())?);
     }
-    let terminal = std::io::stderr().is_terminal();
-    if terminal || args.every.is_some() {
+    if io::stderr().is_terminal() || args.every.is_some() {
         let (statistics, every) = (proxy.statistics(), args.every);
-        thread::spawn(move || {
-            let (start, mut before) = (Instant::now(), (0, 0));
-            loop {
-                let pause = every.unwrap_or(Duration::from_secs(1));
-                thread::sleep(pause);
-                let now = (statistics.forward(), statistics.backward());
-                let rate = |now: u64, before: u64| (now - before) as f64 / pause.as_secs_f64();
-                let line = format!(
-                    "{:>6.0} s   → {:>12} messages {:>10.0}/s {:>14} B   ← {:>12} messages {:>10.0}/s {:>14} B",
-                    start.elapsed().as_secs_f64(),
-                    now.0,
-                    rate(now.0, before.0),
-                    statistics.forward_bytes(),
-                    now.1,
-                    rate(now.1, before.1),
-                    statistics.backward_bytes(),
-                );
-                let end = if every.is_some() { "\n" } else { "\r" };
-                let _ = write!(std::io::stderr(), "{line}{end}");
-                before = now;
-            }
-        });
+        thread::spawn(move || show_counters(&statistics, every));
     }
     proxy.run()?;
     Ok(ExitCode::SUCCESS)
 }
+
+/// Says that the copies find nobody, each time anew: then the messages themselves wait, too.
+fn tell_of_waits(capture: &AnySocket, what: &str) {
+    let mut waited = false;
+    loop {
+        thread::sleep(LOOKING);
+        let waits = !capture.is_writable();
+        if waits && !waited {
+            say!("zefiro: {what} has no peer with room for copies: messages wait until it has");
+        }
+        waited = waits;
+    }
+}
+
+/// Shows what was carried: a line each time, or one that is updated.
+fn show_counters(statistics: &ProxyStatistics, every: Option<Duration>) {
+    let (start, mut before) = (Instant::now(), (0, 0));
+    loop {
+        let pause = every.unwrap_or(LOOKING);
+        thread::sleep(pause);
+        let now = (statistics.forward(), statistics.backward());
+        let rate = |now: u64, before: u64| (now - before) as f64 / pause.as_secs_f64();
+        let line = format!(
+            "{:>6.0} s   → {:>12} messages {:>10.0}/s {:>14} B   ← {:>12} messages {:>10.0}/s {:>14} B",
+            start.elapsed().as_secs_f64(),
+            now.0,
+            rate(now.0, before.0),
+            statistics.forward_bytes(),
+            now.1,
+            rate(now.1, before.1),
+            statistics.backward_bytes(),
+        );
+        let end = if every.is_some() { "\n" } else { "\r" };
+        let _ = write!(io::stderr(), "{line}{end}");
+        before = now;
+    }
+}
+
+/// How often to look at what is going on.
+const LOOKING: Duration = Duration::from_secs(1);
 
 impl Args {
     /// Refuses sockets between which nothing could be carried, or whose replies would find no way back.

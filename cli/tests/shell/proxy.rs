@@ -1,5 +1,7 @@
 //! `zefiro proxy`.
 
+use std::io::{BufRead, BufReader};
+
 use crate::{text, zefiro};
 
 #[test]
@@ -54,4 +56,23 @@ fn pairs_that_make_no_sense_are_refused_with_those_that_do() {
     }
     // One that makes sense is opened: it fails at the folder.
     assert_eq!(proxy("pull", "push", &["--capture", "pub:ipc:///no/such/folder/x"]).status.code(), Some(1));
+}
+
+#[test]
+fn that_nobody_takes_the_copies_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let [one, other, third] =
+        ["one", "other", "third"].map(|name| format!("ipc://{}/{name}", directory.path().display()));
+    let sides = [format!("pull:{one}"), format!("push:{other}"), format!("push:{third}")];
+    let mut proxy = zefiro(&["proxy", &sides[0], &sides[1], "--capture", &sides[2]]).spawn().unwrap();
+    let mut lines = BufReader::new(proxy.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().contains("--capture push has no peer"));
+    assert!(zefiro(&["push", "--connect", &one, "-w", "20s", "x"]).status().unwrap().success());
+    let pulls = [&third, &other]
+        .map(|endpoint| zefiro(&["pull", "--connect", endpoint, "-n", "1", "-w", "20s"]).spawn().unwrap());
+    for pull in pulls {
+        assert_eq!(text(&pull.wait_with_output().unwrap()), "x\n");
+    }
+    proxy.kill().unwrap();
+    proxy.wait().unwrap();
 }
