@@ -34,6 +34,10 @@ pub fn answer_all(socket: &AnySocket, job: &Job) -> anyhow::Result<Ending> {
         let is_enveloped = id.is_some() && message.frame_count() > 1 && message.first().is_empty() && !job.answers.echo;
         let envelope = if is_enveloped { message.pop_front() } else { None };
         let mut answer = answer_to(message, job)?;
+        // Nothing said; as a message it would end the connection.
+        if job.socket_type == SocketType::Stream && answer.first().is_empty() {
+            continue;
+        }
         if let Some(envelope) = envelope {
             answer.push_front(envelope);
         }
@@ -71,8 +75,10 @@ fn answer_to(message: Message, job: &Job) -> anyhow::Result<Message> {
         child.wait_with_output()
     })?;
     if !output.status.success() {
-        say!("zefiro: {command:?} failed: {}", output.status);
+        say!("zefiro: {command:?} failed: {}; its answer has {} bytes", output.status, output.stdout.len());
     }
-    let text = output.stdout.strip_suffix(b"\n").unwrap_or(&output.stdout);
+    // To a plain peer the line's end is part of it.
+    let is_plain = job.socket_type == SocketType::Stream;
+    let text = output.stdout.strip_suffix(b"\n").filter(|_| !is_plain).unwrap_or(&output.stdout);
     Ok(Message::from(text))
 }

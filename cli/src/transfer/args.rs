@@ -253,7 +253,9 @@ pub struct Answers {
     /// Answer each message with this
     #[arg(long, value_name = "TEXT", conflicts_with = "exec")]
     pub reply: Option<String>,
-    /// Answer each message with what this shell command makes of it: it reads the parts, joined by the separator
+    /// Answer each message with what this shell command makes of it: it reads the parts, joined by the separator, and the
+    /// answer is what it writes, without the last line's end. If it fails, that is told on the standard error, and the
+    /// answer is what it wrote until then, or empty: who asked waits for one
     #[arg(long, value_name = "COMMAND")]
     pub exec: Option<String>,
 }

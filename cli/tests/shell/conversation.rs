@@ -1,7 +1,7 @@
 //! Types that talk both ways.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 
 use crate::{text, zefiro};
@@ -98,4 +98,20 @@ fn a_stream_connected_to_one_peer_needs_no_id() {
     let output = stream.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(text(&output), "an answer\r\nand no more");
+}
+
+#[test]
+fn commands_answer_plain_peers_in_lines_and_what_they_do_not_say_ends_nothing() {
+    let mut stream = zefiro(&["stream", "--bind", "tcp://127.0.0.1:*", "--exec", "grep -v nothing"]).spawn().unwrap();
+    let bound = BufReader::new(stream.stderr.take().unwrap()).lines().next().unwrap().unwrap();
+    let mut peer = TcpStream::connect(bound.strip_prefix("bound to tcp://").unwrap()).unwrap();
+    let mut shown = BufReader::new(stream.stdout.take().unwrap()).lines().map(Result::unwrap);
+    peer.write_all(b"nothing\n").unwrap();
+    assert!(shown.any(|line| line.ends_with("|nothing")));
+    peer.write_all(b"something\n").unwrap();
+    let mut answer = [0; 10];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"something\n");
+    stream.kill().unwrap();
+    stream.wait().unwrap();
 }

@@ -101,3 +101,24 @@ fn commands_read_all_parts_and_answer_whoever_asked() {
         assert!(answering.wait().unwrap().success());
     }
 }
+
+#[test]
+fn a_command_that_fails_is_told_and_what_it_wrote_is_the_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    for (index, (command, how, answer)) in [
+        ("exit 3", "exit status: 3", "\n"),
+        ("echo half; kill -9 $$", "signal: 9", "half\n"),
+        ("no_such_command_at_all", "exit status: 127", "\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let endpoint = format!("ipc://{}/{index}", directory.path().display());
+        let rep = zefiro(&["rep", "--bind", &endpoint, "-n", "1", "-w", "20s", "--exec", command]).spawn().unwrap();
+        let req = zefiro(&["req", "--connect", &endpoint, "-w", "20s", "hello"]).output().unwrap();
+        assert_eq!(text(&req), answer, "{command}");
+        let told = rep.wait_with_output().unwrap().stderr;
+        let told = String::from_utf8_lossy(&told);
+        assert!(told.contains(&format!("zefiro: {command:?} failed: {how}")), "{told}");
+    }
+}
