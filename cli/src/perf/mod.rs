@@ -12,7 +12,8 @@ mod report;
 mod work;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, IsTerminal};
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
 use self::engine::{Engine, Zefiro};
@@ -209,7 +211,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         show!("Zefiro {}{rival}\n", env!("CARGO_PKG_VERSION"))?;
     }
     let total: usize = tasks.iter().map(|task| task.contenders.len() * rounds).sum();
-    let progress = if std::io::stderr().is_terminal() && !args.json {
+    let progress = if io::stderr().is_terminal() && !args.json {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?;
         ProgressBar::new(total as u64).with_style(style)
     } else {
@@ -399,7 +401,7 @@ fn run_round(task: &Task, contender: Contender) -> anyhow::Result<(Measured, Mea
 /// A child process that runs one side; killed when dropped.
 struct Side {
     child: Child,
-    lines: mpsc::Receiver<std::io::Result<String>>,
+    lines: mpsc::Receiver<io::Result<String>>,
 }
 
 impl Side {
@@ -414,7 +416,9 @@ impl Side {
             .args(["--pause-nanos", &task.plan.pause_nanos.to_string()])
             .args(["--rate", &task.plan.rate.to_string()])
             .args(task.plan.curve.then_some("--curve"))
-            .stdin(Stdio::null())
+            // Ctrl-C is for the one that ends them all; that it has ended itself, they learn from their input.
+            .process_group(0)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let output = child.stdout.take().context("the child has no output")?;
@@ -460,6 +464,7 @@ impl Drop for Side {
 
 /// One side of a round.
 pub fn run_child(args: ChildArgs) -> anyhow::Result<ExitCode> {
+    thread::spawn(end_with_parent);
     let (work, plan) = (args.work, &args.plan);
     let bound = |endpoint: &str| {
         // Whoever started us reads this, or has ended and will end us.
@@ -484,6 +489,13 @@ pub fn run_child(args: ChildArgs) -> anyhow::Result<ExitCode> {
     }?;
     show!("{}", serde_json::to_string(&measured)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends this process with the input, which is held open for as long as there is somebody to measure for.
+fn end_with_parent() {
+    let _ = io::copy(&mut io::stdin(), &mut io::sink());
+    // Nothing is to be sent first.
+    let _ = kill_process(getpid(), Signal::KILL);
 }
 
 /// The versions measured, for the record.

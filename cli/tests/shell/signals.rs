@@ -1,10 +1,11 @@
 //! SIGINT and SIGTERM.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::zefiro;
 
@@ -77,5 +78,24 @@ fn the_demo_and_perf_are_ended_with_all_their_processes() {
         signal(&child, Signal::TERM);
         assert_eq!(child.wait().unwrap().code(), Some(143), "{arguments:?}");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn perf_takes_the_terminal_s_signal_for_all_and_its_processes_do_not_outlive_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, code) in [(Signal::INT, Some(130)), (Signal::KILL, None)] {
+        let mut perf = zefiro(&["perf", "thr", "--transport", "ipc", "--millis", "60000"]);
+        let mut child = perf.env("TMPDIR", folder.path()).process_group(0).spawn().unwrap();
+        let has_begun = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().path().join("perf").exists();
+        while !std::fs::read_dir(&folder).unwrap().any(has_begun) {
+            std::thread::yield_now();
+        }
+        // As the terminal does: to the whole group.
+        kill_process_group(Pid::from_child(&child), number).unwrap();
+        // Read to the end: all that have it have ended.
+        let mut complaints = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+        assert_eq!((child.wait().unwrap().code(), complaints.as_str()), (code, ""));
     }
 }
