@@ -4,14 +4,15 @@
 //! the rounds' ratios: a lone figure means nothing on a shared machine.
 
 mod asynchronous;
+mod drive;
 mod engine;
 mod libzmq;
 mod plot;
 mod raw;
 mod report;
+mod tasks;
 mod work;
 
-use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use self::engine::{Engine, Zefiro};
 use self::libzmq::Libzmq;
 use self::report::{Report, Row};
+use self::tasks::tasks_of;
 pub use self::work::Plan;
 use self::work::{Measured, Work};
 use crate::args::Misuse;
@@ -272,111 +274,6 @@ fn is_plausible(task: &Task, (served, driven): &(Measured, Measured)) -> anyhow:
     Ok(())
 }
 
-/// What is to be measured, in order.
-fn tasks_of(args: &Args) -> Result<Vec<Task>, Misuse> {
-    let millis = if args.quick { 150 } else { args.millis };
-    let plan = |size, peers| Plan { size, millis, peers, pause_nanos: 0, rate: 0, curve: args.curve };
-    let peers_or = |usual, quick| args.peers.unwrap_or(if args.quick { quick } else { usual });
-    let all = args.what == What::All;
-    let mut tasks = Vec::new();
-    let mut left_out = BTreeSet::new();
-    let mut add = |work: Work, transport: Transport, plan: Plan, details: String| {
-        let lone = matches!(work, Work::Thr | Work::Lat) && transport != Transport::Inproc;
-        let asynchronous = lone && plan.pause_nanos == 0 && plan.rate == 0;
-        let mut contenders = Vec::new();
-        for api in &args.api {
-            match api {
-                Api::Blocking => contenders.push(Contender::Zefiro),
-                Api::Tokio if asynchronous => contenders.push(Contender::Tokio),
-                Api::TokioMt if asynchronous => contenders.push(Contender::TokioMt),
-                _ => _ = left_out.insert("tokio runs thr and lat only, over tcp and ipc, without --idle and --rate"),
-            }
-        }
-        if contenders.is_empty() {
-            return;
-        }
-        if args.vs.contains(&Rival::Libzmq) {
-            contenders.push(Contender::Libzmq);
-        }
-        if args.vs.contains(&Rival::Raw) {
-            if raw::does(work) && transport != Transport::Inproc && !args.curve {
-                contenders.push(Contender::Raw);
-            } else {
-                left_out.insert(
-                    "bare sockets have no inproc, no encryption, no subscriptions, and cost no memory when idle",
-                );
-            }
-        }
-        let end = if args.curve { " CURVE" } else { "" };
-        let label = format!("{} {}{details}{end}", work.name(), transport.name());
-        tasks.push(Task { work, transport, plan, contenders, label });
-    };
-    let cases = |table: Vec<(Transport, usize)>| -> Vec<(Transport, usize)> {
-        let asked = args.transport.iter().flat_map(|transport| args.sizes.iter().map(|size| (*transport, *size)));
-        if all { table } else { asked.collect() }
-    };
-    if all || args.what == What::Thr {
-        let mut table = [64, 1024, 16 << 10, 128 << 10, 1 << 20].map(|size| (Transport::Tcp, size)).to_vec();
-        table.extend([(Transport::Ipc, 64), (Transport::Ipc, 1024), (Transport::Inproc, 64)]);
-        for (transport, size) in cases(table) {
-            add(Work::Thr, transport, plan(size, 1), format!(" {}", bytes_text(size)));
-        }
-    }
-    if all || args.what == What::Lat {
-        let rests =
-            if all { vec![(0.0, 0), (10.0, 0), (0.0, 100), (0.0, 10_000)] } else { vec![(args.idle, args.rate)] };
-        for (transport, size) in cases([Transport::Tcp, Transport::Ipc, Transport::Inproc].map(|to| (to, 64)).to_vec())
-        {
-            for (idle, rate) in rests.iter().take(if all && transport != Transport::Tcp { 1 } else { rests.len() }) {
-                let plan = Plan { pause_nanos: (idle * 1e6) as u64, rate: *rate, ..plan(size, 1) };
-                let after = if *idle > 0.0 { format!(" after {idle} ms") } else { String::new() };
-                let at = if *rate > 0 { format!(" at {rate}/s") } else { String::new() };
-                add(Work::Lat, transport, plan, format!(" {}{after}{at}", bytes_text(size)));
-            }
-        }
-    }
-    for (what, work, peers) in [(What::Fan, Work::Fan, 100), (What::In, Work::In, 16), (What::Rtr, Work::Rtr, 100)] {
-        for (transport, size) in cases(vec![(Transport::Tcp, 64)]).into_iter().filter(|_| all || args.what == what) {
-            let peers = peers_or(peers, peers);
-            add(work, transport, plan(size, peers), format!(" {} × {peers}", bytes_text(size)));
-        }
-    }
-    if all || args.what == What::Gap {
-        for (transport, size) in cases(vec![(Transport::Tcp, 64)]) {
-            // A number and the time.
-            let size = size.max(16);
-            for gap in &args.gaps {
-                let plan = Plan { pause_nanos: (gap * 1e3) as u64, ..plan(size, 1) };
-                add(Work::Gap, transport, plan, format!(" {} every {gap} µs", bytes_text(size)));
-            }
-        }
-    }
-    for transport in if all { vec![Transport::Tcp] } else { args.transport.clone() } {
-        if all || args.what == What::Conn {
-            add(Work::Conn, transport, plan(64, 1), String::new());
-            let peers = peers_or(2000, 200);
-            add(Work::Idle, transport, plan(64, peers), format!(" × {peers}"));
-        }
-        if all || args.what == What::Subs {
-            let peers = peers_or(1_000_000, 20_000);
-            add(Work::Subs, transport, plan(64, peers), format!(" × {peers}"));
-        }
-    }
-    let impossible =
-        |task: &Task| task.transport == Transport::Inproc && !matches!(task.work, Work::Thr | Work::Lat | Work::Gap);
-    if tasks.iter().any(impossible) {
-        left_out.insert("inproc runs thr, lat and gap only");
-        tasks.retain(|task| !impossible(task));
-    }
-    if !all || tasks.is_empty() {
-        left_out.iter().for_each(|what| say!("zefiro: left out: {what}"));
-    }
-    match tasks.is_empty() {
-        true => Err(Misuse("nothing is left to be measured".into())),
-        false => Ok(tasks),
-    }
-}
-
 /// Both sides' measurements: the binding one's, the connecting one's.
 fn run_round(task: &Task, contender: Contender) -> anyhow::Result<(Measured, Measured)> {
     if task.transport == Transport::Inproc {
@@ -479,8 +376,8 @@ pub fn run_child(args: ChildArgs) -> anyhow::Result<ExitCode> {
             Contender::TokioMt => asynchronous::serve(true, work, endpoint, bound),
         },
         (None, Some(endpoint)) => match args.contender {
-            Contender::Zefiro => work::drive::<Zefiro>(work, plan, endpoint),
-            Contender::Libzmq => work::drive::<Libzmq>(work, plan, endpoint),
+            Contender::Zefiro => drive::drive::<Zefiro>(work, plan, endpoint),
+            Contender::Libzmq => drive::drive::<Libzmq>(work, plan, endpoint),
             Contender::Raw => raw::drive(work, plan, endpoint),
             Contender::Tokio => asynchronous::drive(false, work, plan, endpoint),
             Contender::TokioMt => asynchronous::drive(true, work, plan, endpoint),

@@ -3,7 +3,6 @@
 //! A payload begins with its number, which the receiver checks; the last message's is [`LAST`].
 
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -200,131 +199,6 @@ pub fn serve<E: Engine>(work: Work, plan: &Plan, endpoint: &str, bound: impl FnO
     }
 }
 
-/// The connecting side.
-pub fn drive<E: Engine>(work: Work, plan: &Plan, endpoint: &str) -> anyhow::Result<Measured> {
-    let engine = Arc::new(E::new(plan.curve.then_some(Curve::Client))?);
-    let open = |socket_type| -> anyhow::Result<E::Socket> {
-        let socket = engine.socket(socket_type, Setup::default())?;
-        E::connect(&socket, endpoint)?;
-        Ok(socket)
-    };
-    let cpu = cpu_seconds();
-    let mut measured = match work {
-        Work::Thr | Work::Gap => {
-            let socket = open(SocketType::Push)?;
-            let measured = send_for::<E>(&socket, plan, work == Work::Gap)?;
-            drop(socket);
-            drop(engine);
-            measured
-        }
-        Work::In => {
-            let threads: Vec<_> = (0..plan.peers)
-                .map(|_| {
-                    let (socket, plan) = (open(SocketType::Push)?, plan.clone());
-                    Ok(thread::spawn(move || -> anyhow::Result<u64> {
-                        let measured = send_for::<E>(&socket, &plan, false)?;
-                        thread::sleep(Duration::from_millis(100));
-                        Ok(measured.count)
-                    }))
-                })
-                .collect::<anyhow::Result<_>>()?;
-            Measured { count: join_all(threads)?.into_iter().sum(), ..Measured::default() }
-        }
-        Work::Lat => {
-            let socket = open(SocketType::Req)?;
-            let measured = round_trips::<E>(&socket, plan)?;
-            E::send(&socket, b"x")?;
-            E::recv(&socket, &mut E::Body::default())?;
-            measured
-        }
-        Work::Fan => {
-            let threads: Vec<_> = (0..plan.peers)
-                .map(|_| {
-                    let socket = open(SocketType::Sub)?;
-                    E::subscribe(&socket, b"")?;
-                    Ok(thread::spawn(move || receive_all::<E>(&socket, 1, false)))
-                })
-                .collect::<anyhow::Result<_>>()?;
-            let each = join_all(threads)?;
-            let seconds = each.iter().map(|measured| measured.seconds).fold(0.0, f64::max);
-            Measured { count: each.iter().map(|measured| measured.count).sum(), seconds, ..Measured::default() }
-        }
-        Work::Rtr => {
-            let threads: Vec<_> = (0..plan.peers)
-                .map(|_| {
-                    let (socket, plan) = (open(SocketType::Dealer)?, plan.clone());
-                    Ok(thread::spawn(move || window::<E>(&socket, &plan)))
-                })
-                .collect::<anyhow::Result<_>>()?;
-            let start = Instant::now();
-            let count = join_all(threads)?.into_iter().sum();
-            let seconds = start.elapsed().as_secs_f64();
-            let socket = open(SocketType::Dealer)?;
-            E::send(&socket, b"x")?;
-            E::recv(&socket, &mut E::Body::default())?;
-            Measured { count, seconds, ..Measured::default() }
-        }
-        Work::Conn => {
-            let (start, end) = (Instant::now(), Duration::from_millis(plan.millis));
-            let threads: Vec<_> = (0..CONNECTORS)
-                .map(|_| {
-                    let (engine, endpoint) = (engine.clone(), endpoint.to_string());
-                    Ok(thread::spawn(move || -> anyhow::Result<u64> {
-                        let mut count = 0;
-                        while start.elapsed() < end {
-                            let socket = engine.socket(SocketType::Req, Setup::default())?;
-                            E::connect(&socket, &endpoint)?;
-                            E::send(&socket, &count_bytes(count))?;
-                            E::recv(&socket, &mut E::Body::default())?;
-                            count += 1;
-                        }
-                        Ok(count)
-                    }))
-                })
-                .collect::<anyhow::Result<_>>()?;
-            let count = join_all(threads)?.into_iter().sum();
-            let seconds = start.elapsed().as_secs_f64();
-            let socket = open(SocketType::Req)?;
-            E::send(&socket, b"x")?;
-            E::recv(&socket, &mut E::Body::default())?;
-            Measured { count, seconds, ..Measured::default() }
-        }
-        Work::Idle => {
-            let first = open(SocketType::Push)?;
-            E::send(&first, b"warm up")?;
-            thread::sleep(Duration::from_millis(200));
-            let before = resident_bytes();
-            let socket = engine.socket(SocketType::Push, Setup::default())?;
-            for _ in 0..plan.peers {
-                E::connect(&socket, endpoint)?;
-            }
-            for _ in 0..plan.peers {
-                E::send(&socket, b"x")?;
-            }
-            thread::sleep(Duration::from_millis(300));
-            let per_peer = resident_bytes().saturating_sub(before) as f64 / plan.peers as f64;
-            thread::sleep(Duration::from_millis(500));
-            E::send(&first, b"done")?;
-            thread::sleep(Duration::from_millis(200));
-            Measured { count: plan.peers as u64, extra: Some(per_peer), ..Measured::default() }
-        }
-        Work::Subs => {
-            // libzmq drops the subscriptions beyond the mark when the connection comes.
-            let socket = engine.socket(SocketType::Sub, Setup { unlimited: true, ..Setup::default() })?;
-            for number in 0..plan.peers {
-                E::subscribe(&socket, &topic(number, b't'))?;
-            }
-            E::connect(&socket, endpoint)?;
-            let mut body = E::Body::default();
-            E::recv(&socket, &mut body)?;
-            ensure!(E::bytes(&body) == topic(0, b't'), "a message came that was not subscribed to");
-            Measured { count: plan.peers as u64, ..Measured::default() }
-        }
-    };
-    measured.cpu = cpu_seconds() - cpu;
-    Ok(measured)
-}
-
 /// Both sides in one process.
 pub fn both<E: Engine>(work: Work, plan: &Plan) -> anyhow::Result<(Measured, Measured)> {
     let engine = E::new(None)?;
@@ -372,7 +246,7 @@ pub fn pause_between(plan: &Plan) {
 }
 
 /// Sends numbered messages until the time is over, then the last one.
-fn send_for<E: Engine>(socket: &E::Socket, plan: &Plan, timed: bool) -> anyhow::Result<Measured> {
+pub fn send_for<E: Engine>(socket: &E::Socket, plan: &Plan, timed: bool) -> anyhow::Result<Measured> {
     let mut body = vec![0; plan.size];
     let (start, end) = (Instant::now(), Duration::from_millis(plan.millis));
     let every = if plan.size > 10_000 || timed { 16 } else { 256 };
@@ -392,7 +266,7 @@ fn send_for<E: Engine>(socket: &E::Socket, plan: &Plan, timed: bool) -> anyhow::
 }
 
 /// Receives until the last message of each of `senders`, and checks that none is missing.
-fn receive_all<E: Engine>(socket: &E::Socket, senders: usize, timed: bool) -> anyhow::Result<Measured> {
+pub fn receive_all<E: Engine>(socket: &E::Socket, senders: usize, timed: bool) -> anyhow::Result<Measured> {
     let mut body = E::Body::default();
     let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
     E::recv(socket, &mut body)?;
@@ -426,7 +300,7 @@ fn receive_all<E: Engine>(socket: &E::Socket, senders: usize, timed: bool) -> an
 }
 
 /// Round trips, one after the other or at a fixed rate; latency is half a round trip.
-fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Measured> {
+pub fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Measured> {
     let (mut body, mut answer) = (vec![0; plan.size], E::Body::default());
     let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
     let mut turn = |number: u64| -> anyhow::Result<()> {
@@ -457,7 +331,7 @@ fn round_trips<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<Mea
 }
 
 /// A dealer that keeps [`WINDOW`] requests outstanding.
-fn window<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<u64> {
+pub fn window<E: Engine>(socket: &E::Socket, plan: &Plan) -> anyhow::Result<u64> {
     let (mut body, mut answer) = (vec![0; plan.size], E::Body::default());
     let (start, end) = (Instant::now(), Duration::from_millis(plan.millis));
     let (mut sent, mut received) = (0u64, 0u64);
@@ -489,11 +363,11 @@ fn number_of(body: &[u8]) -> u64 {
     body.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-fn count_bytes(count: u64) -> [u8; 8] {
+pub fn count_bytes(count: u64) -> [u8; 8] {
     count.to_le_bytes()
 }
 
-fn topic(number: usize, kind: u8) -> Vec<u8> {
+pub fn topic(number: usize, kind: u8) -> Vec<u8> {
     let mut topic = format!("{number:020}").into_bytes();
     topic[0] = kind;
     // Numbers differ at their end, topics of programs anywhere: spread the difference.
@@ -512,7 +386,7 @@ pub fn monotonic_nanos() -> u64 {
     clock.tv_sec as u64 * 1_000_000_000 + clock.tv_nsec as u64
 }
 
-fn resident_bytes() -> u64 {
+pub fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     pages * rustix::param::page_size() as u64
