@@ -23,7 +23,8 @@ use super::receive::{READS_APPLICATION, READS_IO, receive};
 use super::transmit::report_loss;
 use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
 use crate::pipe::{Line, PipeId};
-use crate::socket::core::{Locked, SocketCore, State};
+use crate::socket::core::{SocketCore, State};
+use crate::socket::locked::Locked;
 use crate::sys::{Alarm, Interest, ReadyList, Selector, now};
 use crate::wait::Patience;
 

@@ -16,7 +16,8 @@ use crate::pipe::Line;
 use crate::pipe::outbox::WriteState;
 use crate::pipe::sync::SleepingGuard as MutexGuard;
 use crate::routing::request::{group_message, subscription_message};
-use crate::socket::core::{Locked, SocketCore, State};
+use crate::socket::core::{SocketCore, State};
+use crate::socket::locked::Locked;
 use crate::sys::net;
 
 /// Reads the link, unless another thread does already: at most `reads` times, until the kernel has no more, or until

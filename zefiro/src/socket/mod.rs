@@ -7,10 +7,13 @@ mod draft;
 pub(crate) mod endpoints;
 mod future;
 pub mod kind;
+pub(crate) mod locked;
+mod notify;
 mod ops;
 pub(crate) mod parts;
 mod raw;
 pub(crate) mod salute;
+mod writer;
 
 use std::fmt;
 use std::marker::PhantomData;

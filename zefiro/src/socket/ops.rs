@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use zmtp::SocketType;
 
-use super::core::{Locked, SocketCore, State};
+use super::core::{SocketCore, State};
+use super::locked::Locked;
 use crate::counters::Counters;
 use crate::error::{Error, ErrorKind, Result, SendError};
 use crate::exit;

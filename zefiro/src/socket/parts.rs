@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use zmtp::{Frame, SocketType};
 
-use super::core::{Locked, SocketCore};
+use super::core::SocketCore;
+use super::locked::Locked;
 use super::ops::{RECV, SEND, Wait, kind_of, try_recv, try_send};
 use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind, Result};

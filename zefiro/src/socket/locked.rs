@@ -1,0 +1,216 @@
+//! Locked: a socket's state while its lock is held, and what is done as soon as the lock is released.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use smallvec::SmallVec;
+
+use super::core::{SocketCore, State};
+use crate::counters::DropReason;
+use crate::io::IoHandle;
+use crate::io::link::{Link, Loss};
+use crate::io::transmit::{ROUNDS_APPLICATION, report_loss, transmit};
+use crate::lock::LockGuard;
+use crate::message::Message;
+use crate::monitor::{Event, EventKind, MonitorQueue};
+use crate::pipe::outbox::Batch;
+use crate::pipe::{Notice, Pipe};
+use crate::sys::Alarm;
+use crate::transport::udp::Datagrams;
+use crate::wait::{Roused, Wakes};
+
+/// The socket's state, locked. What became due meanwhile is carried out when this is dropped.
+pub(crate) struct Locked<'a> {
+    core: &'a Arc<SocketCore>,
+    guard: Option<LockGuard<'a, State>>,
+}
+
+/// What to do once the lock is released. Nearly always that is one thing, which needs no allocation.
+#[derive(Default)]
+pub(super) struct After {
+    pub(super) any: bool,
+    pub(super) wakes: Wakes,
+    pub(super) observers: Roused,
+    pub(super) alarm: Option<Arc<Alarm>>,
+    pub(super) writes: SmallVec<[(Arc<Link>, Batch); 1]>,
+    pub(super) runs: SmallVec<[Arc<Link>; 2]>,
+    pub(super) streams: SmallVec<[Arc<Link>; 2]>,
+    notices: SmallVec<[Notice; 1]>,
+    datagrams: Vec<(Arc<Datagrams>, Message)>,
+    pub(super) events: Vec<Arc<MonitorQueue>>,
+    /// I/O threads that were told something in their sleep.
+    pub(super) asleep: SmallVec<[Arc<IoHandle>; 2]>,
+    dropped: Vec<Pipe>,
+    pub(super) finished: bool,
+}
+
+impl<'a> Locked<'a> {
+    #[inline]
+    pub(super) fn new(core: &'a Arc<SocketCore>, guard: LockGuard<'a, State>) -> Locked<'a> {
+        Locked { core, guard: Some(guard) }
+    }
+}
+
+impl Locked<'_> {
+    /// The message just received was the end of a trickle: the next look waits for more.
+    #[inline]
+    pub(super) fn note_trickle(&mut self) {
+        let found = std::mem::take(&mut self.pipes.trickle);
+        self.core.trickle.store(found, Ordering::Relaxed);
+    }
+
+    /// Unlocks, lets go of another lock too, and only then carries out what became due: who is woken may want either.
+    pub(crate) fn unlock_after<T>(mut self, other: T) {
+        self.release(other);
+    }
+
+    #[inline]
+    fn release<T>(&mut self, other: T) {
+        let Some(mut guard) = self.guard.take() else { return };
+        if !guard.has_after() {
+            #[cfg(all(test, zefiro_loom))]
+            guard.assert_sound();
+            return;
+        }
+        guard.settle();
+        #[cfg(all(test, zefiro_loom))]
+        guard.assert_sound();
+        let after = std::mem::take(&mut guard.after);
+        drop(guard);
+        drop(other);
+        after.carry_out(self.core);
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        match &self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the guard is there until drop"),
+        }
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut State {
+        match &mut self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the guard is there until drop"),
+        }
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.release(());
+    }
+}
+
+impl State {
+    /// Drops a removed pipe once the lock is released: closing a descriptor takes time.
+    pub(crate) fn drop_later(&mut self, pipe: Pipe) {
+        self.after.any = true;
+        self.after.dropped.push(pipe);
+    }
+
+    #[inline]
+    fn has_after(&self) -> bool {
+        self.after.any || self.pipes.noted
+    }
+
+    /// Turns what the operation noted on the pipes into things to do.
+    fn settle(&mut self) {
+        self.pipes.noted = false;
+        while let Some(id) = self.pipes.resumed.pop() {
+            self.resume(id);
+        }
+        while let Some(id) = self.pipes.duplicates.pop() {
+            if let Some(facts) = self.pipes.get(id).map(|pipe| pipe.facts.clone()) {
+                let event = Event::new(&facts.endpoint, EventKind::DuplicateRoutingId);
+                self.emit(Event { peer: facts.address, ..event });
+            }
+        }
+        while let Some((id, what)) = self.pipes.expelled.pop() {
+            if let Some(link) = self.pipes.get(id).and_then(Pipe::link).cloned() {
+                self.unwatch(&link);
+                report_loss(&link, Loss::Greedy(what));
+            }
+        }
+        while let Some(id) = self.pipes.drained.pop() {
+            self.pipe_drained(id);
+        }
+        if !self.pipes.dirty.is_empty() {
+            let few = self.pipes.dirty.len() <= DIRECT_PIPES_MAX;
+            while let Some(id) = self.pipes.dirty.pop() {
+                self.find_writer(id, few);
+            }
+        }
+        self.after.notices.extend(self.pipes.notices.drain(..));
+        self.after.datagrams.append(&mut self.pipes.datagrams);
+    }
+}
+
+impl After {
+    fn carry_out(self, core: &Arc<SocketCore>) {
+        if let Some(alarm) = self.alarm {
+            alarm.ring();
+        }
+        for waker in self.wakes {
+            waker.wake();
+        }
+        for observer in self.observers {
+            observer.rouse();
+        }
+        for notice in self.notices {
+            let (Notice::Readable(peer) | Notice::Writable(peer) | Notice::Ended(peer)) = &notice;
+            if let Some(socket) = peer.socket.upgrade() {
+                socket.notified(notice);
+            }
+        }
+        for queue in self.events {
+            queue.deliver();
+        }
+        for (datagrams, message) in self.datagrams {
+            if !datagrams.send(&message) {
+                let counters = &mut core.lock().pipes.counters;
+                counters.delivered = counters.delivered.saturating_sub(1);
+                counters.drop(DropReason::PeerGone, 1);
+            }
+        }
+        let mut runs = self.runs.into_iter().peekable();
+        while let Some(link) = runs.next() {
+            let io = link.io.clone();
+            if runs.peek().is_none() {
+                io.run(link);
+            } else {
+                let rest: Vec<Arc<Link>> = runs.by_ref().collect();
+                let (same, other): (Vec<_>, Vec<_>) = rest.into_iter().partition(|next| Arc::ptr_eq(&next.io, &io));
+                io.run_all(std::iter::once(link).chain(same));
+                for link in other {
+                    link.io.clone().run(link);
+                }
+            }
+        }
+        for link in self.streams {
+            let io = link.io.clone();
+            io.patrol(link);
+        }
+        for io in self.asleep {
+            io.wake();
+        }
+        for (link, batch) in self.writes {
+            transmit(core, &link, batch, ROUNDS_APPLICATION);
+        }
+        if self.finished {
+            core.context.socket_finished(core);
+        }
+    }
+}
+
+/// An operation that made more pipes than this due for writing leaves them all to the I/O thread.
+const DIRECT_PIPES_MAX: usize = 4;
