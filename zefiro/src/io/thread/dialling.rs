@@ -10,7 +10,8 @@ use rustix::io::Errno;
 
 use super::super::connector::{Dialer, HEAD_START, Race, STOP_AFTER_DISCONNECT, STOP_REFUSED};
 use super::super::session::{Fresh, Origin, Peer, Phase, Session};
-use super::{IoThread, Item};
+use super::IoThread;
+use super::entries::Item;
 use crate::endpoint::Endpoint;
 use crate::monitor::EventKind;
 use crate::socket::core::SocketCore;
