@@ -120,3 +120,8 @@ impl FarEnd {
         .collect()
     }
 }
+
+/// The request for a subscription to begin or end.
+pub(super) fn subscription(subscribe: bool, topic: &str) -> Message {
+    subscription_message(subscribe, topic.as_bytes())
+}

@@ -1,9 +1,12 @@
 //! XPUB: each message to all who subscribed to its topic; the subscriptions to the program.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod shown;
+
+use std::collections::BTreeSet;
 
 use zmtp::Frame;
 
+use self::shown::{Origin, Shown, Weight};
 use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
@@ -11,7 +14,7 @@ use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
 use crate::routing::distributor::{any_full, distribute};
 use crate::routing::request::{Request, Rest, subscription_message, take_requests};
-use crate::routing::subscriptions::{Removed, SubscriptionIndex};
+use crate::routing::subscriptions::SubscriptionIndex;
 
 /// A distributor over the subscriptions.
 pub(crate) struct XPub {
@@ -20,13 +23,7 @@ pub(crate) struct XPub {
     asked: SubscriptionIndex<PipeId>,
     peers: BTreeSet<PipeId>,
     /// What the program has yet to read.
-    shown: VecDeque<Shown>,
-    /// How many of them are requests of each peer's that is connected.
-    unread: HashMap<PipeId, Unread>,
-    /// Bytes of all that the program has yet to read.
-    shown_bytes: usize,
-    /// How much may wait before what undoes itself is looked for again: twice what was left the last time.
-    settle_at: Unread,
+    shown: Shown,
     /// The program never reads: a PUB.
     silent: bool,
     /// Manual mode: whom the program subscribes. It may be gone.
@@ -36,57 +33,13 @@ pub(crate) struct XPub {
     begun: bool,
 }
 
-struct Shown {
-    message: Message,
-    origin: Origin,
-}
-
-/// What a request changed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Weight {
-    Nothing,
-    /// What its peer is subscribed to.
-    Peer,
-    /// Whether anybody is subscribed to the topic.
-    All,
-}
-
-impl Weight {
-    fn of_cancel(removed: Removed) -> Weight {
-        match removed {
-            Removed::NotThere => Weight::Nothing,
-            Removed::Left => Weight::Peer,
-            Removed::Last => Weight::All,
-        }
-    }
-}
-
-/// Requests that the program has not read.
-#[derive(Clone, Copy, Default)]
-struct Unread {
-    requests: usize,
-    bytes: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Origin {
-    /// A request of a peer's connection that it still has, as far as is known; else one of an earlier connection, or made
-    /// up at its end.
-    Request { peer: PipeId, weight: Weight, live: bool },
-    /// Anything else a subscriber sent.
-    Upstream,
-}
-
 impl XPub {
     pub(crate) fn new() -> XPub {
         XPub {
             subscriptions: SubscriptionIndex::new(),
             asked: SubscriptionIndex::new(),
             peers: BTreeSet::new(),
-            shown: VecDeque::new(),
-            unread: HashMap::new(),
-            shown_bytes: 0,
-            settle_at: Unread::default(),
+            shown: Shown::default(),
             silent: false,
             last_peer: None,
             targets: Vec::new(),
@@ -152,7 +105,7 @@ impl XPub {
         }
         let most = options.peer_subscriptions_max.unwrap_or(usize::MAX);
         let most_bytes = options.peer_subscription_bytes_max.unwrap_or(usize::MAX);
-        if self.unread.get(&id).is_some_and(|unread| unread.requests >= most || unread.bytes > most_bytes) {
+        if self.shown.unread(id).is_some_and(|unread| unread.requests >= most || unread.bytes > most_bytes) {
             return true;
         }
         let Some(len) = wanted else { return false };
@@ -167,12 +120,6 @@ impl XPub {
         match origin {
             // Nobody reads it, so there is never a peer whose request was read last.
             Origin::Request { .. } if self.silent => {}
-            Origin::Request { peer, .. } => {
-                let unread = self.unread.entry(peer).or_default();
-                unread.requests += 1;
-                unread.bytes += message.byte_len();
-                self.push_shown(message, origin);
-            }
             Origin::Upstream if self.silent => {
                 pipes.counters.arrived += 1;
                 pipes.count_dropped(DropReason::Filtered, 1);
@@ -180,13 +127,8 @@ impl XPub {
             Origin::Upstream if mark > 0 && self.shown.len() >= mark => {
                 pipes.count_dropped(DropReason::HighWaterMark, 1);
             }
-            _ => self.push_shown(message, origin),
+            _ => self.shown.push(message, origin),
         }
-    }
-
-    fn push_shown(&mut self, message: Message, origin: Origin) {
-        self.shown_bytes += message.byte_len();
-        self.shown.push_back(Shown { message, origin });
     }
 
     /// Ends all that a peer asked for, and makes up the cancels it did not send.
@@ -194,16 +136,14 @@ impl XPub {
         if self.last_peer == Some(id) {
             self.last_peer = None;
         }
-        let had_unread = self.unread.remove(&id).is_some();
-        let XPub { subscriptions, asked, shown, shown_bytes, silent, .. } = self;
+        let had_unread = self.shown.forget_unread(id);
+        let XPub { subscriptions, asked, shown, silent, .. } = self;
         let before = shown.len();
         let mut tell = |topic: &[u8], last| {
             let weight = if last { Weight::All } else { Weight::Peer };
             if !*silent && (last || shows_each(options)) {
                 let origin = Origin::Request { peer: id, weight, live: false };
-                let message = subscription_message(false, topic);
-                *shown_bytes += message.byte_len();
-                shown.push_back(Shown { message, origin });
+                shown.push(subscription_message(false, topic), origin);
             }
         };
         let mut ignored = |_: &[u8], _| {};
@@ -211,56 +151,10 @@ impl XPub {
         told.remove_pipe(id, &mut tell);
         other.remove_pipe(id, &mut ignored);
         // Topics in their order, as libzmq tells them.
-        if let Some(told) = shown.make_contiguous().get_mut(before..) {
-            told.sort_unstable_by(|one, other| one.message.first().cmp(other.message.first()));
+        shown.sort_from(before);
+        if (had_unread || shown.len() > before) && shown.is_crowded(options) {
+            shown.settle(&self.peers, shows_each(options));
         }
-        let crowded = options
-            .peer_subscriptions_max
-            .is_some_and(|most| shown.len() >= most.max(self.settle_at.requests))
-            || options.peer_subscription_bytes_max.is_some_and(|most| *shown_bytes >= most.max(self.settle_at.bytes));
-        if crowded && (had_unread || shown.len() > before) {
-            self.settle(options);
-            self.settle_at = Unread { requests: 2 * self.shown.len(), bytes: 2 * self.shown_bytes };
-        }
-    }
-
-    /// Where so much waits for the program that it does not seem to read, what undoes itself does not wait on: peers that
-    /// come, ask and go would be kept for ever. The program hears no less of what holds once it has read the rest.
-    fn settle(&mut self, options: &Options) {
-        let each = shows_each(options);
-        let edge = if each { Weight::Peer } else { Weight::All };
-        let mut idle = vec![false; self.shown.len()];
-        // The subscriptions to each topic since the one that began it, where the program has not read that.
-        let mut begun: HashMap<(Option<PipeId>, &[u8]), Vec<usize>> = HashMap::new();
-        for (place, shown) in self.shown.iter().enumerate() {
-            let Origin::Request { peer, weight, live } = shown.origin else { continue };
-            let Some(Request { subscribe, topic }) = Request::of(shown.message.first()) else { continue };
-            let key = (each.then_some(peer), topic);
-            if weight < edge && !(live && self.peers.contains(&peer)) {
-                idle[place] = true;
-            } else if subscribe && weight >= edge {
-                begun.insert(key, vec![place]);
-            } else if subscribe {
-                begun.entry(key).and_modify(|places| places.push(place));
-            } else if weight >= edge
-                && let Some(places) = begun.remove(&key)
-            {
-                places.into_iter().chain([place]).for_each(|place| idle[place] = true);
-            }
-        }
-        drop(begun);
-        let mut idle = idle.into_iter();
-        let (unread, shown_bytes) = (&mut self.unread, &mut self.shown_bytes);
-        self.shown.retain(|shown| {
-            let keep = !idle.next().unwrap_or(false);
-            if !keep {
-                *shown_bytes -= shown.message.byte_len();
-                if let Origin::Request { peer, live: true, .. } = shown.origin {
-                    count_read(unread, peer, &shown.message);
-                }
-            }
-            keep
-        });
     }
 
     /// The peers that want a message on `topic`; of one `alone`, if that is given, whether it does.
@@ -294,13 +188,7 @@ impl Pattern for XPub {
     /// The connection is lost, and with it what was asked over it; the next one asks again.
     fn on_disconnected(&mut self, _pipes: &mut Pipes, options: &Options, id: PipeId) {
         // Its requests that the program has not read yet stay, but the next connection is not behind them.
-        for shown in &mut self.shown {
-            if let Origin::Request { peer, live, .. } = &mut shown.origin
-                && *peer == id
-            {
-                *live = false;
-            }
-        }
+        self.shown.outlive(id);
         self.forget(options, id);
     }
 
@@ -349,13 +237,9 @@ impl Pattern for XPub {
         if self.silent {
             return Err(Refusal::Unsupported);
         }
-        let Shown { message, origin } = self.shown.pop_front().ok_or(Refusal::WouldBlock)?;
-        self.shown_bytes -= message.byte_len();
+        let (message, origin) = self.shown.pop().ok_or(Refusal::WouldBlock)?;
         if let Origin::Request { peer, live, .. } = origin {
             self.last_peer = live.then_some(peer);
-            if live {
-                count_read(&mut self.unread, peer, &message);
-            }
         }
         pipes.counters.arrived += 1;
         pipes.counters.received(message.byte_len() as u64);
@@ -407,25 +291,10 @@ fn shows_each(options: &Options) -> bool {
     options.xpub_manual || options.xpub_verboser
 }
 
-/// One request of the peer's is not unread any more.
-fn count_read(unread: &mut HashMap<PipeId, Unread>, peer: PipeId, message: &Message) {
-    if let Some(count) = unread.get_mut(&peer) {
-        count.requests -= 1;
-        count.bytes -= message.byte_len();
-        if count.requests == 0 {
-            unread.remove(&peer);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::testing::Bench;
-
-    fn subscription(subscribe: bool, topic: &str) -> Message {
-        subscription_message(subscribe, topic.as_bytes())
-    }
+    use crate::pattern::testing::{Bench, subscription};
 
     #[test]
     fn subscribers_get_what_begins_with_their_topic_once() {
@@ -610,110 +479,5 @@ mod tests {
         bench.arrive(peer, subscription(true, "a"));
         assert_eq!(bench.pipes.counters.dropped.high_water_mark, 1);
         assert_eq!(std::iter::from_fn(|| bench.recv().ok()).count(), 3);
-    }
-
-    #[test]
-    fn unread_requests_are_bounded_in_bytes_by_whoever_they_were_sent() {
-        for verbose in [false, true] {
-            let mut bench = Bench::new(XPub::new());
-            bench.options.xpub_verbose = verbose;
-            bench.options.peer_subscription_bytes_max = Some(10_000);
-            // Cancels of what it never had, and, where each is shown, the same subscription again and again.
-            let topic = "t".repeat(1000);
-            for round in 0..50 {
-                let peer = bench.attach();
-                for number in 0..100 {
-                    if !bench.pipes.expelled.is_empty() {
-                        assert!(number >= 8, "{round}");
-                        break;
-                    }
-                    bench.arrive(peer, subscription(verbose, &topic));
-                }
-                assert!(!bench.pipes.expelled.is_empty(), "{round}");
-                bench.pipes.expelled.clear();
-                bench.end(peer);
-                let kept: usize = bench.pattern.shown.iter().map(|shown| shown.message.byte_len()).sum();
-                assert_eq!(kept, bench.pattern.shown_bytes);
-                assert!(kept < 40_000, "{kept} bytes, {round} {verbose}");
-            }
-            while bench.recv().is_ok() {}
-            assert_eq!(bench.pattern.shown_bytes, 0);
-            // One whose requests are read may ask on.
-            let peer = bench.attach();
-            for _ in 0..100 {
-                bench.arrive(peer, subscription(verbose, &topic));
-                bench.recv().unwrap();
-            }
-            assert!(bench.pipes.expelled.is_empty());
-        }
-    }
-
-    /// What a program believes that reads all requests: the topics that were subscribed more often than cancelled, or, if
-    /// it sees first and last ones only, those whose last request was not a cancel.
-    fn believed(bench: &mut Bench<XPub>, counts: bool) -> std::collections::BTreeSet<String> {
-        let mut topics: HashMap<String, isize> = HashMap::new();
-        while let Ok(message) = bench.recv() {
-            let Request { subscribe, topic } = Request::of(message.first()).unwrap();
-            let held = topics.entry(String::from_utf8_lossy(topic).into_owned()).or_default();
-            *held = match (subscribe, counts) {
-                (true, true) => *held + 1,
-                (false, true) => *held - 1,
-                (subscribe, false) => subscribe.into(),
-            };
-        }
-        topics.into_iter().filter(|(_, held)| *held > 0).map(|(topic, _)| topic).collect()
-    }
-
-    #[test]
-    fn behind_a_backlog_the_program_still_learns_what_holds() {
-        for (verbose, verboser) in [(false, false), (true, false), (false, true)] {
-            let mut bench = Bench::new(XPub::new());
-            (bench.options.xpub_verbose, bench.options.xpub_verboser) = (verbose, verboser);
-            bench.options.peer_subscriptions_max = Some(4);
-            let (one, other) = (bench.attach(), bench.attach());
-            bench.arrive(one, subscription(true, "read"));
-            bench.recv().unwrap();
-            for topic in ["a", "b", "c"] {
-                bench.arrive(one, subscription(true, topic));
-            }
-            for topic in ["a", "d"] {
-                bench.arrive(other, subscription(true, topic));
-            }
-            bench.arrive(one, subscription(false, "read"));
-            bench.end(one);
-            // "read" has ended, which the program must hear.
-            let told: Vec<_> = bench.pattern.shown.iter().map(|shown| shown.message.clone()).collect();
-            assert!(told.contains(&subscription(false, "read")), "{told:?}");
-            assert_eq!(believed(&mut bench, verboser), ["a", "d"].map(String::from).into(), "{verbose} {verboser}");
-            bench.end(other);
-            assert!(std::iter::from_fn(|| bench.recv().ok()).count() == 2);
-        }
-    }
-
-    #[test]
-    fn what_gone_peers_asked_for_together_is_not_kept_for_ever() {
-        for (verbose, verboser, manual) in
-            [(false, false, false), (true, false, false), (false, true, false), (false, false, true)]
-        {
-            let mut bench = Bench::new(XPub::new());
-            (bench.options.xpub_verbose, bench.options.xpub_verboser) = (verbose, verboser);
-            bench.options.xpub_manual = manual;
-            bench.options.peer_subscriptions_max = Some(10);
-            let stays = bench.attach();
-            bench.arrive(stays, subscription(true, "common"));
-            for round in 0..1000 {
-                let (one, other) = (bench.attach(), bench.attach());
-                for peer in [one, other, one] {
-                    bench.arrive(peer, subscription(true, "common"));
-                    bench.arrive(peer, subscription(true, &round.to_string()));
-                }
-                bench.arrive(one, subscription(false, &round.to_string()));
-                bench.arrive(one, subscription(false, "never had"));
-                bench.end(one);
-                bench.end(other);
-            }
-            assert!(bench.pattern.shown.len() < 50, "{} {verbose} {verboser} {manual}", bench.pattern.shown.len());
-            assert_eq!(believed(&mut bench, verboser || manual), ["common".to_owned()].into());
-        }
     }
 }
