@@ -1,14 +1,16 @@
 //! Options: one table, from which the fields, the builder's methods, the names on the command line, the C API's numbers
 //! and the documentation are made.
 //!
-//! Values act as `spec/socket-options.csv` of the ZeroMQ manual says (`zmq_setsockopt(3)`); where the types differ from
-//! C they say more: a time without end is `None`, not -1.
+//! Values act as the ZeroMQ manual says (`zmq_setsockopt(3)`); where the types differ from C they say more: a time without
+//! end is `None`, not -1.
 //!
-//! - `value`: values as text; `given`: what the builder takes for them; `raw` and `codec`: options by number, values as C's bytes; `filter`: address ranges;
-//!   `context`: the context's table; `security`: the mechanism they ask for.
+//! - `define`: what is made from a table; `value`: values as text; `given`: what the builder takes for them; `raw` and
+//!   `codec`: options by number, values as C's bytes; `filter`: address ranges; `context`: the context's table;
+//!   `security`: the mechanism they ask for.
 
 mod codec;
 mod context;
+mod define;
 mod filter;
 mod given;
 mod raw;
@@ -21,191 +23,18 @@ use zmtp::{CurveKey, CurveSecret, Frame, Password, SocketType};
 
 use self::codec::*;
 pub use self::context::ContextOptions;
+pub use self::define::OptionInfo;
+use self::define::{define_builder_methods, define_options};
 pub use self::filter::AddressFilter;
 pub use self::given::OptionValue;
+#[doc(hidden)]
+pub use self::raw::RawError;
 pub(crate) use self::security::Security;
 use self::security::{Chosen, Key, NameType};
-use self::value::{TextValue, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gssapi::GssapiName;
 use crate::shared_key::SharedKey;
 use crate::socket::Builder;
-
-/// A row of the option table.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct OptionInfo {
-    /// The name in the C API.
-    pub c_name: &'static str,
-    /// The number in the C API; 0 for Zefiro's own.
-    pub number: i32,
-    /// The field of [`Options`] and the method of [`Builder`].
-    pub field: &'static str,
-    /// The unit of the value.
-    pub unit: &'static str,
-    /// The values allowed.
-    pub range: &'static str,
-    /// The value it has from the start, as [`Options::set_text`] reads it; a socket's type or context may change it.
-    pub default: fn() -> String,
-    /// When a change takes effect.
-    pub effect: &'static str,
-    /// Whether C programs can set it.
-    pub settable: bool,
-    /// Whether C programs can read it.
-    pub gettable: bool,
-    /// The socket types on which C programs can set it; empty for all.
-    pub types: &'static [SocketType],
-    /// What it is for.
-    pub doc: &'static str,
-}
-
-/// Why an option could not be set or read by number, as the C library does.
-#[doc(hidden)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum RawError {
-    /// There is no such option here, or the value's length or range is wrong (`EINVAL`).
-    Invalid,
-}
-
-/// Makes a type of options, and all that follows from its rows; before them, fields that are nobody else's business.
-///
-/// A row is: what it is for, C name, C number, field, type, default; unit, range, effect; access from C (`rw`, `w` or
-/// `none`), codec of the C value, the types C can set it `on`, and a `check` for values the field's type cannot exclude.
-macro_rules! define_options {
-    ($(#[$meta:meta])* $name:ident { $($inner:ident: $inner_type:ty),* };
-     $($doc:literal $c_name:literal $number:literal $field:ident: $type:ty = $default:expr;
-       $unit:literal, $range:literal, $effect:literal;
-       $access:ident $codec:ty $(, on $types:ident)? $(, check $check:expr)?;)*) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug)]
-        #[non_exhaustive]
-        pub struct $name {
-            $(
-                #[doc = $doc]
-                #[doc = concat!("\n\n`", $c_name, "` · unit: ", $unit, " · default: `", stringify!($default),
-                    "` · allowed: ", $range, " · takes effect: ", $effect, ".")]
-                pub $field: $type,
-            )*
-            $(pub(crate) $inner: $inner_type,)*
-        }
-
-        impl Default for $name {
-            fn default() -> $name {
-                $name { $($field: $default,)* $($inner: Default::default(),)* }
-            }
-        }
-
-        impl $name {
-            /// Checks every value's range. Times are at most a hundred years; what has no end is `None`.
-            ///
-            /// # Errors
-            /// [`InvalidOption`](ErrorKind::InvalidOption), naming the option and what it allows.
-            pub fn validate(&self) -> Result<()> {
-                $(
-                    if !TextValue::is_sane(&self.$field) {
-                        return Err($crate::options::invalid(stringify!($field), $range));
-                    }
-                    $(
-                        let check: fn(&$type) -> bool = $check;
-                        if !check(&self.$field) {
-                            return Err($crate::options::invalid(stringify!($field), $range));
-                        }
-                    )?
-                )*
-                Ok(())
-            }
-
-            /// Sets an option by its field's name or its C name, in any case and with or without `ZMQ_`, from text.
-            /// Times are given as `250ms`, `2s`, `1m` or `never`; flags as `1`, `0`, `true`, `false`, `on`, `off`.
-            ///
-            /// # Errors
-            /// [`InvalidOption`](ErrorKind::InvalidOption): there is no such option, or the text is no value for it.
-            /// Then nothing is changed.
-            pub fn set_text(&mut self, name: &str, text: &str) -> Result<()> {
-                let wanted = plain(name);
-                $(
-                    if wanted == plain(stringify!($field)) || wanted == plain($c_name) {
-                        let value = <$type as TextValue>::parse(text);
-                        let value = value.ok_or_else(|| $crate::options::invalid(name, $range))?;
-                        let before = std::mem::replace(&mut self.$field, value);
-                        return self.validate().inspect_err(|_| self.$field = before);
-                    }
-                )*
-                Err(Error::with_text(ErrorKind::InvalidOption, "set option", name, "there is no such option"))
-            }
-
-            /// An option by name, as [`set_text`](Self::set_text) reads it; `None`: there is no such option.
-            pub fn text(&self, name: &str) -> Option<String> {
-                let wanted = plain(name);
-                $(
-                    if wanted == plain(stringify!($field)) || wanted == plain($c_name) {
-                        return Some(TextValue::print(&self.$field));
-                    }
-                )*
-                None
-            }
-
-            /// The table of these options.
-            pub fn table() -> &'static [$crate::options::OptionInfo] {
-                const TABLE: &[$crate::options::OptionInfo] = &[$($crate::options::OptionInfo {
-                    c_name: $c_name,
-                    number: $number,
-                    field: stringify!($field),
-                    unit: $unit,
-                    range: $range,
-                    default: || <$type as TextValue>::print(&$default),
-                    effect: $effect,
-                    settable: is_settable(stringify!($access)),
-                    gettable: is_gettable(stringify!($access)),
-                    types: $crate::options::first_of(&[$($types)?]),
-                    doc: $doc,
-                },)*];
-                TABLE
-            }
-
-            /// Sets by number what the table alone decides.
-            fn decode(&mut self, number: i32, value: Option<&[u8]>) -> Option<()> {
-                match number {
-                    $($number if $number != 0 => <$codec as Codec<$type>>::decode(value, &mut self.$field),)*
-                    _ => None,
-                }
-            }
-
-            /// Reads by number what the table alone decides; answers whether it is a number.
-            fn encode(&self, number: i32, out: &mut Vec<u8>) -> Option<bool> {
-                match number {
-                    $($number if is_gettable(stringify!($access)) => {
-                        <$codec as Codec<$type>>::encode(&self.$field, out);
-                        Some(<$codec as Codec<$type>>::NUMBER)
-                    })*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-/// Makes the builder's methods, one for each row.
-macro_rules! define_builder_methods {
-    ($($doc:literal $c_name:literal $number:literal $field:ident: $type:ty = $default:expr;
-       $unit:literal, $range:literal, $effect:literal;
-       $access:ident $codec:ty $(, on $types:ident)? $(, check $check:expr)?;)*) => {
-        /// The socket's [options](Options).
-        impl<K> Builder<K> {
-            $(
-                #[doc = $doc]
-                #[doc = concat!("\n\nSee [`Options::", stringify!($field), "`].")]
-                pub fn $field(mut self, value: impl OptionValue<$type>) -> Builder<K> {
-                    self.options.$field = value.into_value();
-                    self
-                }
-            )*
-        }
-    };
-}
-
-use define_options;
 
 macro_rules! option_table {
     ($($rows:tt)*) => {
@@ -584,26 +413,6 @@ fn is_property(name: &str, value: &[u8]) -> bool {
     name.starts_with("X-") && (3..=255).contains(&name.len()) && !value.is_empty()
 }
 
-fn invalid(name: &str, range: &str) -> Error {
-    Error::with_text(ErrorKind::InvalidOption, "set option", name, format!("allowed is: {range}"))
-}
-
-const fn is_settable(access: &str) -> bool {
-    matches!(access.as_bytes(), b"rw" | b"w")
-}
-
-const fn is_gettable(access: &str) -> bool {
-    matches!(access.as_bytes(), b"rw")
-}
-
-/// The one list there may be, else none.
-const fn first_of(lists: &[&'static [SocketType]]) -> &'static [SocketType] {
-    match lists {
-        [list, ..] => list,
-        [] => &[],
-    }
-}
-
 const ASKERS: &[SocketType] = &[SocketType::Req, SocketType::Dealer, SocketType::Router, SocketType::Rep];
 const ROUTERS: &[SocketType] = &[SocketType::Router, SocketType::Rep];
 const ADDRESSERS: &[SocketType] = &[SocketType::Router, SocketType::Rep, SocketType::Stream];
@@ -616,6 +425,7 @@ const STREAMS: &[SocketType] = &[SocketType::Stream];
 
 #[cfg(test)]
 mod tests {
+    use super::value::plain;
     use super::*;
 
     #[test]

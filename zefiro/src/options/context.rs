@@ -3,9 +3,8 @@
 use zmtp::Frame;
 
 use super::codec::*;
-use super::raw::copy_out;
-use super::value::{TextValue, plain};
-use super::{RawError, define_options, is_gettable, is_settable};
+use super::define::define_options;
+use super::raw::{RawError, copy_out};
 use crate::error::{Error, ErrorKind, Result};
 
 define_options! {

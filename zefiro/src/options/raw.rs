@@ -8,8 +8,17 @@ use zmtp::SocketType;
 
 use super::codec::{Codec, Flag, put};
 use super::security::{Chosen, Mechanism};
-use super::{Options, RawError, Security, option_table};
+use super::{Options, Security, option_table};
 use crate::gssapi::gssapi_is_available;
+
+/// Why an option could not be set or read by number, as the C library does.
+#[doc(hidden)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RawError {
+    /// There is no such option here, or the value's length or range is wrong (`EINVAL`).
+    Invalid,
+}
 
 #[doc(hidden)]
 impl Options {
