@@ -1,0 +1,136 @@
+//! What sockets that receive can do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zmtp::Frame;
+
+#[cfg(feature = "stream")]
+use super::RecvStream;
+use super::kind::{Kind, Receives};
+use super::{RecvFuture, Socket, Wait};
+use crate::error::Result;
+use crate::message::Message;
+use crate::metadata::Metadata;
+
+impl<K: Kind> Socket<K> {
+    /// Receives a message; waits until there is one.
+    ///
+    /// # Errors
+    /// The socket was closed, its pattern does not allow receiving now, or the option `recv_timeout` ran out.
+    pub fn recv(&self) -> Result<Message>
+    where
+        K: Receives,
+    {
+        let mut message = Message::new();
+        self.recv_into(&mut message, Wait::AsConfigured)?;
+        Ok(message)
+    }
+
+    /// Receives a message in place of `message`, whose memory is used again.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv), or [`WouldBlock`](crate::ErrorKind::WouldBlock) and [`TimedOut`](crate::ErrorKind::TimedOut) as
+    /// `wait` says.
+    pub fn recv_into(&self, message: &mut Message, wait: Wait) -> Result<()>
+    where
+        K: Receives,
+    {
+        self.core.recv(message, wait)
+    }
+
+    /// Receives a message, and what is known of the peer it came from: its address, and who it is, as an
+    /// [authenticator](crate::auth) said. `None` of a peer in this process, of plain TCP, and of ZMTP before 3.0.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    pub fn recv_from(&self) -> Result<(Message, Option<Arc<Metadata>>)>
+    where
+        K: Receives,
+    {
+        let mut message = Message::new();
+        let state = self.core.recv_locked(&mut message, Wait::AsConfigured)?;
+        let metadata = state.pipes.last_metadata().cloned();
+        drop(state);
+        Ok((message, metadata))
+    }
+
+    /// Receives a message if one is there.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](crate::ErrorKind::WouldBlock), or as [`recv`](Socket::recv).
+    pub fn try_recv(&self) -> Result<Message>
+    where
+        K: Receives,
+    {
+        let mut message = Message::new();
+        self.recv_into(&mut message, Wait::No)?;
+        Ok(message)
+    }
+
+    /// Receives a message; waits at most so long.
+    ///
+    /// # Errors
+    /// [`TimedOut`](crate::ErrorKind::TimedOut), or as [`recv`](Socket::recv).
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Message>
+    where
+        K: Receives,
+    {
+        let mut message = Message::new();
+        self.recv_into(&mut message, Wait::AtMost(timeout))?;
+        Ok(message)
+    }
+
+    /// Receives a message, as a future. Dropped before it is done, it has taken nothing.
+    #[inline]
+    pub fn recv_async(&self) -> RecvFuture<'_>
+    where
+        K: Receives,
+    {
+        RecvFuture::new(&self.core)
+    }
+
+    /// The messages as they come, blocking for each as long as it takes, whatever `recv_timeout` says; ends when the
+    /// socket is closed or its context shut down. Any other error is an item, and the next item another attempt: a REP
+    /// that has not answered, say, is told so each time.
+    ///
+    /// ```no_run
+    /// let rep = zefiro::Rep::new();
+    /// rep.bind("tcp://127.0.0.1:5555")?;
+    /// for request in rep.incoming() {
+    ///     rep.send(request?)?;
+    /// }
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    pub fn incoming(&self) -> impl Iterator<Item = Result<Message>>
+    where
+        K: Receives,
+    {
+        std::iter::from_fn(move || match self.recv_timeout(Duration::MAX) {
+            Err(error) if error.is_end() => None,
+            result => Some(result),
+        })
+    }
+
+    /// Receives one part of a message, and says whether more parts of it follow.
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv).
+    pub fn recv_part(&self, wait: Wait) -> Result<(Frame, bool)>
+    where
+        K: Receives,
+    {
+        let mut message = Message::new();
+        let more = self.core.recv_part(&mut message, None, wait)?;
+        Ok((std::mem::take(message.parts_mut().0), more))
+    }
+
+    /// The messages as they come, as a stream; ends when the socket is closed.
+    #[cfg(feature = "stream")]
+    pub fn recv_stream(&self) -> RecvStream
+    where
+        K: Receives,
+    {
+        RecvStream::new(self.clone().into_any())
+    }
+}

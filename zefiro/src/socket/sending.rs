@@ -1,0 +1,87 @@
+//! What sockets that send can do.
+
+use std::time::Duration;
+
+use zmtp::Frame;
+
+#[cfg(feature = "stream")]
+use super::SendSink;
+use super::kind::{Kind, Sends};
+use super::{SendFuture, Socket, Wait};
+use crate::error::SendError;
+use crate::message::Message;
+
+impl<K: Kind> Socket<K> {
+    /// Sends a message; waits while there is no peer with room for it.
+    ///
+    /// # Errors
+    /// The socket was closed, its pattern does not allow sending now, or the option `send_timeout` ran out. The
+    /// message comes back in the error; no peer has seen any of it.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
+        self.send_waiting(&mut message.into(), Wait::AsConfigured)
+    }
+
+    /// Sends a message if it can be queued at once.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](crate::ErrorKind::WouldBlock), or as [`send`](Socket::send).
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
+        self.send_waiting(&mut message.into(), Wait::No)
+    }
+
+    /// Sends a message; waits at most so long.
+    ///
+    /// # Errors
+    /// [`TimedOut`](crate::ErrorKind::TimedOut), or as [`send`](Socket::send).
+    pub fn send_timeout(&self, message: impl Into<Message>, timeout: Duration) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
+        self.send_waiting(&mut message.into(), Wait::AtMost(timeout))
+    }
+
+    fn send_waiting(&self, message: &mut Message, wait: Wait) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
+        self.core.send(message, wait).map_err(|error| SendError::new(error, std::mem::take(message)))
+    }
+
+    /// Sends a message, as a future. Dropped before it is done, it has sent nothing;
+    /// [`into_message`](SendFuture::into_message) gives the message back.
+    #[inline]
+    pub fn send_async(&self, message: impl Into<Message>) -> SendFuture<'_>
+    where
+        K: Sends,
+    {
+        SendFuture::new(&self.core, message.into())
+    }
+
+    /// Sends one part of a message, which goes out whole with its last part (`more` false). Meant for programs that
+    /// pass parts through; others send a [`Message`].
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send).
+    pub fn send_part(&self, part: impl Into<Frame>, more: bool, wait: Wait) -> Result<(), SendError>
+    where
+        K: Sends,
+    {
+        let mut part = part.into();
+        self.core.send_part(&mut part, more, wait).map_err(|error| SendError::new(error, Message::from(part)))
+    }
+
+    /// A sink for messages.
+    #[cfg(feature = "stream")]
+    pub fn send_sink(&self) -> SendSink
+    where
+        K: Sends,
+    {
+        SendSink::new(self.clone().into_any())
+    }
+}
