@@ -33,11 +33,11 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use slab::Slab;
 
+use self::connector::Dialer;
 use self::link::{Link, Loss};
 use self::listener::Listener;
 use self::memory::FreeMemory;
 use self::run_queue::RunQueue;
-use self::session::Dialer;
 use crate::pipe::PipeId;
 use crate::socket::core::SocketCore;
 use crate::sys::{Alarm, Selector};
