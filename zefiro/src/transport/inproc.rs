@@ -1,12 +1,15 @@
 //! inproc: sockets of one context joined by pipes, in whichever order they bind and connect.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
+use zmtp::{Frame, SocketType};
+
 use crate::message::Message;
-use crate::pipe::duct::duct;
-use crate::pipe::early::Waited;
-use crate::pipe::{Line, PeerFacts, PeerRef, PipeId};
+use crate::options::Options;
+use crate::pipe::duct::{DuctReader, DuctWriter, duct};
+use crate::pipe::early::{Early, Waited};
+use crate::pipe::{Line, Notice, PeerFacts, PeerRef, Pipe, PipeId, Pipes};
 use crate::routing::request::subscription_message;
 use crate::socket::core::{Phase, SocketCore};
 use crate::socket::salute;
@@ -90,78 +93,97 @@ impl Names {
 /// Only one of the two locks is held at a time. The binder's pipe exists first; should it send before the connector's
 /// is in place, the connector looks for messages itself once it is.
 pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<SocketCore>, endpoint: &Arc<str>) {
-    let (connector_mark, connector_recv_mark, conflate, connector_identity, farewell_to_connector) = {
+    let (connecting, conflate) = {
         let state = connector.lock();
-        let options = &state.options;
-        let farewell = salute::disconnected(connector.socket_type, options).cloned();
-        (
-            options.send_high_water_mark,
-            options.recv_high_water_mark,
-            state.conflates(),
-            options.routing_id.clone(),
-            farewell,
-        )
+        (End::of(connector, &state.options), state.conflates())
     };
-    let (to_binder, mut from_connector);
-    let (to_connector, mut from_binder);
-    let binder_identity;
-    let binder_pipe;
-    let farewell_to_binder;
-    {
-        let mut state = binder.lock();
-        if state.phase == Phase::Closed {
-            drop(state);
-            connector.lock().pipe_ended(pipe);
-            return;
-        }
-        let options = state.options.clone();
-        (to_binder, from_connector) = duct(connector_mark, conflate);
-        (to_connector, from_binder) = duct(options.send_high_water_mark, conflate);
-        from_connector.set_mark(options.recv_high_water_mark);
-        from_binder.set_mark(connector_recv_mark);
-        binder_identity = options.routing_id.clone();
-        farewell_to_binder = salute::disconnected(binder.socket_type, &options).cloned();
-        let facts = PeerFacts {
-            identity: connector_identity,
-            socket_type: Some(connector.socket_type),
-            endpoint: endpoint.clone(),
-            ..PeerFacts::default()
-        };
-        let peer = PeerRef { socket: Arc::downgrade(connector), pipe };
-        binder_pipe = state.pipes.insert(Line::Duct(to_connector, from_connector, peer), facts, conflate);
-        state.connected += 1;
-        if let Some(pipe) = state.pipes.get_mut(binder_pipe) {
-            pipe.farewell = farewell_to_connector;
-        }
-        if let Some(hello) = salute::hello_inproc(binder.socket_type, &options) {
-            state.pipes.write(binder_pipe, &mut Message::from(hello.clone()));
-        }
-        let (pattern, pipes, options) = state.parts();
-        pattern.on_attached(pipes, options, binder_pipe);
-        pattern.on_connected(pipes, options, binder_pipe);
-        state.notify_send();
-        state.notify_change();
+    let peer = PeerRef { socket: Arc::downgrade(connector), pipe };
+    match attach_to_binder(binder, connecting, conflate, peer, endpoint) {
+        Some(joined) => attach_to_connector(connector, pipe, binder, joined),
+        None => connector.lock().pipe_ended(pipe),
     }
-    let mut state = connector.lock();
-    let installed = match state.pipes.get_mut(pipe) {
-        Some(own) if !own.ended => {
-            own.facts.identity = binder_identity;
-            own.facts.socket_type = Some(binder.socket_type);
-            own.connected = true;
-            own.farewell = farewell_to_binder;
-            let peer = PeerRef { socket: Arc::downgrade(binder), pipe: binder_pipe };
-            match std::mem::replace(&mut own.line, Line::Duct(to_binder, from_binder, peer)) {
-                Line::Backlog(queue) => Some((queue, std::mem::take(&mut own.early))),
-                _ => Some(Default::default()),
-            }
+}
+
+/// What one end brings.
+struct End {
+    socket_type: SocketType,
+    identity: Frame,
+    send_mark: usize,
+    recv_mark: usize,
+    /// What it receives when the other end ends the pipe.
+    farewell: Option<Frame>,
+}
+
+impl End {
+    fn of(core: &SocketCore, options: &Options) -> End {
+        End {
+            socket_type: core.socket_type,
+            identity: options.routing_id.clone(),
+            send_mark: options.send_high_water_mark,
+            recv_mark: options.recv_high_water_mark,
+            farewell: salute::disconnected(core.socket_type, options).cloned(),
         }
-        _ => None,
+    }
+}
+
+/// What the connector gets once the binder has its pipe.
+struct Joined {
+    writer: DuctWriter,
+    reader: DuctReader,
+    binding: End,
+    binder_pipe: PipeId,
+}
+
+/// Gives the binder its pipe; `None`: it is closed.
+fn attach_to_binder(
+    binder: &Arc<SocketCore>,
+    connecting: End,
+    conflate: bool,
+    peer: PeerRef,
+    endpoint: &Arc<str>,
+) -> Option<Joined> {
+    let mut state = binder.lock();
+    if state.phase == Phase::Closed {
+        return None;
+    }
+    let options = state.options.clone();
+    let binding = End::of(binder, &options);
+    let (to_binder, mut from_connector) = duct(connecting.send_mark, conflate);
+    let (to_connector, mut from_binder) = duct(binding.send_mark, conflate);
+    from_connector.set_mark(binding.recv_mark);
+    from_binder.set_mark(connecting.recv_mark);
+    let facts = PeerFacts {
+        identity: connecting.identity,
+        socket_type: Some(connecting.socket_type),
+        endpoint: endpoint.clone(),
+        ..PeerFacts::default()
     };
-    let Some((queue, early)) = installed else {
+    let id = state.pipes.insert(Line::Duct(to_connector, from_connector, peer), facts, conflate);
+    state.connected += 1;
+    if let Some(pipe) = state.pipes.get_mut(id) {
+        pipe.farewell = connecting.farewell;
+    }
+    if let Some(hello) = salute::hello_inproc(binder.socket_type, &options) {
+        state.pipes.write(id, &mut Message::from(hello.clone()));
+    }
+    let (pattern, pipes, options) = state.parts();
+    pattern.on_attached(pipes, options, id);
+    pattern.on_connected(pipes, options, id);
+    state.notify_send();
+    state.notify_change();
+    Some(Joined { writer: to_binder, reader: from_binder, binding, binder_pipe: id })
+}
+
+/// Puts the connector's end in the place of the pipe in which its messages have waited, unless that is gone: then the
+/// binder's ends too.
+fn attach_to_connector(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<SocketCore>, joined: Joined) {
+    let mut state = connector.lock();
+    let Some(own) = state.pipes.get_mut(pipe).filter(|own| !own.ended) else {
         drop(state);
-        binder.lock().pipe_ended(binder_pipe);
+        binder.lock().pipe_ended(joined.binder_pipe);
         return;
     };
+    let (queue, early) = install(own, binder, joined);
     forward(&mut state.pipes, pipe, early.among(queue));
     state.connected += 1;
     if state.phase == Phase::Closed || state.pipes.get(pipe).is_some_and(|own| own.closing) {
@@ -182,8 +204,22 @@ pub(crate) fn join(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<Socke
     state.notify_change();
 }
 
+/// Answers what has waited in the pipe.
+fn install(own: &mut Pipe, binder: &Arc<SocketCore>, joined: Joined) -> (VecDeque<Message>, Early) {
+    let Joined { writer, reader, binding, binder_pipe } = joined;
+    let peer = PeerRef { socket: Arc::downgrade(binder), pipe: binder_pipe };
+    own.facts.identity = binding.identity;
+    own.facts.socket_type = Some(binding.socket_type);
+    own.connected = true;
+    own.farewell = binding.farewell;
+    match std::mem::replace(&mut own.line, Line::Duct(writer, reader, peer)) {
+        Line::Backlog(queue) => (queue, std::mem::take(&mut own.early)),
+        _ => Default::default(),
+    }
+}
+
 /// What was sent before the pipes were joined goes first.
-fn forward(pipes: &mut crate::pipe::Pipes, id: PipeId, waited: impl Iterator<Item = Waited>) {
+fn forward(pipes: &mut Pipes, id: PipeId, waited: impl Iterator<Item = Waited>) {
     let mut rouse = None;
     if let Some(pipe) = pipes.get_mut(id)
         && let Line::Duct(writer, _, peer) = &mut pipe.line
@@ -201,6 +237,6 @@ fn forward(pipes: &mut crate::pipe::Pipes, id: PipeId, waited: impl Iterator<Ite
         }
     }
     if let Some(peer) = rouse {
-        pipes.note(crate::pipe::Notice::Readable(peer));
+        pipes.note(Notice::Readable(peer));
     }
 }
