@@ -11,6 +11,7 @@ mod util;
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
 
 use counting::live;
 use util::{LONG, descriptors, handshake, in_child, is_long, socket, until};
@@ -78,6 +79,14 @@ fn connections_that_come_and_go_leave_nothing_behind() {
         let pull: Pull = socket(&context);
         let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
         let mut monitor = pull.monitor();
+        // A receive that waits while a peer is there has the socket make a selector of its own; on a busy machine
+        // none below may have to.
+        let push: Push = socket(&context);
+        push.connect(&endpoint).unwrap();
+        pull.wait_connected(1, LONG).unwrap();
+        assert!(pull.recv_timeout(Duration::from_millis(1)).is_err());
+        drop(push);
+        while !matches!(monitor.recv_timeout(LONG).unwrap().kind, EventKind::Disconnected(_)) {}
         let mut come_and_go = |times: usize| {
             for number in 0..times {
                 // Either lives until its message has come: a stream closed over unread input is reset, and what it said
