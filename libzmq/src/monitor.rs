@@ -96,13 +96,18 @@ pub extern "C" fn zmq_socket_monitor_pipes_stats(socket: *mut c_void) -> c_int {
             let monitor = socket.monitor.lock();
             let monitor = monitor.as_ref().filter(|monitor| monitor.events & PIPES_STATS != 0);
             let monitor = monitor.ok_or(Failure(libc::EINVAL))?;
-            let peers = socket.socket.peers();
-            if peers.is_empty() {
+            let queues = socket.socket.queues();
+            if queues.is_empty() {
                 return Err(Failure(libc::EAGAIN));
             }
-            for peer in peers {
-                let values = [peer.counters.queued_out, peer.counters.queued_in];
-                send_parts(&monitor.sender, PIPES_STATS, &values, &peer.endpoint, "");
+            for queue in queues {
+                let (local, remote) = match (&queue.bound, &queue.connected) {
+                    (Some(bound), None) if bound.starts_with("ipc://") => (bound.as_str(), UNNAMED),
+                    (bound, connected) => {
+                        (bound.as_deref().unwrap_or_default(), connected.as_deref().unwrap_or_default())
+                    }
+                };
+                send_parts(&monitor.sender, PIPES_STATS, &[queue.queued_out, queue.queued_in], local, remote);
             }
             Ok(0)
         })
@@ -168,13 +173,18 @@ fn send_version_1(out: &AnySocket, number: u64, event: &Event) {
 fn send_version_2(out: &AnySocket, number: u64, event: &Event) {
     let (mut local, mut remote) =
         (event.local.as_deref().unwrap_or_default(), event.peer.as_deref().unwrap_or_default());
-    if let EventKind::Listening | EventKind::AcceptFailed(_) | EventKind::BindFailed(_) = event.kind {
-        (local, remote) = (event.endpoint.as_str(), "");
-    }
-    if let EventKind::Closed(_) = event.kind
-        && event.peer.is_none()
-    {
-        local = event.endpoint.as_str();
+    match event.kind {
+        EventKind::Listening | EventKind::AcceptFailed(_) | EventKind::BindFailed(_) => {
+            (local, remote) = (event.endpoint.as_str(), "");
+        }
+        EventKind::Closed(_) if event.peer.is_none() => local = event.endpoint.as_str(),
+        // Of an attempt there is no end here yet, or none any more.
+        EventKind::Closed(_) | EventKind::ConnectDelayed | EventKind::ConnectRetried(_) => local = "",
+        _ if event.endpoint.starts_with("ipc://") && (local.is_empty() != remote.is_empty()) => {
+            let unnamed = if local.is_empty() { &mut local } else { &mut remote };
+            *unnamed = UNNAMED;
+        }
+        _ => {}
     }
     send_parts(out, number, &[event.value], local, remote);
 }
@@ -193,6 +203,9 @@ fn send_parts(out: &AnySocket, number: u64, values: &[u64], local: &str, remote:
 const TYPE: c_int = 16;
 const LINGER: c_int = 17;
 const PIPES_STATS: u64 = 0x10000;
+
+/// The end of an ipc connection that connected has no path.
+const UNNAMED: &str = "ipc://";
 
 /// -1 as an event's value.
 const NO_DESCRIPTOR: u64 = u32::MAX as u64;

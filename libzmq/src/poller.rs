@@ -95,9 +95,7 @@ impl PollerHandle {
 
     /// Has the socket light the signal, if it is of a type that has to.
     fn observe(&self, socket: &Arc<SocketHandle>) -> Outcome<Option<Observation>> {
-        let mut safe = [0; 4];
-        socket.socket.raw_option(THREAD_SAFE, &mut safe)?;
-        if safe == [0; 4] {
+        if !socket.socket.is_thread_safe() {
             return Ok(None);
         }
         let mut place = self.signal.lock();
@@ -106,9 +104,17 @@ impl PollerHandle {
             None => place.insert(Signal::new()?).clone(),
         };
         let place = socket.socket.observe(Waker::from(signal.clone()))?;
-        // It may be ready already.
-        signal.wake();
         Ok(Some(Observation(socket.clone(), place)))
+    }
+
+    /// For the program that waits for the descriptor: what is ready already does not change any more.
+    fn light_if_ready(&self, socket: &SocketHandle, events: c_short) {
+        let signal = self.signal.lock().clone();
+        let Some(signal) = signal.filter(|_| socket.socket.is_thread_safe()) else { return };
+        let (readable, writable) = socket.socket.readiness().unwrap_or_default();
+        if (readable && events & POLLIN != 0) || (writable && events & POLLOUT != 0) {
+            signal.wake();
+        }
     }
 
     /// Waits, and fills as many events as there are, up to the room for them.
@@ -126,8 +132,12 @@ impl PollerHandle {
         if let Some(signal) = &*self.signal.lock() {
             signal.put_out();
         }
-        if timeout < 0 && items.iter().all(|item| item.events == 0) {
-            return Err(Failure(libc::EFAULT));
+        if items.iter().all(|item| item.events == 0) {
+            if timeout < 0 {
+                return Err(Failure(libc::EFAULT));
+            }
+            // As libzmq, which then only sleeps: not even an ended context is noticed.
+            items.clear();
         }
         // A descriptor that nothing is asked of does not wake, not even by an error.
         for item in items.iter_mut().filter(|item| item.socket.is_none() && item.events == 0) {
@@ -185,8 +195,17 @@ pub extern "C" fn zmq_poller_add(
         let live = handle::socket(socket)?;
         check_events(events)?;
         let observation = poller.observe(&live)?;
-        let live = Some(live);
-        poller.add(Entry { handle: socket, socket: live, fd: -1, user_data, events, _observation: observation })
+        let added = live.clone();
+        poller.add(Entry {
+            handle: socket,
+            socket: Some(live),
+            fd: -1,
+            user_data,
+            events,
+            _observation: observation,
+        })?;
+        poller.light_if_ready(&added, events);
+        Ok(0)
     })
 }
 
@@ -281,5 +300,3 @@ pub unsafe extern "C" fn zmq_poller_fd(poller: *mut c_void, fd: *mut c_int) -> c
         Ok(0)
     })
 }
-
-const THREAD_SAFE: c_int = 81;

@@ -37,7 +37,7 @@ impl UdpEndpoint {
             None => (None, address),
         };
         let address = HostPort::parse(address, binding, strict)?;
-        if !binding && (address.port == 0 || address.host == "*") {
+        if !binding && ((strict && address.port == 0) || address.host == "*") {
             return Err("a connect needs a host and a port");
         }
         Ok(UdpEndpoint { interface, address })

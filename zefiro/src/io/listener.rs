@@ -186,10 +186,10 @@ impl Listener {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the peer's process is in no ipc filter"));
         }
         let address = credentials.map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}"));
-        let endpoint = Some(self.endpoint.to_string());
         Ok(Peer {
-            local: endpoint.clone(),
-            endpoint,
+            local: Some(self.endpoint.to_string()),
+            // Who connects has no path of its own.
+            endpoint: None,
             address,
             descriptor: stream.as_raw_fd(),
             seat: None,

@@ -80,8 +80,12 @@ impl<P: Pattern> Pattern for Single<P> {
         self.inner.can_send(pipes, options)
     }
 
-    fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
-        Err(Refusal::InvalidMessage)
+    fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
+        // One that never sends says so, whatever it is asked to send.
+        match self.inner.admits(pipes, options, first) {
+            Err(Refusal::Unsupported) => Err(Refusal::Unsupported),
+            _ => Err(Refusal::InvalidMessage),
+        }
     }
 }
 
@@ -89,6 +93,7 @@ impl<P: Pattern> Pattern for Single<P> {
 mod tests {
     use super::*;
     use crate::pattern::dealer::Dealer;
+    use crate::pattern::pull::Pull;
     use crate::pattern::testing::Bench;
 
     #[test]
@@ -107,5 +112,13 @@ mod tests {
         assert_eq!((counters.received, counters.received_bytes, counters.dropped.filtered), (1, 3, 1));
         let refused = bench.pattern.admits(&mut bench.pipes, &bench.options, &Frame::from("a"));
         assert_eq!(refused, Err(Refusal::InvalidMessage));
+    }
+
+    #[test]
+    fn who_only_receives_says_so_of_a_part_too() {
+        let mut bench = Bench::new(Single::<Pull>::default());
+        bench.attach();
+        let refused = bench.pattern.admits(&mut bench.pipes, &bench.options, &Frame::from("a"));
+        assert_eq!(refused, Err(Refusal::Unsupported));
     }
 }

@@ -37,6 +37,11 @@ enum Kind {
 }
 
 impl EndpointEntry {
+    /// Whether it listens there.
+    pub(super) fn is_bound_to(&self, endpoint: &str) -> bool {
+        matches!(self.kind, Kind::Bound(_)) && &*self.key == endpoint
+    }
+
     /// What a monitor is told when the socket is closed: that nothing listens there any more.
     pub(super) fn closed(&self) -> Option<Event> {
         match &self.kind {

@@ -16,6 +16,7 @@ use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::options::{Options, RawError};
 use crate::sys::Beacon;
+use crate::transport::tcp;
 use crate::wait::Observer;
 
 /// Lights a socket's beacon whenever the socket has changed.
@@ -52,6 +53,20 @@ impl State {
             }
         }
     }
+}
+
+/// The lengths of a pipe's two queues.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Queues {
+    /// Where its peer was accepted.
+    pub bound: Option<String>,
+    /// Its other end, where that has an address.
+    pub connected: Option<String>,
+    /// Messages sent that nobody has reported to have read.
+    pub queued_out: u64,
+    /// Messages that wait to be received.
+    pub queued_in: u64,
 }
 
 /// For the C library, whose calls these are.
@@ -180,6 +195,27 @@ impl Socket<Any> {
     /// Ends an [observation](Socket::observe).
     pub fn forget(&self, place: u64) {
         self.core.lock().observers.remove(place);
+    }
+
+    /// How long the queues are, a pair of them for each pipe, as libzmq counts: what was sent is in the queue until the
+    /// reader has reported it, which it does each time half a queue is read.
+    pub fn queues(&self) -> Vec<Queues> {
+        let state = self.core.lock();
+        let found_from = state.pattern.found_from();
+        let queues = state.pipes.iter().map(|(id, pipe)| {
+            let counters = pipe.counters_now(found_from == Some(id));
+            let is_within = pipe.is_within_process();
+            let marks = state.pipes.send_mark + if is_within { state.pipes.recv_mark } else { 0 };
+            let read = if is_within { counters.delivered } else { pipe.gone_out() };
+            let reported = read - read.checked_rem(marks.div_ceil(2) as u64).unwrap_or(read);
+            let endpoint = Some(pipe.facts.endpoint.to_string()).filter(|_| !is_within);
+            let is_accepted = state.endpoints.iter().any(|entry| entry.is_bound_to(&pipe.facts.endpoint));
+            let far_end = || tcp::peer_address(&pipe.link()?.stream).map(|address| format!("tcp://{address}"));
+            let (bound, connected) = if is_accepted { (endpoint, far_end()) } else { (None, endpoint) };
+            let queued_out = counters.sent.saturating_sub(reported);
+            Queues { bound, connected, queued_out, queued_in: counters.queued_in }
+        });
+        queues.collect()
     }
 
     /// Whether the peer of that routing id could be sent to now.

@@ -31,7 +31,7 @@ impl Session {
         };
         self.peer.descriptor = stream.as_raw_fd();
         self.peer.endpoint = Some(dialer.text.to_string());
-        self.peer.local = local.map(|address| format!("tcp://{address}")).or_else(|| self.peer.endpoint.clone());
+        self.peer.local = local.map(|address| format!("tcp://{address}"));
         self.peer.address = match remote {
             Some(address) => Some(address.ip().to_canonical().to_string()),
             None => net::peer_credentials(stream).map(|(uid, gid, pid)| format!("localhost:{uid}:{gid}:{pid}")),
