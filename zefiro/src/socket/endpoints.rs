@@ -378,7 +378,12 @@ impl SocketCore {
 
     fn take_entries(self: &Arc<SocketCore>, key: &str) -> Vec<EndpointEntry> {
         let mut state = self.lock();
-        let (taken, kept) = std::mem::take(&mut state.endpoints).into_iter().partition(|entry| &*entry.key == key);
+        let is_name = |entry: &EndpointEntry| &*entry.key == key && matches!(entry.kind, Kind::BoundName(_));
+        // As libzmq: of a name both bound and connected, the binding goes first and alone.
+        let only_name = !state.options.strict_endpoints && state.endpoints.iter().any(is_name);
+        let (taken, kept) = std::mem::take(&mut state.endpoints)
+            .into_iter()
+            .partition(|entry| if only_name { is_name(entry) } else { &*entry.key == key });
         state.endpoints = kept;
         taken
     }
