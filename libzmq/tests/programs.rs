@@ -136,6 +136,7 @@ programs_for_ours_only! {
     fork_holds;
     signal_storm;
     few_descriptors;
+    careless;
     crowd;
     drafts;
     extension;
@@ -174,6 +175,7 @@ programs! {
     descriptors;
     details;
     leaving;
+    marks;
     scarce_memory;
 }
 

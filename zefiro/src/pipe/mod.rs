@@ -14,6 +14,7 @@ pub(crate) mod pool;
 mod reclaim;
 pub(crate) mod sync;
 mod tally;
+pub(crate) mod window;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -28,6 +29,7 @@ use self::early::Early;
 use self::incoming::Item;
 use self::outbox::Outbox;
 use self::pool::Pool;
+use self::window::{Glance, Window};
 use crate::counters::{Counters, DropReason};
 use crate::io::duty::LinkWatch;
 use crate::io::link::Link;
@@ -123,6 +125,7 @@ pub(crate) struct Pipe {
     routing_id: Frame,
     pub(crate) facts: PeerFacts,
     pub(crate) purse: Purse,
+    window: Window,
     pub(crate) watch: LinkWatch,
     /// The peer was there at least once.
     pub(crate) connected: bool,
@@ -159,6 +162,10 @@ pub(crate) struct Pipes {
     pub(crate) unread: usize,
     /// Of how many messages the one read last was the end, if those were a trickle from a socket of this process.
     pub(crate) trickle: u32,
+    /// Set if it is a C program that sends, which is told of room as [`window`] says.
+    pub(crate) glance: Option<Glance>,
+    /// Pipes with room that the program was not told of.
+    pub(crate) held: Vec<PipeId>,
     /// Whether any of the lists below has something.
     pub(crate) noted: bool,
     /// Outboxes with something that nobody is due to write yet, or that grew large waiting.
@@ -191,6 +198,8 @@ impl Pipes {
             made_up_id: None,
             unread: 0,
             trickle: 0,
+            glance: None,
+            held: Vec::new(),
             noted: false,
             dirty: Vec::new(),
             notices: Vec::new(),
@@ -242,6 +251,7 @@ impl Pipes {
             routing_id: Frame::new(),
             facts,
             purse: Purse { coins: PURSE_COINS, last_idle: None, last_written: None },
+            window: Window::default(),
             watch: LinkWatch::default(),
             connected: false,
             counters: Counters::default(),

@@ -5,6 +5,7 @@ use zmtp::{Frame, Framing};
 use super::broadcast::Place;
 use super::outbox::{self, Format, Outbox, WriteState};
 use super::pool::Pool;
+use super::window::Glance;
 use super::{Line, Notice, Pipe, PipeId, Pipes};
 use crate::counters::DropReason;
 use crate::message::Message;
@@ -16,8 +17,27 @@ impl Pipes {
     /// [`Pattern::on_writable`]: crate::pattern::Pattern::on_writable
     #[inline]
     pub(crate) fn has_room(&mut self, id: PipeId) -> bool {
-        let (mark, bytes) = (self.send_mark, self.send_bytes);
-        self.get_mut(id).is_some_and(|pipe| pipe.has_room(mark, bytes))
+        let limits = Limits { mark: self.send_mark, bytes: self.send_bytes, glance: self.glance };
+        let room = self.get_mut(id).map_or(Room::None, |pipe| pipe.room(limits));
+        if room == Room::Unnoticed {
+            self.held.push(id);
+        }
+        room == Room::Enough
+    }
+
+    /// The program looks what has left its pipes.
+    pub(crate) fn note_look(&mut self) {
+        if let Some(glance) = &mut self.glance {
+            glance.look += 1;
+        }
+    }
+
+    /// Whether the program is in a hurry now, as [`window`](super::window) says.
+    #[inline]
+    pub(crate) fn hurry(&mut self, hurried: bool) {
+        if let Some(glance) = &mut self.glance {
+            glance.hurried = hurried;
+        }
     }
 
     /// Queues a message as [`write`](Pipes::write) does, if it [fits](Pipes::has_room).
@@ -54,7 +74,8 @@ impl Pipes {
         envelope: Option<(&[Frame], &mut Vec<Frame>)>,
         message: &mut Message,
     ) -> bool {
-        let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, send_mark, send_bytes, .. } = self;
+        let limits = Limits { mark: self.send_mark, bytes: self.send_bytes, glance: self.glance };
+        let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, held, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
             _ if IF_ROOM => return false,
@@ -63,8 +84,15 @@ impl Pipes {
                 return false;
             }
         };
-        if IF_ROOM && !pipe.has_room(*send_mark, *send_bytes) {
-            return false;
+        if IF_ROOM {
+            match pipe.room(limits) {
+                Room::Enough => {}
+                Room::None => return false,
+                Room::Unnoticed => {
+                    held.push(id);
+                    return false;
+                }
+            }
         }
         let size = message.byte_len() as u64;
         pipe.counters.sent(size);
@@ -213,22 +241,50 @@ impl Pipes {
 impl Pipe {
     /// Whether one more message fits; if not, its writer wants to know when one does.
     #[inline]
-    fn has_room(&mut self, mark: usize, bytes: usize) -> bool {
+    fn room(&mut self, limits: Limits) -> Room {
         if self.closing || self.ended {
-            return false;
+            return Room::None;
         }
-        let room = self.conflate
-            || match &mut self.line {
-                Line::Backlog(queue) => mark == 0 || queue.len() < mark,
-                Line::Stream(_, outbox) => {
-                    (mark == 0 || outbox.messages() < mark) && (bytes == 0 || outbox.bytes() < bytes)
+        let Limits { mark, bytes, glance } = limits;
+        let room = |fits: bool| if fits { Room::Enough } else { Room::None };
+        let room = match &mut self.line {
+            _ if self.conflate => Room::Enough,
+            Line::Backlog(queue) => room(mark == 0 || queue.len() < mark),
+            Line::Stream(_, outbox) => {
+                let queued = outbox.messages();
+                match room((mark == 0 || queued < mark) && (bytes == 0 || outbox.bytes() < bytes)) {
+                    Room::Enough if mark > 0 => match glance {
+                        Some(glance) if !self.window.admits(mark, self.counters.sent, queued, glance) => {
+                            Room::Unnoticed
+                        }
+                        _ => Room::Enough,
+                    },
+                    room => room,
                 }
-                Line::Duct(writer, ..) => writer.has_room(),
-                Line::Datagrams(_) => true,
-            };
-        self.wants_room |= !room;
+            }
+            Line::Duct(writer, ..) => room(writer.has_room()),
+            Line::Datagrams(_) => Room::Enough,
+        };
+        self.wants_room |= room != Room::Enough;
         room
     }
+}
+
+/// What decides whether a message fits.
+#[derive(Clone, Copy)]
+struct Limits {
+    mark: usize,
+    bytes: usize,
+    glance: Option<Glance>,
+}
+
+/// Whether a message fits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    None,
+    /// It would, but the program has not looked since. See [`window`](super::window).
+    Unnoticed,
 }
 
 /// Whether `outbox` has something to write and nobody who will soon.

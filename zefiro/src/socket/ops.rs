@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result, SendError};
 use crate::exit;
 use crate::io::duty::{lead, look};
 use crate::message::Message;
+use crate::options::Options;
 use crate::pattern::Refusal;
 use crate::pipe::PipeId;
 use crate::unsent::Unsent;
@@ -67,7 +68,7 @@ impl SocketCore {
     pub(crate) fn send(self: &Arc<SocketCore>, message: &mut Message, wait: Wait) -> Result<()> {
         // The usual case first: one lock, no clock.
         let mut state = self.lock();
-        match try_send(&mut state, message) {
+        match try_send(&mut state, message, wait) {
             Err(ErrorKind::WouldBlock) => {}
             result => return result.map_err(|kind| Error::new(kind, SEND)),
         }
@@ -90,7 +91,7 @@ impl SocketCore {
                 drop(state);
                 state = self.lock();
             }
-            match try_send(&mut state, message) {
+            match try_send(&mut state, message, wait) {
                 Err(ErrorKind::WouldBlock) => {}
                 result => return result.map_err(|kind| Error::new(kind, SEND)),
             }
@@ -282,11 +283,11 @@ impl SocketCore {
     ) -> Poll<Result<(), SendError>> {
         let Some(sending) = message.as_mut() else { return Poll::Ready(Ok(())) };
         let mut state = self.lock();
-        let mut result = try_send(&mut state, sending);
+        let mut result = try_send(&mut state, sending, Wait::AsConfigured);
         if result == Err(ErrorKind::WouldBlock) && state.help() {
             drop(state);
             state = self.lock();
-            result = try_send(&mut state, sending);
+            result = try_send(&mut state, sending, Wait::AsConfigured);
         }
         if result == Err(ErrorKind::WouldBlock) {
             *key = Some(state.send_waiters.add(*key, task.waker()));
@@ -403,11 +404,29 @@ impl SocketCore {
 impl State {
     /// Whether a receive, and a send, would go through with what is known now.
     pub(crate) fn readiness(&mut self, socket_type: SocketType) -> (bool, bool) {
+        self.pipes.note_look();
         let (pattern, pipes, options) = self.parts();
         let mut readable = pattern.can_recv(pipes, options);
         let mut writable = pattern.can_send(pipes, options);
         self.unfinished.adjust(socket_type, &mut readable, &mut writable);
         (readable, writable)
+    }
+
+    /// Whether the sender is a C program that would rather be refused now than wait.
+    #[inline]
+    pub(super) fn is_hurried(&self, wait: Wait) -> bool {
+        self.pipes.glance.is_some()
+            && (wait == Wait::No || self.options.send_timeout == Some(Duration::ZERO))
+            && refuses_when_full(self.pattern.socket_type(), &self.options)
+    }
+
+    /// The end of a hurried look for room. Pipes that had some, of which the program was not told, are looked at again;
+    /// who waits for the descriptor, too.
+    pub(super) fn end_hurry(&mut self) {
+        self.pipes.hurry(false);
+        while let Some(held) = self.pipes.held.pop() {
+            self.pipe_writable(held);
+        }
     }
 
     /// Whoever was told of a message has not taken it: the next one is told.
@@ -419,12 +438,29 @@ impl State {
 }
 
 #[inline]
-pub(super) fn try_send(state: &mut Locked<'_>, message: &mut Message) -> Result<(), ErrorKind> {
+pub(super) fn try_send(state: &mut Locked<'_>, message: &mut Message, wait: Wait) -> Result<(), ErrorKind> {
     if let Err(error) = state.check_open(SEND) {
         return Err(error.kind());
     }
+    let hurried = state.is_hurried(wait);
+    state.pipes.hurry(hurried);
     let (pattern, pipes, options) = state.parts();
-    pattern.send(pipes, options, message).map_err(kind_of)
+    let result = pattern.send(pipes, options, message).map_err(kind_of);
+    if hurried {
+        state.end_hurry();
+    }
+    result
+}
+
+/// Whether a socket of this type refuses a message for which there is no room; others drop it.
+fn refuses_when_full(socket_type: SocketType, options: &Options) -> bool {
+    use SocketType::*;
+    match socket_type {
+        Pair | Push | Dealer | Req | Stream | Client | Server | Scatter | Channel | Peer => true,
+        Router => options.router_mandatory,
+        Pub | XPub | Radio => options.xpub_no_drop,
+        _ => false,
+    }
 }
 
 #[inline]

@@ -86,7 +86,7 @@ impl SocketCore {
         }
         if !more && self.socket_type != SocketType::Stream {
             let mut message = Message::from(std::mem::take(part));
-            let result = match try_send(&mut state, &mut message) {
+            let result = match try_send(&mut state, &mut message, wait) {
                 Err(ErrorKind::WouldBlock) => self.send_waiting(state, &mut message, wait),
                 result => result.map_err(|kind| Error::new(kind, SEND)),
             };
@@ -117,8 +117,14 @@ impl SocketCore {
         let (parker, waker) = current_parker();
         loop {
             state.check_open(SEND)?;
+            let hurried = state.is_hurried(wait);
+            state.pipes.hurry(hurried);
             let (pattern, pipes, options) = state.parts();
-            match pattern.admits(pipes, options, first) {
+            let admitted = pattern.admits(pipes, options, first);
+            if hurried {
+                state.end_hurry();
+            }
+            match admitted {
                 Ok(recipient) => return Ok((state, recipient)),
                 // What waits for the I/O thread is written here, and only then: each write is a system call.
                 Err(Refusal::WouldBlock) if state.help() => {
@@ -176,7 +182,7 @@ impl SocketCore {
             state.pattern.recipient_gone();
             return Ok(());
         }
-        let result = match try_send(&mut state, &mut message) {
+        let result = match try_send(&mut state, &mut message, wait) {
             Err(ErrorKind::WouldBlock) => {
                 let waited = self.send_waiting(state, &mut message, wait);
                 state = self.lock();
@@ -209,7 +215,7 @@ impl SocketCore {
             drop(state);
             return self.send_part(message.parts_mut().0, false, wait);
         }
-        match try_send(&mut state, message) {
+        match try_send(&mut state, message, wait) {
             Err(ErrorKind::WouldBlock) => self.send_waiting(state, message, wait),
             result => result.map_err(|kind| Error::new(kind, SEND)),
         }

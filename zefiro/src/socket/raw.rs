@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::options::{Options, RawError};
+use crate::pipe::window::Glance;
 use crate::sys::Beacon;
 use crate::transport::tcp;
 use crate::wait::Observer;
@@ -84,6 +85,7 @@ impl Socket<Any> {
             return Err(Error::new(kind, "socket"));
         };
         let core = context.inner().open_socket(socket_type, |_| {}, None)?;
+        core.lock().pipes.glance = Some(Glance::default());
         Ok(Socket { core, kind: PhantomData })
     }
 

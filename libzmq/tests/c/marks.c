@@ -1,0 +1,150 @@
+/* High-water marks over streams: who does not wait is refused at the mark, however fast messages leave, until it has
+   looked at the socket or a millisecond has passed. */
+#include "say.h"
+
+static void *context;
+static char endpoint[256];
+static char body[65536];
+
+static int send_all (void *socket, size_t size, int limit)
+{
+    int sent = 0;
+    while (sent < limit && zmq_send (socket, body, size, ZMQ_DONTWAIT) == (int) size)
+        sent++;
+    if (sent < limit)
+        NEED (zmq_errno () == EAGAIN);
+    return sent;
+}
+
+/* What was sent before may count still. On a busy machine milliseconds pass between two calls: then more than the mark is
+   taken, but not much more. */
+static void say_about (const char *what, int sent, int mark)
+{
+    printf ("%s: %s\n", what, 2 * sent + 1 >= mark && sent < 10 * mark ? "about the mark" : "not the mark");
+}
+
+static void pushed (int mark, size_t size)
+{
+    void *pull = open_socket (context, ZMQ_PULL);
+    void *push = open_socket (context, ZMQ_PUSH);
+    set_int (push, ZMQ_SNDHWM, mark);
+    set_int (pull, ZMQ_RCVHWM, mark);
+    bind_anywhere (pull, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (push, endpoint) == 0);
+    NEED (zmq_send (push, "first", 5, 0) == 5);
+    receive (pull, 0);
+    NEED (ready (push, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+    say_about ("at once", send_all (push, size, 100000), mark);
+    NEED (ready (push, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+    say_about ("after a look", send_all (push, size, 100000), mark);
+    zmq_close (push);
+    zmq_close (pull);
+}
+
+static void routed (void)
+{
+    void *router = open_socket (context, ZMQ_ROUTER);
+    void *dealer = open_socket (context, ZMQ_DEALER);
+    int sent = 0;
+    set_int (router, ZMQ_ROUTER_MANDATORY, 1);
+    set_int (router, ZMQ_SNDHWM, 1);
+    set_int (dealer, ZMQ_RCVHWM, 1);
+    NEED (zmq_setsockopt (dealer, ZMQ_ROUTING_ID, "ann", 3) == 0);
+    bind_anywhere (router, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (dealer, endpoint) == 0);
+    send_text (dealer, "here", 0);
+    receive (router, 0);
+    while (sent < 1000 && zmq_send (router, "ann", 3, ZMQ_SNDMORE | ZMQ_DONTWAIT) == 3) {
+        NEED (zmq_send (router, body, sizeof body, ZMQ_DONTWAIT) == (int) sizeof body);
+        sent++;
+    }
+    NEED (zmq_errno () == EAGAIN);
+    say_about ("to one", sent, 1);
+    zmq_close (router);
+    zmq_close (dealer);
+}
+
+static void published (void)
+{
+    void *publisher = open_socket (context, ZMQ_XPUB);
+    void *subscriber = open_socket (context, ZMQ_SUB);
+    int sent = 0, refused = 0, received = 0;
+    set_int (publisher, ZMQ_SNDHWM, 100);
+    set_int (publisher, ZMQ_XPUB_NODROP, 1);
+    bind_anywhere (publisher, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_setsockopt (subscriber, ZMQ_SUBSCRIBE, "", 0) == 0);
+    NEED (zmq_connect (subscriber, endpoint) == 0);
+    receive (publisher, 0);
+    while (sent < 5000)
+        if (zmq_send (publisher, NULL, 0, ZMQ_DONTWAIT) == 0)
+            sent++;
+        else {
+            NEED (zmq_errno () == EAGAIN);
+            refused++;
+            while (zmq_recv (subscriber, NULL, 0, ZMQ_DONTWAIT) == 0)
+                received++;
+        }
+    while (received < sent) {
+        NEED (zmq_recv (subscriber, NULL, 0, 0) == 0);
+        received++;
+    }
+    printf ("refused: %d, all received: %d\n", refused > 0, received == sent);
+    zmq_close (publisher);
+    zmq_close (subscriber);
+}
+
+static void take (void *pull)
+{
+    int left = 100000;
+    while (left-- > 0)
+        NEED (zmq_recv (pull, NULL, 0, 0) >= 0);
+}
+
+/* Refused, it waits as programs do, and all goes through. */
+static void polled (int by_events)
+{
+    void *pull = open_socket (context, ZMQ_PULL);
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *thread;
+    int left = 100000;
+    zmq_pollitem_t item;
+    memset (&item, 0, sizeof item);
+    item.events = ZMQ_POLLIN;
+    set_int (push, ZMQ_SNDHWM, 50);
+    bind_anywhere (pull, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (push, endpoint) == 0);
+    item.fd = get_int (push, ZMQ_FD);
+    thread = zmq_threadstart (take, pull);
+    while (left > 0)
+        if (zmq_send (push, "x", 1, ZMQ_DONTWAIT) == 1)
+            left--;
+        else if (!by_events)
+            NEED (ready (push, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+        else
+            while (!(get_int (push, ZMQ_EVENTS) & ZMQ_POLLOUT))
+                NEED (zmq_poll (&item, 1, 5000) == 1);
+    zmq_threadclose (thread);
+    printf ("all sent\n");
+    zmq_close (push);
+    zmq_close (pull);
+}
+
+int main (void)
+{
+    context = zmq_ctx_new ();
+    say ("a mark of one");
+    pushed (1, sizeof body);
+    pushed (1, 1);
+    say ("a mark of a thousand");
+    pushed (1000, 10);
+    say ("ROUTER, mandatory");
+    routed ();
+    say ("XPUB, that does not drop");
+    published ();
+    say ("poll");
+    polled (0);
+    say ("events");
+    polled (1);
+    NEED (zmq_ctx_term (context) == 0);
+    return 0;
+}

@@ -1,0 +1,93 @@
+//! Window: how much a C program that does not wait may send before it is told what has left the pipe.
+//!
+//! libzmq learns of messages that its I/O thread has taken only when it looks for that: when it has to wait, when it is
+//! asked for events, and else once a millisecond. A program that sends without waiting thus meets the high-water mark
+//! after just as many messages, however fast they leave, and programs are written, and tested, for that.
+
+use std::time::{Duration, Instant};
+
+use crate::sys::now;
+
+/// How the program looks after its pipes.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Glance {
+    /// How often it has looked what has left them.
+    pub(crate) look: u64,
+    /// It does not wait now, and a message that does not fit is refused rather than dropped. Who is not hurried looks
+    /// when nothing fits.
+    pub(crate) hurried: bool,
+}
+
+/// What of a pipe's messages its socket knows to have left.
+#[derive(Default)]
+pub(crate) struct Window {
+    noticed: u64,
+    /// The look that it was noticed with, by number.
+    look: u64,
+    /// When the first message was sent after that without waiting.
+    since: Option<Instant>,
+}
+
+impl Window {
+    /// Whether one more message fits of which `sent` were sent and `queued` are still there.
+    #[inline]
+    pub(crate) fn admits(&mut self, mark: usize, sent: u64, queued: usize, glance: Glance) -> bool {
+        self.admits_at(now, mark as u64, sent, queued as u64, glance)
+    }
+
+    #[inline]
+    fn admits_at(&mut self, now: impl Fn() -> Instant, mark: u64, sent: u64, queued: u64, glance: Glance) -> bool {
+        let Glance { look, hurried } = glance;
+        if self.look != look {
+            *self = Window { noticed: sent.saturating_sub(queued), look, since: None };
+        }
+        if hurried && self.since.is_none() {
+            self.since = Some(now());
+        }
+        if sent.saturating_sub(self.noticed) < mark {
+            return true;
+        }
+        if hurried && self.since.is_some_and(|since| now().duration_since(since) < UNNOTICED) {
+            return false;
+        }
+        *self = Window { noticed: sent.saturating_sub(queued), look, since: hurried.then(now) };
+        queued < mark
+    }
+}
+
+/// How long a program that does not wait is not told.
+const UNNOTICED: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HURRIED: Glance = Glance { look: 0, hurried: true };
+    const LOOKED: Glance = Glance { look: 1, hurried: true };
+    const WAITS: Glance = Glance { look: 1, hurried: false };
+
+    #[test]
+    fn who_does_not_wait_is_refused_at_the_mark_however_fast_messages_leave() {
+        let start = now();
+        let mut window = Window::default();
+        let mut admits = |time, sent, glance| window.admits_at(|| start + time, 2, sent, 0, glance);
+        assert!((0..2).all(|sent| admits(Duration::ZERO, sent, HURRIED)));
+        assert!(!admits(Duration::ZERO, 2, HURRIED));
+        // It has asked for events, or it waits.
+        assert!((2..4).all(|sent| admits(Duration::ZERO, sent, LOOKED)));
+        assert!(!admits(Duration::ZERO, 4, LOOKED));
+        assert!(admits(Duration::ZERO, 4, WAITS));
+        // Or some time has passed.
+        assert!((4..6).all(|sent| admits(Duration::ZERO, sent, LOOKED)));
+        assert!(!admits(UNNOTICED / 2, 6, LOOKED));
+        assert!(admits(UNNOTICED, 6, LOOKED));
+    }
+
+    #[test]
+    fn what_is_still_there_is_never_more_than_the_mark() {
+        let mut window = Window::default();
+        assert!(window.admits(2, 5, 1, WAITS));
+        assert!(!window.admits(2, 6, 2, WAITS));
+        assert!(!window.admits(2, 6, 2, HURRIED));
+    }
+}
