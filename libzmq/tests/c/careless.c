@@ -3,7 +3,7 @@
 
 static void take (void *pull)
 {
-    int left = 100000;
+    int left = 20000;
     while (left-- > 0)
         NEED (zmq_recv (pull, NULL, 0, 0) >= 0);
 }
@@ -15,7 +15,7 @@ int main (void)
     void *push = open_socket (context, ZMQ_PUSH);
     void *thread;
     char endpoint[256];
-    int left = 100000;
+    int left = 20000;
     zmq_pollitem_t item;
     memset (&item, 0, sizeof item);
     item.events = ZMQ_POLLIN;

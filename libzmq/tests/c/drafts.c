@@ -112,6 +112,13 @@ static void ends_while_polled (void)
     FAILS (zmq_poller_wait (poller, &event, -1), ETERM);
     NEED (event.socket == NULL && event.fd == -1 && event.events == 0);
     zmq_threadclose (thread);
+    /* One that is asked nothing of is not looked at; one of an ended context can be added. */
+    NEED (zmq_poller_modify (poller, other, 0) == 0);
+    FAILS (zmq_poller_wait (poller, &event, 0), EAGAIN);
+    FAILS (zmq_poller_add (poller, other, NULL, ZMQ_POLLIN), EINVAL);
+    NEED (zmq_poller_remove (poller, other) == 0);
+    NEED (zmq_poller_add (poller, other, NULL, ZMQ_POLLIN) == 0);
+    FAILS (zmq_poller_wait (poller, &event, 0), ETERM);
     NEED (zmq_poller_remove (poller, other) == 0);
     NEED (zmq_poller_destroy (&poller) == 0);
     zmq_close (other);
@@ -224,9 +231,69 @@ static void monitors (void)
         while (get_int (events, ZMQ_RCVMORE));
     } while (1);
     NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 2);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 0);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 1);
+    NEED (zmq_recv (events, got, sizeof got, 0) == (int) strlen (endpoint) && memcmp (got, endpoint, strlen (endpoint)) == 0);
+    NEED (zmq_recv (events, got, sizeof got, 0) > 16 && memcmp (got, "tcp://127.0.0.1:", 16) == 0);
     zmq_close (client);
     zmq_close (server);
     zmq_close (events);
+}
+
+/* Of a connection that is not there yet: what waits for it, and where it goes. */
+static void pipes_of_nobody (void)
+{
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *events = open_socket (context, ZMQ_PAIR);
+    const char *endpoint = "ipc:///nowhere/that/exists";
+    uint64_t number;
+    char got[256];
+    NEED (zmq_socket_monitor_versioned (client, "inproc://nobody", ZMQ_EVENT_PIPES_STATS, 2, ZMQ_PAIR) == 0);
+    NEED (zmq_connect (events, "inproc://nobody") == 0);
+    NEED (zmq_connect (client, endpoint) == 0);
+    NEED (zmq_send (client, "one", 3, 0) == 3 && zmq_send (client, "two", 3, 0) == 3);
+    NEED (zmq_socket_monitor_pipes_stats (client) == 0);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == ZMQ_EVENT_PIPES_STATS);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 2);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 2);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 0);
+    NEED (zmq_recv (events, got, sizeof got, 0) == 0);
+    NEED (zmq_recv (events, got, sizeof got, 0) == (int) strlen (endpoint) && memcmp (got, endpoint, strlen (endpoint)) == 0);
+    zmq_close (client);
+    zmq_close (events);
+}
+
+/* An end of an ipc connection without a path of its own has the transport alone for an address. */
+static void ends_of_ipc (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *events = open_socket (context, ZMQ_PAIR);
+    char endpoint[256], local[256], remote[256];
+    uint64_t number;
+    int local_size, remote_size;
+    NEED (zmq_socket_monitor_versioned (client, "inproc://ipc", ZMQ_EVENT_CONNECTED, 2, ZMQ_PAIR) == 0);
+    NEED (zmq_connect (events, "inproc://ipc") == 0);
+    bind_anywhere (server, "ipc://*", endpoint);
+    NEED (zmq_connect (client, endpoint) == 0);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == ZMQ_EVENT_CONNECTED);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 1);
+    NEED (zmq_recv (events, &number, 8, 0) == 8);
+    local_size = zmq_recv (events, local, sizeof local, 0);
+    remote_size = zmq_recv (events, remote, sizeof remote, 0);
+    NEED (local_size == 6 && memcmp (local, "ipc://", 6) == 0);
+    NEED (remote_size == (int) strlen (endpoint) && memcmp (remote, endpoint, strlen (endpoint)) == 0);
+    zmq_close (client);
+    zmq_close (server);
+    zmq_close (events);
+}
+
+static void cannot_send (void)
+{
+    void *gather = open_socket (context, ZMQ_GATHER);
+    FAILS (zmq_send (gather, "part", 4, ZMQ_SNDMORE), ENOTSUP);
+    FAILS (zmq_send (gather, "all", 3, 0), ENOTSUP);
+    zmq_close (gather);
 }
 
 static void waiting_with_signals (void)
@@ -279,6 +346,9 @@ int main (void)
     messages ();
     contexts ();
     monitors ();
+    pipes_of_nobody ();
+    ends_of_ipc ();
+    cannot_send ();
     waiting_with_signals ();
     peers ();
     NEED (zmq_ctx_term (context) == 0);

@@ -142,6 +142,23 @@ static void never_bound (void)
     CALL (zmq_ctx_term (other_context));
 }
 
+static void to_itself (void)
+{
+    void *dealer = open_socket (context, ZMQ_DEALER);
+    void *other = open_socket (context, ZMQ_DEALER);
+    say ("bound and connected: the binding ends first");
+    CALL (zmq_bind (dealer, "inproc://itself"));
+    CALL (zmq_connect (dealer, "inproc://itself"));
+    CALL (zmq_disconnect (dealer, "inproc://itself"));
+    CALL (zmq_bind (other, "inproc://itself"));
+    send_text (dealer, "to itself", 0);
+    receive (dealer, 0);
+    CALL (zmq_disconnect (dealer, "inproc://itself"));
+    CALL (zmq_disconnect (dealer, "inproc://itself"));
+    zmq_close (dealer);
+    zmq_close (other);
+}
+
 int main (void)
 {
     context = zmq_ctx_new ();
@@ -154,6 +171,7 @@ int main (void)
     any_types ();
     apart ();
     never_bound ();
+    to_itself ();
     CALL (zmq_ctx_term (context));
     return 0;
 }

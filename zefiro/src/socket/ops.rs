@@ -424,7 +424,7 @@ impl State {
     /// who waits for the descriptor, too.
     pub(super) fn end_hurry(&mut self) {
         self.pipes.hurry(false);
-        while let Some(held) = self.pipes.held.pop() {
+        for held in std::mem::take(&mut self.pipes.held) {
             self.pipe_writable(held);
         }
     }
