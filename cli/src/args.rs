@@ -34,6 +34,9 @@ impl std::fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
+/// What an endpoint is, for who has written something else.
+pub const ENDPOINTS: &str = "endpoints look like tcp://127.0.0.1:5555, tcp://*:5555 or ipc:///tmp/socket";
+
 /// Something failed.
 pub const EXIT_FAILURE: u8 = 1;
 /// See [`Misuse`]; clap's own.

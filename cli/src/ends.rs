@@ -130,6 +130,9 @@ pub fn endpoint(text: &str) -> Result<String, String> {
     if text.starts_with("inproc:") {
         return Err("inproc is within one process, where nobody else could be; use ipc or tcp".into());
     }
+    if !text.contains("://") {
+        return Err(crate::args::ENDPOINTS.into());
+    }
     if let Some(path) = text.strip_prefix("ipc://") {
         // A connecting socket would try for ever.
         SocketAddr::from_pathname(path).map_err(|_| "the path is too long for a socket address")?;

@@ -105,9 +105,7 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
     use zefiro::ErrorKind;
     match error.downcast_ref::<zefiro::Error>()?.kind() {
         ErrorKind::AddressInUse => Some("choose another address, or tcp://HOST:* for any port that is free"),
-        ErrorKind::InvalidEndpoint => {
-            Some("endpoints look like tcp://127.0.0.1:5555, tcp://*:5555 or ipc:///tmp/socket")
-        }
+        ErrorKind::InvalidEndpoint => Some(args::ENDPOINTS),
         _ => None,
     }
 }

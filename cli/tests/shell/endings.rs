@@ -49,6 +49,9 @@ fn exit_codes_tell_what_happened() {
     let output = zefiro(&["pull", "--bind", "ipc:///no/such/folder/x"]).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(complaint.matches("No such file").count(), 1, "{complaint}");
+    let output = zefiro(&["pull", "--bind", "127.0.0.1:5555"]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(complaint.matches("tcp://*:5555").count(), 1, "{complaint}");
 }
 
 #[test]
