@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::codec::Framing;
+use crate::codec::{Framing, Header};
 use crate::connection::Limits;
 use crate::error::Error;
 
@@ -51,26 +51,13 @@ impl Scanner {
         let start = self.whole;
         let mut messages = self.skip_small(buffer, limits);
         loop {
-            let rest = buffer.get(self.at..).unwrap_or_default();
-            let Some(header) = self.framing.decode_header(rest)? else {
-                self.need = self.at + HEADER_BYTES_MAX;
-                break;
+            let (header, end) = match self.next_frame(buffer, limits) {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                // What came whole before a fault is still good; the next look finds the fault again.
+                Err(_) if messages > 0 => break,
+                Err(error) => return Err(error),
             };
-            let limit = limits.frame_bytes_max.unwrap_or(u64::MAX);
-            if header.body > limit {
-                return Err(Error::Oversize { bytes: header.body, limit });
-            }
-            let end =
-                header.end_from(self.at).ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
-            let message_bytes = self.bytes + header.body;
-            let limit = limits.message_bytes_max.unwrap_or(u64::MAX);
-            if message_bytes > limit {
-                return Err(Error::Oversize { bytes: message_bytes, limit });
-            }
-            if end > buffer.len() {
-                self.need = end;
-                break;
-            }
             if header.command {
                 if messages > 0 {
                     break;
@@ -85,14 +72,11 @@ impl Scanner {
             }
             self.at = end;
             if self.replies_only {
-                self.check_reply(header.body, header.more)?;
+                self.envelope = self.envelope_after(&header)?;
             }
             if header.more {
                 self.frames += 1;
-                self.bytes = message_bytes;
-                if self.frames >= limits.message_frames_max {
-                    return Err(Error::TooManyFrames { limit: limits.message_frames_max });
-                }
+                self.bytes += header.body;
             } else {
                 (self.frames, self.bytes) = (0, 0);
                 self.whole = end;
@@ -103,6 +87,38 @@ impl Scanner {
             return Ok(None);
         }
         Ok(Some(Found::Messages { start, end: self.whole, messages }))
+    }
+
+    /// The next frame and its end, if it is all there and one that may stand here; else how long the buffer must be for it.
+    fn next_frame(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<(Header, usize)>, Error> {
+        let rest = buffer.get(self.at..).unwrap_or_default();
+        let Some(header) = self.framing.decode_header(rest)? else {
+            self.need = self.at + HEADER_BYTES_MAX;
+            return Ok(None);
+        };
+        let limit = limits.frame_bytes_max.unwrap_or(u64::MAX);
+        if header.body > limit {
+            return Err(Error::Oversize { bytes: header.body, limit });
+        }
+        let end = header.end_from(self.at).ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
+        let message_bytes = self.bytes + header.body;
+        let limit = limits.message_bytes_max.unwrap_or(u64::MAX);
+        if message_bytes > limit {
+            return Err(Error::Oversize { bytes: message_bytes, limit });
+        }
+        if end > buffer.len() {
+            self.need = end;
+            return Ok(None);
+        }
+        if !header.command {
+            if self.replies_only {
+                self.envelope_after(&header)?;
+            }
+            if header.more && self.frames + 1 >= limits.message_frames_max {
+                return Err(Error::TooManyFrames { limit: limits.message_frames_max });
+            }
+        }
+        Ok(Some((header, end)))
     }
 
     /// Passes over messages of one short frame, the most usual ones, and answers how many they are.
@@ -150,15 +166,14 @@ impl Scanner {
     }
 
     /// RFC 28 as libzmq enforces it: an optional id of four bytes, an empty delimiter, then the body.
-    fn check_reply(&mut self, len: u64, more: bool) -> Result<(), Error> {
-        self.envelope = match (self.envelope, len, more) {
+    fn envelope_after(&self, header: &Header) -> Result<Envelope, Error> {
+        Ok(match (self.envelope, header.body, header.more) {
             (Envelope::Start, 4, true) => Envelope::AfterId,
             (Envelope::Start | Envelope::AfterId, 0, true) => Envelope::Body,
             (Envelope::Body, _, true) => Envelope::Body,
             (Envelope::Body, _, false) => Envelope::Start,
             _ => return Err(Error::MalformedReply),
-        };
-        Ok(())
+        })
     }
 }
 

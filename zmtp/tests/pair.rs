@@ -31,6 +31,12 @@ impl Peer {
         Ok(())
     }
 
+    /// Those that the end of the connection left.
+    fn messages_left(&mut self) -> Vec<Vec<Frame>> {
+        self.events.extend(std::iter::from_fn(|| self.connection.poll_event()));
+        self.messages()
+    }
+
     fn messages(&mut self) -> Vec<Vec<Frame>> {
         let mut messages = Vec::new();
         for event in self.events.drain(..) {
@@ -444,4 +450,36 @@ fn only_replies_reach_a_requester() {
         settle(&mut req, &mut rep, 1000, now).unwrap();
         assert_eq!(req.feed(bytes, now).is_ok(), fine, "{bytes:?}");
     }
+}
+
+#[test]
+fn what_came_whole_before_a_fault_is_still_good() {
+    let now = Instant::now();
+    let hello = b"\x00\x05hello";
+    let oversize = [&hello[..], b"\x02\xff\0\0\0\0\0\0\0"].concat();
+    let too_many = [&hello[..], b"\x01\0\x01\0\x01\0\x01\0"].concat();
+    for (bytes, is_meant) in [
+        (oversize, (|error| matches!(error, Error::Oversize { .. })) as fn(&Error) -> bool),
+        (too_many, |error| matches!(error, Error::TooManyFrames { .. })),
+    ] {
+        for bytes_max in [200, 1000] {
+            let mut config = Config::new(SocketType::Pull);
+            config.limits.message_bytes_max = Some(bytes_max);
+            config.limits.message_frames_max = 4;
+            let (mut pull, mut push) = (Peer::new(config, now), Peer::new(Config::new(SocketType::Push), now));
+            settle(&mut push, &mut pull, usize::MAX, now).unwrap();
+            assert!(is_meant(&pull.feed(&bytes, now).unwrap_err()));
+            assert_eq!(pull.messages_left(), [["hello"]]);
+        }
+    }
+    // A reply, and something that is none.
+    let (mut rep, mut req, now) = pair(SocketType::Rep, SocketType::Req);
+    settle(&mut rep, &mut req, usize::MAX, now).unwrap();
+    assert_eq!(req.feed(b"\x01\0\x00\x05hello\x00\x01x", now), Err(Error::MalformedReply));
+    assert_eq!(req.messages_left(), [["", "hello"].as_slice()]);
+    // ZMTP 1.0, and a frame of no length.
+    let (mut pull, _, now) = pair(SocketType::Pull, SocketType::Push);
+    pull.feed(b"\x01\0", now).unwrap();
+    assert_eq!(pull.feed(b"\x06\0hello\0", now), Err(Error::MalformedFrame));
+    assert_eq!(pull.messages_left(), [["hello"]]);
 }
