@@ -81,8 +81,8 @@ impl Socks {
                 (Step::Method, _) => return Err(refused("the proxy accepts no way of logging in that was offered")),
                 (Step::Login, [LOGIN_VERSION, 0]) => self.ask(),
                 (Step::Login, _) => return Err(refused("the proxy refuses the user or the password")),
-                (Step::Reply, [VERSION, 0, ..]) => self.step = Step::Connected,
-                (Step::Reply, [VERSION, code, ..]) => return Err(refused(reason(*code))),
+                (Step::Reply, [VERSION, 0, _, IPV4 | NAME | IPV6, ..]) => self.step = Step::Connected,
+                (Step::Reply, [VERSION, code, ..]) if *code != 0 => return Err(refused(reason(*code))),
                 _ => return Err(refused("the proxy does not speak SOCKS5")),
             }
             self.input.clear();
@@ -194,6 +194,16 @@ mod tests {
         assert!(!answer(&mut socks, &[1, 0]).unwrap());
         assert_eq!(std::mem::take(socks.output()), b"\x05\x01\x00\x03\x0bexample.org\x15\xb3");
         assert!(answer(&mut socks, b"\x05\x00\x00\x03\x02ab\x15\xb3").unwrap());
+    }
+
+    #[test]
+    fn a_reply_of_unknown_length_connects_nobody() {
+        for kind in [0, 2, 5, 255] {
+            let mut socks = socks("tcp://example.org:5555", "");
+            // Where it ends is not known, and with it where the peer's bytes begin.
+            let error = answer(&mut socks, &[5, 0, 5, 0, 0, kind]).unwrap_err();
+            assert_eq!(error.to_string(), "the proxy does not speak SOCKS5");
+        }
     }
 
     #[test]
