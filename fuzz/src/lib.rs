@@ -3,8 +3,12 @@
 //! The binary of this crate feeds them with mutations of a small corpus on a stable toolchain; `cargo fuzz` can call
 //! the same functions (see README.md).
 
+mod curve;
+mod handshakes;
 mod sockets;
 
+pub use self::curve::{curve_client, curve_server};
+pub use self::handshakes::{greetings, handshakes, pieces};
 pub use self::sockets::sockets;
 
 use std::collections::BTreeSet;
@@ -12,26 +16,32 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use zmtp::{
-    Config, Connection, CurveSecret, Error, Established, Event, Framing, MechanismConfig, Memory, Run, SocketType,
-    Step, Verdict, Wrapping,
+    Config, Connection, CurveSecret, Error, Established, Event, Framing, MechanismConfig, Memory, Question, Run,
+    SocketType, Step, Verdict, Wrapping,
 };
 
 /// A target and its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets that take no longer than their bytes.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 18] = [
     ("headers", headers),
     ("metadata", metadata),
     ("commands", commands),
     ("connection", connection),
     ("pair", pair),
-    ("endpoint", endpoint),
+    ("pieces", pieces),
+    ("greetings", greetings),
+    ("handshakes", handshakes),
     ("secured", secured),
+    ("curve_client", curve_client),
+    ("curve_server", curve_server),
+    ("endpoint", endpoint),
     ("options", options),
     ("z85", keys),
     ("certificates", certificates),
-    ("zap", zap_reply),
+    ("zap_reply", zap_reply),
+    ("socks", socks),
     ("subscriptions", subscriptions),
 ];
 
@@ -88,29 +98,26 @@ pub fn connection(bytes: &[u8]) {
     }
 }
 
-/// Two connections joined by queues, with a byte now and then changed on the way.
+/// Two connections joined by queues, with a byte now and then changed on the way; then messages from one to the other.
 pub fn pair(bytes: &[u8]) {
-    let choice = bytes.first().copied().unwrap_or_default();
-    let (mut one, now) = fresh(choice);
-    let (mut other, _) = fresh(choice);
-    let mut faults = bytes.iter().copied();
-    for _ in 0..64 {
-        let to_other = one.take_output().unwrap_or_default();
-        let to_one = other.take_output().unwrap_or_default();
-        if to_other.is_empty() && to_one.is_empty() {
-            break;
-        }
-        let mut damage = |mut wire: Vec<u8>| {
-            if let Some(fault) = faults.next().filter(|fault| fault & 3 == 3) {
-                let at = usize::from(fault) % wire.len().max(1);
-                if let Some(byte) = wire.get_mut(at) {
-                    *byte ^= fault;
-                }
-            }
-            wire
-        };
-        if !feed(&mut other, &damage(to_other), now) || !feed(&mut one, &damage(to_one), now) {
-            break;
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let (mut one, now) = fresh(*choice);
+    let own = type_of(*choice);
+    // Some speak no ZMTP.
+    let Some(other) = SocketType::ALL.iter().position(|peer| own.accepts(*peer)) else { return };
+    let (mut other, _) = fresh(other as u8 | choice & 0xe0);
+    let mut wire = Wire { faults: bytes.iter(), damaged: false };
+    if !converse(&mut one, &mut other, now, &mut wire) {
+        assert!(wire.damaged, "two good peers of {own} parted");
+        return;
+    }
+    assert!(wire.damaged || (one.is_ready() && other.is_ready()), "two good peers of {own} are not ready");
+    for body in bytes.chunks(100) {
+        let mut message = Vec::new();
+        one.framing().encode(&mut message, body, body[0] & 1 != 0);
+        wire.carry(&mut message);
+        if !feed(&mut other, &message, now) || !converse(&mut one, &mut other, now, &mut wire) {
+            return;
         }
     }
 }
@@ -124,7 +131,8 @@ pub fn secured(bytes: &[u8]) {
         let plaintext = choice & 1 != 0;
         (MechanismConfig::GssapiClient { plaintext }, MechanismConfig::GssapiServer { plaintext })
     } else if choice & 1 == 0 {
-        let client = MechanismConfig::PlainClient { username: "user".into(), password: "password".into() };
+        let username = if choice & 32 != 0 { "user" } else { "bob" };
+        let client = MechanismConfig::PlainClient { username: username.into(), password: "password".into() };
         (client, MechanismConfig::PlainServer)
     } else {
         let secret = CurveSecret::new([9; 32]);
@@ -145,22 +153,12 @@ pub fn secured(bytes: &[u8]) {
         let _ = feed(side, &greeting(name), now) && feed(side, bytes, now);
         return;
     }
-    let mut faults = bytes.iter().copied();
-    let mut damage = |wire: &mut Vec<u8>| {
-        if let Some(fault) = faults.next().filter(|fault| fault & 7 == 7)
-            && let Some(at) = usize::from(fault).checked_rem(wire.len())
-        {
-            wire[at] ^= fault;
-        }
-    };
-    for _ in 0..16 {
-        let mut to_other = one.take_output().unwrap_or_default();
-        let mut to_one = other.take_output().unwrap_or_default();
-        damage(&mut to_other);
-        damage(&mut to_one);
-        if !feed(&mut other, &to_other, now) || !feed(&mut one, &to_one, now) {
-            return;
-        }
+    let mut on_the_way = Wire { faults: bytes.iter(), damaged: false };
+    let went_well = converse(&mut one, &mut other, now, &mut on_the_way) && one.is_ready() && other.is_ready();
+    let welcome = if name == "PLAIN" { choice & 32 == 0 } else { name == "GSSAPI" || choice & 2 == 0 };
+    assert!(went_well || on_the_way.damaged || !welcome, "two good peers of {name} are not ready");
+    if !went_well {
+        return;
     }
     let Some(mut sealer) = one.take_sealer() else { return };
     let mut wire = Vec::new();
@@ -168,7 +166,7 @@ pub fn secured(bytes: &[u8]) {
         if sealer.seal(&mut wire, body.len() < 100, body.len() == 1, body).is_err() {
             return;
         }
-        damage(&mut wire);
+        on_the_way.carry(&mut wire);
     }
     feed(&mut other, &wire, now);
 }
@@ -206,6 +204,13 @@ pub fn zap_reply(bytes: &[u8]) {
         assert!([200, 300, 400, 500].contains(&status) && *frames[3] == status.to_string().as_bytes()[..]);
         assert!(*frames[5] == user[..]);
     }
+}
+
+/// What a SOCKS5 proxy answers, a byte at a time, with and without a login.
+pub fn socks(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let connected = zefiro::benching::socks(choice & 1 != 0, bytes);
+    assert!(connected.is_none_or(|used| (9..=2 + 2 + 7 + 255).contains(&used) && used <= bytes.len()));
 }
 
 /// Subscriptions, beside a set of all of them. A step is three bytes: what and whose, how long the topic is, and which of
@@ -258,13 +263,53 @@ pub fn keys(bytes: &[u8]) {
 }
 
 fn fresh(choice: u8) -> (Connection, Instant) {
-    let socket_type = SocketType::ALL[usize::from(choice & 0x0f) % SocketType::ALL.len()];
-    let mut config = Config::new(socket_type);
+    let mut config = Config::new(type_of(choice));
     config.limits.message_bytes_max = Some(1 << 20);
     config.limits.message_frames_max = 1000;
     config.heartbeat.interval = (choice & 0x40 != 0).then_some(Duration::from_millis(50));
     let now = Instant::now();
     (Connection::new(Arc::new(config), now), now)
+}
+
+fn type_of(choice: u8) -> SocketType {
+    SocketType::ALL[usize::from(choice & 0x1f) % SocketType::ALL.len()]
+}
+
+/// What lies between two peers: each fault is for what is carried next.
+struct Wire<'a> {
+    faults: std::slice::Iter<'a, u8>,
+    damaged: bool,
+}
+
+impl Wire<'_> {
+    /// Changes a byte, loses the end, or says it twice; three times out of four nothing of these.
+    fn carry(&mut self, bytes: &mut Vec<u8>) {
+        let Some(fault) = self.faults.next().filter(|fault| **fault & 3 == 3 && !bytes.is_empty()) else { return };
+        let at = usize::from(fault >> 4) * 11 % bytes.len();
+        match fault >> 2 & 3 {
+            0 | 1 => bytes[at] ^= fault,
+            2 => bytes.truncate(at),
+            _ => bytes.extend_from_within(at..),
+        }
+        self.damaged = true;
+    }
+}
+
+/// Carries what two peers say until neither has more to say; `false` when one of them has ended the connection.
+fn converse(one: &mut Connection, other: &mut Connection, now: Instant, wire: &mut Wire<'_>) -> bool {
+    let mut to_other = one.take_output().unwrap_or_default();
+    let mut to_one = other.take_output().unwrap_or_default();
+    for _ in 0..64 {
+        if to_other.is_empty() && to_one.is_empty() {
+            return true;
+        }
+        wire.carry(&mut to_other);
+        wire.carry(&mut to_one);
+        let (from_other, from_one) = (hear(other, &to_other, now, &mut |_| {}), hear(one, &to_one, now, &mut |_| {}));
+        let (Ok(from_other), Ok(from_one)) = (from_other, from_one) else { return false };
+        (to_other, to_one) = (from_one, from_other);
+    }
+    true
 }
 
 /// What a well-behaved 3.1 peer without a socket type says first.
@@ -281,10 +326,9 @@ fn greeting(mechanism: &str) -> Vec<u8> {
     bytes
 }
 
-/// Feeds all bytes; `false` when the connection has ended. What comes out must be whole.
 /// A step of a security context that wraps by adding a byte, and stands after a token each way.
 fn step(token: &[u8]) -> Result<Step, String> {
-    let established = Established { principal: "alice".into(), wrapping: Arc::new(Paper) };
+    let established = Established { principal: "bob".into(), wrapping: Arc::new(Paper) };
     match token {
         b"" => Ok(Step { token: b"hello".to_vec(), established: None }),
         b"hello" => Ok(Step { token: b"welcome".to_vec(), established: Some(established) }),
@@ -307,8 +351,20 @@ impl Wrapping for Paper {
     }
 }
 
+/// Feeds all bytes; `false` when the connection has ended. What comes out must be whole.
 fn feed(connection: &mut Connection, bytes: &[u8], now: Instant) -> bool {
+    hear(connection, bytes, now, &mut |_| {}).is_ok()
+}
+
+/// Feeds all bytes, and shows what comes of them; what was answered, or why the connection has ended.
+fn hear(
+    connection: &mut Connection,
+    bytes: &[u8],
+    now: Instant,
+    see: &mut dyn FnMut(&mut Event),
+) -> Result<Vec<u8>, Error> {
     let mut rest = bytes;
+    let mut output = Vec::new();
     while !rest.is_empty() {
         let buffer = connection.input();
         let room = (buffer.capacity() - buffer.len()).min(rest.len());
@@ -316,35 +372,35 @@ fn feed(connection: &mut Connection, bytes: &[u8], now: Instant) -> bool {
         assert!(buffer.capacity() <= 4 << 20, "a peer made us allocate {} bytes", buffer.capacity());
         buffer.extend_from_slice(&rest[..room]);
         rest = &rest[room..];
-        let result = connection.handle_input(now);
-        while let Some(event) = connection.poll_event() {
-            if let Event::Authenticate(question) = &event {
-                let verdict = match question.credentials.first().and_then(|credential| credential.first()) {
-                    Some(first) if first & 1 == 1 => Verdict::Refused(400),
-                    _ => Verdict::Welcome,
-                };
-                if connection.answer(verdict, now).is_err() {
-                    return false;
-                }
-            }
-            if let Event::Negotiate(token) = &event
-                && connection.negotiated(step(token), now).is_err()
-            {
-                return false;
-            }
-            if let Event::Messages(mut run) = event {
+        let mut result = connection.handle_input(now);
+        while let Some(mut event) = connection.poll_event() {
+            if let Event::Messages(run) = &event {
+                let mut run = run.clone();
                 let (mut messages, promised) = (0, run.messages());
                 while let Some((_, more)) = run.next_frame() {
                     messages += usize::from(!more);
                 }
                 assert_eq!(messages, promised, "a run did not hold what it promised");
             }
+            see(&mut event);
+            let gone_on = match event {
+                Event::Authenticate(question) => connection.answer(verdict(&question), now),
+                Event::Negotiate(token) => connection.negotiated(step(&token), now),
+                _ => Ok(()),
+            };
+            result = result.and(gone_on);
         }
-        let _ = connection.take_output();
+        output.extend(connection.take_output().unwrap_or_default());
         let _ = connection.next_deadline();
-        if result.is_err() {
-            return false;
-        }
+        result?;
     }
-    true
+    Ok(output)
+}
+
+/// Who is welcome: whose first credential begins with an even byte, or who has none.
+fn verdict(question: &Question) -> Verdict {
+    match question.credentials.first().and_then(|credential| credential.first()) {
+        Some(first) if first & 1 == 1 => Verdict::Refused(400),
+        _ => Verdict::Welcome,
+    }
 }

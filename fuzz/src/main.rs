@@ -1,6 +1,7 @@
 //! Feeds the targets with mutations of a small corpus: a smoke test for any toolchain.
 //!
 //! `zefiro-fuzz [--seconds N] [--seed N] [--target NAME]`. A panic prints the input as hexadecimal and ends with 1.
+//! `zefiro-fuzz --corpus DIRECTORY` only writes the corpus there, for guided runs to begin with.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -26,7 +27,7 @@ impl Random {
 }
 
 /// Well-formed beginnings to mutate.
-const CORPUS: [&[u8]; 20] = [
+const CORPUS: [&[u8]; 23] = [
     b"\x87\x00\x05Hello\x01\x00\x00\x02Hi",
     b"\x89\x04\x0b\x09SUBSCRIBEA\x04\x08\x06CANCELA",
     b"\x85\x04\x0c\x04PING\x00\x0aHELLO\x02\x00\x00\x00\x00\x00\x00\x01\x00",
@@ -45,6 +46,9 @@ const CORPUS: [&[u8]; 20] = [
     b"|1.0|1|400|no|||",
     b"\x00\x05\xff\x00\x41\xff\x08\x42\xff\x00\xff\xff\x06\xff\xff\x04\x41\xff\x06\x50\xff\x05\x00\xff",
     b"\x00\x40\x07\x00\x80\x07\x00\x60\x5f\x06\xf0\x07\x0c\x80\x07\x06\xf0\x07\x06\xf0\x5f\x0d\x00\xff",
+    b"\0\0\0\0\0\0\0\0\0\0\0\0\x05Hello\0\x01\x01A\x20\x02\x06\x04PING\0\x0c\0\x03old",
+    b"\0\0\0\0\0\0\0\x05Hello\0\x01\x01A\x0e\0\x03far\x1e\0\x05wrong",
+    b"\x01\x05\x02\0\0\x02\x01\x03Hi\x00\x00\x01\x05\x05\x03\x00\x00\x01\x15\xb3",
     b"tcp://[::1%lo]:5555",
     b"GET / HTTP/1.1\r\nHost: example\r\n\r\n",
 ];
@@ -58,6 +62,12 @@ fn main() -> ExitCode {
     let seed = argument("--seed").and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
     let only = argument("--target");
+    if let Some(directory) = argument("--corpus") {
+        for (index, input) in CORPUS.iter().enumerate() {
+            std::fs::write(format!("{directory}/{index:02}"), input).expect("the directory can be written to");
+        }
+        return ExitCode::SUCCESS;
+    }
     println!("seed {seed}");
     let (mut random, end) = (Random(seed), Instant::now() + Duration::from_secs(seconds));
     let mut cases = 0u64;

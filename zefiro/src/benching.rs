@@ -2,12 +2,15 @@
 
 use zmtp::{Framing, Version};
 
+use crate::endpoint::Endpoint;
 use crate::message::Message;
+use crate::options::Options;
 use crate::pipe::broadcast::Broadcast;
 use crate::pipe::duct::{DuctReader, DuctWriter, duct};
 use crate::pipe::outbox::{Format, Outbox};
 use crate::pipe::pool::Pool;
 use crate::routing::subscriptions::{Removed, SubscriptionIndex};
+use crate::transport::socks::Socks;
 
 /// Messages encoded for one connection, taken by who writes them.
 pub struct Outgoing {
@@ -104,4 +107,21 @@ impl Index {
 /// What a handler of ZAP (RFC 27) answers: the status and the user, or libzmq's number of what is wrong with it.
 pub fn zap_reply(reply: &Message) -> Result<(u16, Vec<u8>), u32> {
     crate::zap::read(reply).map(|answer| (answer.status, answer.user_id)).map_err(|fault| fault.0)
+}
+
+/// Asks a SOCKS5 proxy that answers with these bytes for a connection; how many of them it used until there was one.
+pub fn socks(login: bool, answers: &[u8]) -> Option<usize> {
+    let user = if login { "user" } else { "" };
+    let options = Options { socks_username: user.into(), socks_password: "secret".into(), ..Options::default() };
+    let Ok(Endpoint::Tcp(peer)) = Endpoint::parse_connect("tcp://example.org:5555") else { return None };
+    let mut socks = Socks::new(&peer, &options).ok()?;
+    for (at, byte) in answers.iter().enumerate() {
+        let input = socks.input();
+        assert!(input.capacity() > input.len(), "no room to read into");
+        input.push(*byte);
+        if socks.advance().ok()? {
+            return Some(at + 1);
+        }
+    }
+    None
 }
