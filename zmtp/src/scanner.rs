@@ -100,12 +100,12 @@ impl Scanner {
         if header.body > limit {
             return Err(Error::Oversize { bytes: header.body, limit });
         }
-        let end = header.end_from(self.at).ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
-        let message_bytes = self.bytes + header.body;
+        let message_bytes = self.bytes.saturating_add(header.body);
         let limit = limits.message_bytes_max.unwrap_or(u64::MAX);
         if message_bytes > limit {
             return Err(Error::Oversize { bytes: message_bytes, limit });
         }
+        let end = header.end_from(self.at).ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
         if end > buffer.len() {
             self.need = end;
             return Ok(None);

@@ -483,3 +483,14 @@ fn what_came_whole_before_a_fault_is_still_good() {
     assert_eq!(pull.feed(b"\x06\0hello\0", now), Err(Error::MalformedFrame));
     assert_eq!(pull.messages_left(), [["hello"]]);
 }
+
+#[test]
+fn the_limit_that_a_frame_breaks_is_named_wherever_the_frame_stands() {
+    let huge = i64::MAX as u64 - 15;
+    for before in [0, 3, 30] {
+        let (mut push, mut pull, now) = pair(SocketType::Push, SocketType::Pull);
+        settle(&mut push, &mut pull, usize::MAX, now).unwrap();
+        let bytes = [&b"\0\0".repeat(before)[..], b"\x02", &huge.to_be_bytes()].concat();
+        assert_eq!(pull.feed(&bytes, now), Err(Error::Oversize { bytes: huge, limit: 1 << 30 }));
+    }
+}
