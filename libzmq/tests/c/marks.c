@@ -41,6 +41,99 @@ static void pushed (int mark, size_t size)
     zmq_close (pull);
 }
 
+static void take_one (void *socket)
+{
+    NEED (zmq_recv (socket, NULL, 0, 0) >= 0);
+}
+
+static void echo (void *replier)
+{
+    char text[8];
+    while (zmq_recv (replier, text, sizeof text, 0) == 1)
+        NEED (zmq_send (replier, text, 1, 0) == 1);
+}
+
+/* Who asks and then waits for the answer has looked. */
+static void asked (int type, int answering)
+{
+    void *replier = open_socket (context, answering);
+    void *asker = open_socket (context, type);
+    void *thread;
+    int rounds, refused = 0;
+    set_int (asker, ZMQ_SNDHWM, 1);
+    bind_anywhere (replier, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (asker, endpoint) == 0);
+    thread = zmq_threadstart (echo, replier);
+    NEED (zmq_send (asker, "x", 1, 0) == 1);
+    take_one (asker);
+    for (rounds = 0; rounds < 100; rounds++) {
+        if (zmq_send (asker, "x", 1, ZMQ_DONTWAIT) != 1) {
+            refused++;
+            NEED (zmq_send (asker, "x", 1, 0) == 1);
+        }
+        take_one (asker);
+    }
+    printf ("refused: %s\n", refused < 20 ? "hardly" : "often");
+    NEED (zmq_send (asker, "stop", 4, 0) == 4);
+    zmq_threadclose (thread);
+    zmq_close (asker);
+    zmq_close (replier);
+}
+
+/* Full, and then all of it read: each of these is a look, and there is room. */
+static void looked (int how)
+{
+    void *reader = open_socket (context, ZMQ_DEALER);
+    void *sender = open_socket (context, ZMQ_DEALER);
+    char name[64];
+    int sent;
+    set_int (sender, ZMQ_SNDHWM, 10);
+    bind_anywhere (reader, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (sender, endpoint) == 0);
+    NEED (zmq_send (sender, "first", 5, 0) == 5);
+    take_one (reader);
+    NEED (ready (sender, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+    sent = send_all (sender, 1, 100000);
+    while (sent-- > 0)
+        take_one (reader);
+    if (how == 0)
+        NEED (zmq_recv (sender, name, 1, ZMQ_DONTWAIT) == -1 && zmq_errno () == EAGAIN);
+    else if (how == 1)
+        ready (sender, ZMQ_POLLIN, 0);
+    else {
+        sprintf (name, "inproc://%p", sender);
+        NEED (zmq_bind (sender, name) == 0);
+    }
+    NEED (zmq_send (sender, "x", 1, ZMQ_DONTWAIT) == 1);
+    zmq_close (sender);
+    zmq_close (reader);
+}
+
+/* It was full, and knew it, before it asked for the descriptor, which so is to be looked at. */
+static void late_descriptor (void)
+{
+    void *pull = open_socket (context, ZMQ_PULL);
+    void *push = open_socket (context, ZMQ_PUSH);
+    zmq_pollitem_t item;
+    int sent;
+    memset (&item, 0, sizeof item);
+    item.events = ZMQ_POLLIN;
+    set_int (push, ZMQ_SNDHWM, 10);
+    bind_anywhere (pull, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (push, endpoint) == 0);
+    NEED (zmq_send (push, "first", 5, 0) == 5);
+    take_one (pull);
+    NEED (get_int (push, ZMQ_EVENTS) & ZMQ_POLLOUT);
+    sent = send_all (push, 1, 100000);
+    while (sent-- > 0)
+        take_one (pull);
+    item.fd = get_int (push, ZMQ_FD);
+    NEED (zmq_poll (&item, 1, 5000) == 1);
+    printf ("told\n");
+    zmq_close (push);
+    zmq_close (pull);
+}
+
 static void routed (void)
 {
     void *router = open_socket (context, ZMQ_ROUTER);
@@ -131,12 +224,20 @@ static void polled (int by_events)
 
 int main (void)
 {
+    int how;
     context = zmq_ctx_new ();
     say ("a mark of one");
     pushed (1, sizeof body);
     pushed (1, 1);
     say ("a mark of a thousand");
     pushed (1000, 10);
+    say ("in turn");
+    asked (ZMQ_REQ, ZMQ_REP);
+    asked (ZMQ_DEALER, ZMQ_DEALER);
+    say ("looks");
+    for (how = 0; how < 3; how++)
+        looked (how);
+    late_descriptor ();
     say ("ROUTER, mandatory");
     routed ();
     say ("XPUB, that does not drop");

@@ -164,8 +164,8 @@ pub(crate) struct Pipes {
     pub(crate) trickle: u32,
     /// Set if it is a C program that sends, which is told of room as [`window`] says.
     pub(crate) glance: Option<Glance>,
-    /// Pipes with room that the program was not told of.
-    pub(crate) held: Vec<PipeId>,
+    /// A message was refused for room in a pipe that the program has not noticed.
+    pub(crate) unnoticed: bool,
     /// Whether any of the lists below has something.
     pub(crate) noted: bool,
     /// Outboxes with something that nobody is due to write yet, or that grew large waiting.
@@ -199,7 +199,7 @@ impl Pipes {
             unread: 0,
             trickle: 0,
             glance: None,
-            held: Vec::new(),
+            unnoticed: false,
             noted: false,
             dirty: Vec::new(),
             notices: Vec::new(),

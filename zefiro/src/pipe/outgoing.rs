@@ -17,12 +17,17 @@ impl Pipes {
     /// [`Pattern::on_writable`]: crate::pattern::Pattern::on_writable
     #[inline]
     pub(crate) fn has_room(&mut self, id: PipeId) -> bool {
+        self.room(id) == Room::Enough
+    }
+
+    /// As [`has_room`](Pipes::has_room), for who treats a pipe that is full otherwise than one that is not said to have
+    /// room.
+    #[inline]
+    pub(crate) fn room(&mut self, id: PipeId) -> Room {
         let limits = Limits { mark: self.send_mark, bytes: self.send_bytes, glance: self.glance };
         let room = self.get_mut(id).map_or(Room::None, |pipe| pipe.room(limits));
-        if room == Room::Unnoticed {
-            self.held.push(id);
-        }
-        room == Room::Enough
+        self.unnoticed |= room == Room::Unnoticed;
+        room
     }
 
     /// The program looks what has left its pipes.
@@ -40,9 +45,9 @@ impl Pipes {
         }
     }
 
-    /// Queues a message as [`write`](Pipes::write) does, if it [fits](Pipes::has_room).
+    /// Queues a message as [`write`](Pipes::write) does, if it fits.
     #[inline]
-    pub(crate) fn write_if_room(&mut self, id: PipeId, message: &mut Message) -> bool {
+    pub(crate) fn write_if_room(&mut self, id: PipeId, message: &mut Message) -> Room {
         self.write_as::<true>(id, None, message)
     }
 
@@ -65,7 +70,7 @@ impl Pipes {
         self.write_as::<false>(id, Some((envelope, list)), message);
     }
 
-    /// Answers whether the message is the pipe's now: a part of the way of all that is sent, so that each of those who
+    /// Answers whether there was room, and the message is the pipe's now: a part of the way of all that is sent, so that each of those who
     /// come by here has it inlined, without what it has no use for.
     #[inline(always)]
     fn write_as<const IF_ROOM: bool>(
@@ -73,25 +78,22 @@ impl Pipes {
         id: PipeId,
         envelope: Option<(&[Frame], &mut Vec<Frame>)>,
         message: &mut Message,
-    ) -> bool {
+    ) -> Room {
         let limits = Limits { mark: self.send_mark, bytes: self.send_bytes, glance: self.glance };
-        let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, held, .. } = self;
+        let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, unnoticed, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
-            _ if IF_ROOM => return false,
+            _ if IF_ROOM => return Room::None,
             _ => {
                 counters.sent_to_nobody(message.byte_len() as u64);
-                return false;
+                return Room::None;
             }
         };
         if IF_ROOM {
-            match pipe.room(limits) {
-                Room::Enough => {}
-                Room::None => return false,
-                Room::Unnoticed => {
-                    held.push(id);
-                    return false;
-                }
+            let room = pipe.room(limits);
+            if room != Room::Enough {
+                *unnoticed |= room == Room::Unnoticed;
+                return room;
             }
         }
         let size = message.byte_len() as u64;
@@ -131,7 +133,7 @@ impl Pipes {
                 datagrams.push((out.clone(), enveloped(envelope, message)));
             }
         }
-        true
+        Room::Enough
     }
 
     /// Queues one message on each of the pipes that has room; the others miss it, which is counted.
@@ -280,7 +282,7 @@ struct Limits {
 
 /// Whether a message fits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Room {
+pub(crate) enum Room {
     Enough,
     None,
     /// It would, but the program has not looked since. See [`window`](super::window).

@@ -1,8 +1,9 @@
 //! Window: how much a C program that does not wait may send before it is told what has left the pipe.
 //!
 //! libzmq learns of messages that its I/O thread has taken only when it looks for that: when it has to wait, when it is
-//! asked for events, and else once a millisecond. A program that sends without waiting thus meets the high-water mark
-//! after just as many messages, however fast they leave, and programs are written, and tested, for that.
+//! asked for events or for a message that is not there, when it binds or connects, and else once a millisecond. A program
+//! that sends without waiting thus meets the high-water mark after just as many messages, however fast they leave, and
+//! programs are written, and tested, for that.
 
 use std::time::{Duration, Instant};
 
@@ -41,10 +42,10 @@ impl Window {
         if self.look != look {
             *self = Window { noticed: sent.saturating_sub(queued), look, since: None };
         }
-        if hurried && self.since.is_none() {
-            self.since = Some(now());
-        }
         if sent.saturating_sub(self.noticed) < mark {
+            if hurried && self.since.is_none() {
+                self.since = Some(now());
+            }
             return true;
         }
         if hurried && self.since.is_some_and(|since| now().duration_since(since) < UNNOTICED) {
@@ -77,6 +78,8 @@ mod tests {
         assert!((2..4).all(|sent| admits(Duration::ZERO, sent, LOOKED)));
         assert!(!admits(Duration::ZERO, 4, LOOKED));
         assert!(admits(Duration::ZERO, 4, WAITS));
+        // Who waited before has looked then.
+        assert!(admits(Duration::ZERO, 5, WAITS) && admits(Duration::ZERO, 6, LOOKED));
         // Or some time has passed.
         assert!((4..6).all(|sent| admits(Duration::ZERO, sent, LOOKED)));
         assert!(!admits(UNNOTICED / 2, 6, LOOKED));

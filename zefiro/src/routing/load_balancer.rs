@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::message::Message;
+use crate::pipe::outgoing::Room;
 use crate::pipe::{PipeId, Pipes};
 
 /// Pipes that may have room, the next one first. A full pipe leaves, and comes back last when it has room again.
@@ -39,24 +40,40 @@ impl LoadBalancer {
     /// The pipe whose turn it is.
     #[inline]
     pub(crate) fn pick(&mut self, pipes: &mut Pipes) -> Option<PipeId> {
-        loop {
+        let mut left = self.active.len();
+        while left > 0 {
             let id = *self.active.front()?;
-            if pipes.has_room(id) {
+            let room = pipes.room(id);
+            if room == Room::Enough {
                 return Some(id);
             }
-            self.active.pop_front();
+            self.pass_over(room);
+            left -= 1;
+        }
+        None
+    }
+
+    /// The next pipe cannot be written to: it leaves, unless it has room that is only not noticed.
+    fn pass_over(&mut self, room: Room) {
+        match room {
+            Room::Unnoticed => self.active.rotate_left(1),
+            _ => drop(self.active.pop_front()),
         }
     }
 
     /// Writes the message to the pipe whose turn it is; `false` if none has room.
     #[inline]
     pub(crate) fn send(&mut self, pipes: &mut Pipes, message: &mut Message) -> bool {
-        while let Some(&id) = self.active.front() {
-            if pipes.write_if_room(id, message) {
+        let mut left = self.active.len();
+        while left > 0 {
+            let Some(&id) = self.active.front() else { return false };
+            let room = pipes.write_if_room(id, message);
+            if room == Room::Enough {
                 self.turn();
                 return true;
             }
-            self.active.pop_front();
+            self.pass_over(room);
+            left -= 1;
         }
         false
     }

@@ -93,9 +93,17 @@ impl State {
 }
 
 impl SocketCore {
+    /// How each of these operations begins: it fails on a closed socket, and is an occasion to notice what has left.
+    fn enter(self: &Arc<SocketCore>, operation: &'static str) -> Result<()> {
+        let mut state = self.lock();
+        state.check_open(operation)?;
+        state.pipes.note_look();
+        Ok(())
+    }
+
     /// Binds, and answers the endpoint as it really is.
     pub(crate) fn bind(self: &Arc<SocketCore>, text: &str) -> Result<Endpoint> {
-        self.lock().check_open(BIND)?;
+        self.enter(BIND)?;
         if is_udp(text) && !matches!(self.socket_type, SocketType::Dish | SocketType::Dgram) {
             return Err(incompatible(BIND, text));
         }
@@ -131,7 +139,7 @@ impl SocketCore {
 
     /// As [`bind`](SocketCore::bind), with a descriptor that listens already.
     pub(crate) fn bind_fd(self: &Arc<SocketCore>, text: &str, descriptor: OwnedFd) -> Result<Endpoint> {
-        self.lock().check_open(BIND)?;
+        self.enter(BIND)?;
         let endpoint = Endpoint::parse(BIND, text, self.lock().options.strict_endpoints)?;
         let (io, options) = self.io_and_options(BIND, text)?;
         let socket = socket2::Socket::from(descriptor);
@@ -259,7 +267,7 @@ impl SocketCore {
 
     /// As [`connect`](SocketCore::connect), answers the new pipe if there is one already.
     pub(crate) fn connect_pipe(self: &Arc<SocketCore>, text: &str) -> Result<Option<PipeId>> {
-        self.lock().check_open(CONNECT)?;
+        self.enter(CONNECT)?;
         if is_udp(text) && self.socket_type != SocketType::Radio {
             return Err(incompatible(CONNECT, text));
         }
@@ -326,7 +334,7 @@ impl SocketCore {
 
     /// Unbinds or disconnects: `operation` only names the error.
     pub(crate) fn end_endpoint(self: &Arc<SocketCore>, operation: &'static str, text: &str) -> Result<()> {
-        self.lock().check_open(operation)?;
+        self.enter(operation)?;
         match text.split_once("://") {
             None | Some(("", _) | (_, "")) => {
                 let why = "there is no transport before, or no address behind \"://\"";

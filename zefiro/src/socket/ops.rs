@@ -90,6 +90,8 @@ impl SocketCore {
             if state.help() {
                 drop(state);
                 state = self.lock();
+            } else if wait == Wait::No {
+                return Err(Error::new(ErrorKind::WouldBlock, SEND));
             }
             match try_send(&mut state, message, wait) {
                 Err(ErrorKind::WouldBlock) => {}
@@ -166,10 +168,11 @@ impl SocketCore {
         out: &mut Message,
         wait: Wait,
     ) -> Result<Locked<'a>> {
+        let mut state = state;
+        state.pipes.note_look();
         if wait == Wait::No {
             return self.recv_after_a_look(state, out).map_err(|kind| Error::new(kind, RECV));
         }
-        let mut state = state;
         let deadline = wait.deadline(state.options.recv_timeout);
         loop {
             match try_recv(&mut state, out) {
@@ -415,17 +418,16 @@ impl State {
     /// Whether the sender is a C program that would rather be refused now than wait.
     #[inline]
     pub(super) fn is_hurried(&self, wait: Wait) -> bool {
-        self.pipes.glance.is_some()
-            && (wait == Wait::No || self.options.send_timeout == Some(Duration::ZERO))
-            && refuses_when_full(self.pattern.socket_type(), &self.options)
+        wait == Wait::No && self.pipes.glance.is_some() && refuses_when_full(self.pattern.socket_type(), &self.options)
     }
 
-    /// The end of a hurried look for room. Pipes that had some, of which the program was not told, are looked at again;
-    /// who waits for the descriptor, too.
+    /// The end of a hurried look for room. If there was some that the program was not told of, there will be no further
+    /// news of it: whoever waits for news is to look now.
     pub(super) fn end_hurry(&mut self) {
         self.pipes.hurry(false);
-        for held in std::mem::take(&mut self.pipes.held) {
-            self.pipe_writable(held);
+        if std::mem::take(&mut self.pipes.unnoticed) {
+            self.events_told = None;
+            self.notify_observers();
         }
     }
 
