@@ -9,7 +9,7 @@ mod sockets;
 
 pub use self::curve::{curve_client, curve_server};
 pub use self::handshakes::{greetings, handshakes, pieces};
-pub use self::sockets::sockets;
+pub use self::sockets::{sockets, strangers};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub const TARGETS: [Target; 18] = [
 ];
 
 /// Those with sockets, threads and waits.
-pub const SLOW: [Target; 1] = [("sockets", sockets)];
+pub const SLOW: [Target; 2] = [("sockets", sockets), ("strangers", strangers)];
 
 /// Frame headers, and runs cut from garbage.
 pub fn headers(bytes: &[u8]) {

@@ -1,4 +1,4 @@
-//! Two sockets, and between them a proxy that damages what it carries.
+//! Two sockets, and between them a proxy that damages what it carries; one socket, and a stranger.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,6 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use zefiro::{AnySocket, Context, CurveSecret, Frame, Message, SocketType};
+
+use crate::handshake;
 
 /// One socket sends to another through the proxy, both as the first byte says, and what the proxy does is in the others.
 /// Then a third one, without a proxy, must still be heard. Over CURVE what arrives must be what was sent, in order.
@@ -67,6 +69,56 @@ pub fn sockets(bytes: &[u8]) {
     }
 }
 
+/// A stranger says to a socket what the bytes are, behind a good handshake or without one, and leaves. Then a good peer
+/// must still be heard. The first byte chooses the socket's type.
+pub fn strangers(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    let (own, peer) = VISITED[usize::from(choice & 15) % VISITED.len()];
+    let context = Context::new();
+    let builder = |kind| {
+        let builder = AnySocket::builder_of(kind).context(&context).linger(Duration::ZERO);
+        builder.recv_timeout(LONG).send_timeout(LONG)
+    };
+    let socket = builder(own).build().expect("the options are good");
+    let endpoint = socket.bind("tcp://127.0.0.1:*").expect("it binds").to_string();
+    let (hears, publishes) = (matches!(own, SocketType::Sub | SocketType::XSub), PUBLISHERS.contains(&own));
+    if hears {
+        socket.subscribe("").expect("it subscribes");
+    }
+
+    let mut stranger = TcpStream::connect(endpoint.trim_start_matches("tcp://")).expect("it is bound");
+    let said = if choice & 128 != 0 { [&handshake(), bytes].concat() } else { bytes.to_vec() };
+    stranger.set_nodelay(true).expect("it can be set");
+    stranger.set_read_timeout(Some(LONG)).expect("it can be set");
+    // A socket that has heard enough does not listen to the rest.
+    let _ = said.chunks(1 + usize::from(choice >> 4 & 7) * 40).try_for_each(|piece| stranger.write_all(piece));
+    let _ = stranger.shutdown(Shutdown::Write);
+    let mut answers = Vec::new();
+    if let Err(error) = stranger.read_to_end(&mut answers) {
+        assert!(error.kind() == ErrorKind::ConnectionReset, "who has left is not let go: {error}");
+    }
+
+    let good = builder(peer).build().expect("the options are good");
+    good.connect(&endpoint).expect("it connects");
+    if publishes {
+        good.subscribe("the last").expect("it subscribes");
+        socket.wait_subscribed("the last", 1, LONG).expect("it is subscribed to");
+        socket.send("the last").expect("it sends");
+        assert_eq!(good.recv().expect("the socket is heard"), ["the last"]);
+        return;
+    }
+    if hears {
+        good.wait_subscribed("", 1, LONG).expect("it is subscribed to");
+    }
+    good.send("the last").expect("it sends");
+    while socket.recv().expect("the good one is heard").frames().next_back().is_none_or(|frame| *frame != "the last") {
+        if own == SocketType::Rep {
+            // To somebody who has left.
+            let _ = socket.send("an answer");
+        }
+    }
+}
+
 /// Of one to three frames, with its number in each.
 fn message(number: u8) -> Message {
     (0..=number % 3).map(|part| Frame::from(vec![number; usize::from(part) * 200 + 1])).collect()
@@ -122,6 +174,22 @@ const PAIRS: [(SocketType, SocketType); 4] = [
     (SocketType::Dealer, SocketType::Dealer),
     (SocketType::Pub, SocketType::Sub),
 ];
+
+/// Who is visited by a stranger, and who good peers are.
+const VISITED: [(SocketType, SocketType); 10] = [
+    (SocketType::Router, SocketType::Dealer),
+    (SocketType::XPub, SocketType::Sub),
+    (SocketType::Rep, SocketType::Req),
+    (SocketType::Pub, SocketType::Sub),
+    (SocketType::Pull, SocketType::Push),
+    (SocketType::Sub, SocketType::Pub),
+    (SocketType::XSub, SocketType::XPub),
+    (SocketType::Dealer, SocketType::Dealer),
+    (SocketType::Server, SocketType::Client),
+    (SocketType::Gather, SocketType::Scatter),
+];
+
+const PUBLISHERS: [SocketType; 2] = [SocketType::Pub, SocketType::XPub];
 
 const MESSAGES: u8 = 50;
 
