@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zefiro::{AnySocket, Context, CurveSecret, Frame, Message, SocketType};
 
@@ -96,6 +96,13 @@ pub fn strangers(bytes: &[u8]) {
     let mut answers = Vec::new();
     if let Err(error) = stranger.read_to_end(&mut answers) {
         assert!(error.kind() == ErrorKind::ConnectionReset, "who has left is not let go: {error}");
+    }
+
+    // Its subscriptions go with it; a good peer's are waited for below.
+    let end = Instant::now() + LONG;
+    while !socket.peers().is_empty() {
+        assert!(Instant::now() < end, "who has left is still a peer");
+        thread::sleep(Duration::from_millis(1));
     }
 
     let good = builder(peer).build().expect("the options are good");
