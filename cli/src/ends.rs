@@ -133,7 +133,7 @@ pub fn endpoint(text: &str) -> Result<String, String> {
     if !text.contains("://") {
         return Err(crate::args::ENDPOINTS.into());
     }
-    if let Some(path) = text.strip_prefix("ipc://") {
+    if let Some(path) = text.strip_prefix("ipc://").filter(|path| !path.starts_with('@')) {
         // A connecting socket would try for ever.
         SocketAddr::from_pathname(path).map_err(|_| "the path is too long for a socket address")?;
     }

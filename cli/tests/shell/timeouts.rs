@@ -10,27 +10,27 @@ fn who_waits_in_vain_says_where_for_what_and_that_nobody_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let ipc = format!("ipc://{}/nobody", directory.path().display());
     for (verb, more, told) in [
-        ("pull", &[][..], "no message came within 20ms: no peer is connected"),
-        ("sub", &[], "no message came within 20ms: no peer is connected"),
-        ("router", &[], "no message came within 20ms: no peer is connected"),
-        ("router", &["worker|x"], "no peer with the id worker came within 20ms: no peer is connected"),
-        ("router", &["--to", "0x00ff", "x"], "no peer with the id 0x00ff came within 20ms: no peer is connected"),
-        ("router", &["--echo"], "no message came within 20ms: no peer is connected"),
-        ("rep", &["--echo"], "no request came within 20ms: no peer is connected"),
-        ("req", &["x"], "nothing could be sent for 20ms: no peer is connected"),
-        ("push", &["x"], "nothing could be sent for 20ms: no peer is connected"),
-        ("push", &["--peers", "2", "x"], "fewer than 2 peers came within 20ms: no peer is connected"),
-        ("pair", &["x"], "nothing could be sent for 20ms: no peer is connected"),
-        ("xsub", &[], "no message came within 20ms: no peer is connected"),
-        ("xpub", &["x"], "no subscriber came within 20ms: no peer is connected"),
-        ("pub", &["--topic", "t", "x"], "no subscriber came within 20ms: no peer is connected"),
+        ("pull", &[][..], "no message came within 250ms: no peer is connected"),
+        ("sub", &[], "no message came within 250ms: no peer is connected"),
+        ("router", &[], "no message came within 250ms: no peer is connected"),
+        ("router", &["worker|x"], "no peer with the id worker came within 250ms: no peer is connected"),
+        ("router", &["--to", "0x00ff", "x"], "no peer with the id 0x00ff came within 250ms: no peer is connected"),
+        ("router", &["--echo"], "no message came within 250ms: no peer is connected"),
+        ("rep", &["--echo"], "no request came within 250ms: no peer is connected"),
+        ("req", &["x"], "nothing could be sent for 250ms: no peer is connected"),
+        ("push", &["x"], "nothing could be sent for 250ms: no peer is connected"),
+        ("push", &["--peers", "2", "x"], "fewer than 2 peers came within 250ms: no peer is connected"),
+        ("pair", &["x"], "nothing could be sent for 250ms: no peer is connected"),
+        ("xsub", &[], "no message came within 250ms: no peer is connected"),
+        ("xpub", &["x"], "no subscriber came within 250ms: no peer is connected"),
+        ("pub", &["--topic", "t", "x"], "no subscriber came within 250ms: no peer is connected"),
     ] {
-        let output = zefiro(&[&[verb, "--bind", &ipc, "-w", "20ms"][..], more].concat()).output().unwrap();
+        let output = zefiro(&[&[verb, "--bind", &ipc, "-w", "250ms"][..], more].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(3), "{verb} {more:?}");
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(complaint, format!("zefiro: {verb} {ipc}: {told}\n"), "{verb} {more:?}");
     }
-    let output = zefiro(&["stream", "--bind", "tcp://127.0.0.1:*", "-w", "20ms"]).output().unwrap();
+    let output = zefiro(&["stream", "--bind", "tcp://127.0.0.1:*", "-w", "250ms"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(complaint.contains("zefiro: stream tcp://127.0.0.1:") && complaint.contains("no message"), "{complaint}");
