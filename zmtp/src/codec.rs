@@ -185,6 +185,22 @@ impl Run {
     /// Cuts the next frame into `frame`, and says whether another of the same message follows.
     #[inline]
     pub fn next_frame_into(&mut self, frame: &mut Frame) -> Option<bool> {
+        // Nearly all frames are small and have others behind them: one look at the bytes is enough for those.
+        if self.framing == Framing::V2
+            && let Some(ahead) = self.memory.as_slice().get(self.at..)
+            && let Some([flags @ (0 | FLAG_MORE), len, body @ ..]) = ahead.first_chunk::<{ 2 + Frame::INLINE_MAX }>()
+            && usize::from(*len) <= Frame::INLINE_MAX
+            && self.at + 2 + usize::from(*len) <= self.end
+        {
+            self.at += 2 + usize::from(*len);
+            frame.set_inline(body, usize::from(*len));
+            return Some(self.cut(*flags == FLAG_MORE));
+        }
+        self.next_frame_of_any_kind(frame)
+    }
+
+    #[inline(never)]
+    fn next_frame_of_any_kind(&mut self, frame: &mut Frame) -> Option<bool> {
         let rest = self.memory.as_slice().get(self.at..self.end)?;
         let header = match self.framing.decode_header(rest) {
             Ok(Some(header)) if header.body <= (rest.len() - header.len) as u64 => header,
@@ -195,11 +211,17 @@ impl Run {
         };
         let start = self.at + header.len;
         self.at = start + header.body as usize;
-        if !header.more {
+        frame.set_slice_of(&self.memory, start..self.at);
+        Some(self.cut(header.more))
+    }
+
+    /// A frame was cut; answers whether another of its message follows.
+    #[inline]
+    fn cut(&mut self, more: bool) -> bool {
+        if !more {
             self.messages = self.messages.saturating_sub(1);
         }
-        frame.set_slice_of(&self.memory, start..self.at);
-        Some(header.more)
+        more
     }
 }
 

@@ -190,6 +190,14 @@ impl Frame {
         }
     }
 
+    /// Becomes the first `len` of those bytes, at most all; what is behind them is never looked at.
+    #[inline]
+    pub(crate) fn set_inline(&mut self, bytes: &[u8; Frame::INLINE_MAX], len: usize) {
+        self.shared = None;
+        self.len = len.min(Frame::INLINE_MAX);
+        self.inline = *bytes;
+    }
+
     /// A part of `memory`, which it takes over: copied if it is small. Nothing, if the range reaches beyond it.
     pub fn from_memory(memory: Memory, range: Range<usize>) -> Frame {
         let Some(bytes) = memory.as_slice().get(range.clone()) else { return Frame::new() };
