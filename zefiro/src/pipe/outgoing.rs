@@ -24,10 +24,15 @@ impl Pipes {
     /// room.
     #[inline]
     pub(crate) fn room(&mut self, id: PipeId) -> Room {
-        let limits = Limits { mark: self.send_mark, bytes: self.send_bytes, glance: self.glance };
+        let limits = self.limits();
         let room = self.get_mut(id).map_or(Room::None, |pipe| pipe.room(limits));
         self.unnoticed |= room == Room::Unnoticed;
         room
+    }
+
+    #[inline]
+    fn limits(&self) -> Limits {
+        Limits { mark: self.send_mark, bytes: self.send_bytes, glance: self.glance }
     }
 
     /// The program looks what has left its pipes.
@@ -79,7 +84,7 @@ impl Pipes {
         envelope: Option<(&[Frame], &mut Vec<Frame>)>,
         message: &mut Message,
     ) -> Room {
-        let limits = Limits { mark: self.send_mark, bytes: self.send_bytes, glance: self.glance };
+        let limits = self.limits();
         let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, unnoticed, .. } = self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
@@ -142,16 +147,21 @@ impl Pipes {
         let together = size <= outbox::COPY_BYTES_MAX && ids.len() > 1;
         let mut appended: Option<(Framing, Place)> = None;
         let mut last = None;
+        let limits = self.limits();
         for &id in ids {
-            if !self.has_room(id) {
-                self.counters.drop(DropReason::HighWaterMark, 1);
-                if let Some(pipe) = self.get_mut(id) {
-                    pipe.counters.drop(DropReason::HighWaterMark, 1);
-                }
+            let Pipes { slots, pool, broadcast, dirty, counters, noted, unnoticed, .. } = self;
+            let pipe = slots.get_mut(id.index as usize).filter(|pipe| pipe.generation == id.generation);
+            let Some(pipe) = pipe else {
+                counters.drop(DropReason::HighWaterMark, 1);
+                continue;
+            };
+            let room = pipe.room(limits);
+            if room != Room::Enough {
+                *unnoticed |= room == Room::Unnoticed;
+                counters.drop(DropReason::HighWaterMark, 1);
+                pipe.counters.drop(DropReason::HighWaterMark, 1);
                 continue;
             }
-            let Pipes { slots, pool, broadcast, dirty, counters, noted, .. } = self;
-            let Some(pipe) = slots.get_mut(id.index as usize) else { continue };
             if let Line::Stream(_, outbox) = &mut pipe.line
                 && let Format::Zmtp(framing, _) = outbox.format()
                 && together
