@@ -69,11 +69,11 @@ impl Router {
     /// Sends pieces of data, each behind a name of its own. An empty piece closes the connection.
     fn send_raw(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         if options.router_mandatory {
-            self.route(pipes, options, message.first()).map_err(|(refusal, _)| refusal)?;
+            self.route(pipes, message.first()).map_err(|(refusal, _)| refusal)?;
         }
         let mut frames = std::mem::take(message).into_frames();
         while let Some(name) = frames.next() {
-            match (self.route(pipes, options, &name), frames.next()) {
+            match (self.route(pipes, &name), frames.next()) {
                 (Ok(id), Some(data)) if data.is_empty() => pipes.close(id),
                 (Ok(id), Some(data)) => pipes.write(id, &mut Message::from(data)),
                 (Ok(_), None) => pipes.count_dropped(DropReason::Unroutable, 1),
@@ -84,13 +84,12 @@ impl Router {
     }
 
     /// The pipe a message goes to; `Err` with what to tell the program if it goes nowhere.
-    fn route(&mut self, pipes: &mut Pipes, options: &Options, name: &[u8]) -> Result<PipeId, (Refusal, DropReason)> {
+    fn route(&mut self, pipes: &mut Pipes, name: &[u8]) -> Result<PipeId, (Refusal, DropReason)> {
         let id = self.table.get(name).filter(|id| pipes.is_open(*id));
         let id = id.ok_or((Refusal::Unroutable, DropReason::Unroutable))?;
         if pipes.has_room(id) {
             return Ok(id);
         }
-        let _ = options;
         Err((Refusal::WouldBlock, DropReason::HighWaterMark))
     }
 }
@@ -155,7 +154,7 @@ impl Pattern for Router {
         if options.router_raw {
             return self.send_raw(pipes, options, message);
         }
-        match self.route(pipes, options, message.first()) {
+        match self.route(pipes, message.first()) {
             Ok(id) => {
                 message.pop_front();
                 pipes.write(id, message);
@@ -187,7 +186,7 @@ impl Pattern for Router {
     }
 
     fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
-        match self.route(pipes, options, first) {
+        match self.route(pipes, first) {
             Err((refusal, _)) if options.router_mandatory => Err(refusal),
             Err((_, reason)) => Ok(Recipient::Nobody(reason)),
             Ok(peer) => Ok(Recipient::Peer(peer)),
