@@ -263,6 +263,34 @@ static void pipes_of_nobody (void)
     zmq_close (events);
 }
 
+/* Within the process a reader reports each half of what the marks of both sides allow: of fifteen sent and twelve read,
+   ten. */
+static void pipes_within (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *events = open_socket (context, ZMQ_PAIR);
+    uint64_t number;
+    int count;
+    set_int (client, ZMQ_SNDHWM, 10);
+    set_int (server, ZMQ_RCVHWM, 10);
+    NEED (zmq_bind (server, "inproc://within") == 0);
+    NEED (zmq_connect (client, "inproc://within") == 0);
+    NEED (zmq_socket_monitor_versioned (client, "inproc://pipes", ZMQ_EVENT_PIPES_STATS, 2, ZMQ_PAIR) == 0);
+    NEED (zmq_connect (events, "inproc://pipes") == 0);
+    for (count = 0; count < 15; count++)
+        NEED (zmq_send (client, "x", 1, 0) == 1);
+    for (count = 0; count < 12; count++)
+        NEED (zmq_recv (server, NULL, 0, 0) == 1);
+    NEED (zmq_socket_monitor_pipes_stats (client) == 0);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == ZMQ_EVENT_PIPES_STATS);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 2);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == 5);
+    zmq_close (client);
+    zmq_close (server);
+    zmq_close (events);
+}
+
 /* An end of an ipc connection without a path of its own has the transport alone for an address. */
 static void ends_of_ipc (void)
 {
@@ -347,6 +375,7 @@ int main (void)
     contexts ();
     monitors ();
     pipes_of_nobody ();
+    pipes_within ();
     ends_of_ipc ();
     cannot_send ();
     waiting_with_signals ();

@@ -108,6 +108,11 @@ pub(crate) fn duct(writer_mark: usize, conflate: bool) -> (DuctWriter, DuctReade
 }
 
 impl DuctWriter {
+    /// How many messages it holds at most, by the marks of both sides; 0 for no limit.
+    pub(crate) fn marks(&self) -> usize {
+        self.duct.shared.lock().limit()
+    }
+
     /// Whether one more message fits. `false` also notes that the writer wants to be told when one does.
     pub(crate) fn has_room(&mut self) -> bool {
         if self.conflate || self.unlimited {

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::options::{Options, RawError};
+use crate::pipe::Line;
 use crate::pipe::window::Glance;
 use crate::sys::Beacon;
 use crate::transport::tcp;
@@ -207,7 +208,10 @@ impl Socket<Any> {
         let queues = state.pipes.iter().map(|(id, pipe)| {
             let counters = pipe.counters_now(found_from == Some(id));
             let is_within = pipe.is_within_process();
-            let marks = state.pipes.send_mark + if is_within { state.pipes.recv_mark } else { 0 };
+            let marks = match &pipe.line {
+                Line::Duct(writer, ..) => writer.marks(),
+                _ => state.pipes.send_mark,
+            };
             let read = if is_within { counters.delivered } else { pipe.gone_out() };
             let reported = read - read.checked_rem(marks.div_ceil(2) as u64).unwrap_or(read);
             let endpoint = Some(pipe.facts.endpoint.to_string()).filter(|_| !is_within);
