@@ -187,28 +187,16 @@ static void published (void)
 }
 
 /* Refused, it waits as programs do, and all goes through. */
-static void polled (int by_events)
+static void poll_for_room (void *push, zmq_pollitem_t *descriptor)
 {
-    void *pull, *push, *thread;
-    int left = MANY;
-    zmq_pollitem_t item;
-    memset (&item, 0, sizeof item);
-    item.events = ZMQ_POLLIN;
-    open_narrow (context, &push, &pull);
-    item.fd = get_int (push, ZMQ_FD);
-    thread = zmq_threadstart (take_many, pull);
-    while (left > 0)
-        if (zmq_send (push, "x", 1, ZMQ_DONTWAIT) == 1)
-            left--;
-        else if (!by_events)
-            NEED (ready (push, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
-        else
-            while (!(get_int (push, ZMQ_EVENTS) & ZMQ_POLLOUT))
-                NEED (zmq_poll (&item, 1, 5000) == 1);
-    zmq_threadclose (thread);
-    printf ("all sent\n");
-    zmq_close (push);
-    zmq_close (pull);
+    (void) descriptor;
+    NEED (ready (push, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+}
+
+static void ask_for_events (void *push, zmq_pollitem_t *descriptor)
+{
+    while (!(get_int (push, ZMQ_EVENTS) & ZMQ_POLLOUT))
+        NEED (zmq_poll (descriptor, 1, 5000) == 1);
 }
 
 int main (void)
@@ -232,9 +220,9 @@ int main (void)
     say ("XPUB, that does not drop");
     published ();
     say ("poll");
-    polled (0);
+    send_many (context, poll_for_room);
     say ("events");
-    polled (1);
+    send_many (context, ask_for_events);
     NEED (zmq_ctx_term (context) == 0);
     return 0;
 }

@@ -164,7 +164,6 @@ static void receive_after_id (void *socket, unsigned char *id, int *id_size)
     receive (socket, 0);
 }
 
-/* A hundred thousand messages, from one thread to another, which may have 50 of them under way. */
 #define MANY 100000
 
 static void take_many (void *pull)
@@ -174,14 +173,31 @@ static void take_many (void *pull)
         NEED (zmq_recv (pull, NULL, 0, 0) >= 0);
 }
 
-static void open_narrow (void *context, void **push, void **pull)
+/* A hundred thousand messages from one thread to another, of which 50 may be under way. The sender does not wait: what it
+   does when it is refused, with ZMQ_FD at hand, is up to the program. */
+static void send_many (void *context, void (*refused) (void *push, zmq_pollitem_t *descriptor))
 {
+    void *pull = open_socket (context, ZMQ_PULL);
+    void *push = open_socket (context, ZMQ_PUSH);
+    void *thread;
     char endpoint[256];
-    *pull = open_socket (context, ZMQ_PULL);
-    *push = open_socket (context, ZMQ_PUSH);
-    set_int (*push, ZMQ_SNDHWM, 50);
-    bind_anywhere (*pull, "tcp://127.0.0.1:*", endpoint);
-    NEED (zmq_connect (*push, endpoint) == 0);
+    int left = MANY;
+    zmq_pollitem_t descriptor;
+    set_int (push, ZMQ_SNDHWM, 50);
+    bind_anywhere (pull, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (push, endpoint) == 0);
+    memset (&descriptor, 0, sizeof descriptor);
+    descriptor.fd = get_int (push, ZMQ_FD);
+    descriptor.events = ZMQ_POLLIN;
+    thread = zmq_threadstart (take_many, pull);
+    while (left > 0)
+        if (zmq_send (push, "x", 1, ZMQ_DONTWAIT) == 1)
+            left--;
+        else
+            refused (push, &descriptor);
+    zmq_threadclose (thread);
+    zmq_close (push);
+    zmq_close (pull);
 }
 
 #endif
