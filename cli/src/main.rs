@@ -85,6 +85,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 fn exit_code(error: &anyhow::Error) -> u8 {
     use zefiro::ErrorKind;
     match error.downcast_ref().map(zefiro::Error::kind) {
+        // Verbs that talk say more, as `TimedOut`; a proxy has sides with times of their own.
+        Some(ErrorKind::TimedOut | ErrorKind::WouldBlock) => args::EXIT_TIMEOUT,
         // All endpoints are the command line's.
         Some(ErrorKind::InvalidEndpoint | ErrorKind::UnsupportedTransport | ErrorKind::IncompatibleTransport) => {
             args::EXIT_MISUSE

@@ -75,8 +75,8 @@ impl Pipes {
         self.write_as::<false>(id, Some((envelope, list)), message);
     }
 
-    /// Answers whether there was room, and the message is the pipe's now: a part of the way of all that is sent, so that each of those who
-    /// come by here has it inlined, without what it has no use for.
+    /// Answers whether there was room, and the message is the pipe's now. It is a part of the way of all that is sent, so
+    /// each of those who come by here has it inlined, without what it has no use for.
     #[inline(always)]
     fn write_as<const IF_ROOM: bool>(
         &mut self,
