@@ -42,7 +42,7 @@ fn send_bytes(socket: &SocketHandle, bytes: &[u8], flags: c_int) -> Outcome<()> 
     if flags & SNDMORE != 0 || has_beside(socket) {
         return send_frame(socket, &mut Frame::copy_from_slice(bytes), flags);
     }
-    Ok(socket.socket.send_last_part(&mut zefiro::Message::from(bytes), wait_of(flags))?)
+    Ok(socket.socket.send_last_part(bytes, wait_of(flags))?)
 }
 
 #[unsafe(no_mangle)]

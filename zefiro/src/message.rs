@@ -39,6 +39,12 @@ impl Message {
         (&mut self.first, &mut self.rest)
     }
 
+    /// Its only part.
+    #[inline]
+    pub(crate) fn as_single(&self) -> Option<&Frame> {
+        self.rest.is_empty().then_some(&self.first)
+    }
+
     /// A message of those frames.
     pub(crate) fn from_parts(first: Frame, rest: Vec<Frame>) -> Message {
         Message { first, rest }
@@ -264,6 +270,7 @@ macro_rules! message_from_single {
     ($($source:ty),+) => {
         $(impl From<$source> for Message {
             /// A single-part message.
+            #[inline]
             fn from(body: $source) -> Message {
                 Message { first: Frame::from(body), rest: Vec::new() }
             }

@@ -185,18 +185,28 @@ impl Run {
     /// Cuts the next frame into `frame`, and says whether another of the same message follows.
     #[inline]
     pub fn next_frame_into(&mut self, frame: &mut Frame) -> Option<bool> {
-        // Nearly all frames are small and have others behind them: one look at the bytes is enough for those.
+        if self.next_message_into(frame) {
+            return Some(false);
+        }
+        self.next_frame_of_any_kind(frame)
+    }
+
+    /// Cuts the next message into `frame` if it is of one small part and has enough behind it that one look at the bytes
+    /// tells: nearly all are. `false`, and nothing has happened, if not.
+    #[inline]
+    pub fn next_message_into(&mut self, frame: &mut Frame) -> bool {
         if self.framing == Framing::V2
             && let Some(ahead) = self.memory.as_slice().get(self.at..)
-            && let Some([flags @ (0 | FLAG_MORE), len, body @ ..]) = ahead.first_chunk::<{ 2 + Frame::INLINE_MAX }>()
+            && let Some([0, len, body @ ..]) = ahead.first_chunk::<{ 2 + Frame::INLINE_MAX }>()
             && usize::from(*len) <= Frame::INLINE_MAX
             && self.at + 2 + usize::from(*len) <= self.end
         {
             self.at += 2 + usize::from(*len);
+            self.messages = self.messages.saturating_sub(1);
             frame.set_inline(body, usize::from(*len));
-            return Some(self.cut(*flags == FLAG_MORE));
+            return true;
         }
-        self.next_frame_of_any_kind(frame)
+        false
     }
 
     #[inline(never)]
@@ -212,16 +222,10 @@ impl Run {
         let start = self.at + header.len;
         self.at = start + header.body as usize;
         frame.set_slice_of(&self.memory, start..self.at);
-        Some(self.cut(header.more))
-    }
-
-    /// A frame was cut; answers whether another of its message follows.
-    #[inline]
-    fn cut(&mut self, more: bool) -> bool {
-        if !more {
+        if !header.more {
             self.messages = self.messages.saturating_sub(1);
         }
-        more
+        Some(header.more)
     }
 }
 

@@ -122,14 +122,12 @@ impl Frame {
     }
 
     /// A frame with a copy of `bytes`.
-    #[inline]
     pub fn copy_from_slice(bytes: &[u8]) -> Frame {
         if bytes.len() > Frame::INLINE_MAX {
             return Frame::whole(Memory::from(bytes.to_vec()));
         }
-        let mut frame = Frame::new();
+        let mut frame = Frame { shared: None, len: bytes.len(), inline: [0; Frame::INLINE_MAX] };
         copy_small(&mut frame.inline, bytes);
-        frame.len = bytes.len();
         frame
     }
 
@@ -221,9 +219,14 @@ impl Frame {
 
     fn whole(memory: Memory) -> Frame {
         let mut frame = Frame::new();
-        frame.len = memory.as_slice().len();
-        frame.point(memory, 0);
+        frame.set_memory(memory);
         frame
+    }
+
+    /// Becomes all of `memory`.
+    fn set_memory(&mut self, memory: Memory) {
+        self.len = memory.as_slice().len();
+        self.point(memory, 0);
     }
 
     fn point(&mut self, memory: Memory, start: usize) {

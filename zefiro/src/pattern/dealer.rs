@@ -57,6 +57,14 @@ impl Pattern for Dealer {
     fn admits(&mut self, pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
         self.balancer.pick(pipes).map(Recipient::Peer).ok_or(Refusal::WouldBlock)
     }
+
+    fn fair_queue(&mut self) -> Option<&mut FairQueue> {
+        Some(&mut self.queue)
+    }
+
+    fn balancer(&mut self) -> Option<&mut LoadBalancer> {
+        Some(&mut self.balancer)
+    }
 }
 
 #[cfg(test)]

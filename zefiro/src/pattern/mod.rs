@@ -30,6 +30,8 @@ use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
+use crate::routing::fair_queue::FairQueue;
+use crate::routing::load_balancer::LoadBalancer;
 
 /// Why a pattern would not send or receive just now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,6 +123,16 @@ pub(crate) trait Pattern: Send {
         Err(Refusal::Unsupported)
     }
 
+    /// The load balancer, of a pattern that sends by nothing else.
+    fn balancer(&mut self) -> Option<&mut LoadBalancer> {
+        None
+    }
+
+    /// The fair queue, of a pattern that receives by nothing else.
+    fn fair_queue(&mut self) -> Option<&mut FairQueue> {
+        None
+    }
+
     /// PUB, XPUB: how many peers would get a message on `topic`. SUB, XSUB, others: 0.
     fn subscribers(&self, _topic: &[u8]) -> usize {
         0
@@ -172,6 +184,8 @@ macro_rules! any_pattern {
             can_send(pipes: &mut Pipes, options: &Options) -> bool;
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal>;
             recipient_gone() -> ();
+            balancer() -> Option<&mut LoadBalancer>;
+            fair_queue() -> Option<&mut FairQueue>;
             subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             join(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;

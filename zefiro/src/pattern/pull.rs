@@ -45,6 +45,10 @@ impl Pattern for Pull {
     fn admits(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
         Err(Refusal::Unsupported)
     }
+
+    fn fair_queue(&mut self) -> Option<&mut FairQueue> {
+        Some(&mut self.queue)
+    }
 }
 
 #[cfg(test)]

@@ -56,6 +56,10 @@ impl Pattern for Push {
     fn admits(&mut self, pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
         self.balancer.pick(pipes).map(Recipient::Peer).ok_or(Refusal::WouldBlock)
     }
+
+    fn balancer(&mut self) -> Option<&mut LoadBalancer> {
+        Some(&mut self.balancer)
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
+use crate::routing::load_balancer::LoadBalancer;
 
 /// Another pattern, narrowed.
 #[derive(Default)]
@@ -86,6 +87,10 @@ impl<P: Pattern> Pattern for Single<P> {
             Err(Refusal::Unsupported) => Err(Refusal::Unsupported),
             _ => Err(Refusal::InvalidMessage),
         }
+    }
+
+    fn balancer(&mut self) -> Option<&mut LoadBalancer> {
+        self.inner.balancer()
     }
 }
 

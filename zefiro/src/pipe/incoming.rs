@@ -55,6 +55,31 @@ impl Pipes {
         self.read_as::<true>(id, out)
     }
 
+    /// Puts the next message in `out` and counts it, if it is what most are, one small part, with more messages behind it and
+    /// nothing to be told anybody. `false`, and nothing has happened, if it is not so simple. It does what
+    /// [`read_counted`](Pipes::read_counted) would do, in half the steps.
+    #[inline]
+    pub(crate) fn read_swiftly(&mut self, id: PipeId, out: &mut Message) -> bool {
+        let (first, rest) = out.parts_mut();
+        let Some(pipe) = self.slots.get_mut(id.index as usize) else { return false };
+        let Some(Item::Run(run)) = pipe.inbox.front_mut() else { return false };
+        if pipe.generation != id.generation
+            || pipe.paused
+            || !rest.is_empty()
+            || run.messages() < 2
+            || !run.next_message_into(first)
+        {
+            return false;
+        }
+        let bytes = first.len() as u64;
+        pipe.inbox_messages -= 1;
+        pipe.counters.received(bytes);
+        self.unread = self.unread.saturating_sub(1);
+        self.counters.received(bytes);
+        self.last_received = Some(id);
+        true
+    }
+
     #[inline]
     fn read_as<const COUNT: bool>(&mut self, id: PipeId, out: &mut Message) -> bool {
         let low_mark = self.recv_mark.div_ceil(2);
@@ -234,3 +259,60 @@ const RUNS_LOOSE: usize = 16;
 
 /// Room in a drained inbox that is kept, in items: each is the messages of one read, or a single message.
 const KEPT_ITEMS: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use zmtp::{Framing, Memory};
+
+    use super::*;
+    use crate::pipe::{PeerFacts, Pipe};
+
+    /// A pipe that has received those messages, given as the lengths of their parts, in one read.
+    fn received(messages: &[&[usize]]) -> (Pipes, PipeId) {
+        let mut wire = Vec::new();
+        for (number, lengths) in messages.iter().enumerate() {
+            for (part, len) in lengths.iter().enumerate() {
+                let more = part + 1 < lengths.len();
+                Framing::V2.encode(&mut wire, &vec![number as u8; *len], more);
+            }
+        }
+        let mut pipes = Pipes::new(0, 0, 0);
+        let id = pipes.insert(Line::Backlog(VecDeque::new()), PeerFacts::default(), false);
+        let len = wire.len();
+        pipes.deliver_run(id, Run::new(Framing::V2, Memory::from(wire), 0..len, messages.len()));
+        (pipes, id)
+    }
+
+    #[test]
+    fn what_is_read_swiftly_is_what_is_read() {
+        let sizes: Vec<usize> = (0..=66).chain([255, 256, 9_000]).collect();
+        let mut messages: Vec<&[usize]> = sizes.chunks(1).collect();
+        messages.extend(sizes.chunks(3));
+        messages.extend(sizes.chunks(1));
+        let ((mut one, id), (mut other, _)) = (received(&messages), received(&messages));
+        let mut swift = 0;
+        for _ in &messages {
+            let (mut message, mut same) = (Message::new(), Message::new());
+            let swiftly = one.read_swiftly(id, &mut message);
+            assert!(swiftly || one.read_counted(id, &mut message));
+            assert!(other.read_counted(id, &mut same));
+            assert_eq!(message, same);
+            assert_eq!((one.unread, one.counters, one.last_received), (other.unread, other.counters, Some(id)));
+            let of_pipe = |pipes: &Pipes| pipes.get(id).map(|pipe: &Pipe| (pipe.inbox_messages, pipe.counters));
+            assert_eq!(of_pipe(&one), of_pipe(&other));
+            swift += usize::from(swiftly);
+        }
+        // All of one part of up to 64 bytes, but for the last of all, which have too little behind them.
+        assert!((100..=130).contains(&swift), "{swift}");
+        assert!(!one.read_swiftly(id, &mut Message::new()) && !one.read(id, &mut Message::new()));
+    }
+
+    #[test]
+    fn who_waits_for_room_is_told_of_it() {
+        let (mut pipes, id) = received(&[&[1][..]; 80]);
+        if let Some(pipe) = pipes.get_mut(id) {
+            pipe.paused = true;
+        }
+        assert!(!pipes.read_swiftly(id, &mut Message::new()));
+    }
+}

@@ -52,6 +52,36 @@ pub(crate) enum Format {
     Raw,
 }
 
+/// What a message of one part may be sent from.
+pub(crate) trait Part {
+    fn len(&self) -> usize;
+    fn append_to(&self, out: &mut Vec<u8>);
+}
+
+impl Part for Frame {
+    #[inline]
+    fn len(&self) -> usize {
+        Frame::len(self)
+    }
+
+    #[inline]
+    fn append_to(&self, out: &mut Vec<u8>) {
+        Frame::append_to(self, out);
+    }
+}
+
+impl Part for [u8] {
+    #[inline]
+    fn len(&self) -> usize {
+        <[u8]>::len(self)
+    }
+
+    #[inline]
+    fn append_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
 /// Who is due to write. See the module's picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum WriteState {
@@ -203,6 +233,22 @@ impl Outbox {
             }
             self.push_frame(pool, last, false);
         }
+    }
+
+    /// Adds a message of one part, if that is small and there is memory at hand for it.
+    #[inline]
+    pub(crate) fn push_swiftly(&mut self, part: &(impl Part + ?Sized)) -> bool {
+        let (before, len) = (self.open.len(), part.len());
+        let room = HEADER_BYTES_MAX + len.max(Frame::INLINE_MAX);
+        if len > COPY_BYTES_MAX || before >= SEGMENT_BYTES || self.open.capacity() - before < room {
+            return false;
+        }
+        let Format::Zmtp(framing @ Framing::V2, _) = self.format else { return false };
+        framing.encode_header(&mut self.open, len, false, false);
+        part.append_to(&mut self.open);
+        self.bytes += self.open.len() - before;
+        self.messages += 1;
+        true
     }
 
     /// Adds, as the first of all, the message that each connection begins with: it does not go to the next one.
@@ -563,6 +609,9 @@ fn frames_end(segments: &[Segment], frames: usize) -> usize {
 /// vectored write.
 pub(crate) const COPY_BYTES_MAX: usize = 8 * 1024;
 
+/// The longest header of a frame.
+const HEADER_BYTES_MAX: usize = 9;
+
 /// With so many bytes of commands waiting no more are added: each addition is whole commands, and what one read of the
 /// peer's causes at most.
 const CONTROL_BYTES_MAX: usize = 64 * 1024;
@@ -572,3 +621,47 @@ pub(super) const SEGMENT_BYTES: usize = 64 * 1024;
 
 /// Pieces an outbox keeps room for when it is empty.
 const SEGMENTS_KEPT: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(outbox: &mut Outbox, pool: &mut Pool) -> Vec<u8> {
+        let batch = outbox.take(pool, &mut Broadcast::default()).unwrap();
+        batch.segments.iter().flat_map(|segment| segment.as_slice().to_vec()).collect()
+    }
+
+    #[test]
+    fn what_is_pushed_swiftly_is_what_is_pushed() {
+        let outbox = || Outbox::new(Format::Zmtp(Framing::V2, Version::V3_1));
+        let (mut pool, mut swift) = (Pool::default(), 0);
+        let (mut one, mut other, mut third) = (outbox(), outbox(), outbox());
+        for len in (0..=300).chain([COPY_BYTES_MAX, COPY_BYTES_MAX + 1, 100_000, 7]).cycle().take(1500) {
+            let body = vec![len as u8; len];
+            let part = Frame::from(body.as_slice());
+            let mut message = Message::from(part.clone());
+            other.push(&mut pool, &[], &mut message);
+            let swiftly = one.push_swiftly(&part);
+            assert_eq!(swiftly, third.push_swiftly(body.as_slice()));
+            if !swiftly {
+                one.push(&mut pool, &[], &mut message);
+                third.push(&mut pool, &[], &mut message);
+            }
+            assert_eq!((one.messages(), one.bytes()), (other.messages(), other.bytes()));
+            assert_eq!((third.messages(), third.bytes()), (other.messages(), other.bytes()));
+            swift += usize::from(swiftly);
+        }
+        assert!(swift > 1400, "{swift}");
+        let all = bytes(&mut other, &mut pool);
+        assert!(bytes(&mut one, &mut pool) == all && bytes(&mut third, &mut pool) == all);
+    }
+
+    #[test]
+    fn streams_and_old_peers_are_served_with_care() {
+        for format in [Format::Raw, Format::Zmtp(Framing::V1, Version::V1_0)] {
+            let (mut outbox, mut pool) = (Outbox::new(format), Pool::default());
+            outbox.push(&mut pool, &[], &mut Message::from("first"));
+            assert!(!outbox.push_swiftly(&Frame::from("next")));
+        }
+    }
+}

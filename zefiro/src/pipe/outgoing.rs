@@ -3,9 +3,9 @@
 use zmtp::{Frame, Framing};
 
 use super::broadcast::Place;
-use super::outbox::{self, Format, Outbox, WriteState};
+use super::outbox::{self, Format, Outbox, Part, WriteState};
 use super::pool::Pool;
-use super::window::Glance;
+use super::window::{Glance, Window};
 use super::{Line, Notice, Pipe, PipeId, Pipes};
 use crate::counters::DropReason;
 use crate::message::Message;
@@ -48,6 +48,29 @@ impl Pipes {
         if let Some(glance) = &mut self.glance {
             glance.hurried = hurried;
         }
+    }
+
+    /// Queues what most messages are, one small part, where nothing is in the way: a connection that somebody writes to
+    /// already, with room. `false`, and nothing has happened, if it is not so simple. It does what
+    /// [`write_if_room`](Pipes::write_if_room) would do, in a third of the steps.
+    #[inline]
+    pub(crate) fn write_swiftly(&mut self, id: PipeId, part: &(impl Part + ?Sized)) -> bool {
+        let limits = self.limits();
+        let Some(pipe) = self.slots.get_mut(id.index as usize) else { return false };
+        let Line::Stream(_, outbox) = &mut pipe.line else { return false };
+        if pipe.generation != id.generation
+            || pipe.closing | pipe.ended | pipe.conflate
+            || needs_writer(outbox)
+            || !limits.leave_room(outbox)
+            || !limits.notice_room(outbox, &mut pipe.window, pipe.counters.sent)
+            || !outbox.push_swiftly(part)
+        {
+            return false;
+        }
+        let size = part.len() as u64;
+        pipe.counters.sent(size);
+        self.counters.sent(size);
+        true
     }
 
     /// Queues a message as [`write`](Pipes::write) does, if it fits.
@@ -257,23 +280,16 @@ impl Pipe {
         if self.closing || self.ended {
             return Room::None;
         }
-        let Limits { mark, bytes, glance } = limits;
+        let mark = limits.mark;
         let room = |fits: bool| if fits { Room::Enough } else { Room::None };
         let room = match &mut self.line {
             _ if self.conflate => Room::Enough,
             Line::Backlog(queue) => room(mark == 0 || queue.len() < mark),
-            Line::Stream(_, outbox) => {
-                let queued = outbox.messages();
-                match room((mark == 0 || queued < mark) && (bytes == 0 || outbox.bytes() < bytes)) {
-                    Room::Enough if mark > 0 => match glance {
-                        Some(glance) if !self.window.admits(mark, self.counters.sent, queued, glance) => {
-                            Room::Unnoticed
-                        }
-                        _ => Room::Enough,
-                    },
-                    room => room,
-                }
+            Line::Stream(_, outbox) if !limits.leave_room(outbox) => Room::None,
+            Line::Stream(_, outbox) if !limits.notice_room(outbox, &mut self.window, self.counters.sent) => {
+                Room::Unnoticed
             }
+            Line::Stream(..) => Room::Enough,
             Line::Duct(writer, ..) => room(writer.has_room()),
             Line::Datagrams(_) => Room::Enough,
         };
@@ -288,6 +304,23 @@ struct Limits {
     mark: usize,
     bytes: usize,
     glance: Option<Glance>,
+}
+
+impl Limits {
+    /// Whether one more message fits.
+    #[inline]
+    fn leave_room(self, outbox: &Outbox) -> bool {
+        (self.mark == 0 || outbox.messages() < self.mark) && (self.bytes == 0 || outbox.bytes() < self.bytes)
+    }
+
+    /// Whether the program knows, of an outbox with room.
+    #[inline]
+    fn notice_room(self, outbox: &Outbox, window: &mut Window, sent: u64) -> bool {
+        match self.glance {
+            Some(glance) if self.mark > 0 => window.admits(self.mark, sent, outbox.messages(), glance),
+            _ => true,
+        }
+    }
 }
 
 /// Whether a message fits.

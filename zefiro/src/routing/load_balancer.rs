@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::message::Message;
+use crate::pipe::outbox::Part;
 use crate::pipe::outgoing::Room;
 use crate::pipe::{PipeId, Pipes};
 
@@ -61,8 +62,17 @@ impl LoadBalancer {
         }
     }
 
-    /// Writes the message to the pipe whose turn it is; `false` if none has room.
+    /// Writes a message of one part to the pipe whose turn it is, if that is [simple](Pipes::write_swiftly).
     #[inline]
+    pub(crate) fn send_swiftly(&mut self, pipes: &mut Pipes, part: &(impl Part + ?Sized)) -> bool {
+        let sent = self.active.front().is_some_and(|&id| pipes.write_swiftly(id, part));
+        if sent {
+            self.turn();
+        }
+        sent
+    }
+
+    /// Writes the message to the pipe whose turn it is; `false` if none has room.
     pub(crate) fn send(&mut self, pipes: &mut Pipes, message: &mut Message) -> bool {
         let mut left = self.active.len();
         while left > 0 {

@@ -67,20 +67,27 @@ impl Locked<'_> {
 
     #[inline]
     fn release<T>(&mut self, other: T) {
-        let Some(mut guard) = self.guard.take() else { return };
-        if !guard.has_after() {
-            #[cfg(all(test, zefiro_loom))]
-            guard.assert_sound();
-            return;
-        }
-        guard.settle();
+        let Some(guard) = self.guard.take() else { return };
         #[cfg(all(test, zefiro_loom))]
-        guard.assert_sound();
-        let after = std::mem::take(&mut guard.after);
-        drop(guard);
-        drop(other);
-        after.carry_out(self.core);
+        if !guard.has_after() {
+            guard.assert_sound();
+        }
+        if guard.has_after() {
+            settle_and_release(self.core, guard, other);
+        }
     }
+}
+
+/// Out of the way of all that leaves nothing to do.
+#[inline(never)]
+fn settle_and_release<T>(core: &Arc<SocketCore>, mut guard: LockGuard<'_, State>, other: T) {
+    guard.settle();
+    #[cfg(all(test, zefiro_loom))]
+    guard.assert_sound();
+    let after = std::mem::take(&mut guard.after);
+    drop(guard);
+    drop(other);
+    after.carry_out(core);
 }
 
 impl Deref for Locked<'_> {

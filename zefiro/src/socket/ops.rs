@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use zmtp::SocketType;
 
-use super::core::{SocketCore, State};
+use super::core::{Phase, SocketCore, State};
 use super::locked::Locked;
 use crate::counters::Counters;
 use crate::error::{Error, ErrorKind, Result, SendError};
@@ -18,6 +18,7 @@ use crate::message::Message;
 use crate::options::Options;
 use crate::pattern::Refusal;
 use crate::pipe::PipeId;
+use crate::pipe::outbox::Part;
 use crate::unsent::Unsent;
 use crate::wait::{Parker, current_parker};
 
@@ -66,8 +67,21 @@ pub(super) const RECV: &str = "recv";
 impl SocketCore {
     /// Sends, waiting as `wait` allows. What is refused stays in `message`.
     pub(crate) fn send(self: &Arc<SocketCore>, message: &mut Message, wait: Wait) -> Result<()> {
-        // The usual case first: one lock, no clock.
         let mut state = self.lock();
+        if state.send_message_swiftly(message, wait) {
+            return Ok(());
+        }
+        self.send_with_care(state, message, wait)
+    }
+
+    /// Sends what is not sent in a few steps: one lock and no clock, if it need not wait.
+    #[inline(never)]
+    pub(super) fn send_with_care(
+        self: &Arc<SocketCore>,
+        mut state: Locked<'_>,
+        message: &mut Message,
+        wait: Wait,
+    ) -> Result<()> {
         match try_send(&mut state, message, wait) {
             Err(ErrorKind::WouldBlock) => {}
             result => return result.map_err(|kind| Error::new(kind, SEND)),
@@ -126,6 +140,20 @@ impl SocketCore {
     pub(crate) fn recv_locked(self: &Arc<SocketCore>, out: &mut Message, wait: Wait) -> Result<Locked<'_>> {
         self.let_gather(wait);
         let mut state = self.lock();
+        if state.recv_swiftly(out) {
+            return Ok(state);
+        }
+        self.recv_with_care(state, out, wait)
+    }
+
+    /// Receives what is not received in a few steps.
+    #[inline(never)]
+    pub(super) fn recv_with_care<'a>(
+        self: &'a Arc<SocketCore>,
+        mut state: Locked<'a>,
+        out: &mut Message,
+        wait: Wait,
+    ) -> Result<Locked<'a>> {
         match try_recv(&mut state, out) {
             Err(ErrorKind::WouldBlock) => self.recv_waiting(state, out, wait),
             result => result.map(|()| state).map_err(|kind| Error::new(kind, RECV)),
@@ -247,6 +275,9 @@ impl SocketCore {
         let mut ready = Poll::Ready(Ok(Message::new()));
         let Poll::Ready(Ok(message)) = &mut ready else { return Poll::Pending };
         let mut state = self.lock();
+        if key.is_none() && state.recv_swiftly(message) {
+            return ready;
+        }
         let mut result = try_recv(&mut state, message);
         if result == Err(ErrorKind::WouldBlock) && !state.io_watches() && !state.watch.leader {
             drop(state);
@@ -286,6 +317,11 @@ impl SocketCore {
     ) -> Poll<Result<(), SendError>> {
         let Some(sending) = message.as_mut() else { return Poll::Ready(Ok(())) };
         let mut state = self.lock();
+        if key.is_none() && state.send_message_swiftly(sending, Wait::AsConfigured) {
+            drop(state);
+            *message = None;
+            return Poll::Ready(Ok(()));
+        }
         let mut result = try_send(&mut state, sending, Wait::AsConfigured);
         if result == Err(ErrorKind::WouldBlock) && state.help() {
             drop(state);
@@ -413,6 +449,30 @@ impl State {
         let mut writable = pattern.can_send(pipes, options);
         self.unfinished.adjust(socket_type, &mut readable, &mut writable);
         (readable, writable)
+    }
+
+    /// As [`send_swiftly`](State::send_swiftly), if the message is of one part.
+    #[inline]
+    fn send_message_swiftly(&mut self, message: &Message, wait: Wait) -> bool {
+        message.as_single().is_some_and(|part| self.send_swiftly(part, wait))
+    }
+
+    /// Sends a message of one part to the peer whose turn it is, if the pattern is as simple as that and nothing is in
+    /// the way.
+    #[inline]
+    pub(super) fn send_swiftly(&mut self, part: &(impl Part + ?Sized), wait: Wait) -> bool {
+        // A C program that does not wait is refused at the mark.
+        self.phase == Phase::Open
+            && (wait != Wait::No || self.pipes.glance.is_none())
+            && self.pattern.balancer().is_some_and(|balancer| balancer.send_swiftly(&mut self.pipes, part))
+    }
+
+    /// Receives the message whose turn it is, if the pattern is as simple as that and nobody else has to hear of it.
+    #[inline]
+    pub(super) fn recv_swiftly(&mut self, out: &mut Message) -> bool {
+        self.phase == Phase::Open
+            && self.recv_waiters.is_empty()
+            && self.pattern.fair_queue().is_some_and(|queue| queue.next_swiftly(&mut self.pipes, out))
     }
 
     /// Whether the sender is a C program that would rather be refused now than wait.

@@ -10,7 +10,7 @@ use zmtp::{Frame, SocketType};
 
 use super::core::SocketCore;
 use super::locked::Locked;
-use super::ops::{RECV, SEND, Wait, kind_of, try_recv, try_send};
+use super::ops::{RECV, SEND, Wait, kind_of, try_send};
 use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
@@ -206,19 +206,22 @@ impl SocketCore {
         }
     }
 
-    /// Sends a part that is a message of its own, or the last of one begun before. What is refused stays.
-    #[inline]
-    pub(crate) fn send_last_part(self: &Arc<SocketCore>, message: &mut Message, wait: Wait) -> Result<()> {
-        let mut state = self.lock();
+    /// Sends a copy of the bytes as a message of its own, or as the last part of one begun before.
+    pub(crate) fn send_last_part(self: &Arc<SocketCore>, bytes: &[u8], wait: Wait) -> Result<()> {
+        if is_balanced(self.socket_type) {
+            let mut state = self.lock();
+            if state.unfinished.out.is_empty() && state.send_swiftly(bytes, wait) {
+                return Ok(());
+            }
+        }
+        let mut message = Message::from(bytes);
+        let state = self.lock();
         let begun = !state.unfinished.out.is_empty() || state.unfinished.more();
         if begun || self.socket_type == SocketType::Stream {
             drop(state);
             return self.send_part(message.parts_mut().0, false, wait);
         }
-        match try_send(&mut state, message, wait) {
-            Err(ErrorKind::WouldBlock) => self.send_waiting(state, message, wait),
-            result => result.map_err(|kind| Error::new(kind, SEND)),
-        }
+        self.send_with_care(state, &mut message, wait)
     }
 
     /// Receives one part as the only frame of `message`, and answers whether more of the same message follow; those
@@ -249,15 +252,13 @@ impl SocketCore {
             state.unfinished.last_more = state.unfinished.more();
             return Ok(state.unfinished.last_more);
         }
-        let mut state = match try_recv(&mut state, message) {
-            Ok(()) => state,
-            Err(ErrorKind::WouldBlock) => self.recv_waiting(state, message, wait).inspect_err(|error| {
+        if !state.recv_swiftly(message) {
+            state = self.recv_with_care(state, message, wait).inspect_err(|error| {
                 if error.is_would_block() {
                     self.lock().put_beacon_out();
                 }
-            })?,
-            Err(kind) => return Err(Error::new(kind, RECV)),
-        };
+            })?;
+        }
         let (_, rest) = message.parts_mut();
         let more = !rest.is_empty();
         state.unfinished.last_more = more;
@@ -284,6 +285,11 @@ fn keep(place: &mut Option<Arc<Metadata>>, current: Option<&Arc<Metadata>>) {
     if !same {
         *place = current.cloned();
     }
+}
+
+/// These types send by a [load balancer](crate::pattern::Pattern::balancer) alone.
+fn is_balanced(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Push | SocketType::Dealer | SocketType::Client | SocketType::Scatter)
 }
 
 /// On these types sending and receiving take turns.

@@ -99,13 +99,14 @@ impl Socket<Any> {
         self.core.send_part(part, more, wait)
     }
 
-    /// Sends a message of one part, or the last part of one begun by [`send_part_from`](Socket::send_part_from).
+    /// Sends a copy of the bytes as a message of one part, or as the last part of one begun by
+    /// [`send_part_from`](Socket::send_part_from).
     ///
     /// # Errors
-    /// As [`send`](Socket::send); what is refused stays.
+    /// As [`send`](Socket::send).
     #[inline]
-    pub fn send_last_part(&self, message: &mut Message, wait: Wait) -> Result<()> {
-        self.core.send_last_part(message, wait)
+    pub fn send_last_part(&self, bytes: &[u8], wait: Wait) -> Result<()> {
+        self.core.send_last_part(bytes, wait)
     }
 
     /// As [`recv_part`](Socket::recv_part), as the only frame of `message`; and, if there is a place for it, with what is known of
