@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::Command;
 use super::link::{Link, Loss};
-use crate::pipe::outbox::Batch;
+use crate::pipe::batch::Batch;
 use crate::socket::core::SocketCore;
 use crate::sys::net;
 

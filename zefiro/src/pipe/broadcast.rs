@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use zmtp::Framing;
 
-use super::outbox::Segment;
+use super::batch::Segment;
 use super::pool::Pool;
 use super::reclaim;
 use crate::message::Message;

@@ -4,6 +4,7 @@
 //! All pipes of a socket live in one [`Pipes`], under the socket's lock. What an operation on them causes outside that
 //! lock (somebody must write, a peer must be told) is noted here and carried out when the lock is released.
 
+pub(crate) mod batch;
 pub(crate) mod broadcast;
 pub(crate) mod duct;
 pub(crate) mod early;

@@ -2,7 +2,7 @@
 
 use zmtp::{Frame, Framing};
 
-use super::outbox::Segment;
+use super::batch::Segment;
 use crate::message::Message;
 
 /// The whole messages in `segments` of which none of the first `untouched` bytes is a part, and how many others end only

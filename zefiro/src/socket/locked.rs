@@ -14,7 +14,7 @@ use crate::io::transmit::{ROUNDS_APPLICATION, report_loss, transmit};
 use crate::lock::LockGuard;
 use crate::message::Message;
 use crate::monitor::{Event, EventKind, MonitorQueue};
-use crate::pipe::outbox::Batch;
+use crate::pipe::batch::Batch;
 use crate::pipe::{Notice, Pipe};
 use crate::sys::Alarm;
 use crate::transport::udp::Datagrams;
