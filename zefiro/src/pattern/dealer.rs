@@ -58,8 +58,9 @@ impl Pattern for Dealer {
         self.balancer.pick(pipes).map(Recipient::Peer).ok_or(Refusal::WouldBlock)
     }
 
-    fn fair_queue(&mut self) -> Option<&mut FairQueue> {
-        Some(&mut self.queue)
+    #[inline]
+    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> bool {
+        self.queue.next_swiftly::<true>(pipes, out).is_some()
     }
 
     fn balancer(&mut self) -> Option<&mut LoadBalancer> {

@@ -30,7 +30,6 @@ use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
-use crate::routing::fair_queue::FairQueue;
 use crate::routing::load_balancer::LoadBalancer;
 
 /// Why a pattern would not send or receive just now.
@@ -128,9 +127,10 @@ pub(crate) trait Pattern: Send {
         None
     }
 
-    /// The fair queue, of a pattern that receives by nothing else.
-    fn fair_queue(&mut self) -> Option<&mut FairQueue> {
-        None
+    /// [Receives](Pattern::recv) a message, if that is [simple](Pipes::read_swiftly); `false`, and `out` is anything, if
+    /// it is not.
+    fn recv_swiftly(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut Message) -> bool {
+        false
     }
 
     /// PUB, XPUB: how many peers would get a message on `topic`. SUB, XSUB, others: 0.
@@ -185,7 +185,7 @@ macro_rules! any_pattern {
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal>;
             recipient_gone() -> ();
             balancer() -> Option<&mut LoadBalancer>;
-            fair_queue() -> Option<&mut FairQueue>;
+            recv_swiftly(pipes: &mut Pipes, options: &Options, out: &mut Message) -> bool;
             subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             join(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;

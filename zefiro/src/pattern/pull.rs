@@ -46,8 +46,9 @@ impl Pattern for Pull {
         Err(Refusal::Unsupported)
     }
 
-    fn fair_queue(&mut self) -> Option<&mut FairQueue> {
-        Some(&mut self.queue)
+    #[inline]
+    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> bool {
+        self.queue.next_swiftly::<true>(pipes, out).is_some()
     }
 }
 
@@ -55,6 +56,18 @@ impl Pattern for Pull {
 mod tests {
     use super::*;
     use crate::pattern::testing::Bench;
+
+    #[test]
+    fn swiftly_peers_are_read_in_turn_as_well() {
+        let long = "x".repeat(70);
+        let mut bench = Bench::new(Pull::default());
+        let (one, other) = (bench.attach(), bench.attach());
+        bench.arrive_together(one, &["a1", "a2", "a3", &long]);
+        bench.arrive_together(other, &["b1", "b2", &long]);
+        let received: Vec<_> = std::iter::from_fn(|| bench.recv_swiftly()).collect();
+        assert_eq!(received, ["a1", "b1", "a2", "b2", "a3"]);
+        assert_eq!(bench.recv().unwrap(), long.as_str());
+    }
 
     #[test]
     fn peers_are_read_in_turn() {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Weak;
 
-use zmtp::Frame;
+use zmtp::{Frame, Framing, Memory, Run};
 
 use super::{Pattern, Refusal};
 use crate::message::Message;
@@ -71,6 +71,18 @@ impl<P: Pattern> Bench<P> {
         }
     }
 
+    /// Messages of one part that come in one read, as they do on a stream.
+    pub(super) fn arrive_together(&mut self, id: PipeId, texts: &[&str]) {
+        let mut wire = Vec::new();
+        for text in texts {
+            Framing::V2.encode(&mut wire, text.as_bytes(), false);
+        }
+        let len = wire.len();
+        if self.pipes.deliver_run(id, Run::new(Framing::V2, Memory::from(wire), 0..len, texts.len())) {
+            self.pattern.on_readable(&mut self.pipes, &self.options, id);
+        }
+    }
+
     pub(super) fn end(&mut self, id: PipeId) {
         if let Some(pipe) = self.pipes.get_mut(id) {
             pipe.ended = true;
@@ -82,6 +94,12 @@ impl<P: Pattern> Bench<P> {
     pub(super) fn send(&mut self, message: impl Into<Message>) -> Result<(), (Refusal, Message)> {
         let mut message = message.into();
         self.pattern.send(&mut self.pipes, &self.options, &mut message).map_err(|refusal| (refusal, message))
+    }
+
+    /// Receives swiftly, if that can be.
+    pub(super) fn recv_swiftly(&mut self) -> Option<Message> {
+        let mut message = Message::new();
+        self.pattern.recv_swiftly(&mut self.pipes, &self.options, &mut message).then_some(message)
     }
 
     pub(super) fn recv(&mut self) -> Result<Message, Refusal> {

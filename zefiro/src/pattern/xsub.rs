@@ -51,6 +51,12 @@ impl XSub {
         self.queue.next(pipes, out)
     }
 
+    /// The same, if that is [simple](Pipes::read_swiftly).
+    #[inline]
+    pub(super) fn next_swiftly(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+        self.queue.next_swiftly::<false>(pipes, out)
+    }
+
     /// Whether the program subscribed to the message.
     #[inline]
     pub(super) fn wants(&self, options: &Options, message: &Message) -> bool {

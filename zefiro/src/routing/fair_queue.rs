@@ -31,14 +31,18 @@ impl FairQueue {
         self.next_by(pipes, out, Pipes::read_counted)
     }
 
-    /// As [`next_counted`](FairQueue::next_counted), if that is [simple](Pipes::read_swiftly).
+    /// As [`next_counted`](FairQueue::next_counted) or [`next`](FairQueue::next), if that is
+    /// [simple](Pipes::read_swiftly).
     #[inline]
-    pub(crate) fn next_swiftly(&mut self, pipes: &mut Pipes, out: &mut Message) -> bool {
-        let received = self.ready.front().is_some_and(|&id| pipes.read_swiftly(id, out));
-        if received && self.ready.len() > 1 {
+    pub(crate) fn next_swiftly<const COUNT: bool>(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+        let id = *self.ready.front()?;
+        if !pipes.read_swiftly::<COUNT>(id, out) {
+            return None;
+        }
+        if self.ready.len() > 1 {
             self.ready.rotate_left(1);
         }
-        received
+        Some(id)
     }
 
     #[inline]

@@ -467,12 +467,14 @@ impl State {
             && self.pattern.balancer().is_some_and(|balancer| balancer.send_swiftly(&mut self.pipes, part))
     }
 
-    /// Receives the message whose turn it is, if the pattern is as simple as that and nobody else has to hear of it.
+    /// Receives the message whose turn it is, if that is simple and nobody else has to hear of it.
     #[inline]
     pub(super) fn recv_swiftly(&mut self, out: &mut Message) -> bool {
-        self.phase == Phase::Open
-            && self.recv_waiters.is_empty()
-            && self.pattern.fair_queue().is_some_and(|queue| queue.next_swiftly(&mut self.pipes, out))
+        if self.phase != Phase::Open || !self.recv_waiters.is_empty() {
+            return false;
+        }
+        let (pattern, pipes, options) = self.parts();
+        pattern.recv_swiftly(pipes, options, out)
     }
 
     /// Whether the sender is a C program that would rather be refused now than wait.
