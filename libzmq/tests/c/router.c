@@ -216,6 +216,27 @@ static void gone (void)
     zmq_close (router);
 }
 
+/* Of two messages the first was announced. */
+static void announced (const char *endpoint)
+{
+    void *router = open_socket (context, ZMQ_ROUTER);
+    void *dealer = open_socket (context, ZMQ_DEALER);
+    char real[256];
+    printf ("-- what was announced comes, disconnected or not, over %s\n", endpoint);
+    NEED (zmq_setsockopt (dealer, ZMQ_ROUTING_ID, "ann", 3) == 0);
+    bind_anywhere (dealer, endpoint, real);
+    NEED (zmq_connect (router, real) == 0);
+    send_text (dealer, "one", 0);
+    send_text (dealer, "two", 0);
+    printf ("%d\n", ready (router, ZMQ_POLLIN, 5000));
+    CALL (zmq_disconnect (router, real));
+    printf ("%d\n", ready (router, ZMQ_POLLIN, 0));
+    receive (router, ZMQ_DONTWAIT);
+    receive (router, ZMQ_DONTWAIT);
+    zmq_close (dealer);
+    zmq_close (router);
+}
+
 int main (void)
 {
     context = zmq_ctx_new ();
@@ -231,6 +252,8 @@ int main (void)
     router_to_router ();
     dealers ();
     gone ();
+    announced ("inproc://announced");
+    announced ("tcp://127.0.0.1:*");
     CALL (zmq_ctx_term (context));
     return 0;
 }

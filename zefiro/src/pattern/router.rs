@@ -8,18 +8,18 @@ use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::outbox::Format;
 use crate::pipe::{Line, PipeId, Pipes};
-use crate::routing::fair_queue::FairQueue;
+use crate::routing::named_queue::NamedQueue;
 use crate::routing::routing_table::RoutingTable;
 
 /// A fair queue in, a routing table out.
 pub(crate) struct Router {
-    queue: FairQueue,
+    queue: NamedQueue,
     table: RoutingTable,
 }
 
 impl Router {
     pub(crate) fn new() -> Router {
-        Router { queue: FairQueue::default(), table: RoutingTable::new() }
+        Router { queue: NamedQueue::default(), table: RoutingTable::new() }
     }
 
     /// Makes the peer addressable under the name it announced, or a new one.
@@ -167,18 +167,22 @@ impl Pattern for Router {
 
     fn recv(&mut self, pipes: &mut Pipes, options: &Options, out: &mut Message) -> Result<(), Refusal> {
         let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
+        let bytes = out.byte_len() - out.first().len();
         let notifies = options.router_raw || options.router_notify > 0;
-        if notifies && out.byte_len() == 0 && out.frame_count() == 1 {
+        if notifies && bytes == 0 && out.frame_count() == 2 {
             pipes.note_received(id);
         } else {
-            pipes.count_received(id, out.byte_len());
+            pipes.count_received(id, bytes);
         }
-        out.push_front(pipes.routing_id(id));
         Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
         self.queue.has_message(pipes)
+    }
+
+    fn found_from(&self) -> Option<PipeId> {
+        self.queue.found_from()
     }
 
     fn can_send(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
@@ -257,8 +261,11 @@ mod tests {
         bench.send(["ann", "to the first"]).unwrap();
         assert_eq!(bench.sent(first), ["to the first"]);
         bench.options.router_handover = true;
+        bench.arrive(first, "announced");
         bench.arrive(first, "unread");
+        assert!(bench.pattern.can_recv(&mut bench.pipes, &bench.options));
         let third = bench.attach_as("ann");
+        assert_eq!(bench.recv().unwrap(), ["ann", "announced"]);
         assert_eq!(bench.recv(), Err(Refusal::WouldBlock));
         assert_eq!(bench.pipes.counters.dropped.peer_gone, 1);
         bench.send(["ann", "to the third"]).unwrap();

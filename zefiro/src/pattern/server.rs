@@ -25,7 +25,7 @@ impl Server {
         Server { queue: FairQueue::default(), table: RoutingTable::new(), found: None }
     }
 
-    /// The next message of one part; others are not for this type.
+    /// The next message of one part, behind its peer's number; others are not for this type.
     fn next(&mut self, pipes: &mut Pipes) -> Option<(PipeId, Message)> {
         if let Some(found) = self.found.take() {
             return Some(found);
@@ -34,6 +34,7 @@ impl Server {
             let mut message = Message::new();
             let id = self.queue.next(pipes, &mut message)?;
             if message.frame_count() == 1 {
+                message.push_front(pipes.routing_id(id));
                 return Some((id, message));
             }
             pipes.count_dropped(DropReason::Filtered, 1);
@@ -72,9 +73,8 @@ impl Pattern for Server {
 
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
         let (id, message) = self.next(pipes).ok_or(Refusal::WouldBlock)?;
-        pipes.count_received(id, message.byte_len());
+        pipes.count_received(id, message.last().len());
         *out = message;
-        out.push_front(pipes.routing_id(id));
         Ok(())
     }
 

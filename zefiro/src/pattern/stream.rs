@@ -6,18 +6,18 @@ use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
-use crate::routing::fair_queue::FairQueue;
+use crate::routing::named_queue::NamedQueue;
 use crate::routing::routing_table::RoutingTable;
 
 /// A ROUTER over peers that speak no ZMTP.
 pub(crate) struct Stream {
-    queue: FairQueue,
+    queue: NamedQueue,
     table: RoutingTable,
 }
 
 impl Stream {
     pub(crate) fn new() -> Stream {
-        Stream { queue: FairQueue::default(), table: RoutingTable::new() }
+        Stream { queue: NamedQueue::default(), table: RoutingTable::new() }
     }
 
     /// Tells the program that a peer came or went: with an empty piece of data, which never arrives by itself, in its
@@ -82,18 +82,20 @@ impl Pattern for Stream {
 
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
         let id = self.queue.next(pipes, out).ok_or(Refusal::WouldBlock)?;
-        if out.first().is_empty() {
+        match out.byte_len() - out.first().len() {
             // A notice is no message, but has the metadata of its connection.
-            pipes.note_received(id);
-        } else {
-            pipes.count_received(id, out.byte_len());
+            0 => pipes.note_received(id),
+            bytes => pipes.count_received(id, bytes),
         }
-        out.push_front(pipes.routing_id(id));
         Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
         self.queue.has_message(pipes)
+    }
+
+    fn found_from(&self) -> Option<PipeId> {
+        self.queue.found_from()
     }
 
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
@@ -122,6 +124,19 @@ mod tests {
         assert_eq!(bench.recv().unwrap(), Message::from(vec![name.clone(), Frame::new()]));
         let gone = Message::from(vec![name, Frame::from("too late")]);
         assert_eq!(bench.send(gone).unwrap_err().0, Refusal::Unroutable);
+    }
+
+    #[test]
+    fn what_was_announced_is_received_though_its_connection_is_ended() {
+        let mut bench = Bench::new(Stream::new());
+        let peer = bench.attach();
+        let name = bench.recv().unwrap().first().clone();
+        bench.arrive(peer, "announced");
+        bench.arrive(peer, "unread");
+        assert!(bench.pattern.can_recv(&mut bench.pipes, &bench.options));
+        bench.pipes.discard_inbox(peer);
+        assert_eq!(bench.recv().unwrap(), Message::from(vec![name, Frame::from("announced")]));
+        assert_eq!(bench.recv(), Err(Refusal::WouldBlock));
     }
 
     #[test]

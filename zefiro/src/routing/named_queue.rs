@@ -1,0 +1,52 @@
+//! NamedQueue: the next message in turn, with its peer's name in front; and it stays once it was announced.
+
+use super::fair_queue::FairQueue;
+use crate::message::Message;
+use crate::pipe::{PipeId, Pipes};
+
+/// A fair queue of peers with names.
+#[derive(Default)]
+pub(crate) struct NamedQueue {
+    queue: FairQueue,
+    /// A message found while looking whether there is one. The program was told of it and will get it, even if it ends the
+    /// connection in between, or another peer takes the name over.
+    found: Option<(PipeId, Message)>,
+}
+
+impl NamedQueue {
+    /// The pipe has messages.
+    pub(crate) fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.queue.readable(pipes, id);
+    }
+
+    /// The pipe is no longer read, whatever it has.
+    pub(crate) fn forget(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.queue.forget(pipes, id);
+    }
+
+    /// Puts the next message in `out`, and answers where it came from.
+    #[inline]
+    pub(crate) fn next(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+        if let Some((id, message)) = self.found.take() {
+            *out = message;
+            return Some(id);
+        }
+        let id = self.queue.next(pipes, out)?;
+        out.push_front(pipes.routing_id(id));
+        Some(id)
+    }
+
+    /// Whether there is a message.
+    pub(crate) fn has_message(&mut self, pipes: &mut Pipes) -> bool {
+        if self.found.is_none() {
+            let mut message = Message::new();
+            self.found = self.next(pipes, &mut message).map(|id| (id, message));
+        }
+        self.found.is_some()
+    }
+
+    /// Whom the message is from that was found, and is in no queue any more.
+    pub(crate) fn found_from(&self) -> Option<PipeId> {
+        self.found.as_ref().map(|(id, _)| *id)
+    }
+}
