@@ -124,16 +124,27 @@ fn as_libzmq_tells(event: &Event) -> [Option<Cow<'_, Event>>; 2] {
         EventKind::BindFailed(_) => {
             let mut failed = event.clone();
             failed.endpoint = event.endpoint.split_once("://").map_or("", |(_, address)| address).into();
-            let mut closed = event.clone();
-            closed.kind = EventKind::Closed(String::new());
-            closed.value = NO_DESCRIPTOR;
-            if !event.endpoint.starts_with("ipc://") {
-                closed.endpoint.clear();
-            }
-            let had_socket = ![libc::ENODEV as u64, libc::EINVAL as u64].contains(&event.value);
-            [had_socket.then_some(Cow::Owned(closed)), Some(Cow::Owned(failed))]
+            let closed = event.descriptor.map(|descriptor| {
+                let mut closed = event.clone();
+                closed.kind = EventKind::Closed(String::new());
+                closed.value = descriptor as u64;
+                if !event.endpoint.starts_with("ipc://") {
+                    closed.endpoint.clear();
+                }
+                Cow::Owned(closed)
+            });
+            [closed, Some(Cow::Owned(failed))]
         }
-        _ => [Some(Cow::Borrowed(event)), None],
+        _ => match &event.proxy {
+            // It names the proxy in place of the peer.
+            Some(proxy) => {
+                let mut proxied = event.clone();
+                proxied.endpoint.clone_from(proxy);
+                proxied.peer = Some(proxy.clone());
+                [Some(Cow::Owned(proxied)), None]
+            }
+            None => [Some(Cow::Borrowed(event)), None],
+        },
     }
 }
 
@@ -206,6 +217,3 @@ const PIPES_STATS: u64 = 0x10000;
 
 /// The end of an ipc connection that connected has no path.
 const UNNAMED: &str = "ipc://";
-
-/// -1 as an event's value.
-const NO_DESCRIPTOR: u64 = u32::MAX as u64;

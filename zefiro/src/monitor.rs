@@ -40,6 +40,10 @@ pub struct Event {
     pub peer: Option<String>,
     /// This end's own address, of a connection whose is known.
     pub local: Option<String>,
+    /// The SOCKS5 proxy that the connection goes through, or was to.
+    pub proxy: Option<String>,
+    /// Of a bind that failed: the number of the descriptor that was to listen, and is closed, if it came to one.
+    pub descriptor: Option<i32>,
     /// What happened.
     pub kind: EventKind,
     /// The number libzmq gives with such an event: a descriptor, an errno, or a time in milliseconds
@@ -137,7 +141,7 @@ impl fmt::Debug for MonitorHandle {
 
 impl Event {
     pub(crate) fn new(endpoint: &Arc<str>, kind: EventKind) -> Event {
-        Event { endpoint: endpoint.to_string(), peer: None, local: None, kind, value: 0 }
+        Event { endpoint: endpoint.to_string(), peer: None, local: None, proxy: None, descriptor: None, kind, value: 0 }
     }
 }
 

@@ -72,6 +72,9 @@ fn a_proxy_that_refuses_is_asked_again_later() {
         .unwrap();
     let mut monitor = push.monitor();
     push.connect("tcp://127.0.0.1:1").unwrap();
+    let begun = monitor.next().unwrap();
+    assert_eq!(begun.proxy, Some(format!("tcp://{}", listener.local_addr().unwrap())));
+    assert_eq!(begun.endpoint, "tcp://127.0.0.1:1");
     for _ in 0..2 {
         let (mut client, _) = listener.accept().unwrap();
         let mut asked = [0; 3];

@@ -1,6 +1,10 @@
 /* Monitors: which events come, in which order, with which addresses. */
 #include "say.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 static void *context;
 
 static const char *event_name (int event)
@@ -14,6 +18,11 @@ static const char *event_name (int event)
 #undef NAME
         default: return "unknown";
     }
+}
+
+static const char *is_descriptor (uint32_t value)
+{
+    return value < 10000 ? "that may be a descriptor's" : "that is no descriptor's";
 }
 
 /* Reads one event and prints it; says whether it was `until`. */
@@ -43,6 +52,8 @@ static int next (const char *who, void *events, const char *endpoint, int until)
         printf (", value %u", value);
     if (event == ZMQ_EVENT_CONNECT_DELAYED)
         printf (", %s", error_name ((int) value));
+    if (event == ZMQ_EVENT_CLOSED)
+        printf (", value %s", is_descriptor (value));
     printf ("\n");
     fflush (stdout);
     return event == until;
@@ -169,10 +180,14 @@ static void failed_bind (const char *name, const char *endpoint)
     printf ("bind: %d\n", zmq_bind (server, endpoint));
     for (i = 0; i < 3 && zmq_recv (events, first, sizeof first, 0) == 6; i++) {
         uint16_t event;
+        uint32_t value;
         int size = zmq_recv (events, address, sizeof address - 1, 0);
         NEED (size >= 0);
         address[size] = 0;
         memcpy (&event, first, sizeof event);
+        memcpy (&value, first + 2, sizeof value);
+        if (event == ZMQ_EVENT_CLOSED)
+            printf ("value %s, ", is_descriptor (value));
         printf ("%s, %s\n", event_name (event),
                 size == 0                                                         ? "no address"
                 : strcmp (address, endpoint) == 0                                 ? "the endpoint"
@@ -219,6 +234,38 @@ static void unsuited (void)
     zmq_close (client);
     zmq_close (of_server);
     zmq_close (of_client);
+}
+
+/* A proxy that lets the client through and then leaves it. */
+static void through_a_proxy (void)
+{
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *events = monitor (client, "inproc://through-a-proxy");
+    int listener = socket (AF_INET, SOCK_STREAM, 0), stream;
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    char proxy[64], bytes[16];
+    say ("through a SOCKS proxy");
+    memset (&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+    NEED (bind (listener, (struct sockaddr *) &address, sizeof address) == 0 && listen (listener, 1) == 0);
+    NEED (getsockname (listener, (struct sockaddr *) &address, &size) == 0);
+    sprintf (proxy, "tcp://127.0.0.1:%d", ntohs (address.sin_port));
+    NEED (zmq_setsockopt (client, ZMQ_SOCKS_PROXY, proxy + 6, strlen (proxy + 6)) == 0);
+    set_int (client, ZMQ_RECONNECT_IVL, 60000);
+    NEED (zmq_connect (client, "tcp://127.0.0.1:1") == 0);
+    NEED ((stream = accept (listener, NULL, NULL)) >= 0);
+    NEED (recv (stream, bytes, 3, MSG_WAITALL) == 3 && send (stream, "\5\0", 2, 0) == 2);
+    NEED (recv (stream, bytes, 10, MSG_WAITALL) == 10 && send (stream, "\5\0\0\1\0\0\0\0\0\0", 10, 0) == 10);
+    NEED (recv (stream, bytes, 10, MSG_WAITALL) == 10);
+    close (stream);
+    while (!next ("client", events, proxy, ZMQ_EVENT_CONNECT_RETRIED))
+        ;
+    zmq_close (client);
+    next ("client", events, proxy, ZMQ_EVENT_MONITOR_STOPPED);
+    zmq_close (events);
+    close (listener);
 }
 
 static void chosen (void)
@@ -271,6 +318,7 @@ int main (void)
     unsuited ();
     masks ();
     failed_binds ();
+    through_a_proxy ();
     CALL (zmq_ctx_term (context));
     return 0;
 }

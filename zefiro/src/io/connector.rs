@@ -63,17 +63,21 @@ impl Dialer {
         if let Some(why) = peer.unusable() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        if self.options.socks_proxy.is_empty() {
-            return Ok(Some(peer.clone()));
-        }
-        let proxy = self.options.socks_proxy.as_str().unwrap_or_default();
-        match Endpoint::parse_connect(&format!("tcp://{proxy}")) {
+        let Some(proxy) = self.proxy() else { return Ok(Some(peer.clone())) };
+        match Endpoint::parse_connect(&proxy) {
             Ok(Endpoint::Tcp(proxy)) => Ok(Some(proxy)),
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "the proxy's address is not host:port")),
         }
     }
 
-    /// The talk with the proxy, if there is to be one.
+    /// The endpoint of the proxy, if there is to be one.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        let proxy = &self.options.socks_proxy;
+        let wanted = matches!(self.endpoint, Endpoint::Tcp(_)) && !proxy.is_empty();
+        wanted.then(|| format!("tcp://{}", proxy.as_str().unwrap_or_default()))
+    }
+
+    /// The talk with it.
     pub(crate) fn socks(&self) -> Option<io::Result<Socks>> {
         match &self.endpoint {
             Endpoint::Tcp(peer) if !self.options.socks_proxy.is_empty() => Some(Socks::new(peer, &self.options)),

@@ -181,7 +181,11 @@ impl Session {
     pub(crate) fn emit_with(&self, kind: EventKind, value: u64) {
         let event = monitor::Event::new(&self.endpoint(), kind);
         let (peer, local) = (self.peer.endpoint.clone(), self.peer.local.clone());
-        self.core.lock().emit(monitor::Event { peer, local, value, ..event });
+        let proxy = match &self.origin {
+            Origin::Connect(dialer) => dialer.proxy(),
+            _ => None,
+        };
+        self.core.lock().emit(monitor::Event { peer, local, proxy, value, ..event });
     }
 }
 

@@ -18,7 +18,7 @@ use crate::options::{Options, Security};
 use crate::pipe::{PeerFacts, PipeId};
 use crate::policy;
 use crate::transport::udp::Datagrams;
-use crate::transport::{inproc, ipc, tcp};
+use crate::transport::{NotListening, inproc, ipc, tcp};
 
 /// An endpoint in use.
 pub(crate) struct EndpointEntry {
@@ -108,7 +108,10 @@ impl SocketCore {
             return Err(incompatible(BIND, text));
         }
         let endpoint = Endpoint::parse(BIND, text, self.lock().options.strict_endpoints);
-        let endpoint = if listens(text) { self.note_failed_bind(text, endpoint) } else { endpoint }?;
+        let endpoint = match endpoint {
+            Err(error) if listens(text) => return Err(self.note_failed_bind(text, error, None)),
+            endpoint => endpoint?,
+        };
         match &endpoint {
             Endpoint::Udp(udp_endpoint) => self.bind_datagrams(text, udp_endpoint),
             _ if self.socket_type == SocketType::Dgram => Err(incompatible(BIND, text)),
@@ -116,20 +119,20 @@ impl SocketCore {
             Endpoint::Tcp(tcp_endpoint) => {
                 let (io, options) = self.io_and_options(BIND, text)?;
                 let options = of_family(options, &endpoint);
-                let bound = tcp_endpoint.resolve_bind(options.ipv6).and_then(|address| {
+                let allowed = tcp_endpoint.resolve_bind(options.ipv6).and_then(|address| {
                     policy::check_bind(BIND, text, address.ip(), self.socket_type, &options)?;
-                    let socket = tcp::listen(address, &options).map_err(|error| Error::with_io(BIND, text, error))?;
-                    Ok((tcp::local_address(&socket).unwrap_or(address), socket))
+                    Ok(address)
                 });
-                let (address, socket) = self.note_failed_bind(text, bound)?;
-                let endpoint = Endpoint::from(address);
+                let address = allowed.map_err(|error| self.note_failed_bind(text, error, None))?;
+                let socket = tcp::listen(address, &options).map_err(|why| self.not_listening(text, why))?;
+                let endpoint = Endpoint::from(tcp::local_address(&socket).unwrap_or(address));
                 self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, None))?;
                 Ok(endpoint)
             }
             Endpoint::Ipc(ipc_endpoint) => {
                 let (io, options) = self.io_and_options(BIND, text)?;
-                let bound = ipc::listen(ipc_endpoint, &options).map_err(|error| Error::with_io(BIND, text, error));
-                let (socket, real, traces) = self.note_failed_bind(text, bound)?;
+                let bound = ipc::listen(ipc_endpoint, &options);
+                let (socket, real, traces) = bound.map_err(|why| self.not_listening(text, why))?;
                 let endpoint = Endpoint::Ipc(real);
                 self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, Some(traces)))?;
                 Ok(endpoint)
@@ -155,7 +158,7 @@ impl SocketCore {
                     None => Ok(()),
                 }
             });
-        self.note_failed_bind(text, adopted)?;
+        adopted.map_err(|error| self.note_failed_bind(text, error, None))?;
         let (endpoint, traces) = match endpoint {
             Endpoint::Tcp(_) => (tcp::local_address(&socket).map_or(endpoint, Endpoint::from), None),
             Endpoint::Ipc(_) => (endpoint, Some(ipc::Traces::default())),
@@ -168,17 +171,20 @@ impl SocketCore {
         Ok(endpoint)
     }
 
-    fn note_failed_bind<T>(self: &Arc<SocketCore>, text: &str, bound: Result<T>) -> Result<T> {
-        if let Err(error) = &bound {
-            let event = Event::new(&text.into(), EventKind::BindFailed(error.to_string()));
-            let value = match error.kind() {
-                ErrorKind::UnknownHost => Some(rustix::io::Errno::NODEV.raw_os_error()),
-                ErrorKind::InvalidEndpoint => Some(rustix::io::Errno::INVAL.raw_os_error()),
-                _ => error.io_error().and_then(std::io::Error::raw_os_error),
-            };
-            self.lock().emit(Event { value: value.unwrap_or_default() as u64, ..event });
-        }
-        bound
+    fn not_listening(self: &Arc<SocketCore>, text: &str, why: NotListening) -> Error {
+        self.note_failed_bind(text, Error::with_io(BIND, text, why.error), why.descriptor)
+    }
+
+    /// Tells monitors; answers the error.
+    fn note_failed_bind(self: &Arc<SocketCore>, text: &str, error: Error, descriptor: Option<i32>) -> Error {
+        let event = Event::new(&text.into(), EventKind::BindFailed(error.to_string()));
+        let value = match error.kind() {
+            ErrorKind::UnknownHost => Some(rustix::io::Errno::NODEV.raw_os_error()),
+            ErrorKind::InvalidEndpoint => Some(rustix::io::Errno::INVAL.raw_os_error()),
+            _ => error.io_error().and_then(std::io::Error::raw_os_error),
+        };
+        self.lock().emit(Event { value: value.unwrap_or_default() as u64, descriptor, ..event });
+        error
     }
 
     fn bind_datagrams(self: &Arc<SocketCore>, text: &str, endpoint: &UdpEndpoint) -> Result<Endpoint> {

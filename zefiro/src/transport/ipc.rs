@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{Dial, backlog, begin_connect};
+use super::{Dial, NotListening, backlog, begin_connect};
 use crate::endpoint::IpcEndpoint;
 use crate::options::Options;
 use crate::sys::net;
@@ -33,7 +33,7 @@ impl Traces {
 ///
 /// A socket at the path is unlinked first, so that the traces of a killed program are no obstacle. Where endpoints are
 /// strict, that is one that nobody listens at; as in libzmq, it is whatever there is.
-pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> io::Result<(Socket, IpcEndpoint, Traces)> {
+pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> Result<(Socket, IpcEndpoint, Traces), NotListening> {
     let mut traces = Traces::default();
     let endpoint = match endpoint {
         IpcEndpoint::Wildcard => {
@@ -45,22 +45,22 @@ pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> io::Result<(S
         other => other.clone(),
     };
     let socket = open()?;
-    let bound = match &endpoint {
-        IpcEndpoint::Path(path) => {
-            if options.strict_endpoints {
-                refuse_what_is_in_use(path)?;
-            }
-            // What cannot be unlinked, say a directory, is in the way of the bind, which says so.
-            let _ = std::fs::remove_file(path);
-            with_address(path, |address| socket.bind(address))
-        }
-        other => socket.bind(&address(other)?),
-    };
+    let bound = bind(&socket, &endpoint, options);
     if let Err(error) = bound.and_then(|()| socket.listen(backlog(options))) {
         let _ = traces.remove();
-        return Err(error);
+        return Err(NotListening::of(&socket, error));
     }
     Ok((socket, endpoint, traces))
+}
+
+fn bind(socket: &Socket, endpoint: &IpcEndpoint, options: &Options) -> io::Result<()> {
+    let IpcEndpoint::Path(path) = endpoint else { return socket.bind(&address(endpoint)?) };
+    if options.strict_endpoints {
+        refuse_what_is_in_use(path)?;
+    }
+    // What cannot be unlinked, say a directory, is in the way of the bind, which says so.
+    let _ = std::fs::remove_file(path);
+    with_address(path, |address| socket.bind(address))
 }
 
 /// Fails if there is a file at the path that is no socket, or a socket at which somebody listens, or may do so: only who

@@ -8,6 +8,7 @@ pub(crate) mod tcp;
 pub(crate) mod udp;
 
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::Socket;
 
@@ -23,6 +24,24 @@ fn backlog(options: &Options) -> i32 {
     match options.backlog {
         BACKLOG_DEFAULT => i32::MAX,
         chosen => i32::try_from(chosen).unwrap_or(i32::MAX),
+    }
+}
+
+/// Why nothing listens, and what number the descriptor had that was to.
+pub(crate) struct NotListening {
+    pub(crate) error: io::Error,
+    pub(crate) descriptor: Option<RawFd>,
+}
+
+impl NotListening {
+    fn of(socket: &Socket, error: io::Error) -> NotListening {
+        NotListening { error, descriptor: Some(socket.as_raw_fd()) }
+    }
+}
+
+impl From<io::Error> for NotListening {
+    fn from(error: io::Error) -> NotListening {
+        NotListening { error, descriptor: None }
     }
 }
 

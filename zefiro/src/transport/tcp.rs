@@ -6,20 +6,26 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
-use super::{Dial, backlog, begin_connect};
+use super::{Dial, NotListening, backlog, begin_connect};
 use crate::options::Options;
 use crate::sys::net;
 
 /// Listens on `address`. An IPv6 address takes IPv4 peers as well.
-pub(crate) fn listen(address: SocketAddr, options: &Options) -> io::Result<Socket> {
+pub(crate) fn listen(address: SocketAddr, options: &Options) -> Result<Socket, NotListening> {
     let socket = open(address, options)?;
+    match listen_with(&socket, address, options) {
+        Ok(()) => Ok(socket),
+        Err(error) => Err(NotListening::of(&socket, error)),
+    }
+}
+
+fn listen_with(socket: &Socket, address: SocketAddr, options: &Options) -> io::Result<()> {
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
     socket.bind(&SockAddr::from(address))?;
-    socket.listen(backlog(options))?;
-    Ok(socket)
+    socket.listen(backlog(options))
 }
 
 /// Begins to connect to `address`, from `source` if one is given.
