@@ -47,8 +47,8 @@ pub unsafe extern "C" fn zmq_has(capability: *const c_char) -> c_int {
     c_int::from(CAPABILITIES.contains(&capability) || capability == c"gssapi" && zefiro::gssapi_is_available())
 }
 
-/// What is built in; GSSAPI is there if the system has it. Not "draft", though the drafts are: bindings built without them take the word as a promise that
-/// they were built with them, too.
+/// What is built in; GSSAPI is there if the system has it. Not "draft", though the drafts are: bindings built without
+/// them take the word as a promise that they were built with them, too, and then call what they do not have.
 const CAPABILITIES: [&CStr; 2] = [c"ipc", c"curve"];
 
 // ---- atomic counters ----
