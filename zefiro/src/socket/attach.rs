@@ -306,6 +306,7 @@ impl State {
         if matches!(pipe.line, Line::Duct(..)) {
             return self.end_duct(id);
         }
+        self.unfinished.note_own_end(id);
         if self.stop_pipe(id) {
             self.pipes.discard_inbox(id);
         }

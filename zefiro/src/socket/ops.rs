@@ -447,7 +447,7 @@ impl State {
         let (pattern, pipes, options) = self.parts();
         let mut readable = pattern.can_recv(pipes, options);
         let mut writable = pattern.can_send(pipes, options);
-        self.unfinished.adjust(socket_type, &mut readable, &mut writable);
+        self.unfinished.adjust(&self.pipes, socket_type, &mut readable, &mut writable);
         (readable, writable)
     }
 

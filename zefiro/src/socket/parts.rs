@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use zmtp::{Frame, SocketType};
 
-use super::core::SocketCore;
+use super::core::{SocketCore, State};
 use super::locked::Locked;
 use super::ops::{RECV, SEND, Wait, kind_of, try_send};
 use crate::counters::DropReason;
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::pattern::{Recipient, Refusal};
+use crate::pipe::{PipeId, Pipes};
 use crate::wait::current_parker;
 
 /// The messages the program is in the middle of.
@@ -25,6 +26,7 @@ pub(crate) struct Parts {
     out: Vec<Frame>,
     /// Whom the message that is being sent is for.
     recipient: Recipient,
+    loss: Loss,
     /// Received, not read yet.
     unread: VecDeque<Frame>,
     /// Whether the part received last said that more follow.
@@ -33,10 +35,28 @@ pub(crate) struct Parts {
     metadata: Option<Arc<Metadata>>,
 }
 
+/// Whether the program could have noticed that the recipient is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Loss {
+    #[default]
+    Untold,
+    /// With the part sent last, which was refused or lost.
+    JustTold,
+    /// Since then, or by asking for events.
+    Told,
+}
+
 impl Parts {
     /// Forgets them: the socket is closed.
     pub(crate) fn clear(&mut self) {
         *self = Parts::default();
+    }
+
+    /// The program has itself ended the pipe.
+    pub(super) fn note_own_end(&mut self, id: PipeId) {
+        if self.recipient == Recipient::Peer(id) {
+            self.loss = Loss::Told;
+        }
     }
 
     /// Whether more parts of the message read last are there.
@@ -49,15 +69,26 @@ impl Parts {
         self.last_more
     }
 
+    /// Whether a message has been begun for a peer that is gone since.
+    fn is_for_nobody(&self, pipes: &Pipes) -> bool {
+        !self.out.is_empty() && matches!(self.recipient, Recipient::Peer(peer) if !pipes.is_open(peer))
+    }
+
     /// What being in the middle of a message means for what the socket would do now.
-    pub(crate) fn adjust(&self, socket_type: SocketType, readable: &mut bool, writable: &mut bool) {
+    pub(crate) fn adjust(&mut self, pipes: &Pipes, socket_type: SocketType, readable: &mut bool, writable: &mut bool) {
         if self.more() {
             *readable = true;
             // The reply, or the next request, is due when this one has been read.
             *writable &= !takes_turns(socket_type);
         }
         if !self.out.is_empty() {
-            *writable = true;
+            let for_nobody = self.is_for_nobody(pipes);
+            // A PAIR begins anew with the next peer; others take the rest of the message, and it is lost. While a request
+            // is being made nothing is looked for on its connection.
+            *writable |= !for_nobody || socket_type != SocketType::Pair && self.loss != Loss::JustTold;
+            if for_nobody && socket_type != SocketType::Req && self.loss == Loss::Untold {
+                self.loss = Loss::Told;
+            }
             *readable &= socket_type != SocketType::Req;
         }
     }
@@ -101,6 +132,7 @@ impl SocketCore {
             false => (state, Recipient::Nobody(DropReason::Unroutable)),
         };
         state.unfinished.recipient = recipient;
+        state.unfinished.loss = Loss::Untold;
         state.unfinished.out.push(std::mem::take(part));
         Ok(())
     }
@@ -158,13 +190,20 @@ impl SocketCore {
         wait: Wait,
     ) -> Result<()> {
         let recipient = state.unfinished.recipient;
-        let gone = matches!(recipient, Recipient::Peer(peer) if !state.pipes.is_open(peer));
+        let gone = state.unfinished.is_for_nobody(&state.pipes);
         if gone && self.socket_type == SocketType::Pair {
             // What was begun went with the peer; this part begins a message for the next one.
             state.unfinished.out.clear();
             state.pipes.count_dropped(DropReason::PeerGone, 1);
             drop(state);
             return self.send_part(part, more, wait);
+        }
+        if gone && state.tells_of_loss() && wait == Wait::No {
+            if !more {
+                let begun = Message::from(std::mem::take(&mut state.unfinished.out));
+                state.lose_begun(&begun);
+            }
+            return Err(Error::new(ErrorKind::WouldBlock, SEND));
         }
         let mut frames = std::mem::take(&mut state.unfinished.out);
         frames.push(std::mem::take(part));
@@ -178,8 +217,7 @@ impl SocketCore {
         }
         let mut message = Message::from(frames);
         if gone {
-            state.pipes.counters.sent_to_nobody(message.byte_len() as u64);
-            state.pattern.recipient_gone();
+            state.lose_begun(&message);
             return Ok(());
         }
         let result = match try_send(&mut state, &mut message, wait) {
@@ -271,6 +309,23 @@ impl SocketCore {
         }
         state.light_beacon_for_more();
         Ok(more)
+    }
+}
+
+impl State {
+    /// Some types tell a C program once, by the refusal of a part if it does not wait, that the peer has gone in the middle
+    /// of a message. If that was the last part, the message is over.
+    fn tells_of_loss(&mut self) -> bool {
+        let balances = matches!(self.pattern.socket_type(), SocketType::Push | SocketType::Dealer | SocketType::Req);
+        let untold = self.unfinished.loss == Loss::Untold && self.pipes.glance.is_some();
+        self.unfinished.loss = if balances && untold { Loss::JustTold } else { Loss::Told };
+        balances && untold
+    }
+
+    /// The peer that a message was begun for is gone, and the message with it.
+    fn lose_begun(&mut self, message: &Message) {
+        self.pipes.counters.sent_to_nobody(message.byte_len() as u64);
+        self.pattern.recipient_gone();
     }
 }
 
