@@ -49,7 +49,7 @@ impl<P: Pattern> Bench<P> {
         let early = self.pipes.get_mut(id).map(|pipe| std::mem::take(&mut pipe.early)).unwrap_or_default();
         let message = |waited| match waited {
             Waited::Message(message) => message,
-            Waited::Request { subscribe, topic } => subscription_message(subscribe, &topic),
+            Waited::Request { subscribe, topic, .. } => subscription_message(subscribe, &topic),
         };
         early.among(queue).map(message).collect()
     }

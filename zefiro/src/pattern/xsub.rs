@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use zmtp::Frame;
+
 use super::{Pattern, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
 use crate::routing::fair_queue::FairQueue;
-use crate::routing::request::{Request, Rest, mixes_requests, take_requests};
+use crate::routing::request::{Form, Request, has_requests};
 use crate::routing::subscriptions::Subscriptions;
 
 /// A fair queue in; subscriptions and upstream messages out to all.
@@ -67,17 +69,17 @@ impl XSub {
     fn begin(&mut self, pipes: &mut Pipes) {
         for (&peer, told) in &mut self.waiting {
             if *told == Told::Nothing {
-                let kept = self.subscriptions.topics().into_iter().all(|topic| pipes.write_early(peer, true, topic));
+                let kept = self.subscriptions.topics().into_iter().all(|topic| pipes.write_early(peer, Form::OfVersion, true, topic));
                 *told = if kept { Told::Requests } else { Told::Topics };
             }
         }
     }
 
     /// Tells all publishers of a change; those whose pipes are full, later.
-    fn tell(&mut self, pipes: &mut Pipes, subscribe: bool, topic: &[u8]) {
+    fn tell(&mut self, pipes: &mut Pipes, form: Form, subscribe: bool, topic: &[u8]) {
         for &peer in &self.peers {
             if let Some(told) = self.waiting.get_mut(&peer) {
-                if *told == Told::Requests && !pipes.write_early(peer, subscribe, topic) {
+                if *told == Told::Requests && !pipes.write_early(peer, form, subscribe, topic) {
                     *told = Told::Topics;
                 }
                 continue;
@@ -86,7 +88,7 @@ impl XSub {
             if let Some(owed) = self.owed.get_mut(&peer) {
                 owed.insert(topic.into(), subscribe);
             } else if pipes.has_room(peer) {
-                pipes.write_subscription(peer, subscribe, topic);
+                pipes.write_subscription(peer, form, subscribe, topic);
             } else if pipes.is_open(peer) {
                 self.owed.entry(peer).or_default().insert(topic.into(), subscribe);
             }
@@ -103,8 +105,18 @@ impl XSub {
         pipes.fan_out(&self.peers, &mut message);
     }
 
+    fn change(&mut self, pipes: &mut Pipes, options: &Options, form: Form, subscribe: bool, topic: &[u8]) {
+        self.begin(pipes);
+        if subscribe {
+            self.subscriptions.add(topic);
+        } else if !self.subscriptions.remove(topic) && !options.xsub_verbose_unsubscribe {
+            return;
+        }
+        self.tell(pipes, form, subscribe, topic);
+    }
+
     /// Takes in the requests among the parts of a message, which go with it; but for cancels that change nothing.
-    fn note_requests(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Message {
+    fn note_requests(&mut self, pipes: &mut Pipes, options: &Options, message: Message) -> Vec<Frame> {
         let mut parts = Vec::with_capacity(message.frame_count());
         for part in message {
             let Some(Request { subscribe, topic }) = Request::of(&part) else {
@@ -116,15 +128,18 @@ impl XSub {
             } else if !self.subscriptions.remove(topic) && !options.xsub_verbose_unsubscribe {
                 continue;
             }
-            // A full pipe misses the message; of the subscription it is told when there is room.
+            // A full pipe misses the message; of the subscription it is told when there is room. What is owed already comes
+            // after this message, and has to be up to date then.
             for &peer in &self.peers {
-                if !self.waiting.contains_key(&peer) && pipes.is_open(peer) && !pipes.has_room(peer) {
+                if let Some(owed) = self.owed.get_mut(&peer) {
+                    owed.insert(topic.into(), subscribe);
+                } else if !self.waiting.contains_key(&peer) && pipes.is_open(peer) && !pipes.has_room(peer) {
                     self.owed.entry(peer).or_default().insert(topic.into(), subscribe);
                 }
             }
             parts.push(part);
         }
-        Message::from(parts)
+        parts
     }
 }
 
@@ -149,7 +164,7 @@ impl Pattern for XSub {
             return;
         }
         for topic in self.subscriptions.topics() {
-            pipes.write_subscription(id, true, topic);
+            pipes.write_subscription(id, Form::OfVersion, true, topic);
         }
     }
 
@@ -165,26 +180,23 @@ impl Pattern for XSub {
 
     fn on_writable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         for (topic, subscribe) in self.owed.remove(&id).unwrap_or_default() {
-            pipes.write_subscription(id, subscribe, &topic);
+            pipes.write_subscription(id, Form::OfVersion, subscribe, &topic);
         }
     }
 
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
-        if mixes_requests(message, options.only_first_subscribe) {
+        let message = std::mem::take(message);
+        if has_requests(&message, options.only_first_subscribe) {
             self.begin(pipes);
-            let mixed = self.note_requests(pipes, options, std::mem::take(message));
-            self.send_upstream(pipes, mixed);
-            return Ok(());
-        }
-        let rest = take_requests(std::mem::take(message), options.only_first_subscribe, |part| {
-            let changed = match Request::of(&part) {
-                Some(Request { subscribe: true, topic }) => self.subscribe(pipes, options, topic),
-                Some(Request { subscribe: false, topic }) => self.unsubscribe(pipes, options, topic),
-                None => Ok(()),
-            };
-            debug_assert_eq!(changed, Ok(()), "an XSUB takes every request");
-        });
-        if let Some(Rest { message, .. }) = rest {
+            let parts = self.note_requests(pipes, options, message);
+            if !parts.is_empty() {
+                self.send_upstream(pipes, Message::from(parts));
+            }
+        } else if message.frame_count() == 1
+            && let Some(Request { subscribe, topic }) = Request::of(message.first())
+        {
+            self.change(pipes, options, Form::Message, subscribe, topic);
+        } else {
             self.send_upstream(pipes, message);
         }
         Ok(())
@@ -203,18 +215,13 @@ impl Pattern for XSub {
         true
     }
 
-    fn subscribe(&mut self, pipes: &mut Pipes, _options: &Options, topic: &[u8]) -> Result<(), Refusal> {
-        self.begin(pipes);
-        self.subscriptions.add(topic);
-        self.tell(pipes, true, topic);
+    fn subscribe(&mut self, pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {
+        self.change(pipes, options, Form::OfVersion, true, topic);
         Ok(())
     }
 
     fn unsubscribe(&mut self, pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal> {
-        self.begin(pipes);
-        if self.subscriptions.remove(topic) || options.xsub_verbose_unsubscribe {
-            self.tell(pipes, false, topic);
-        }
+        self.change(pipes, options, Form::OfVersion, false, topic);
         Ok(())
     }
 

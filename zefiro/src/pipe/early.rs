@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::message::Message;
+use crate::routing::request::Form;
 
 /// The requests for the next connection.
 #[derive(Default)]
@@ -13,6 +14,7 @@ pub(crate) struct Early {
 struct Request {
     /// So many of the messages that wait in the pipe were there before.
     after: usize,
+    form: Form,
     subscribe: bool,
     topic: Box<[u8]>,
 }
@@ -20,17 +22,17 @@ struct Request {
 /// Something that waited for the connection.
 pub(crate) enum Waited {
     Message(Message),
-    Request { subscribe: bool, topic: Box<[u8]> },
+    Request { form: Form, subscribe: bool, topic: Box<[u8]> },
 }
 
 impl Early {
     /// Adds a request behind so many messages; `false`, and none are kept, if they are too many.
-    pub(super) fn add(&mut self, after: usize, subscribe: bool, topic: &[u8]) -> bool {
+    pub(super) fn add(&mut self, after: usize, form: Form, subscribe: bool, topic: &[u8]) -> bool {
         if self.requests.len() >= EARLY_MAX {
             self.requests = VecDeque::new();
             return false;
         }
-        self.requests.push_back(Request { after, subscribe, topic: topic.into() });
+        self.requests.push_back(Request { after, form, subscribe, topic: topic.into() });
         true
     }
 
@@ -39,8 +41,8 @@ impl Early {
         let mut taken = 0;
         std::iter::from_fn(move || {
             let due = self.requests.front().is_some_and(|next| next.after <= taken || queue.is_empty());
-            if due && let Some(Request { subscribe, topic, .. }) = self.requests.pop_front() {
-                return Some(Waited::Request { subscribe, topic });
+            if due && let Some(Request { form, subscribe, topic, .. }) = self.requests.pop_front() {
+                return Some(Waited::Request { form, subscribe, topic });
             }
             taken += 1;
             queue.pop_front().map(Waited::Message)
@@ -61,7 +63,7 @@ mod tests {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let waited = early.among(queue).map(|waited| match waited {
             Waited::Message(message) => text(message.first()),
-            Waited::Request { subscribe, topic } => format!("{}{}", if subscribe { '+' } else { '-' }, text(&topic)),
+            Waited::Request { subscribe, topic, .. } => format!("{}{}", if subscribe { '+' } else { '-' }, text(&topic)),
         });
         waited.collect()
     }
@@ -70,7 +72,7 @@ mod tests {
     fn requests_and_messages_keep_their_order() {
         let mut early = Early::default();
         for (after, subscribe) in [(0, true), (1, false), (1, true), (3, false)] {
-            assert!(early.add(after, subscribe, b"a"));
+            assert!(early.add(after, Form::Message, subscribe, b"a"));
         }
         assert_eq!(told(early, &["m1", "m2", "m3"]), ["+a", "m1", "-a", "+a", "m2", "m3", "-a"]);
     }
@@ -79,9 +81,9 @@ mod tests {
     fn requests_beyond_the_bound_are_forgotten() {
         let mut early = Early::default();
         for number in 0..EARLY_MAX {
-            assert!(early.add(0, true, number.to_string().as_bytes()));
+            assert!(early.add(0, Form::Message, true, number.to_string().as_bytes()));
         }
-        assert!(!early.add(0, true, b"one more"));
+        assert!(!early.add(0, Form::Message, true, b"one more"));
         assert!(told(early, &["m1"]) == ["m1"]);
     }
 }

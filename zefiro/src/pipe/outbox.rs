@@ -19,6 +19,7 @@ use super::broadcast::{Broadcast, Place};
 use super::pool::Pool;
 use super::reclaim::reclaim;
 use crate::message::Message;
+use crate::routing::request::Form;
 
 /// Encoded messages and commands that wait to be written, and who is to write them.
 pub(crate) struct Outbox {
@@ -238,9 +239,10 @@ impl Outbox {
         }
     }
 
-    /// Adds a subscription or its end, in the form the peer's version knows.
-    pub(crate) fn push_subscription(&mut self, pool: &mut Pool, subscribe: bool, topic: &[u8]) {
+    /// Adds a subscription or its end.
+    pub(crate) fn push_subscription(&mut self, pool: &mut Pool, form: Form, subscribe: bool, topic: &[u8]) {
         let Format::Zmtp(framing, version) = self.format else { return };
+        let version = if form == Form::Message { Version::V3_0 } else { version };
         self.prepare(pool, self.open.len());
         let before = self.open.len();
         framing.encode_subscription(&mut self.open, version, subscribe, topic);

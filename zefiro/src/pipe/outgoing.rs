@@ -9,7 +9,7 @@ use super::window::{Glance, Window};
 use super::{Line, Notice, Pipe, PipeId, Pipes};
 use crate::counters::DropReason;
 use crate::message::Message;
-use crate::routing::request::{group_message, subscription_message};
+use crate::routing::request::{Form, group_message, subscription_message};
 
 impl Pipes {
     /// Whether one more message fits. `false` also asks for [`Pattern::on_writable`] when one does again.
@@ -214,19 +214,18 @@ impl Pipes {
 
     /// Keeps a subscription, or its end, for the next connection of a pipe that has none, behind the messages that wait
     /// there. `false`: they are too many, and none are kept.
-    pub(crate) fn write_early(&mut self, id: PipeId, subscribe: bool, topic: &[u8]) -> bool {
+    pub(crate) fn write_early(&mut self, id: PipeId, form: Form, subscribe: bool, topic: &[u8]) -> bool {
         match self.get_mut(id) {
-            Some(Pipe { line: Line::Backlog(queue), early, .. }) => early.add(queue.len(), subscribe, topic),
+            Some(Pipe { line: Line::Backlog(queue), early, .. }) => early.add(queue.len(), form, subscribe, topic),
             _ => false,
         }
     }
 
-    /// Sends a subscription, or its end, upstream in the form the peer knows, whatever the mark says. It is dropped
-    /// when the pipe is not connected.
-    pub(crate) fn write_subscription(&mut self, id: PipeId, subscribe: bool, topic: &[u8]) {
+    /// Sends a subscription, or its end, upstream, whatever the mark says. It is dropped when the pipe is not connected.
+    pub(crate) fn write_subscription(&mut self, id: PipeId, form: Form, subscribe: bool, topic: &[u8]) {
         self.write_request(
             id,
-            |outbox, pool| outbox.push_subscription(pool, subscribe, topic),
+            |outbox, pool| outbox.push_subscription(pool, form, subscribe, topic),
             || subscription_message(subscribe, topic),
         );
     }

@@ -22,6 +22,15 @@ impl Request<'_> {
     }
 }
 
+/// How a peer is told of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    /// As its version of the protocol has it: by a command, or by a message.
+    OfVersion,
+    /// By a message, which all versions know: so a program has made it itself.
+    Message,
+}
+
 /// A message but for the requests it begins with.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Rest {
@@ -30,13 +39,12 @@ pub(crate) struct Rest {
     pub(crate) asks: bool,
 }
 
-/// Whether requests follow parts that are none, and count: with `only_first` those of a message that begins with one.
-pub(crate) fn mixes_requests(message: &Message, only_first: bool) -> bool {
-    if message.frame_count() == 1 || (only_first && Request::of(message.first()).is_none()) {
-        return false;
+/// Whether a message of several parts has requests that count: with `only_first` it must begin with one.
+pub(crate) fn has_requests(message: &Message, only_first: bool) -> bool {
+    match Request::of(message.first()) {
+        Some(_) => message.frame_count() > 1,
+        None => !only_first && message.frames().any(|part| Request::of(part).is_some()),
     }
-    let mut later = message.frames().skip_while(|part| Request::of(part).is_some());
-    later.any(|part| Request::of(part).is_some())
 }
 
 /// Hands the requests that a message begins with to `each`, and answers the rest of it.
@@ -104,9 +112,10 @@ mod tests {
         let (requests, rest) = split(message, false);
         assert_eq!(requests, ["\u{1}a", "\u{0}b"].map(Frame::from));
         assert_eq!(rest, Some(Rest { message: Message::from(["data", "\u{1}c"]), asks: true }));
-        assert!(mixes_requests(&Message::from(["\u{1}a", "data", "\u{1}c"]), true));
-        assert!(!mixes_requests(&Message::from(["data", "\u{1}c"]), true));
-        assert!(!mixes_requests(&Message::from(["\u{1}a", "\u{0}b", "data"]), false));
+        assert!(has_requests(&Message::from(["\u{1}a", "data"]), true));
+        assert!(has_requests(&Message::from(["data", "\u{1}c"]), false));
+        assert!(!has_requests(&Message::from(["data", "\u{1}c"]), true));
+        assert!(!has_requests(&Message::from("\u{1}a"), false));
         let message = Message::from(["data", "more"]);
         assert_eq!(split(message.clone(), false), (Vec::new(), Some(Rest { message, asks: false })));
     }

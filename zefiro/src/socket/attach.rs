@@ -120,7 +120,9 @@ impl State {
             for waited in std::mem::take(&mut pipe.early).among(std::mem::take(queue)) {
                 match waited {
                     Waited::Message(mut message) => outbox.push(pool, &[], &mut message),
-                    Waited::Request { subscribe, topic } => outbox.push_subscription(pool, subscribe, &topic),
+                    Waited::Request { form, subscribe, topic } => {
+                        outbox.push_subscription(pool, form, subscribe, &topic);
+                    }
                 }
             }
         }

@@ -227,7 +227,7 @@ fn forward(pipes: &mut Pipes, id: PipeId, waited: impl Iterator<Item = Waited>) 
         for waited in waited {
             let told = match waited {
                 Waited::Message(mut message) => writer.push(&mut message),
-                Waited::Request { subscribe, topic } => {
+                Waited::Request { subscribe, topic, .. } => {
                     writer.push_request(&mut subscription_message(subscribe, &topic))
                 }
             };
