@@ -286,7 +286,7 @@ impl Signal {
         self.lit.swap(false, Ordering::AcqRel);
     }
 
-    fn is_lit(&self) -> bool {
+    pub(crate) fn is_lit(&self) -> bool {
         self.lit.load(Ordering::Acquire)
     }
 }

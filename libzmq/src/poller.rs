@@ -129,7 +129,8 @@ impl PollerHandle {
             })
             .unzip();
         // Before the look: what comes after it lights it again.
-        if let Some(signal) = &*self.signal.lock() {
+        let signal = self.signal.lock().clone();
+        if let Some(signal) = &signal {
             signal.put_out();
         }
         if items.iter().all(|item| item.events == 0) {
@@ -143,9 +144,18 @@ impl PollerHandle {
         for item in items.iter_mut().filter(|item| item.socket.is_none() && item.events == 0) {
             item.fd = -1;
         }
+        let found = wait(&mut items, timeout_of(timeout), ptr::null())?;
         // Without room for an event there is none to be had.
-        if wait(&mut items, timeout_of(timeout), ptr::null())? == 0 || events.is_empty() {
+        if found == 0 || events.is_empty() {
             return Err(Failure(libc::EAGAIN));
+        }
+        // What was waited for has lit it, and is told now; what came since is seen by another look.
+        if let Some(signal) = signal.filter(|signal| signal.is_lit()) {
+            signal.put_out();
+            let told: Vec<c_short> = items.iter().map(|item| item.revents).collect();
+            if wait(&mut items, timeout_of(0), ptr::null())? == 0 {
+                items.iter_mut().zip(told).for_each(|(item, told)| item.revents = told);
+            }
         }
         let ready = items.iter().zip(&names).filter(|(item, _)| item.revents != 0);
         let mut filled = 0;

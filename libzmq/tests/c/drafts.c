@@ -84,6 +84,44 @@ static void close_later (void *socket)
     NEED (zmq_close (socket) == 0);
 }
 
+static void send_later (void *socket)
+{
+    usleep (20000);
+    NEED (zmq_send (socket, "x", 1, 0) == 1);
+}
+
+/* The descriptor of a poller is readable when there is something to look for, and not once that was told. */
+static void descriptor (void)
+{
+    void *gather = open_socket (context, ZMQ_GATHER);
+    void *scatter = open_socket (context, ZMQ_SCATTER);
+    void *poller = zmq_poller_new ();
+    void *thread;
+    zmq_pollitem_t item;
+    zmq_poller_event_t event;
+    char byte;
+    NEED (zmq_bind (gather, "inproc://descriptor") == 0 && zmq_connect (scatter, "inproc://descriptor") == 0);
+    NEED (zmq_poller_add (poller, gather, NULL, ZMQ_POLLIN) == 0);
+    memset (&item, 0, sizeof item);
+    item.events = ZMQ_POLLIN;
+    NEED (zmq_poller_fd (poller, &item.fd) == 0);
+    thread = zmq_threadstart (send_later, scatter);
+    NEED (zmq_poller_wait (poller, &event, -1) == 0 && event.events == ZMQ_POLLIN);
+    zmq_threadclose (thread);
+    NEED (zmq_poll (&item, 1, 0) == 0);
+    NEED (zmq_recv (gather, &byte, 1, ZMQ_DONTWAIT) == 1);
+    FAILS (zmq_poller_wait (poller, &event, 0), EAGAIN);
+    NEED (zmq_poll (&item, 1, 0) == 0);
+    thread = zmq_threadstart (send_later, scatter);
+    NEED (zmq_poll (&item, 1, -1) == 1);
+    zmq_threadclose (thread);
+    NEED (zmq_poller_wait (poller, &event, 0) == 0 && event.events == ZMQ_POLLIN);
+    NEED (zmq_poll (&item, 1, 0) == 0);
+    NEED (zmq_poller_destroy (&poller) == 0);
+    zmq_close (gather);
+    zmq_close (scatter);
+}
+
 static void shut_down_later (void *ended)
 {
     usleep (50000);
@@ -369,6 +407,7 @@ int main (void)
     context = zmq_ctx_new ();
     pollers ();
     ends_while_polled ();
+    descriptor ();
     thread_safe (0);
     thread_safe (1);
     messages ();

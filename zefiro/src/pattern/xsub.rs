@@ -69,7 +69,11 @@ impl XSub {
     fn begin(&mut self, pipes: &mut Pipes) {
         for (&peer, told) in &mut self.waiting {
             if *told == Told::Nothing {
-                let kept = self.subscriptions.topics().into_iter().all(|topic| pipes.write_early(peer, Form::OfVersion, true, topic));
+                let kept = self
+                    .subscriptions
+                    .topics()
+                    .into_iter()
+                    .all(|topic| pipes.write_early(peer, Form::OfVersion, true, topic));
                 *told = if kept { Told::Requests } else { Told::Topics };
             }
         }

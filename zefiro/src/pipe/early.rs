@@ -63,7 +63,9 @@ mod tests {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let waited = early.among(queue).map(|waited| match waited {
             Waited::Message(message) => text(message.first()),
-            Waited::Request { subscribe, topic, .. } => format!("{}{}", if subscribe { '+' } else { '-' }, text(&topic)),
+            Waited::Request { subscribe, topic, .. } => {
+                format!("{}{}", if subscribe { '+' } else { '-' }, text(&topic))
+            }
         });
         waited.collect()
     }
