@@ -169,7 +169,7 @@ impl Context {
     }
 
     /// Closes all sockets and sends what they have to send until the time is over. Always returns by then. A time beyond
-    /// all bounds, such as [`Duration::MAX`], is no limit.
+    /// all bounds, such as [`Duration::MAX`], is no limit. The sockets' [`linger`](Options::linger) does not count.
     ///
     /// # Errors
     /// What was not sent, for each peer; it is dropped.

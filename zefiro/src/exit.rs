@@ -3,8 +3,8 @@
 //! A program that sends and then returns from `main` has said all it has to say, and would lose what the I/O threads have
 //! not written yet. So the process's end waits for them: for a peer that is connected as long as the socket's linger
 //! allows, at most [`CONNECTED_MAX`]; for one that is not, [`ABSENT_MAX`]. Sockets are left as they are, so that other
-//! threads see nothing of it. Not for the C library, whose programs end as they do with libzmq; and not for what is on
-//! its way within the process.
+//! threads see nothing of it; who is in a `close_within` meanwhile goes on with that. Not for the C library, whose programs
+//! end as they do with libzmq; and not for what is on its way within the process.
 
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc};
 use std::thread;

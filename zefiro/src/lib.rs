@@ -56,6 +56,16 @@
 //! # Ok::<(), zefiro::Error>(())
 //! ```
 //!
+//! A `close_within` that another thread is in when `main` returns has the same 10 seconds, or one, whatever the linger: join
+//! that thread to give it all its time.
+//!
+//! # Forks
+//!
+//! A process made by `fork` has its parent's sockets, but none of the threads that serve them. It must leave them alone: any
+//! call may wait for ever, and so may dropping the last handle, so end it with `exit`, not by returning, or replace its
+//! program. Its end waits for nothing. Sockets of its own need a [`Context`] that it has made itself, and are to be closed
+//! with [`close_within`](Socket::close_within).
+//!
 //! # Features
 //!
 //! `stream`: a `Stream` of received messages and of a monitor's events, and a `Sink` to send to.

@@ -49,6 +49,8 @@ pub(crate) struct SocketCore {
 /// What the socket's lock guards.
 pub(crate) struct State {
     pub(crate) phase: Phase,
+    /// How long what was queued when the socket was closed may take to go out; `None`: as long as it takes.
+    pub(crate) linger: Option<Duration>,
     /// A call has failed because the context was shut down.
     told_of_end: Cell<bool>,
     pub(crate) me: Weak<SocketCore>,
@@ -109,6 +111,7 @@ impl SocketCore {
             Pipes::new(options.send_high_water_mark, options.recv_high_water_mark, options.send_high_water_bytes);
         let make = |me: &Weak<SocketCore>| State {
             phase: Phase::Open,
+            linger: None,
             told_of_end: Cell::new(false),
             me: me.clone(),
             pattern: pattern_of(socket_type),
@@ -170,6 +173,7 @@ impl SocketCore {
             return;
         }
         state.phase = Phase::Closed;
+        state.linger = linger;
         state.wake_everybody();
         let entries = std::mem::take(&mut state.endpoints);
         for event in entries.iter().filter_map(EndpointEntry::closed) {

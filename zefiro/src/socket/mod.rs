@@ -253,7 +253,7 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Closes the socket and waits until everything is sent, or the time is over; always returns by then. A time beyond
-    /// all bounds, such as [`Duration::MAX`], is no limit.
+    /// all bounds, such as [`Duration::MAX`], is no limit. The option [`linger`](Options::linger) does not count.
     ///
     /// # Errors
     /// What was not sent, for each peer; it is dropped.

@@ -430,7 +430,9 @@ impl SocketCore {
     /// Whether, so long after the process began to end, a goal is not reached yet and worth waiting for.
     pub(crate) fn waits_at_exit(self: &Arc<SocketCore>, goals: &[(PipeId, u64)], since: Duration) -> bool {
         let state = self.lock();
-        let linger = state.options.linger.unwrap_or(Duration::MAX);
+        // Who closes within a time of his own gives up himself when that is over: this process's other threads run on.
+        let linger = if state.phase == Phase::Closed { state.linger } else { state.options.linger };
+        let linger = linger.unwrap_or(Duration::MAX);
         goals.iter().any(|(id, goal)| {
             state.pipes.get(*id).is_some_and(|pipe| {
                 let max = if pipe.is_connected() { exit::CONNECTED_MAX } else { exit::ABSENT_MAX };
