@@ -6,9 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use util::{LONG, endpoints, over_each_transport, socket};
-use zefiro::{
-    AnySocket, Context, Dealer, ErrorKind, EventKind, Message, Pull, Push, Rep, Req, Router, SocketType, Sub,
-};
+use zefiro::{AnySocket, Context, Dealer, ErrorKind, EventKind, Message, Pull, Push, Rep, Req, Router, Sub};
 
 #[test]
 fn messages_sent_before_the_peer_binds_arrive_when_it_does() {
@@ -223,101 +221,6 @@ fn conflating_keeps_the_newest() {
 }
 
 #[test]
-fn errors_name_the_endpoint_and_the_cause() {
-    let context = Context::new();
-    let pull: Pull = socket(&context);
-    let taken = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
-    let cases = [
-        (taken.as_str(), ErrorKind::AddressInUse),
-        ("tcp://127.0.0.1:99999999x:", ErrorKind::InvalidEndpoint),
-        ("tcp://no-such-interface:5555", ErrorKind::UnknownHost),
-        ("tcp://192.0.2.1:5555", ErrorKind::AddressNotAvailable),
-        ("ipc:///no/such/directory/socket", ErrorKind::Io),
-        ("pgm://127.0.0.1:5555", ErrorKind::UnsupportedTransport),
-        ("nonsense", ErrorKind::InvalidEndpoint),
-    ];
-    for (endpoint, kind) in cases {
-        let other: Pull = socket(&context);
-        let error = other.bind(endpoint).unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
-        assert!(error.to_string().contains(endpoint), "{error}");
-    }
-    let inproc: Pull = socket(&context);
-    inproc.bind("inproc://taken").unwrap();
-    assert_eq!(pull.bind("inproc://taken").unwrap_err().kind(), ErrorKind::AddressInUse);
-}
-
-#[test]
-fn ipc_paths_may_be_long_and_old_files_are_no_obstacle() {
-    let context = Context::new();
-    let directory = tempfile::tempdir().unwrap();
-    let deep = directory.path().join("d".repeat(150)).join("e".repeat(100));
-    std::fs::create_dir_all(&deep).unwrap();
-    let endpoint = format!("ipc://{}/socket", deep.display());
-    assert!(endpoint.len() > 250);
-    for _ in 0..2 {
-        // The second time the file of the first is still there.
-        let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
-        pull.bind(&endpoint).unwrap();
-        push.connect(&endpoint).unwrap();
-        push.send("deep").unwrap();
-        assert_eq!(pull.recv().unwrap(), "deep");
-    }
-    let in_use = |path: &std::path::Path| {
-        let pull: Pull = socket(&context);
-        let error = pull.bind(format!("ipc://{}", path.display())).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AddressInUse, "{error}");
-    };
-    // Neither somebody's file is removed, nor the address of one who lives taken.
-    let file = directory.path().join("file");
-    std::fs::write(&file, "precious").unwrap();
-    in_use(&file);
-    assert_eq!(std::fs::read(&file).unwrap(), b"precious");
-    let path = directory.path().join("taken");
-    let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
-    pull.bind(format!("ipc://{}", path.display())).unwrap();
-    in_use(&path);
-    push.connect(format!("ipc://{}", path.display())).unwrap();
-    push.send("still mine").unwrap();
-    assert_eq!(pull.recv().unwrap(), "still mine");
-    let as_libzmq = Pull::builder().context(&context).as_libzmq().build().unwrap();
-    as_libzmq.bind(format!("ipc://{}", path.display())).unwrap();
-    let abstract_name = format!("ipc://@zefiro-test-{}", std::process::id());
-    let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
-    pull.bind(&abstract_name).unwrap();
-    push.connect(&abstract_name).unwrap();
-    push.send("abstract").unwrap();
-    assert_eq!(pull.recv().unwrap(), "abstract");
-}
-
-#[test]
-fn names_and_ipv6_addresses_work() {
-    let context = Context::new();
-    for (bind, connect) in [("tcp://127.0.0.1:*", "tcp://localhost"), ("tcp://lo:*", "tcp://127.0.0.1")] {
-        let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
-        let bound = pull.bind(bind).unwrap().to_string();
-        let port = bound.rsplit(':').next().unwrap();
-        push.connect(format!("{connect}:{port}")).unwrap();
-        push.send("by name").unwrap();
-        assert_eq!(pull.recv().unwrap(), "by name");
-    }
-    if std::net::TcpListener::bind("[::1]:0").is_ok() {
-        // An address by number needs no option.
-        for ipv6 in [false, true] {
-            let pull = Pull::builder().context(&context).ipv6(ipv6).recv_timeout(LONG).build().unwrap();
-            let push = Push::builder().context(&context).ipv6(ipv6).build().unwrap();
-            let bound = pull.bind("tcp://[::1]:*").unwrap();
-            assert!(bound.to_string().starts_with("tcp://[::1]:"), "{bound}");
-            push.connect(&bound).unwrap();
-            push.send("six").unwrap();
-            assert_eq!(pull.recv().unwrap(), "six");
-            push.disconnect(&bound).unwrap();
-            pull.unbind(&bound).unwrap();
-        }
-    }
-}
-
-#[test]
 fn monitors_tell_a_connection_s_life() {
     let context = Context::new();
     let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
@@ -433,31 +336,6 @@ fn sockets_of_any_type_refuse_what_they_cannot_do() {
 }
 
 #[test]
-fn a_descriptor_that_listens_already_can_be_bound() {
-    let context = Context::new();
-    let pull: Pull = socket(&context);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let endpoint = pull.bind_fd("tcp://*:1", listener).unwrap();
-    assert_eq!(endpoint.to_string(), format!("tcp://{address}"));
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("socket");
-    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    let ipc = format!("ipc://{}", path.display());
-    assert_eq!(pull.bind_fd(&ipc, listener).unwrap().to_string(), ipc);
-    for endpoint in [&endpoint.to_string(), &ipc] {
-        let push: Push = socket(&context);
-        push.connect(endpoint).unwrap();
-        push.send("through it").unwrap();
-        assert_eq!(pull.recv().unwrap(), "through it");
-        pull.unbind(endpoint).unwrap();
-    }
-    assert!(path.exists(), "the file was not made by this socket");
-    let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    assert!(pull.bind_fd("tcp://*:1", silent).is_err());
-}
-
-#[test]
 fn dead_peers_are_noticed_by_default_and_slow_ones_are_kept() {
     let options = Push::new().options();
     assert!(options.liveness.is_some() && options.heartbeat_interval.is_none());
@@ -482,21 +360,6 @@ fn dead_peers_are_noticed_by_default_and_slow_ones_are_kept() {
     }
     while let Some(event) = monitor.try_recv() {
         assert!(!matches!(event.kind, EventKind::Disconnected(_)), "{event}");
-    }
-}
-
-#[test]
-fn what_cannot_be_an_endpoint_in_use_is_told_from_one_that_is_not() {
-    let push = Push::new();
-    for (endpoint, kind) in [
-        ("tcp://", ErrorKind::InvalidEndpoint),
-        ("://x", ErrorKind::InvalidEndpoint),
-        ("foo://x", ErrorKind::UnsupportedTransport),
-        ("udp://127.0.0.1:1", ErrorKind::IncompatibleTransport),
-        ("tcp://bad", ErrorKind::UnknownEndpoint),
-    ] {
-        assert_eq!(push.unbind(endpoint).unwrap_err().kind(), kind, "{endpoint}");
-        assert_eq!(push.disconnect(endpoint).unwrap_err().kind(), kind, "{endpoint}");
     }
 }
 
@@ -550,21 +413,6 @@ fn a_connecting_socket_that_ends_a_connection_connects_anew() {
         assert_eq!(pull.recv().unwrap(), "again");
         context.close_within(LONG).unwrap();
     }
-}
-
-#[test]
-fn a_port_that_is_none_is_refused_unless_libzmqs_way_is_asked_for() {
-    let context = Context::new();
-    let push: Push = socket(&context);
-    for text in ["tcp://127.0.0.1:99999", "tcp://127.0.0.1:0", "tcp://127.0.0.1:5555x"] {
-        let error = push.connect(text).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidEndpoint);
-        assert_eq!(error.to_string(), format!("connect {text}: the port must be a number from 1 to 65535"));
-    }
-    push.bind("tcp://127.0.0.1:99999").unwrap_err();
-    push.set_options(|options| options.strict_endpoints = false).unwrap();
-    push.connect("tcp://127.0.0.1:99999").unwrap();
-    AnySocket::open_as_libzmq(&context, SocketType::Push as i32).unwrap().connect("tcp://127.0.0.1:99999").unwrap();
 }
 
 #[test]
