@@ -416,29 +416,6 @@ fn a_connecting_socket_that_ends_a_connection_connects_anew() {
 }
 
 #[test]
-fn incoming_waits_however_short_the_socket_waits_otherwise() {
-    over_each_transport(|pull: Pull, push: Push| {
-        pull.set_options(|options| options.recv_timeout = Some(Duration::from_millis(1))).unwrap();
-        let sender = thread::spawn(move || {
-            for number in 0..3 {
-                thread::sleep(Duration::from_millis(20));
-                push.send(number.to_string()).unwrap();
-            }
-            push
-        });
-        assert_eq!(pull.incoming().take(3).filter(|message| message.is_ok()).count(), 3);
-        drop(sender.join().unwrap());
-        let closes = pull.clone();
-        let closing = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(20));
-            closes.close();
-        });
-        assert_eq!(pull.incoming().count(), 0);
-        closing.join().unwrap();
-    });
-}
-
-#[test]
 fn ending_a_connection_leaves_those_of_other_sockets_alone() {
     let context = Context::new();
     let sockets: Vec<(Pull, Push)> = (0..4).map(|_| (socket(&context), socket(&context))).collect();
@@ -474,9 +451,15 @@ fn marks_can_be_changed_at_any_time() {
         let more = fill();
         assert!(more >= 19, "{more} more fit");
         set(1);
-        assert_eq!(fill(), 0);
+        // What was on its way to the peer may have left room meanwhile.
+        let mut sent = few + more;
+        util::until("it is full", || {
+            let further = fill();
+            sent += further;
+            further == 0
+        });
         // And again there is room when all is read, however little that is by the old marks.
-        for _ in 0..few + more {
+        for _ in 0..sent {
             pull.recv().unwrap();
         }
         push.send("room").unwrap();

@@ -87,19 +87,23 @@ pub use self::stream::{RecvStream, SendSink};
 #[cfg(feature = "stream")]
 mod stream {
     use super::*;
+    use crate::error::Error;
     use crate::socket::Socket;
     use crate::socket::kind::Any;
 
     /// The messages of a socket as a stream; made by [`Socket::recv_stream`](crate::Socket::recv_stream). Ends when the
-    /// socket is closed or its context shut down. It is a handle of the socket, which lives as long.
+    /// socket is closed or its context shut down, and after any other error. It is a handle of the socket, which lives as
+    /// long.
+    #[must_use = "streams do nothing unless they are polled"]
     pub struct RecvStream {
         socket: Socket<Any>,
         key: Option<u64>,
+        failed: bool,
     }
 
     impl RecvStream {
         pub(in crate::socket) fn new(socket: Socket<Any>) -> RecvStream {
-            RecvStream { socket, key: None }
+            RecvStream { socket, key: None, failed: false }
         }
     }
 
@@ -107,10 +111,13 @@ mod stream {
         type Item = Result<Message>;
 
         fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
-            let RecvStream { socket, key } = &mut *self;
-            socket.core().poll_recv(task, key).map(|result| match result {
-                Err(error) if error.is_end() => None,
-                result => Some(result),
+            let RecvStream { socket, key, failed } = &mut *self;
+            if *failed {
+                return Poll::Ready(None);
+            }
+            socket.core().poll_recv(task, key).map(|result| {
+                *failed = result.is_err();
+                Some(result).filter(|result| !result.as_ref().is_err_and(Error::is_end))
             })
         }
     }

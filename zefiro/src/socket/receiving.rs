@@ -9,7 +9,7 @@ use zmtp::Frame;
 use super::RecvStream;
 use super::kind::{Kind, Receives};
 use super::{RecvFuture, Socket, Wait};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::metadata::Metadata;
 
@@ -91,8 +91,8 @@ impl<K: Kind> Socket<K> {
     }
 
     /// The messages as they come, blocking for each as long as it takes, whatever `recv_timeout` says; ends when the
-    /// socket is closed or its context shut down. Any other error is an item, and the next item another attempt: a REP
-    /// that has not answered, say, is told so each time.
+    /// socket is closed or its context shut down. Any other error is the last item, for it would only come again: a REP
+    /// that has not answered, say, is told so, and that was it.
     ///
     /// ```no_run
     /// let rep = zefiro::Rep::new();
@@ -106,9 +106,11 @@ impl<K: Kind> Socket<K> {
     where
         K: Receives,
     {
-        std::iter::from_fn(move || match self.recv_timeout(Duration::MAX) {
-            Err(error) if error.is_end() => None,
-            result => Some(result),
+        let mut failed = false;
+        std::iter::from_fn(move || {
+            let result = (!failed).then(|| self.recv_timeout(Duration::MAX))?;
+            failed = result.is_err();
+            Some(result).filter(|result| !result.as_ref().is_err_and(Error::is_end))
         })
     }
 
@@ -125,7 +127,7 @@ impl<K: Kind> Socket<K> {
         Ok((std::mem::take(message.parts_mut().0), more))
     }
 
-    /// The messages as they come, as a stream; ends when the socket is closed.
+    /// The messages as they come, as a stream; ends as [`incoming`](Socket::incoming) does.
     #[cfg(feature = "stream")]
     pub fn recv_stream(&self) -> RecvStream
     where
