@@ -18,7 +18,9 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// `tcp://host:port`.
+    /// `tcp://host:port`. The host is a name, an IP address, an interface, or, to bind, `*`: all addresses of IPv4, and with
+    /// the option [`ipv6`](crate::Options::ipv6) those of IPv6, too. `[::]` is always both, whatever the system's default.
+    /// To connect from an address of one's own: `tcp://source:port;host:port`.
     Tcp(TcpEndpoint),
     /// `ipc://path`.
     Ipc(IpcEndpoint),
@@ -56,7 +58,8 @@ pub enum IpcEndpoint {
 
 impl Endpoint {
     /// Reads an endpoint to bind, as a socket with the option
-    /// [`strict_endpoints`](crate::Options::strict_endpoints) does.
+    /// [`strict_endpoints`](crate::Options::strict_endpoints) does: `*` stands for any host, port or path. What is to be
+    /// connected is read by [`parse_connect`](Endpoint::parse_connect), or `parse`.
     ///
     /// # Errors
     /// [`InvalidEndpoint`](ErrorKind::InvalidEndpoint) or
@@ -144,7 +147,17 @@ impl<E: ToEndpoint + ?Sized> ToEndpoint for &E {
     }
 }
 
-/// As [`parse_connect`](Endpoint::parse_connect).
+/// As [`parse_connect`](Endpoint::parse_connect): what only a bind allows, such as `tcp://*:*`, is refused. To read an
+/// endpoint to bind there is [`parse_bind`](Endpoint::parse_bind).
+///
+/// ```
+/// use zefiro::Endpoint;
+///
+/// let endpoint: Endpoint = "tcp://localhost:5555".parse()?;
+/// assert!("tcp://*:5555".parse::<Endpoint>().is_err());
+/// assert!(Endpoint::parse_bind("tcp://*:5555").is_ok());
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 impl FromStr for Endpoint {
     type Err = Error;
 

@@ -154,3 +154,22 @@ fn a_port_that_is_none_is_refused_unless_libzmqs_way_is_asked_for() {
     push.connect("tcp://127.0.0.1:99999").unwrap();
     AnySocket::open_as_libzmq(&context, SocketType::Push as i32).unwrap().connect("tcp://127.0.0.1:99999").unwrap();
 }
+
+#[test]
+fn all_addresses_of_ipv6_are_those_of_ipv4_too() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let context = Context::new();
+    for (address, ipv6) in [("tcp://[::]:*", false), ("tcp://[::]:*", true), ("tcp://*:*", true), ("tcp://*:*", false)]
+    {
+        let pull = Pull::builder().context(&context).ipv6(ipv6).recv_timeout(LONG).build().unwrap();
+        let bound = pull.bind(address).unwrap().to_string();
+        let port = bound.rsplit(':').next().unwrap();
+        for host in ["127.0.0.1", "[::1]"] {
+            let connected = std::net::TcpStream::connect(format!("{host}:{port}"));
+            let is_both = ipv6 || address.contains('[');
+            assert_eq!(connected.is_ok(), is_both || host == "127.0.0.1", "{address} {ipv6} {host}: {connected:?}");
+        }
+    }
+}
