@@ -1,5 +1,6 @@
 //! Message: one or more frames that travel together, whole or not at all.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::Utf8Error;
 
@@ -278,7 +279,7 @@ macro_rules! message_from_single {
     };
 }
 
-message_from_single!(&str, String, &[u8], Vec<u8>, Bytes);
+message_from_single!(&str, String, &String, Cow<'_, str>, &[u8], Vec<u8>, &Vec<u8>, Bytes);
 
 impl From<Frame> for Message {
     fn from(first: Frame) -> Message {
@@ -309,11 +310,20 @@ impl From<Vec<Frame>> for Message {
     }
 }
 
-impl From<Vec<Vec<u8>>> for Message {
-    fn from(frames: Vec<Vec<u8>>) -> Message {
-        frames.into_iter().collect()
-    }
+macro_rules! message_from_list {
+    ($($part:ty),+) => {
+        $(
+            /// One frame an element.
+            impl From<Vec<$part>> for Message {
+                fn from(frames: Vec<$part>) -> Message {
+                    frames.into_iter().collect()
+                }
+            }
+        )+
+    };
 }
+
+message_from_list!(&str, String, &[u8], Vec<u8>, Bytes);
 
 impl From<Message> for Vec<Frame> {
     fn from(message: Message) -> Vec<Frame> {
@@ -362,6 +372,12 @@ impl PartialEq<[u8]> for Message {
 impl PartialEq<&[u8]> for Message {
     fn eq(&self, other: &&[u8]) -> bool {
         *self == **other
+    }
+}
+
+impl<const N: usize> PartialEq<&[u8; N]> for Message {
+    fn eq(&self, other: &&[u8; N]) -> bool {
+        *self == other[..]
     }
 }
 
@@ -418,5 +434,22 @@ mod tests {
         assert_eq!(Message::from(Vec::<Frame>::new()), Message::new());
         assert_eq!(Message::new().frame_count(), 1);
         assert_eq!(Message::new().byte_len(), 0);
+    }
+
+    #[test]
+    fn whatever_holds_bytes_makes_a_message() {
+        let (text, bytes) = ("text".to_string(), b"text".to_vec());
+        let cow = String::from_utf8_lossy(b"text");
+        for message in [Message::from(&text), Message::from(&bytes), cow.into(), Message::from(b"text"), text.into()] {
+            assert_eq!(message, b"text");
+            assert_eq!(message, bytes);
+        }
+        assert_eq!(Message::from(vec!["a", "b"]), ["a", "b"]);
+        assert_eq!(
+            Message::from(vec!["a".to_string(), "b".to_string()]),
+            Message::from(vec![b"a".to_vec(), b"b".to_vec()])
+        );
+        // Many things in a row, whatever they are, are collected.
+        assert_eq!((1..=3).map(|number| number.to_string()).collect::<Message>(), ["1", "2", "3"]);
     }
 }

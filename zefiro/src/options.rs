@@ -126,7 +126,7 @@ option_table! {
     "The kernel's receive buffer; `None`: the system's default."
         "ZMQ_RCVBUF" 12 recv_buffer: Option<usize> = None; "bytes", "0 and up, or never", "later";
         rw NaturalOrNone;
-    "Resolve names to, and listen on, IPv6 addresses, with IPv4 mapped into them."
+    "Look names up to, and bind `*` and interfaces to, IPv6 addresses; what is bound to `*` or `[::]` takes IPv4 peers, too. Off, `*` is IPv4 alone."
         "ZMQ_IPV6" 42 ipv6: bool = false; "flag", "0, 1", "later";
         rw Flag;
     "Queue messages only for peers that are connected, not for those still being connected to."
@@ -454,6 +454,7 @@ mod tests {
 
     #[test]
     fn builders_take_values_and_none_alike() {
+        let name = &"me".to_string();
         let builder = crate::Router::builder()
             .linger(Duration::ZERO)
             .send_timeout(None)
@@ -462,12 +463,17 @@ mod tests {
             .send_high_water_mark(10_000)
             .message_frames_max(100)
             .max_frame_size(Some(1 << 20))
-            .hello_message("welcome")
+            .hello_message(b"welcome")
+            .plain_username(name)
+            .plain_password(b"secret")
+            .ipc_filter_uids([0, 1000])
             .tcp_keepalive(true);
         let built = builder.options;
         assert_eq!((built.linger, built.send_timeout), (Some(Duration::ZERO), None));
         assert_eq!((&*built.routing_id, built.backlog, built.send_high_water_mark), (&b"me"[..], 7, 10_000));
         assert_eq!((built.message_frames_max, built.max_frame_size), (Some(100), Some(1 << 20)));
+        assert_eq!((&*built.plain_username, built.plain_password), (&b"me"[..], Password::from("secret")));
+        assert_eq!(built.ipc_filter_uids, [0, 1000]);
         assert_eq!((built.hello_message, built.tcp_keepalive), (Some(Frame::from("welcome")), Some(true)));
     }
 

@@ -1,6 +1,6 @@
 //! Frame: one part of a message.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -431,6 +431,28 @@ impl From<&str> for Frame {
     }
 }
 
+impl From<&String> for Frame {
+    fn from(text: &String) -> Frame {
+        Frame::from(text.as_str())
+    }
+}
+
+impl From<&Vec<u8>> for Frame {
+    fn from(bytes: &Vec<u8>) -> Frame {
+        Frame::from(bytes.as_slice())
+    }
+}
+
+/// What [`String::from_utf8_lossy`] answers, say.
+impl From<Cow<'_, str>> for Frame {
+    fn from(text: Cow<'_, str>) -> Frame {
+        match text {
+            Cow::Borrowed(text) => Frame::from(text),
+            Cow::Owned(text) => Frame::from(text),
+        }
+    }
+}
+
 impl From<String> for Frame {
     fn from(text: String) -> Frame {
         Frame::from(text.into_bytes())
@@ -518,5 +540,13 @@ mod tests {
     fn debug_is_readable() {
         assert_eq!(format!("{:?}", Frame::from("hi")), "\"hi\"");
         assert_eq!(format!("{:?}", Frame::from(&[0u8, 255])), "0x00ff");
+    }
+
+    #[test]
+    fn whatever_holds_bytes_makes_a_frame() {
+        let (text, bytes) = ("text".to_string(), b"text".to_vec());
+        let cow = String::from_utf8_lossy(b"text");
+        let frames = [Frame::from(&text), Frame::from(&bytes), Frame::from(cow), Frame::from(b"text"), text.into()];
+        assert!(frames.iter().all(|frame| *frame == "text" && *frame == b"text"));
     }
 }

@@ -10,7 +10,7 @@ use crate::gssapi::GssapiName;
 use crate::shared_key::SharedKey;
 
 /// What a [builder](crate::Builder) takes for an option of type `T`: the value itself; where there may be none, the
-/// value or an `Option`; for bytes, whatever makes a [`Frame`].
+/// value or an `Option`; for a list, a vector or an array; for bytes, whatever makes a [`Frame`].
 ///
 /// There is one way for each type given, not a conversion of all that convert, so that a plain number is the number
 /// meant: `.send_high_water_mark(10_000)`.
@@ -69,7 +69,7 @@ macro_rules! bytes {
 
 as_they_are!(bool, u32, u64, usize, Duration, GssapiName, Vec<u32>, Vec<AddressFilter>, Vec<(String, Vec<u8>)>);
 or_none!(bool, i32, u32, u64, usize, Duration, CurveKey, CurveSecret, SharedKey);
-bytes!(Frame, &str, String, &[u8], Vec<u8>, Bytes);
+bytes!(Frame, &str, String, &String, &[u8], Vec<u8>, Bytes);
 
 impl OptionValue<Option<Frame>> for Option<Frame> {
     fn into_value(self) -> Option<Frame> {
@@ -101,4 +101,17 @@ macro_rules! passwords {
     };
 }
 
-passwords!(Password, &str, String, &[u8], Vec<u8>);
+passwords!(Password, &str, String, &String, &[u8], Vec<u8>);
+
+impl<const N: usize> OptionValue<Password> for &[u8; N] {
+    fn into_value(self) -> Password {
+        self.into()
+    }
+}
+
+/// The elements of a list.
+impl<T, const N: usize> OptionValue<Vec<T>> for [T; N] {
+    fn into_value(self) -> Vec<T> {
+        self.into()
+    }
+}

@@ -43,6 +43,18 @@ impl From<&[u8]> for Password {
     }
 }
 
+impl<const N: usize> From<&[u8; N]> for Password {
+    fn from(bytes: &[u8; N]) -> Password {
+        bytes.as_slice().into()
+    }
+}
+
+impl From<&String> for Password {
+    fn from(text: &String) -> Password {
+        text.as_str().into()
+    }
+}
+
 impl From<&str> for Password {
     fn from(text: &str) -> Password {
         text.as_bytes().into()
@@ -72,6 +84,7 @@ mod tests {
     fn it_is_compared_and_not_shown() {
         let password = Password::from("hunter2");
         assert_eq!(password, Password::from(b"hunter2".to_vec()));
+        assert_eq!(Password::from(b"hunter2"), Password::from(&"hunter2".to_string()));
         assert_ne!(password, Password::from("hunter"));
         assert!(!format!("{password:?}").contains("hunter"));
     }
