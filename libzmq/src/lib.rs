@@ -8,14 +8,15 @@
 //! | `context.rs` | `zmq_ctx_*`, `zmq_init`, `zmq_term` |
 //! | `socket.rs` | `zmq_socket`, `zmq_close`, options, `zmq_bind` … `zmq_disconnect` |
 //! | `transfer.rs` | `zmq_send*`, `zmq_recv*`, `zmq_msg_send`, `zmq_msg_recv` |
-//! | `message.rs` | `zmq_msg_*` |
+//! | `message/calls.rs` | `zmq_msg_*` |
 //! | `poll.rs`, `poller.rs` | `zmq_poll`, `zmq_ppoll`; `zmq_poller_*` |
 //! | `monitor.rs`, `proxy.rs` | `zmq_socket_monitor*`; `zmq_proxy*`, `zmq_device` |
 //! | `timers.rs`, `utility.rs` | `zmq_timers_*`; counters, stopwatch, threads, version, `zmq_has` |
 //! | `keys.rs` | `zmq_z85_*`, `zmq_curve_*` |
 //! | `extension.rs` | `zefiro_*`, declared in `zefiro.h` |
 //!
-//! `block.rs` holds small contents; `handle.rs` knows which pointers are ours, `failure.rs` what goes into errno.
+//! `message.rs` is `zmq_msg_t`, `block.rs` holds small contents; `handle.rs` knows which pointers are ours, `failure.rs`
+//! what goes into errno.
 
 #![allow(clippy::missing_safety_doc, reason = "the manual pages say what C must pass")]
 #![allow(missing_docs, reason = "as above")]
