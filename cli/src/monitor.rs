@@ -49,12 +49,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             None => monitor.next(),
         };
         let Some(event) = event else {
-            if seen > 0 && args.count.is_none() {
-                return Ok(ExitCode::SUCCESS);
-            }
-            let (at, of) = (endpoints.join(", "), args.count.map(|count| format!(" of {count}")).unwrap_or_default());
-            say!("zefiro: monitor {at}: {seen}{of} events came within {:?}", args.timeout.unwrap_or_default());
-            return Ok(ExitCode::from(EXIT_TIMEOUT));
+            return Ok(match args.timeout {
+                // The time is over, and something is missing.
+                Some(timeout) if !crate::signals::caught() && (seen == 0 || args.count.is_some()) => {
+                    let of = args.count.map(|count| format!(" of {count}")).unwrap_or_default();
+                    say!("zefiro: monitor {}: {seen}{of} events came within {timeout:?}", endpoints.join(", "));
+                    ExitCode::from(EXIT_TIMEOUT)
+                }
+                // Or a signal has closed the socket.
+                _ => ExitCode::SUCCESS,
+            });
         };
         seen += 1;
         let seconds = start.elapsed().as_secs_f64();

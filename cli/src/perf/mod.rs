@@ -206,6 +206,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
         file.with_context(|| format!("writing {}", path.display()))?;
     }
+    if cfg!(debug_assertions) {
+        say!("zefiro: this is a debug build, and so are its figures; measure with `cargo run --release`");
+    }
     let mut report = Report::new(args.json)?;
     if !args.json {
         let rival = args.vs.contains(&Rival::Libzmq).then(libzmq_version).flatten();

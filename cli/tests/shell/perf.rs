@@ -14,3 +14,13 @@ fn perf_measures_and_draws() {
     assert!(said.contains("lat tcp 64 B") && said.contains("CPU seconds per million messages"), "{said}");
     assert!(std::fs::read_to_string(picture).unwrap().starts_with("<svg"));
 }
+
+#[test]
+fn who_measures_a_debug_build_is_told_so_and_programs_read_on() {
+    let output = zefiro(&["perf", "thr", "--transport", "inproc", "--quick", "--json"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let warned = String::from_utf8_lossy(&output.stderr).contains("debug build");
+    assert_eq!(warned, cfg!(debug_assertions));
+    let lines: Vec<serde_json::Value> = text(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.len() > 1);
+}
