@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A monitor is an iterator that ends when its socket is closed.
     let watching = thread::spawn(move || {
         for event in monitor {
-            println!("{}, peer {}: {:?}", event.endpoint, event.peer.as_deref().unwrap_or("-"), event.kind);
+            println!("{event}");
         }
     });
 
@@ -26,7 +26,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         pull.recv()?;
     }
     for peer in pull.peers() {
-        println!("peer of type {:?} at {:?}: {:?}", peer.socket_type, peer.address, peer.counters);
+        let (socket_type, address) =
+            (peer.socket_type.map_or("?", |kind| kind.name()), peer.address.unwrap_or_default());
+        println!("a {socket_type} at {address}: {} messages received", peer.counters.received);
     }
     // The peer goes, which is an event of its own.
     let _ = push.close_within(Duration::from_secs(5));

@@ -53,6 +53,7 @@ impl Certificate {
 
     /// Adds a property of the owner. Quotes, line ends and, in the name, anything but letters, digits and `-./@_` cannot
     /// be written, and are left out.
+    #[must_use = "it answers the certificate that has the property"]
     pub fn with(mut self, name: &str, value: &str) -> Certificate {
         let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "-./@_".contains(*c)).collect();
         let value: String = value.chars().filter(|c| !matches!(c, '"' | '\n' | '\r')).collect();

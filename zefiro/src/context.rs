@@ -54,6 +54,7 @@ pub struct Context {
 
 /// Sets up a [`Context`].
 #[derive(Clone, Debug, Default)]
+#[must_use = "a builder makes nothing until it is built"]
 pub struct ContextBuilder {
     options: ContextOptions,
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Where to bind or connect: a transport and an address.
 ///
 /// Printed as text it can be given to another socket's connect.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Endpoint {
     /// `tcp://host:port`. The host is a name, an IP address, an interface, or, to bind, `*`: all addresses of IPv4, and with
@@ -31,7 +31,7 @@ pub enum Endpoint {
 }
 
 /// A TCP address, by number or by name, perhaps with the address to connect from.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TcpEndpoint {
     source: Option<HostPort>,
     address: HostPort,
@@ -39,14 +39,15 @@ pub struct TcpEndpoint {
     unusable: Option<&'static str>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct HostPort {
     host: String,
     port: u16,
 }
 
 /// A Unix socket's address.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum IpcEndpoint {
     /// A path in the file system.
     Path(PathBuf),

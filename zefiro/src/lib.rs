@@ -86,9 +86,11 @@
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+#![warn(missing_debug_implementations)]
 
 pub mod auth;
 #[doc(hidden)]
+#[allow(missing_debug_implementations)]
 pub mod benching;
 pub mod certificate;
 mod context;

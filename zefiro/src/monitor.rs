@@ -103,6 +103,7 @@ type Sink = Box<dyn FnMut(Event) + Send>;
 
 /// Has events delivered to a function until it is dropped or [stopped](MonitorHandle::stop); made by
 /// [`Socket::monitor_with`](crate::Socket::monitor_with).
+#[must_use = "the events end when it is dropped"]
 pub struct MonitorHandle {
     queue: Arc<MonitorQueue>,
     socket: Weak<SocketCore>,

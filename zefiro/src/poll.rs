@@ -48,7 +48,7 @@ pub struct Poller {
 }
 
 /// What to be told of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Interest {
     readable: bool,
     writable: bool,

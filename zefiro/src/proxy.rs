@@ -45,6 +45,7 @@ pub fn proxy<F: Kind, B: Kind>(frontend: &Socket<F>, backend: &Socket<B>) -> Res
 /// # Ok::<(), zefiro::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a proxy carries nothing until it runs"]
 pub struct Proxy {
     frontend: Socket<Any>,
     backend: Socket<Any>,

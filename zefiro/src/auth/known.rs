@@ -22,6 +22,7 @@ use crate::options::AddressFilter;
 /// # Ok::<(), zefiro::Error>(())
 /// ```
 #[derive(Clone, Default)]
+#[must_use = "an authenticator asks nobody until it is given to a builder"]
 pub struct Users {
     passwords: HashMap<String, String>,
 }
@@ -66,6 +67,7 @@ impl std::fmt::Debug for Users {
 /// let pull = Pull::builder().authenticator(inside).build()?;
 /// # Ok::<(), zefiro::Error>(())
 /// ```
+#[must_use = "an authenticator asks nobody until it is given to a builder"]
 pub struct Addresses {
     ranges: Vec<AddressFilter>,
     /// Whether those in the ranges may connect, or all others.
@@ -101,6 +103,13 @@ impl Authenticator for Addresses {
     }
 }
 
+impl std::fmt::Debug for Addresses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = if self.inside { "allow" } else { "deny" };
+        f.debug_struct("Addresses").field(name, &self.ranges).finish_non_exhaustive()
+    }
+}
+
 /// Public keys that may connect, for CURVE: given one by one, or as the certificates in a folder.
 ///
 /// A folder is looked at again whenever it has changed: adding a file lets its key in, removing it locks the key out, for
@@ -118,6 +127,7 @@ impl Authenticator for Addresses {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
+#[must_use = "an authenticator asks nobody until it is given to a builder"]
 pub struct Keys {
     keys: HashMap<CurveKey, String>,
     directory: Option<(PathBuf, Mutex<Read>)>,

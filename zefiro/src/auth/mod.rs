@@ -97,6 +97,7 @@ pub enum Credentials {
 
 /// What is to become of a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use = "an answer counts once it is given"]
 pub struct Answer {
     /// 200, 300, 400 or 500, as in ZAP (RFC 27).
     pub(crate) status: u16,

@@ -8,7 +8,7 @@ use super::{HostPort, numeric, unknown};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A UDP address, perhaps with the interface by which its multicast group is reached.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct UdpEndpoint {
     interface: Option<String>,
     address: HostPort,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A range of addresses: `10.0.0.0/8`, `::1`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct AddressFilter {
     address: IpAddr,
     bits: u8,

@@ -22,6 +22,7 @@ use crate::options::Options;
 /// let push = Push::builder().send_high_water_mark(10_000).linger(Duration::from_secs(1)).build()?;
 /// # Ok::<(), zefiro::Error>(())
 /// ```
+#[must_use = "a builder makes nothing until it is built"]
 pub struct Builder<K> {
     context: Option<Context>,
     socket_type: SocketType,

@@ -1,5 +1,6 @@
 //! Futures of sending and receiving. They wait on the same lists as threads do, and need no particular runtime.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,6 +42,12 @@ impl Future for RecvFuture<'_> {
     }
 }
 
+impl fmt::Debug for RecvFuture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvFuture").finish_non_exhaustive()
+    }
+}
+
 impl Drop for RecvFuture<'_> {
     #[inline]
     fn drop(&mut self) {
@@ -72,6 +79,12 @@ impl Future for SendFuture<'_> {
     }
 }
 
+impl fmt::Debug for SendFuture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendFuture").field("message", &self.message).finish_non_exhaustive()
+    }
+}
+
 impl Drop for SendFuture<'_> {
     #[inline]
     fn drop(&mut self) {
@@ -95,6 +108,7 @@ mod stream {
     /// socket is closed or its context shut down, and after any other error. It is a handle of the socket, which lives as
     /// long.
     #[must_use = "streams do nothing unless they are polled"]
+    #[derive(Debug)]
     pub struct RecvStream {
         socket: Socket<Any>,
         key: Option<u64>,
@@ -133,6 +147,8 @@ mod stream {
 
     /// A socket as a sink for messages; made by [`Socket::send_sink`](crate::Socket::send_sink). It is a handle of the
     /// socket, which lives as long. A message that is refused comes back in the error.
+    #[derive(Debug)]
+    #[must_use = "sinks do nothing unless they are polled"]
     pub struct SendSink {
         socket: Socket<Any>,
         message: Option<Message>,
