@@ -176,6 +176,87 @@ fn a_cancelled_send_gives_the_message_back() {
     assert_eq!(push.send_async("kept").into_message().unwrap(), "kept");
 }
 
+/// Lets others have their turn, on any runtime.
+async fn give_way() {
+    let mut given = false;
+    std::future::poll_fn(|task| {
+        task.waker().wake_by_ref();
+        if std::mem::replace(&mut given, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Polls a future for a few turns, then drops it; or goes on to its end.
+async fn patiently<F: Future + Unpin>(future: &mut F, turns: Option<usize>) -> Option<F::Output> {
+    let Some(turns) = turns else { return Some(future.await) };
+    for _ in 0..turns {
+        let once = std::future::poll_fn(|task| Poll::Ready(std::pin::Pin::new(&mut *future).poll(task))).await;
+        if let Poll::Ready(output) = once {
+            return Some(output);
+        }
+        give_way().await;
+    }
+    None
+}
+
+/// How long to be patient: for few turns, none, or to the end.
+fn patience(state: &mut u64) -> Option<usize> {
+    Some(util::random(state) as usize % 4).filter(|turns| *turns < 3)
+}
+
+/// Every message is sent once, however often its sending is given up.
+async fn send_hesitantly(push: Push, messages: u32) {
+    let mut state = 1;
+    for number in 0..messages {
+        let mut message = Message::from(&number.to_be_bytes());
+        loop {
+            let mut sending = push.send_async(message);
+            match patiently(&mut sending, patience(&mut state)).await {
+                Some(sent) => break sent.unwrap(),
+                None => message = sending.into_message().expect("it was not sent"),
+            }
+        }
+    }
+}
+
+async fn receive_hesitantly(pull: Pull, messages: u32) {
+    let mut state = 2;
+    for number in 0..messages {
+        let message = loop {
+            match patiently(&mut pull.recv_async(), patience(&mut state)).await {
+                Some(received) => break received.unwrap(),
+                None => give_way().await,
+            }
+        };
+        assert_eq!(message.as_bytes(), number.to_be_bytes());
+    }
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_however_often_futures_are_dropped() {
+    let messages = if util::is_long() { 200_000 } else { 2_000 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    for endpoint in util::endpoints() {
+        for on_tokio in [true, false] {
+            let context = Context::new();
+            let pull = Pull::builder().context(&context).recv_high_water_mark(1).build().unwrap();
+            let push = Push::builder().context(&context).send_high_water_mark(1).build().unwrap();
+            push.connect(pull.bind(&endpoint).unwrap()).unwrap();
+            let (sending, receiving) = (send_hesitantly(push, messages), receive_hesitantly(pull.clone(), messages));
+            if on_tokio {
+                let sending = runtime.spawn(sending);
+                runtime.block_on(runtime.spawn(receiving)).unwrap();
+                runtime.block_on(sending).unwrap();
+            } else {
+                let sending = thread::spawn(move || block_on(sending));
+                block_on(receiving);
+                sending.join().unwrap();
+            }
+            assert_eq!(pull.try_recv().unwrap_err().kind(), ErrorKind::WouldBlock);
+        }
+    }
+}
+
 #[test]
 fn a_future_and_a_thread_wait_on_the_same_socket() {
     let context = Context::new();

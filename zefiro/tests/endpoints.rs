@@ -1,4 +1,4 @@
-//! Endpoints: what they may look like, and what an error says of them.
+//! Endpoints: what they may look like, what an error says of them, and which is really bound.
 
 mod util;
 
@@ -171,5 +171,27 @@ fn all_addresses_of_ipv6_are_those_of_ipv4_too() {
             let is_both = ipv6 || address.contains('[');
             assert_eq!(connected.is_ok(), is_both || host == "127.0.0.1", "{address} {ipv6} {host}: {connected:?}");
         }
+    }
+}
+
+#[test]
+fn any_port_is_the_real_one_however_many_processes_bind() {
+    const ROLE: &str = "any_port_is_the_real_one_however_many_processes_bind";
+    let (processes, binds) = if util::is_long() { (64, 1000) } else { (6, 60) };
+    if !util::is_child(ROLE) {
+        let children: Vec<_> = (0..processes).map(|_| util::Player::new(ROLE)).collect();
+        children.into_iter().for_each(util::Player::ends_well);
+        return;
+    }
+    let context = Context::new();
+    let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+    for number in 0..binds {
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap();
+        push.connect(&endpoint).unwrap();
+        let message = format!("{} from {}", number, std::process::id());
+        push.send(&message).unwrap();
+        assert_eq!(pull.recv().unwrap(), message, "another process has answered at {endpoint}");
+        push.disconnect(&endpoint).unwrap();
+        pull.unbind(&endpoint).unwrap();
     }
 }

@@ -112,3 +112,20 @@ fn what_still_listens_is_told_of_when_its_socket_is_closed() {
     let expected: Vec<_> = listening.chain(closed).chain([("stopped", String::new())]).collect();
     assert_eq!(told, expected);
 }
+
+#[test]
+fn a_monitor_that_nobody_reads_keeps_the_newest_and_counts_the_rest() {
+    let cycles: usize = if util::is_long() { 500_000 } else { 2_000 };
+    let pull = Pull::new();
+    let mut unread = pull.monitor();
+    for _ in 0..cycles {
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap();
+        pull.unbind(endpoint).unwrap();
+    }
+    let last = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let kept: Vec<_> = std::iter::from_fn(|| unread.try_recv()).collect();
+    assert_eq!(kept.len() as u64 + unread.missed(), 2 * cycles as u64 + 1);
+    assert_eq!(kept.len(), 1000);
+    let newest = kept.last().unwrap();
+    assert_eq!((&newest.kind, &newest.endpoint), (&EventKind::Listening, &last));
+}

@@ -233,14 +233,6 @@ const TYPES: [[SocketType; 2]; 6] = [
     [SocketType::Pub, SocketType::XSub],
 ];
 
-/// A random number, and the next state.
-fn random(state: &mut u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state
-}
-
 #[test]
 fn sixteen_threads_may_do_anything_to_the_same_sockets() {
     let rounds = if is_long() { 200 } else { 4 };
@@ -282,9 +274,9 @@ fn hammer(sockets: &[AnySocket], context: &Context, seed: u64) {
     let poller = Poller::new().unwrap();
     let mut ready = Vec::new();
     for step in 0..800 {
-        let index = random(&mut state) as usize % sockets.len();
+        let index = util::random(&mut state) as usize % sockets.len();
         let socket = &sockets[index];
-        match random(&mut state) % 16 {
+        match util::random(&mut state) % 16 {
             0..=2 => drop(socket.try_send(Message::from(["a", "b"]))),
             3 => drop(socket.send_timeout(vec![1u8; 20_000], SOON)),
             4..=6 => drop(socket.try_recv()),
