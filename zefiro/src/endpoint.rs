@@ -22,7 +22,9 @@ pub enum Endpoint {
     /// the option [`ipv6`](crate::Options::ipv6) those of IPv6, too. `[::]` is always both, whatever the system's default.
     /// To connect from an address of one's own: `tcp://source:port;host:port`.
     Tcp(TcpEndpoint),
-    /// `ipc://path`.
+    /// `ipc://path`, or `ipc://@name` in Linux's abstract name space. Who may connect to a path is for its permissions to
+    /// say, which come from the process' umask, and for its directory's. To give it others, or another owner, bind a
+    /// `UnixListener`, change its file, and hand it to [`Socket::bind_fd`](crate::Socket::bind_fd).
     Ipc(IpcEndpoint),
     /// `inproc://name`.
     Inproc(String),

@@ -134,6 +134,15 @@ impl Error {
         matches!(self.kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
     }
 
+    /// The cause in words, without operation and endpoint: for those who tell these themselves.
+    pub(crate) fn reason(&self) -> String {
+        match self.detail.as_deref().map(|detail| &detail.cause) {
+            Some(Cause::Text(text)) => text.clone(),
+            Some(Cause::Io(error)) => error.to_string(),
+            None => self.kind.text().to_string(),
+        }
+    }
+
     /// Whether the socket is at its end: closed, or its context shut down.
     pub(crate) fn is_end(&self) -> bool {
         matches!(self.kind, ErrorKind::Closed | ErrorKind::Terminated)
@@ -176,11 +185,7 @@ impl fmt::Display for Error {
         if let Some(endpoint) = self.endpoint() {
             write!(f, " {endpoint}")?;
         }
-        match self.detail.as_deref().map(|detail| &detail.cause) {
-            Some(Cause::Text(text)) => write!(f, ": {text}"),
-            Some(Cause::Io(error)) => write!(f, ": {error}"),
-            None => write!(f, ": {}", self.kind.text()),
-        }
+        write!(f, ": {}", self.reason())
     }
 }
 

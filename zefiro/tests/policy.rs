@@ -16,7 +16,9 @@ fn outside_loopback_only_what_is_encrypted_is_bound() {
         let error = plain.bind(everywhere).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Insecure);
         assert_eq!(error.endpoint(), Some(everywhere));
-        assert!(matches!(monitor.try_recv().unwrap().kind, zefiro::EventKind::BindFailed(_)));
+        let event = monitor.try_recv().unwrap();
+        assert!(matches!(event.kind, zefiro::EventKind::BindFailed(_)));
+        assert_eq!(event.to_string().matches("tcp://").count(), 1, "{event}");
         plain.bind("tcp://127.0.0.1:*").unwrap();
         plain.bind("ipc://*").unwrap();
     }

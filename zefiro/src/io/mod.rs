@@ -71,7 +71,7 @@ pub(crate) enum Command {
     /// Look at the link's protocol timers at this time.
     Timer(Arc<Link>, Instant),
     /// A name was resolved for a session.
-    Resolved(u64, io::Result<Vec<SocketAddr>>),
+    Resolved(u64, Result<Vec<SocketAddr>, String>),
     /// The authenticator may have answered a session's question.
     Authenticated(u64),
     /// End some sessions of a socket, after what they have to say is said or the linger time is over.

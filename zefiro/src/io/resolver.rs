@@ -42,8 +42,8 @@ impl Resolver {
         } else if shared.workers == 0
             && let Some(request) = shared.waiting.pop_back()
         {
-            let error = std::io::Error::other("no thread could be started to resolve the name");
-            request.io.tell(Command::Resolved(request.token, Err(error)));
+            let why = "no thread could be started to resolve the name".to_string();
+            request.io.tell(Command::Resolved(request.token, Err(why)));
         }
     }
 
@@ -59,7 +59,7 @@ impl Resolver {
                     }
                 }
             };
-            let addresses = request.endpoint.resolve_connect(request.ipv6).map_err(std::io::Error::from);
+            let addresses = request.endpoint.resolve_connect(request.ipv6).map_err(|error| error.reason());
             request.io.tell(Command::Resolved(request.token, addresses));
         }
     }

@@ -177,7 +177,7 @@ impl SocketCore {
 
     /// Tells monitors; answers the error.
     fn note_failed_bind(self: &Arc<SocketCore>, text: &str, error: Error, descriptor: Option<i32>) -> Error {
-        let event = Event::new(&text.into(), EventKind::BindFailed(error.to_string()));
+        let event = Event::new(&text.into(), EventKind::BindFailed(error.reason()));
         let value = match error.kind() {
             ErrorKind::UnknownHost => Some(rustix::io::Errno::NODEV.raw_os_error()),
             ErrorKind::InvalidEndpoint => Some(rustix::io::Errno::INVAL.raw_os_error()),

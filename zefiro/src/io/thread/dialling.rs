@@ -48,7 +48,7 @@ impl IoThread {
         }
     }
 
-    pub(super) fn resolved(&mut self, token: u64, result: io::Result<Vec<SocketAddr>>) {
+    pub(super) fn resolved(&mut self, token: u64, result: Result<Vec<SocketAddr>, String>) {
         let Some(session) = self.session(token) else { return };
         let Origin::Connect(dialer) = &mut session.origin else { return };
         if !matches!(session.phase, Phase::Resolving) {
@@ -59,8 +59,8 @@ impl IoThread {
                 dialer.set_addresses(addresses);
                 self.dial(token);
             }
-            Err(error) => {
-                session.emit(EventKind::Unresolved(error.to_string()));
+            Err(why) => {
+                session.emit(EventKind::Unresolved(why));
                 self.retry(token);
             }
         }
