@@ -40,7 +40,8 @@ impl Datagrams {
     pub(crate) fn bind(place: UdpPlace, socket_type: SocketType, options: &Options) -> io::Result<Datagrams> {
         let UdpPlace { address, interface } = place;
         let socket = open(address, options)?;
-        socket.set_reuse_address(true)?;
+        // The port that the system is to choose could else be one that another socket, which allows it, has already.
+        socket.set_reuse_address(address.port() != 0)?;
         if !address.ip().is_multicast() {
             socket.bind(&SockAddr::from(address))?;
             return Datagrams::new(socket, None, socket_type);
@@ -167,6 +168,18 @@ const DATAGRAM_BYTES_MAX: usize = 8192;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_the_system_chose_is_not_shared() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let bind = |address| {
+            let place = UdpPlace { address, interface: UdpInterface::Default };
+            Datagrams::bind(place, SocketType::Dish, &Options::default())
+        };
+        let chosen = bind(address).unwrap();
+        let again = bind(chosen.local_address().unwrap());
+        assert!(again.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse));
+    }
 
     #[test]
     fn datagrams_that_make_no_message_are_passed_over_one_at_a_time() {
