@@ -260,7 +260,12 @@ impl TcpEndpoint {
 impl HostPort {
     fn parse(text: &str, wildcard: bool, strict: bool) -> std::result::Result<HostPort, &'static str> {
         let (host, port) = text.rsplit_once(':').ok_or("the port is missing")?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = bracketed.unwrap_or(host);
+        // Else what it is printed as would be something else.
+        if strict && (host.contains(['[', ']']) || bracketed.is_some_and(|host| !host.contains(':'))) {
+            return Err("brackets are for IPv6 addresses");
+        }
         if host.contains('%') && scope(host.rsplit_once('%').map_or("", |(_, zone)| zone)).is_none() {
             return Err("the zone is not an interface");
         }
@@ -472,6 +477,8 @@ mod tests {
             "tcp://1.2.3.4:12x",
             "tcp://1.2.3.4:-1",
             "tcp://1.2.3.4:+1",
+            "tcp://[[::1]]:1",
+            "tcp://[127.0.0.1]:1",
             "ipc://@",
         ] {
             assert_eq!(kind_of(Endpoint::parse_bind(text)), Some(InvalidEndpoint), "{text}");
@@ -491,6 +498,7 @@ mod tests {
             "tcp://*:0;1.2.3.4:1",
             "tcp://[fe80::1%no-such-interface]:1",
             "tcp://[fe80::1%0]:1",
+            "tcp://[*1%lo]:1",
         ];
         for text in connects {
             assert_eq!(kind_of(Endpoint::parse_connect(text)), Some(InvalidEndpoint), "{text}");
