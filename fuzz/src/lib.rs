@@ -5,11 +5,15 @@
 
 mod curve;
 mod handshakes;
+mod patience;
+mod proxy;
 mod sockets;
+mod strangers;
 
 pub use self::curve::{curve_client, curve_server};
 pub use self::handshakes::{greetings, handshakes, pieces};
-pub use self::sockets::{sockets, strangers};
+pub use self::sockets::sockets;
+pub use self::strangers::strangers;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,9 +61,17 @@ pub fn headers(bytes: &[u8]) {
     }
 }
 
-/// The properties of a handshake.
+/// The properties of a handshake: those that are read are all that is there, but for a last name without a value.
 pub fn metadata(bytes: &[u8]) {
-    zmtp::fuzzing::metadata(bytes);
+    let Ok(properties) = zmtp::parse_metadata(bytes) else { return };
+    if properties.iter().any(|(name, _)| name.contains(char::REPLACEMENT_CHARACTER)) {
+        return;
+    }
+    let written = properties.iter().flat_map(|(name, value)| {
+        [&[name.len() as u8], name.as_bytes(), &(value.len() as u32).to_be_bytes(), value].concat()
+    });
+    let rest = bytes.strip_prefix(&written.collect::<Vec<u8>>()[..]).expect("what was read was there");
+    assert!(rest.first().is_none_or(|len| usize::from(*len) + 1 == rest.len()), "{rest:?} was not read");
 }
 
 /// Command frames.
@@ -67,12 +79,14 @@ pub fn commands(bytes: &[u8]) {
     zmtp::fuzzing::command(bytes);
 }
 
-/// Endpoint texts.
+/// Endpoint texts: what one is printed as means the same.
 pub fn endpoint(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    for parsed in [zefiro::Endpoint::parse_bind(&text), zefiro::Endpoint::parse_connect(&text)].into_iter().flatten() {
-        let printed = parsed.to_string();
-        assert!(printed.contains("://"), "{printed}");
+    for parse in [zefiro::Endpoint::parse_bind, zefiro::Endpoint::parse_connect] {
+        if let Ok(parsed) = parse(&text) {
+            let printed = parsed.to_string();
+            assert_eq!(parse(&printed).expect(&printed), parsed, "{text} and {printed}");
+        }
     }
 }
 

@@ -79,14 +79,9 @@ pub use mechanism::{MechanismConfig, Opener, Password, Question, Sealer, Verdict
 pub use metadata::parse as parse_metadata;
 pub use socket_type::SocketType;
 
-/// The parsers of peers' bytes, for fuzzing.
+/// A parser of peers' bytes, for fuzzing.
 #[doc(hidden)]
 pub mod fuzzing {
-    /// Whatever the bytes are, metadata parsing ends without a panic.
-    pub fn metadata(bytes: &[u8]) {
-        let _ = crate::metadata::parse(bytes);
-    }
-
     /// Whatever the bytes are, command parsing ends without a panic.
     pub fn command(bytes: &[u8]) {
         let _ = crate::command::Command::parse(bytes);
