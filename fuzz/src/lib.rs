@@ -4,6 +4,7 @@
 //! the same functions (see README.md).
 
 mod curve;
+mod frames;
 mod handshakes;
 mod patience;
 mod proxy;
@@ -11,6 +12,7 @@ mod sockets;
 mod strangers;
 
 pub use self::curve::{curve_client, curve_server};
+pub use self::frames::frames;
 pub use self::handshakes::{greetings, handshakes, pieces};
 pub use self::sockets::sockets;
 pub use self::strangers::strangers;
@@ -28,8 +30,9 @@ use zmtp::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets that take no longer than their bytes.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     ("headers", headers),
+    ("frames", frames),
     ("metadata", metadata),
     ("commands", commands),
     ("connection", connection),
