@@ -3,7 +3,9 @@
 //! The binary of this crate feeds them with mutations of a small corpus on a stable toolchain; `cargo fuzz` can call
 //! the same functions (see README.md).
 
+mod authenticators;
 mod curve;
+mod datagrams;
 mod frames;
 mod handshakes;
 mod patience;
@@ -11,7 +13,9 @@ mod proxy;
 mod sockets;
 mod strangers;
 
+pub use self::authenticators::zap_handlers;
 pub use self::curve::{curve_client, curve_server};
+pub use self::datagrams::datagrams;
 pub use self::frames::frames;
 pub use self::handshakes::{greetings, handshakes, pieces};
 pub use self::sockets::sockets;
@@ -53,7 +57,8 @@ pub const TARGETS: [Target; 19] = [
 ];
 
 /// Those with sockets, threads and waits.
-pub const SLOW: [Target; 2] = [("sockets", sockets), ("strangers", strangers)];
+pub const SLOW: [Target; 4] =
+    [("sockets", sockets), ("strangers", strangers), ("datagrams", datagrams), ("zap_handlers", zap_handlers)];
 
 /// Frame headers, and runs cut from garbage.
 pub fn headers(bytes: &[u8]) {
