@@ -174,9 +174,12 @@ fn send_version_1(out: &AnySocket, number: u64, event: &Event) {
     let mut head = [0; 6];
     head[..2].copy_from_slice(&(number as u16).to_ne_bytes());
     head[2..].copy_from_slice(&(event.value as u32).to_ne_bytes());
+    // Of a connection that was accepted it is this end's own address, which a listener at a wildcard does not have.
+    let accepted = event.peer.as_ref().is_some_and(|peer| *peer != event.endpoint);
+    let address = event.local.as_deref().filter(|_| accepted).unwrap_or(&event.endpoint);
     // Nobody reads, or not fast enough: the event is dropped rather than anything held up.
     if out.send_part_from(&mut Frame::from(&head), true, Wait::No).is_ok() {
-        let _ = out.send_part_from(&mut Frame::from(event.endpoint.as_str()), false, Wait::No);
+        let _ = out.send_part_from(&mut Frame::from(address), false, Wait::No);
     }
 }
 

@@ -268,6 +268,29 @@ static void through_a_proxy (void)
     close (listener);
 }
 
+/* A connection that was accepted has an address of its own, which the listener has not. */
+static void wildcard (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *events = monitor (server, "inproc://wildcard");
+    char endpoint[256], address[300];
+    say ("accepted at a wildcard address");
+    bind_anywhere (server, "tcp://*:*", endpoint);
+    next ("server", events, endpoint, 0);
+    sprintf (address, "tcp://127.0.0.1%s", strrchr (endpoint, ':'));
+    NEED (zmq_connect (client, address) == 0);
+    while (!next ("server", events, address, ZMQ_EVENT_HANDSHAKE_SUCCEEDED))
+        ;
+    NEED (zmq_close (client) == 0);
+    while (!next ("server", events, address, ZMQ_EVENT_DISCONNECTED))
+        ;
+    zmq_close (server);
+    while (!next ("server", events, endpoint, ZMQ_EVENT_MONITOR_STOPPED))
+        ;
+    zmq_close (events);
+}
+
 static void chosen (void)
 {
     void *server = open_socket (context, ZMQ_PULL);
@@ -318,7 +341,10 @@ int main (void)
     unsuited ();
     masks ();
     failed_binds ();
+    CALL (zmq_ctx_term (context));
+    context = zmq_ctx_new ();
     through_a_proxy ();
+    wildcard ();
     CALL (zmq_ctx_term (context));
     return 0;
 }
