@@ -340,6 +340,8 @@ int main (void)
     context = zmq_ctx_new ();
     unsuited ();
     masks ();
+    CALL (zmq_ctx_term (context));
+    context = zmq_ctx_new ();
     failed_binds ();
     CALL (zmq_ctx_term (context));
     context = zmq_ctx_new ();
