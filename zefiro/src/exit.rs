@@ -6,6 +6,7 @@
 //! threads see nothing of it; who is in a `close_within` meanwhile goes on with that. Not for the C library, whose programs
 //! end as they do with libzmq; and not for what is on its way within the process.
 
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,9 +38,11 @@ fn wait_for_queues() {
         poll_queues();
         drop(done);
     });
-    if started.is_ok() {
-        // Nothing is ever sent: that the other end is gone, however, ends the wait.
-        let _ = ended.recv_timeout(CONNECTED_MAX);
+    let Ok(thread) = started else { return };
+    // Nothing is ever sent: that the other end is gone, however, ends the wait.
+    if ended.recv_timeout(CONNECTED_MAX) == Err(RecvTimeoutError::Disconnected) {
+        // It is at its end. Left alone, what it has still to free would be taken for a leak.
+        let _ = thread.join();
     }
 }
 
