@@ -185,28 +185,35 @@ impl Run {
     /// Cuts the next frame into `frame`, and says whether another of the same message follows.
     #[inline]
     pub fn next_frame_into(&mut self, frame: &mut Frame) -> Option<bool> {
-        if self.next_message_into(frame) {
-            return Some(false);
+        match self.next_small::<FLAG_MORE>(frame) {
+            None => self.next_frame_of_any_kind(frame),
+            more => more,
         }
-        self.next_frame_of_any_kind(frame)
     }
 
-    /// Cuts the next message into `frame` if it is of one small part and has enough behind it that one look at the bytes
-    /// tells: nearly all are. `false`, and nothing has happened, if not.
+    /// Cuts the next message into `frame` if it is of one small part and has others behind it; `false`, and nothing has
+    /// happened, if not. Not for the middle of a message.
     #[inline]
     pub fn next_message_into(&mut self, frame: &mut Frame) -> bool {
+        self.next_small::<0>(frame).is_some()
+    }
+
+    /// Cuts the next frame if it has no flags but those, is small, and has enough behind it that one look at the bytes
+    /// tells: nearly all are.
+    #[inline]
+    fn next_small<const FLAGS: u8>(&mut self, frame: &mut Frame) -> Option<bool> {
         if self.framing == Framing::V2
             && let Some(ahead) = self.memory.as_slice().get(self.at..)
-            && let Some([0, len, body @ ..]) = ahead.first_chunk::<{ 2 + Frame::INLINE_MAX }>()
+            && let Some([flags, len, body @ ..]) = ahead.first_chunk::<{ 2 + Frame::INLINE_MAX }>()
+            && flags & !FLAGS == 0
             && usize::from(*len) <= Frame::INLINE_MAX
             && self.at + 2 + usize::from(*len) <= self.end
         {
             self.at += 2 + usize::from(*len);
-            self.messages = self.messages.saturating_sub(1);
             frame.set_inline(body, usize::from(*len));
-            return true;
+            return Some(self.cut(flags & FLAGS != 0));
         }
-        false
+        None
     }
 
     #[inline(never)]
@@ -222,10 +229,14 @@ impl Run {
         let start = self.at + header.len;
         self.at = start + header.body as usize;
         frame.set_slice_of(&self.memory, start..self.at);
-        if !header.more {
-            self.messages = self.messages.saturating_sub(1);
-        }
-        Some(header.more)
+        Some(self.cut(header.more))
+    }
+
+    /// A frame was cut; answers whether another of its message follows.
+    #[inline]
+    fn cut(&mut self, more: bool) -> bool {
+        self.messages = self.messages.saturating_sub(usize::from(!more));
+        more
     }
 }
 
