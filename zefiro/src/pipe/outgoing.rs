@@ -50,17 +50,16 @@ impl Pipes {
         }
     }
 
-    /// Queues what most messages are, one small part, where nothing is in the way: a connection that somebody writes to
-    /// already, with room. `false`, and nothing has happened, if it is not so simple. It does what
-    /// [`write_if_room`](Pipes::write_if_room) would do, in a third of the steps.
+    /// Queues what most messages are, one small part, on a connection with room. `false`, and nothing has happened, if it
+    /// is not so simple. It does what [`write_if_room`](Pipes::write_if_room) would do, in a third of the steps.
     #[inline]
     pub(crate) fn write_swiftly(&mut self, id: PipeId, part: &(impl Part + ?Sized)) -> bool {
         let limits = self.limits();
-        let Some(pipe) = self.slots.get_mut(id.index as usize) else { return false };
+        let Pipes { slots, dirty, counters, noted, .. } = self;
+        let Some(pipe) = slots.get_mut(id.index as usize) else { return false };
         let Line::Stream(_, outbox) = &mut pipe.line else { return false };
         if pipe.generation != id.generation
             || pipe.closing | pipe.ended | pipe.conflate
-            || needs_writer(outbox)
             || !limits.leave_room(outbox)
             || !limits.notice_room(outbox, &mut pipe.window, pipe.counters.sent)
             || !outbox.push_swiftly(part)
@@ -69,7 +68,11 @@ impl Pipes {
         }
         let size = part.len() as u64;
         pipe.counters.sent(size);
-        self.counters.sent(size);
+        counters.sent(size);
+        if needs_writer(outbox) {
+            *noted = true;
+            dirty.push(id);
+        }
         true
     }
 
@@ -356,3 +359,81 @@ fn enveloped(envelope: Option<(&[Frame], &mut Vec<Frame>)>, message: &mut Messag
 
 /// A sender that finds this much waiting for the I/O thread writes it itself.
 pub(crate) const HELP_BYTES: usize = 64 * 1024;
+
+#[cfg(all(test, not(zefiro_loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Context, Pull, Push};
+
+    /// What a message changes.
+    fn standing(pipes: &Pipes, id: PipeId) -> impl PartialEq + std::fmt::Debug {
+        let pipe = pipes.get(id).unwrap();
+        let Line::Stream(_, outbox) = &pipe.line else { panic!("a connection is a stream") };
+        let queued = (outbox.messages(), outbox.bytes(), outbox.state());
+        (queued, pipe.counters, pipes.counters, pipes.noted, pipes.dirty.clone(), pipes.unnoticed, pipe.wants_room)
+    }
+
+    #[test]
+    fn what_is_written_swiftly_is_what_is_written() {
+        let context = Context::new();
+        let pull = Pull::builder().context(&context).build().unwrap();
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap();
+        let connected = || {
+            let push = Push::builder().context(&context).linger(Duration::ZERO).build().unwrap();
+            push.connect(&endpoint).unwrap();
+            push.wait_connected(1, Duration::from_secs(30)).unwrap();
+            push
+        };
+        let (one, other) = (connected(), connected());
+        // Nobody else touches their pipes: the locks are held to the end.
+        let (mut one, mut other) = (one.core().lock(), other.core().lock());
+        let (one, other) = (&mut one.pipes, &mut other.pipes);
+        let id = one.ids()[0];
+        assert_eq!(other.ids(), [id]);
+        let mut swift = 0;
+        let mut both = |one: &mut Pipes, other: &mut Pipes, len: usize| {
+            let mut message = Message::from(vec![0; len]);
+            let swiftly = one.write_swiftly(id, message.as_single().unwrap());
+            let room = if swiftly { Room::Enough } else { one.write_if_room(id, &mut message) };
+            assert!(room == other.write_if_room(id, &mut Message::from(vec![0; len])), "{len}");
+            assert_eq!(standing(one, id), standing(other, id), "{len}");
+            swift += usize::from(swiftly);
+            room
+        };
+        type Set = fn(&mut Pipes, PipeId);
+        let settings: [Set; 9] = [
+            |pipes, _| (pipes.send_mark, pipes.send_bytes) = (0, 0),
+            |pipes, _| pipes.glance = Some(Glance::default()),
+            |pipes, id| outbox(pipes, id).set_state(WriteState::Queued),
+            // Up to what a sender writes itself, and beyond.
+            |pipes, _| pipes.dirty.clear(),
+            |pipes, _| pipes.send_mark = 1000,
+            |pipes, _| pipes.hurry(true),
+            |pipes, id| (pipes.send_mark, pipes.send_bytes) = (0, outbox(pipes, id).bytes() + 300),
+            |pipes, id| (pipes.send_bytes, pipes.get_mut(id).unwrap().closing) = (0, true),
+            |pipes, id| (pipes.get_mut(id).unwrap().closing, pipes.get_mut(id).unwrap().ended) = (false, true),
+        ];
+        for set in settings {
+            set(one, id);
+            set(other, id);
+            for len in (0..300).chain([5000; 12]).chain([9000, 1, 1]) {
+                both(one, other, len);
+            }
+        }
+        assert!(swift > 1000, "{swift}");
+        for pipes in [one, other] {
+            pipes.get_mut(id).unwrap().ended = false;
+            outbox(pipes, id).clear_messages();
+            outbox(pipes, id).set_state(WriteState::Idle);
+        }
+    }
+
+    fn outbox(pipes: &mut Pipes, id: PipeId) -> &mut Outbox {
+        match &mut pipes.get_mut(id).unwrap().line {
+            Line::Stream(_, outbox) => outbox,
+            _ => panic!("a connection is a stream"),
+        }
+    }
+}

@@ -115,6 +115,10 @@ impl SocketCore {
             let more = more && !raw;
             return self.send_later_part(state, part, more, wait);
         }
+        if !more && state.send_swiftly(&*part, wait) {
+            *part = Frame::new();
+            return Ok(());
+        }
         if !more && self.socket_type != SocketType::Stream {
             let mut message = Message::from(std::mem::take(part));
             let result = match try_send(&mut state, &mut message, wait) {
@@ -246,20 +250,17 @@ impl SocketCore {
 
     /// Sends a copy of the bytes as a message of its own, or as the last part of one begun before.
     pub(crate) fn send_last_part(self: &Arc<SocketCore>, bytes: &[u8], wait: Wait) -> Result<()> {
-        if is_balanced(self.socket_type) {
-            let mut state = self.lock();
-            if state.unfinished.out.is_empty() && state.send_swiftly(bytes, wait) {
-                return Ok(());
-            }
-        }
-        let mut message = Message::from(bytes);
-        let state = self.lock();
+        let mut state = self.lock();
         let begun = !state.unfinished.out.is_empty() || state.unfinished.more();
-        if begun || self.socket_type == SocketType::Stream {
-            drop(state);
-            return self.send_part(message.parts_mut().0, false, wait);
+        if !begun && state.send_swiftly(bytes, wait) {
+            return Ok(());
         }
-        self.send_with_care(state, &mut message, wait)
+        // Nothing is allocated under the lock.
+        if begun || self.socket_type == SocketType::Stream || bytes.len() > Frame::INLINE_MAX {
+            drop(state);
+            return self.send_part(&mut Frame::copy_from_slice(bytes), false, wait);
+        }
+        self.send_with_care(state, &mut Message::from(bytes), wait)
     }
 
     /// Receives one part as the only frame of `message`, and answers whether more of the same message follow; those
@@ -340,11 +341,6 @@ fn keep(place: &mut Option<Arc<Metadata>>, current: Option<&Arc<Metadata>>) {
     if !same {
         *place = current.cloned();
     }
-}
-
-/// These types send by a [load balancer](crate::pattern::Pattern::balancer) alone.
-fn is_balanced(socket_type: SocketType) -> bool {
-    matches!(socket_type, SocketType::Push | SocketType::Dealer | SocketType::Client | SocketType::Scatter)
 }
 
 /// On these types sending and receiving take turns.
