@@ -186,16 +186,16 @@ impl Run {
     #[inline]
     pub fn next_frame_into(&mut self, frame: &mut Frame) -> Option<bool> {
         match self.next_small::<FLAG_MORE>(frame) {
-            None => self.next_frame_of_any_kind(frame),
+            None => self.next_of_any_size::<FLAG_MORE>(frame),
             more => more,
         }
     }
 
-    /// Cuts the next message into `frame` if it is of one small part and has others behind it; `false`, and nothing has
-    /// happened, if not. Not for the middle of a message.
+    /// Cuts the next message into `frame` if it is of one part; `false`, and nothing has happened, if not. Not for the
+    /// middle of a message.
     #[inline]
     pub fn next_message_into(&mut self, frame: &mut Frame) -> bool {
-        self.next_small::<0>(frame).is_some()
+        self.next_small::<0>(frame).is_some() || self.next_of_any_size::<0>(frame).is_some()
     }
 
     /// Cuts the next frame if it has no flags but those, is small, and has enough behind it that one look at the bytes
@@ -217,15 +217,18 @@ impl Run {
     }
 
     #[inline(never)]
-    fn next_frame_of_any_kind(&mut self, frame: &mut Frame) -> Option<bool> {
+    fn next_of_any_size<const FLAGS: u8>(&mut self, frame: &mut Frame) -> Option<bool> {
         let rest = self.memory.as_slice().get(self.at..self.end)?;
         let header = match self.framing.decode_header(rest) {
             Ok(Some(header)) if header.body <= (rest.len() - header.len) as u64 => header,
             _ => {
-                self.messages = 0;
+                self.messages = if FLAGS == 0 { self.messages } else { 0 };
                 return None;
             }
         };
+        if u8::from(header.more) & !FLAGS != 0 {
+            return None;
+        }
         let start = self.at + header.len;
         self.at = start + header.body as usize;
         frame.set_slice_of(&self.memory, start..self.at);
