@@ -128,7 +128,7 @@ impl PollerHandle {
                 (watched, (entry.handle, entry.user_data))
             })
             .unzip();
-        // Before the look: what comes after it lights it again.
+        // Before the look: what comes after it lights it again, and so does what is not told.
         let signal = self.signal.lock().clone();
         if let Some(signal) = &signal {
             signal.put_out();
@@ -144,22 +144,24 @@ impl PollerHandle {
         for item in items.iter_mut().filter(|item| item.socket.is_none() && item.events == 0) {
             item.fd = -1;
         }
-        let found = wait(&mut items, timeout_of(timeout), ptr::null())?;
-        // Without room for an event there is none to be had.
-        if found == 0 || events.is_empty() {
+        let relight = || signal.iter().for_each(|signal| signal.clone().wake());
+        let found = wait(&mut items, timeout_of(timeout), ptr::null()).inspect_err(|_| relight())?;
+        if found == 0 {
             return Err(Failure(libc::EAGAIN));
         }
         // What was waited for has lit it, and is told now; what came since is seen by another look.
-        if let Some(signal) = signal.filter(|signal| signal.is_lit()) {
+        if let Some(signal) = signal.as_ref().filter(|signal| signal.is_lit()) {
             signal.put_out();
             let told: Vec<c_short> = items.iter().map(|item| item.revents).collect();
-            if wait(&mut items, timeout_of(0), ptr::null())? == 0 {
+            // What was found is told, even if a socket has ended meanwhile: that is for the next call.
+            let again = wait(&mut items, timeout_of(0), ptr::null()).inspect_err(|_| relight());
+            if !again.is_ok_and(|found| found > 0) {
                 items.iter_mut().zip(told).for_each(|(item, told)| item.revents = told);
             }
         }
-        let ready = items.iter().zip(&names).filter(|(item, _)| item.revents != 0);
+        let mut ready = items.iter().zip(&names).filter(|(item, _)| item.revents != 0);
         let mut filled = 0;
-        for (event, (item, (handle, user_data))) in events.iter_mut().zip(ready) {
+        for (event, (item, (handle, user_data))) in events.iter_mut().zip(ready.by_ref()) {
             *event = PollerEvent {
                 socket: *handle,
                 fd: if item.socket.is_some() { -1 } else { item.fd },
@@ -168,7 +170,11 @@ impl PollerHandle {
             };
             filled += 1;
         }
-        Ok(filled)
+        if ready.any(|(item, _)| item.socket.as_ref().is_some_and(|socket| socket.socket.is_thread_safe())) {
+            relight();
+        }
+        // Without room for an event there is none to be had.
+        if filled == 0 { Err(Failure(libc::EAGAIN)) } else { Ok(filled) }
     }
 }
 

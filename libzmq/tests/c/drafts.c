@@ -108,6 +108,8 @@ static void descriptor (void)
     thread = zmq_threadstart (send_later, scatter);
     NEED (zmq_poller_wait (poller, &event, -1) == 0 && event.events == ZMQ_POLLIN);
     zmq_threadclose (thread);
+    /* The waiter may have been woken before the descriptor was lit; by now it has been. */
+    NEED (zmq_poller_wait (poller, &event, 0) == 0 && event.events == ZMQ_POLLIN);
     NEED (zmq_poll (&item, 1, 0) == 0);
     NEED (zmq_recv (gather, &byte, 1, ZMQ_DONTWAIT) == 1);
     FAILS (zmq_poller_wait (poller, &event, 0), EAGAIN);
@@ -120,6 +122,45 @@ static void descriptor (void)
     NEED (zmq_poller_destroy (&poller) == 0);
     zmq_close (gather);
     zmq_close (scatter);
+}
+
+/* What there was no room to tell of is still to be looked for. */
+static void descriptor_of_two (void)
+{
+    void *gathers[2], *scatters[2];
+    void *poller = zmq_poller_new ();
+    const char *endpoints[2] = {"inproc://first", "inproc://second"};
+    zmq_pollitem_t item;
+    zmq_poller_event_t events[2];
+    char byte;
+    int index;
+    for (index = 0; index < 2; index++) {
+        gathers[index] = open_socket (context, ZMQ_GATHER);
+        scatters[index] = open_socket (context, ZMQ_SCATTER);
+        NEED (zmq_bind (gathers[index], endpoints[index]) == 0);
+        NEED (zmq_connect (scatters[index], endpoints[index]) == 0);
+        NEED (zmq_poller_add (poller, gathers[index], NULL, ZMQ_POLLIN) == 0);
+        NEED (zmq_send (scatters[index], "x", 1, 0) == 1);
+        NEED (ready (gathers[index], ZMQ_POLLIN, 5000) == ZMQ_POLLIN);
+    }
+    memset (&item, 0, sizeof item);
+    item.events = ZMQ_POLLIN;
+    NEED (zmq_poller_fd (poller, &item.fd) == 0);
+    FAILS (zmq_poller_wait_all (poller, events, 0, 0), EAGAIN);
+    NEED (zmq_poll (&item, 1, 0) == 1);
+    NEED (zmq_poller_wait_all (poller, events, 1, 0) == 1);
+    NEED (zmq_poll (&item, 1, 0) == 1);
+    for (index = 0; index < 2; index++) {
+        NEED (zmq_poll (&item, 1, 0) == 1);
+        NEED (zmq_poller_wait (poller, events, 0) == 0);
+        NEED (zmq_recv (events[0].socket, &byte, 1, ZMQ_DONTWAIT) == 1);
+    }
+    NEED (zmq_poll (&item, 1, 0) == 0);
+    NEED (zmq_poller_destroy (&poller) == 0);
+    for (index = 0; index < 2; index++) {
+        zmq_close (gathers[index]);
+        zmq_close (scatters[index]);
+    }
 }
 
 static void shut_down_later (void *ended)
@@ -408,6 +449,7 @@ int main (void)
     pollers ();
     ends_while_polled ();
     descriptor ();
+    descriptor_of_two ();
     thread_safe (0);
     thread_safe (1);
     messages ();
