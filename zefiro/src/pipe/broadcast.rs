@@ -173,7 +173,7 @@ mod tests {
             let pieces = batch.segments.len();
             let bytes = batch.slices(usize::MAX).collect::<Vec<_>>().concat();
             outbox.finish(&mut self.pool, batch);
-            let messages = reclaim::reclaim(Framing::V2, &[Segment::Bytes(bytes)], 0, 0).0;
+            let messages = reclaim::reclaim(Framing::V2, &[Segment::Bytes(bytes)], 0, 0, false).0;
             (messages.iter().map(|message| message.as_str().unwrap().to_string()).collect(), pieces)
         }
     }
@@ -248,7 +248,7 @@ mod tests {
         for text in &texts {
             bench.send(text, &mut [&mut one, &mut other]);
         }
-        let gone = one.reclaim(&mut bench.pool, &mut bench.broadcast);
+        let gone = one.reclaim(&mut bench.pool, &mut bench.broadcast, false);
         assert_eq!((gone.kept.len(), gone.lost, gone.delivered), (1000, 0, 0));
         assert_eq!(bench.written(&mut other).0, texts);
     }

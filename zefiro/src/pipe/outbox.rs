@@ -332,8 +332,9 @@ impl Outbox {
         delivered as u64
     }
 
-    /// The connection is gone, and with it the batch kept by [`park`](Outbox::park).
-    pub(crate) fn reclaim(&mut self, pool: &mut Pool, broadcast: &mut Broadcast) -> Reclaimed {
+    /// The connection is gone, and with it the batch kept by [`park`](Outbox::park). Where the socket `subscribes`, a message
+    /// that is a request is the engine's own, as a command is.
+    pub(crate) fn reclaim(&mut self, pool: &mut Pool, broadcast: &mut Broadcast, subscribes: bool) -> Reclaimed {
         for segment in &mut self.segments {
             broadcast.settle(pool, segment);
         }
@@ -347,13 +348,12 @@ impl Outbox {
         self.state = WriteState::Dead;
         match self.format {
             Format::Zmtp(framing, _) => {
-                let (mut kept, mut lost) = reclaim(framing, &segments, gone, untouched);
+                let (mut kept, mut lost) = reclaim(framing, &segments, gone, untouched, subscribes);
                 // The next connection begins with one of its own.
                 if self.greets && kept.len() == unsent {
                     kept.remove(0);
                     lost += 1;
                 }
-                // Requests are commands, but for old peers: whose messages of theirs are left is not told apart.
                 let delivered = unsent.saturating_sub(requests + kept.len() + lost);
                 Reclaimed { kept, lost, delivered }
             }

@@ -239,7 +239,8 @@ impl Pipes {
         self.write_request(id, |outbox, pool| outbox.push_group(pool, join, group), || group_message(join, group));
     }
 
-    /// What a connected peer is told of a change here: a command on a stream, a message within the process.
+    /// What a connected peer is told of a change here: on a stream a command, or a message in the bytes of the wire;
+    /// within the process a message.
     fn write_request(
         &mut self,
         id: PipeId,

@@ -4,16 +4,25 @@ use zmtp::{Frame, Framing};
 
 use super::batch::Segment;
 use crate::message::Message;
+use crate::routing::request::Request;
 
 /// The whole messages in `segments` of which none of the first `untouched` bytes is a part, and how many others end only
-/// after the first `gone` bytes. Commands are left out: each connection has its own.
+/// after the first `gone` bytes. Commands are left out: each connection has its own. So are, where the socket `subscribes`,
+/// requests in the form of messages: the next connection is told of those that hold by then. A message of several parts
+/// goes as it was sent, with what it asks.
 ///
 /// `gone` is what the kernel has taken, `untouched` where it has begun with nothing: not the same where it takes frames
 /// as wholes, being encrypted.
 ///
 /// The encoder keeps a header within one segment, and a body either behind its header or as the whole next segment;
 /// should that ever not hold, what cannot be read is left out.
-pub(super) fn reclaim(framing: Framing, segments: &[Segment], gone: usize, untouched: usize) -> (Vec<Message>, usize) {
+pub(super) fn reclaim(
+    framing: Framing,
+    segments: &[Segment],
+    gone: usize,
+    untouched: usize,
+    subscribes: bool,
+) -> (Vec<Message>, usize) {
     let mut messages = Vec::new();
     let mut torn = 0;
     let mut frames: Vec<Frame> = Vec::new();
@@ -51,6 +60,9 @@ pub(super) fn reclaim(framing: Framing, segments: &[Segment], gone: usize, untou
             frames.push(frame);
             if !header.more {
                 let message = Message::from(std::mem::take(&mut frames));
+                if subscribes && message.frame_count() == 1 && Request::of(message.first()).is_some() {
+                    continue;
+                }
                 if message_start >= untouched {
                     messages.push(message);
                 } else if position > gone {
@@ -78,6 +90,7 @@ mod tests {
     use crate::pipe::broadcast::Broadcast;
     use crate::pipe::outbox::{Format, Outbox, Reclaimed};
     use crate::pipe::pool::Pool;
+    use crate::routing::request::Form;
 
     /// An outbox with the connection's own first message and two others, of which the kernel has taken the first `written`
     /// bytes; `None`: it was not asked.
@@ -96,7 +109,7 @@ mod tests {
             outbox.park(batch);
             outbox.push(&mut pool, &[], &mut Message::from("three"));
         }
-        let Reclaimed { kept, lost, delivered } = outbox.reclaim(&mut pool, &mut broadcast);
+        let Reclaimed { kept, lost, delivered } = outbox.reclaim(&mut pool, &mut broadcast, false);
         let sent = 2 + usize::from(greeting.is_some()) + usize::from(written.is_some());
         assert_eq!(sent, kept.len() + lost + delivered);
         (kept.iter().map(|message| message.as_str().unwrap().to_owned()).collect(), lost)
@@ -117,6 +130,39 @@ mod tests {
                 (kept.iter().map(|text| (*text).into()).collect(), lost),
                 "{written}"
             );
+        }
+    }
+
+    #[test]
+    fn requests_are_not_counted_among_what_the_program_sent() {
+        let sent = [Message::from("one"), Message::from("two"), Message::from(["three", "\u{1}c"])];
+        for (form, version) in
+            [(Form::OfVersion, Version::V3_1), (Form::OfVersion, Version::V2_0), (Form::Message, Version::V3_1)]
+        {
+            let (mut pool, mut broadcast) = (Pool::default(), Broadcast::default());
+            let mut written = 0;
+            loop {
+                let mut outbox = Outbox::new(Format::Zmtp(Framing::V2, version));
+                let (mut delivered, mut lost) = (0, 0);
+                for message in &sent {
+                    outbox.push_subscription(&mut pool, form, true, b"a");
+                    let start = outbox.bytes();
+                    outbox.push(&mut pool, &[], &mut message.clone());
+                    delivered += usize::from(outbox.bytes() <= written);
+                    lost += usize::from(start < written && written < outbox.bytes());
+                }
+                if outbox.bytes() == written {
+                    break;
+                }
+                let mut batch = outbox.take(&mut pool, &mut broadcast).unwrap();
+                batch.advance(written);
+                outbox.park(batch);
+                outbox.push_subscription(&mut pool, form, false, b"a");
+                let gone = outbox.reclaim(&mut pool, &mut broadcast, true);
+                assert_eq!((gone.delivered, gone.lost), (delivered, lost), "{form:?} {version:?} {written}");
+                assert_eq!(gone.kept, sent[lost + delivered..], "{form:?} {version:?} {written}");
+                written += 1;
+            }
         }
     }
 }

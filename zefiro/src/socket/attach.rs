@@ -13,7 +13,6 @@ use crate::message::Message;
 use crate::pipe::early::Waited;
 use crate::pipe::outbox::{Format, Outbox, Reclaimed, WriteState};
 use crate::pipe::{Line, Notice, PeerFacts, PipeId};
-use crate::routing::request::Request;
 use crate::transport::udp::Datagrams;
 
 /// What became of a pipe whose stream was lost.
@@ -167,11 +166,7 @@ impl State {
         if outbox.state() == WriteState::Draining {
             return LinkDown::Busy;
         }
-        let Reclaimed { mut kept, lost, delivered } = outbox.reclaim(pool, broadcast);
-        if subscribes {
-            // To old peers subscriptions are messages. The next connection is told those that hold by then.
-            kept.retain(|message| message.frame_count() > 1 || Request::of(message.first()).is_none());
-        }
+        let Reclaimed { kept, lost, delivered } = outbox.reclaim(pool, broadcast, subscribes);
         let mut dropped = lost as u64;
         if !lasting {
             dropped += kept.len() as u64;
