@@ -86,12 +86,14 @@ static void another_of_that_name (void *context)
     zmq_close (second);
 }
 
-static void gone (void *context, int type, int peer_type, const char *name)
+static void gone (void *context, int type, int peer_type, int flag, const char *name)
 {
     void *socket = open_socket (context, type);
     void *peer = open_socket (context, peer_type);
     void *other = open_socket (context, peer_type);
     say (name);
+    if (flag == 0)
+        set_int (socket, ZMQ_SNDTIMEO, 0);
     CALL (zmq_bind (peer, "inproc://gone"));
     CALL (zmq_bind (other, "inproc://other"));
     CALL (zmq_connect (socket, "inproc://gone"));
@@ -101,11 +103,11 @@ static void gone (void *context, int type, int peer_type, const char *name)
     /* Just when a pipe goes libzmq refuses a part, once; a PUSH may have missed the moment. */
     usleep (50000);
     if (type == ZMQ_PUSH)
-        (void) zmq_send (socket, "lost too", 8, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+        (void) zmq_send (socket, "lost too", 8, ZMQ_SNDMORE | flag);
     else
-        CALL (zmq_send (socket, "lost too", 8, ZMQ_SNDMORE | ZMQ_DONTWAIT));
-    send_text (socket, "the last part", ZMQ_DONTWAIT);
-    CALL (zmq_send (socket, "the next", 8, ZMQ_DONTWAIT));
+        CALL (zmq_send (socket, "lost too", 8, ZMQ_SNDMORE | flag));
+    send_text (socket, "the last part", flag);
+    CALL (zmq_send (socket, "the next", 8, flag));
     if (type != ZMQ_REQ)
         receive (other, 0);
     CALL (zmq_send (other, "nothing more", 12, ZMQ_DONTWAIT) > 0);
@@ -212,11 +214,13 @@ int main (void)
     ended (context);
     another_of_that_name (context = zmq_ctx_new ());
     ended (context);
-    gone (context = zmq_ctx_new (), ZMQ_PUSH, ZMQ_PULL, "PUSH: what was begun for a peer that went is lost");
+    gone (context = zmq_ctx_new (), ZMQ_PUSH, ZMQ_PULL, ZMQ_DONTWAIT, "PUSH: what was begun for a peer that went is lost");
     ended (context);
-    gone (context = zmq_ctx_new (), ZMQ_DEALER, ZMQ_DEALER, "DEALER: what was begun for a peer that went is lost");
+    gone (context = zmq_ctx_new (), ZMQ_DEALER, ZMQ_DEALER, ZMQ_DONTWAIT, "DEALER: what was begun for a peer that went is lost");
     ended (context);
-    gone (context = zmq_ctx_new (), ZMQ_REQ, ZMQ_REP, "REQ: what was begun for a peer that went counts as asked");
+    gone (context = zmq_ctx_new (), ZMQ_DEALER, ZMQ_DEALER, 0, "DEALER: who has no time is told as who does not wait");
+    ended (context);
+    gone (context = zmq_ctx_new (), ZMQ_REQ, ZMQ_REP, ZMQ_DONTWAIT, "REQ: what was begun for a peer that went counts as asked");
     ended (context);
     alone (context = zmq_ctx_new ());
     ended (context);

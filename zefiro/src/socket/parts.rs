@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use zmtp::{Frame, SocketType};
 
@@ -202,7 +203,8 @@ impl SocketCore {
             drop(state);
             return self.send_part(part, more, wait);
         }
-        if gone && state.tells_of_loss() && wait == Wait::No {
+        let waits = wait != Wait::No && state.options.send_timeout != Some(Duration::ZERO);
+        if gone && state.tells_of_loss() && !waits {
             if !more {
                 let begun = Message::from(std::mem::take(&mut state.unfinished.out));
                 state.lose_begun(&begun);
