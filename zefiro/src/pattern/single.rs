@@ -13,14 +13,15 @@ use crate::routing::load_balancer::LoadBalancer;
 pub(crate) struct Single<P> {
     inner: P,
     /// A message found while looking whether there is one.
-    found: Option<Message>,
+    found: Option<(PipeId, Message)>,
 }
 
 impl<P: Pattern> Single<P> {
     /// The next message of one part. Others are not for this type, whoever sent them.
     fn next(&mut self, pipes: &mut Pipes, options: &Options, out: &mut Message) -> Result<(), Refusal> {
-        if let Some(found) = self.found.take() {
-            *out = found;
+        if let Some((id, message)) = self.found.take() {
+            pipes.count_received(id, message.byte_len());
+            *out = message;
             return Ok(());
         }
         loop {
@@ -71,10 +72,14 @@ impl<P: Pattern> Pattern for Single<P> {
 
     fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
         let mut message = Message::new();
-        if self.next(pipes, options, &mut message).is_ok() {
-            self.found = Some(message);
+        if self.found.is_none() && self.next(pipes, options, &mut message).is_ok() {
+            self.found = pipes.take_back_received(message.byte_len()).map(|id| (id, message));
         }
         self.found.is_some()
+    }
+
+    fn found_from(&self) -> Option<PipeId> {
+        self.found.as_ref().map(|(id, _)| *id)
     }
 
     fn can_send(&mut self, pipes: &mut Pipes, options: &Options) -> bool {

@@ -51,12 +51,19 @@ impl Pipes {
         }
     }
 
-    /// The message handed over last, of so many bytes, was not for the program: it counts as dropped instead.
-    pub(crate) fn refuse_received(&mut self, bytes: usize) {
+    /// The message counted last, of so many bytes, was found, but is not received yet. Answers whose it is.
+    pub(crate) fn take_back_received(&mut self, bytes: usize) -> Option<PipeId> {
+        let id = self.last_received?;
         self.counters.unreceived(bytes as u64);
-        if let Some(pipe) = self.last_received.and_then(|id| self.get_mut(id)) {
+        if let Some(pipe) = self.get_mut(id) {
             pipe.counters.unreceived(bytes as u64);
         }
+        Some(id)
+    }
+
+    /// The message counted last, of so many bytes, was not for the program: it counts as dropped instead.
+    pub(crate) fn refuse_received(&mut self, bytes: usize) {
+        self.take_back_received(bytes);
         self.counters.drop(DropReason::Filtered, 1);
     }
 
