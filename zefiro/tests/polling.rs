@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use util::{LONG, over_each_transport, socket};
-use zefiro::{Context, Dealer, Interest, Poller, Pull, Push, Rep, Req, Router};
+use util::{LONG, assert_balanced, over_each_transport, socket, until};
+use zefiro::{AnySocket, Context, Dealer, Interest, Message, Poller, Pull, Push, Rep, Req, Router, SocketType};
 
 const MESSAGES: u64 = 3000;
 
@@ -228,4 +228,70 @@ fn a_socket_removed_from_a_poller_that_waits_is_watched_by_others_at_once() {
     assert_eq!(pull.recv().unwrap(), "second");
     stop.send("stop").unwrap();
     thread.join().unwrap();
+}
+
+/// A message of the second for the first, sent and on its way.
+fn send_last_words(receiver: &AnySocket, sender: &AnySocket) {
+    let message = match receiver.socket_type() {
+        SocketType::Sub => {
+            receiver.subscribe("last").unwrap();
+            sender.wait_subscribed("last", 1, LONG).unwrap();
+            "last words".into()
+        }
+        SocketType::Dish => {
+            receiver.join("last").unwrap();
+            sender.wait_subscribed("last", 1, LONG).unwrap();
+            Message::for_group("last", "last words")
+        }
+        SocketType::Req => {
+            receiver.send("question").unwrap();
+            sender.recv().unwrap();
+            "last words".into()
+        }
+        _ => "last words".into(),
+    };
+    sender.send(message).unwrap();
+}
+
+#[test]
+fn what_was_announced_tells_its_peer_when_that_has_gone() {
+    let context = Context::new();
+    let open = |socket_type| AnySocket::builder_of(socket_type).context(&context).recv_timeout(LONG).build().unwrap();
+    for (receiver_type, sender_type, name) in [
+        (SocketType::Router, SocketType::Dealer, "DEALER"),
+        (SocketType::Rep, SocketType::Req, "REQ"),
+        (SocketType::Req, SocketType::Rep, "REP"),
+        (SocketType::Sub, SocketType::Pub, "PUB"),
+        (SocketType::Server, SocketType::Client, "CLIENT"),
+        (SocketType::Dish, SocketType::Radio, "RADIO"),
+        (SocketType::Gather, SocketType::Scatter, "SCATTER"),
+        (SocketType::Channel, SocketType::Channel, "CHANNEL"),
+        (SocketType::Pull, SocketType::Push, "PUSH"),
+    ] {
+        for goes_first in [true, false] {
+            let case = format!("{receiver_type:?}, goes first: {goes_first}");
+            let (receiver, sender) = (open(receiver_type), open(sender_type));
+            sender.connect(receiver.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
+            until(&case, || receiver.peers().len() == 1);
+            send_last_words(&receiver, &sender);
+            if !goes_first {
+                until(&case, || receiver.is_readable());
+                let peer = &receiver.peers()[0];
+                assert_eq!((peer.counters.queued_in, peer.counters.received), (1, 0), "{case}");
+                assert_balanced(&case, peer.counters);
+            }
+            drop(sender);
+            until(&case, || receiver.peers().is_empty());
+            assert!(receiver.is_readable(), "{case}");
+            assert_balanced(&case, receiver.counters());
+            let (message, metadata) = receiver.recv_from().unwrap();
+            assert_eq!(message.last().as_slice(), b"last words", "{case}");
+            let metadata = metadata.unwrap_or_else(|| panic!("{case}: nothing is known of the peer"));
+            assert_eq!(metadata.get("Socket-Type"), Some(name.as_bytes()), "{case}");
+            assert_eq!(metadata.get("Peer-Address"), Some(&b"127.0.0.1"[..]), "{case}");
+            assert!(!receiver.is_readable(), "{case}");
+            assert_balanced(&case, receiver.counters());
+            assert_eq!((receiver.counters().queued_in, receiver.counters().received), (0, 1), "{case}");
+        }
+    }
 }

@@ -197,6 +197,67 @@ static void invalid (void)
     zmq_ctx_term (context);
 }
 
+/* A peer sends a message and goes; the program is told of the message, and receives it then. */
+static void origin_of_the_last (int type, int peer_type)
+{
+    void *context = zmq_ctx_new ();
+    void *socket = open_socket (context, type);
+    void *peer = open_socket (context, peer_type);
+    void *monitor = open_socket (context, ZMQ_PAIR);
+    char endpoint[256];
+    zmq_msg_t part;
+    int more = 1;
+    printf ("-- where the last message of a peer that went is from: %d from %d\n", type, peer_type);
+    set_int (peer, ZMQ_LINGER, -1);
+    NEED (zmq_socket_monitor (socket, "inproc://origin", ZMQ_EVENT_DISCONNECTED) == 0);
+    NEED (zmq_connect (monitor, "inproc://origin") == 0);
+    if (type == ZMQ_STREAM)
+        set_int (socket, ZMQ_STREAM_NOTIFY, 0);
+    bind_anywhere (socket, "tcp://127.0.0.1:*", endpoint);
+    if (type == ZMQ_SUB)
+        NEED (zmq_setsockopt (socket, ZMQ_SUBSCRIBE, "", 0) == 0);
+    NEED (zmq_connect (peer, endpoint) == 0);
+    if (peer_type == ZMQ_XPUB)
+        /* libzmq subscribes while it is looked at. */
+        while (!ready (peer, ZMQ_POLLIN, 10))
+            get_int (socket, ZMQ_EVENTS);
+    if (peer_type == ZMQ_STREAM) {
+        unsigned char id[256];
+        int size = zmq_recv (peer, id, 255, 0);
+        NEED (size > 0);
+        NEED (zmq_recv (peer, NULL, 0, 0) == 0);
+        NEED (zmq_send (peer, id, size, ZMQ_SNDMORE) == size);
+    }
+    if (type == ZMQ_REQ) {
+        send_text (socket, "question", 0);
+        receive (peer, 0);
+    }
+    send_text (peer, "last words", 0);
+    printf ("%d\n", ready (socket, ZMQ_POLLIN, 5000));
+    zmq_close (peer);
+    /* The connection has ended. */
+    NEED (zmq_recv (monitor, NULL, 0, 0) >= 0);
+    NEED (zmq_recv (monitor, NULL, 0, 0) >= 0);
+    usleep (20000);
+    printf ("%d\n", ready (socket, ZMQ_POLLIN, 5000));
+    while (more) {
+        const char *address, *socket_type;
+        NEED (zmq_msg_init (&part) == 0);
+        NEED (zmq_msg_recv (&part, socket, ZMQ_DONTWAIT) >= 0);
+        more = zmq_msg_more (&part);
+        address = zmq_msg_gets (&part, "Peer-Address");
+        socket_type = zmq_msg_gets (&part, "Socket-Type");
+        /* That the id in front knows where it is from is not compared. */
+        if (!more)
+            printf ("address %s, type %s\n", address ? address : "none", socket_type ? socket_type : "none");
+        zmq_msg_close (&part);
+    }
+    NEED (zmq_socket_monitor (socket, NULL, 0) == 0);
+    zmq_close (monitor);
+    zmq_close (socket);
+    zmq_ctx_term (context);
+}
+
 int main (void)
 {
     sizes ();
@@ -209,6 +270,12 @@ int main (void)
     metadata (0);
     metadata (1);
     flow ();
+    origin_of_the_last (ZMQ_PULL, ZMQ_PUSH);
+    origin_of_the_last (ZMQ_ROUTER, ZMQ_DEALER);
+    origin_of_the_last (ZMQ_REP, ZMQ_REQ);
+    origin_of_the_last (ZMQ_REQ, ZMQ_REP);
+    origin_of_the_last (ZMQ_SUB, ZMQ_XPUB);
+    origin_of_the_last (ZMQ_STREAM, ZMQ_STREAM);
     invalid ();
     return 0;
 }

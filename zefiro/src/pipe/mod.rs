@@ -157,6 +157,8 @@ pub(crate) struct Pipes {
     pub(crate) counters: Counters,
     /// Whose message the program was handed last.
     last_received: Option<PipeId>,
+    /// A pipe that was removed while a message of it was found but not received, and what is known of its connection.
+    parted: Option<(PipeId, Arc<Metadata>)>,
     /// The name made up last, for programs that ask for that of a peer they have just connected to.
     pub(crate) made_up_id: Option<Frame>,
     /// Messages in all inboxes.
@@ -196,6 +198,7 @@ impl Pipes {
             send_bytes,
             counters: Counters::default(),
             last_received: None,
+            parted: None,
             made_up_id: None,
             unread: 0,
             trickle: 0,
@@ -326,7 +329,16 @@ impl Pipes {
 
     /// Of the connection that brought the message the program was handed last.
     pub(crate) fn last_metadata(&self) -> Option<&Arc<Metadata>> {
-        self.get(self.last_received?)?.facts.metadata.as_ref()
+        let id = self.last_received?;
+        match self.get(id) {
+            Some(pipe) => pipe.facts.metadata.as_ref(),
+            None => self.parted.as_ref().filter(|(parted, _)| *parted == id).map(|(_, metadata)| metadata),
+        }
+    }
+
+    /// A pipe was removed of which a message was found, but not received: what is known of its connection is kept for that.
+    pub(crate) fn keep_metadata(&mut self, id: PipeId, pipe: &Pipe) {
+        self.parted = pipe.facts.metadata.clone().map(|metadata| (id, metadata));
     }
 
     /// Notes whether a fair queue holds the pipe; answers whether that is news.
