@@ -268,6 +268,32 @@ static void through_a_proxy (void)
     close (listener);
 }
 
+/* Somebody who speaks another protocol. */
+static void stranger (void)
+{
+    void *server = open_socket (context, ZMQ_PULL);
+    void *events = monitor (server, "inproc://stranger");
+    char endpoint[256], byte;
+    struct sockaddr_in address;
+    int stream = socket (AF_INET, SOCK_STREAM, 0);
+    say ("a stranger");
+    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
+    memset (&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+    address.sin_port = htons (atoi (strrchr (endpoint, ':') + 1));
+    NEED (connect (stream, (struct sockaddr *) &address, sizeof address) == 0);
+    NEED (recv (stream, &byte, 1, 0) == 1 && send (stream, "GET / HTTP/1.1\r\n\r\n", 18, 0) == 18);
+    usleep (50000);
+    close (stream);
+    while (!next ("server", events, endpoint, ZMQ_EVENT_DISCONNECTED))
+        ;
+    zmq_close (server);
+    while (!next ("server", events, endpoint, ZMQ_EVENT_MONITOR_STOPPED))
+        ;
+    zmq_close (events);
+}
+
 /* A connection that was accepted has an address of its own, which the listener has not. */
 static void wildcard (void)
 {
@@ -347,6 +373,7 @@ int main (void)
     context = zmq_ctx_new ();
     through_a_proxy ();
     wildcard ();
+    stranger ();
     CALL (zmq_ctx_term (context));
     return 0;
 }

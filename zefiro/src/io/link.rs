@@ -82,6 +82,8 @@ impl Loss {
             Loss::PeerClosed => Errno::PIPE,
             Loss::Io(error) => return error.raw_os_error().unwrap_or_default() as u64,
             Loss::Protocol(zmtp::Error::OutOfMemory) => Errno::NOMEM,
+            // libzmq takes a stranger for a peer of ZMTP 1.0, and tells of it once it has gone.
+            Loss::Protocol(zmtp::Error::MalformedFrame) => Errno::PIPE,
             Loss::Protocol(error) if error.is_timeout() => Errno::AGAIN,
             Loss::Protocol(error) if error.retryable() => Errno::ACCESS,
             Loss::Protocol(_) | Loss::Answer(_) | Loss::Greedy(_) => Errno::PROTO,
