@@ -84,9 +84,12 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
         socket.set_recv_buffer_size(bytes)?;
     }
     if options.type_of_service > 0 {
-        match address {
-            SocketAddr::V4(_) => socket.set_tos_v4(options.type_of_service)?,
-            SocketAddr::V6(_) => socket.set_tclass_v6(options.type_of_service)?,
+        if address.is_ipv6() {
+            socket.set_tclass_v6(options.type_of_service)?;
+            // For its IPv4 peers, where the system lets an IPv6 socket have one.
+            let _ = socket.set_tos_v4(options.type_of_service);
+        } else {
+            socket.set_tos_v4(options.type_of_service)?;
         }
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -103,4 +106,18 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
         }
     }
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn ipv4_peers_of_an_ipv6_socket_have_its_type_of_service_too() {
+        let options = Options { type_of_service: 0x28, ..Options::default() };
+        let listener = listen(SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0)), &options);
+        let listener = listener.map_err(|why| why.error).unwrap();
+        assert_eq!((listener.tos_v4().unwrap(), listener.tclass_v6().unwrap()), (0x28, 0x28));
+    }
 }
