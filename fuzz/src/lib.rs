@@ -193,9 +193,10 @@ pub fn secured(bytes: &[u8]) {
     feed(&mut other, &wire, now);
 }
 
-/// Options by number, as C sets and reads them.
+/// Options by number, as C sets and reads them, and by name: what one reads as sets it again.
 pub fn options(bytes: &[u8]) {
     let Some((numbers, value)) = bytes.split_at_checked(2) else { return };
+    option_by_name(numbers[1], &String::from_utf8_lossy(value));
     let mut options = zefiro::Options::default();
     let socket_type = SocketType::ALL[usize::from(numbers[0]) % SocketType::ALL.len()];
     let number = i32::from(numbers[1]);
@@ -207,6 +208,21 @@ pub fn options(bytes: &[u8]) {
     let _ = options.set_raw(socket_type, number, None);
     let _ = zefiro::ContextOptions::default().set_raw(number, Some(value));
 }
+
+fn option_by_name(which: u8, text: &str) {
+    let table = zefiro::option_table();
+    let name = table[usize::from(which) % table.len()].field;
+    let (mut options, mut again) = (zefiro::Options::default(), zefiro::Options::default());
+    // Of a secret it reads whether there is one.
+    if SECRETS.contains(&name) || options.set_text(name, text).is_err() {
+        return;
+    }
+    let read = options.text(name).expect("there is such an option");
+    again.set_text(name, &read).expect(&read);
+    assert_eq!(again.text(name), Some(read), "{name} from {text}");
+}
+
+const SECRETS: [&str; 4] = ["plain_password", "socks_password", "curve_secret_key", "shared_key"];
 
 /// Certificates and shared keys.
 pub fn certificates(bytes: &[u8]) {

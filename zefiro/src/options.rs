@@ -440,6 +440,27 @@ mod tests {
     }
 
     #[test]
+    fn times_are_read_as_they_are_printed_to_the_nanosecond() {
+        use super::value::TextValue;
+        for (text, nanos, printed) in [
+            ("99999999.123456789s", 99_999_999_123_456_789, "99999999123456.789us"),
+            ("1.5", 1_500_000, "1500us"),
+            ("0.0015ms", 1_500, "1.500us"),
+            (".5m", 30_000_000_000, "30s"),
+            ("7.us", 7_000, "7us"),
+            ("0.00099us", 0, "0ms"),
+        ] {
+            let read = Duration::parse(text).unwrap();
+            assert_eq!((read.as_nanos(), read.print().as_str()), (nanos, printed), "{text}");
+            assert_eq!(Duration::parse(printed), Some(read));
+        }
+        assert_eq!(Duration::parse(&Duration::MAX.print()), Some(Duration::MAX));
+        for text in ["", ".", "1.2.3", "s", "-1", "1e5", "99999999999999999999s", "1 hour"] {
+            assert_eq!(Duration::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_out_of_range_is_refused_by_name_and_changes_nothing() {
         let mut options = Options::default();
         let error = options.set_text("tos", "256").unwrap_err();

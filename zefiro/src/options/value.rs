@@ -55,21 +55,28 @@ impl TextValue for Duration {
     fn parse(text: &str) -> Option<Duration> {
         let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, unit) = text.split_at_checked(split)?;
-        let seconds = match unit.trim() {
-            "us" | "µs" => 1e-6,
-            "" | "ms" => 1e-3,
-            "s" => 1.0,
-            "m" | "min" => 60.0,
+        let unit_nanos: u128 = match unit.trim() {
+            "us" | "µs" => 1_000,
+            "" | "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" | "min" => 60_000_000_000,
             _ => return None,
         };
-        Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        // No unit has more than that.
+        let part = part.get(..PART_DIGITS).unwrap_or(part);
+        let digits = format!("{whole}{part}").parse::<u128>().ok()?;
+        let nanos = digits.checked_mul(unit_nanos)? / 10u128.pow(part.len() as u32);
+        let seconds = u64::try_from(nanos / 1_000_000_000).ok()?;
+        Some(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
     }
 
     fn print(&self) -> String {
         match (self.as_secs(), self.subsec_nanos()) {
             (seconds, 0) if seconds > 0 => format!("{seconds}s"),
-            (_, nanoseconds) if nanoseconds % 1_000_000 == 0 => format!("{}ms", self.as_millis()),
-            _ => format!("{}us", self.as_nanos() as f64 / 1e3),
+            (_, nanos) if nanos % 1_000_000 == 0 => format!("{}ms", self.as_millis()),
+            (_, nanos) if nanos % 1_000 == 0 => format!("{}us", self.as_micros()),
+            (_, nanos) => format!("{}.{:03}us", self.as_micros(), nanos % 1_000),
         }
     }
 
@@ -152,5 +159,8 @@ pub(super) fn plain(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     name.trim_start_matches("zmq_").trim_start_matches("zefiro_").replace(['_', '-'], "")
 }
+
+/// Digits behind the point that can make a difference.
+const PART_DIGITS: usize = 12;
 
 const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
