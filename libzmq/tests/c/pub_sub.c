@@ -359,6 +359,63 @@ static void late (void)
     zmq_close (sub);
 }
 
+/* The next bytes that a plain peer gets; they are printed, if somebody is to see them. */
+static void bytes (void *stream, unsigned char *id, int count, int shown)
+{
+    static unsigned char got[256];
+    static int held;
+    while (held < count) {
+        int size;
+        NEED (zmq_recv (stream, id, 5, 0) == 5);
+        NEED ((size = zmq_recv (stream, got + held, sizeof got - held, 0)) >= 0);
+        held += size;
+    }
+    if (shown) {
+        print_part (got, count);
+        printf ("\n");
+    }
+    held -= count;
+    memmove (got, got + count, held);
+}
+
+/* What a publisher of ZMTP 3.1 gets of an XSUB, and of a SUB. */
+static void on_the_wire (int type)
+{
+    static const char ready[] = "\4\x1a\5READY\xbSocket-Type\0\0\0\4XPUB";
+    void *stream = open_socket (context, ZMQ_STREAM);
+    void *sub = open_socket (context, type);
+    char endpoint[256];
+    unsigned char id[5], greeting[64];
+    printf ("-- requests on the wire, type %d\n", type);
+    memset (greeting, 0, sizeof greeting);
+    greeting[0] = 0xff;
+    greeting[9] = 0x7f;
+    greeting[10] = 3;
+    greeting[11] = 1;
+    memcpy (greeting + 12, "NULL", 4);
+    bind_anywhere (stream, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_connect (sub, endpoint) == 0);
+    bytes (stream, id, 10, 0);
+    NEED (zmq_send (stream, id, 5, ZMQ_SNDMORE) == 5 && zmq_send (stream, greeting, 64, 0) == 64);
+    bytes (stream, id, 54, 0);
+    NEED (zmq_send (stream, id, 5, ZMQ_SNDMORE) == 5);
+    NEED (zmq_send (stream, ready, sizeof ready - 1, 0) == sizeof ready - 1);
+    bytes (stream, id, type == ZMQ_SUB ? 27 : 28, 1);
+    if (type == ZMQ_SUB) {
+        subscribe (sub, "topic");
+        bytes (stream, id, 17, 1);
+    } else {
+        send_text (sub, "\1topic", 0);
+        bytes (stream, id, 8, 1);
+        send_text (sub, "\1more", ZMQ_SNDMORE);
+        send_text (sub, "data", ZMQ_SNDMORE);
+        send_text (sub, "\1most", 0);
+        bytes (stream, id, 20, 1);
+    }
+    zmq_close (sub);
+    zmq_close (stream);
+}
+
 int main (void)
 {
     context = zmq_ctx_new ();
@@ -386,6 +443,8 @@ int main (void)
     early ("inproc://early");
     back_again ();
     late ();
+    on_the_wire (ZMQ_SUB);
+    on_the_wire (ZMQ_XSUB);
     CALL (zmq_ctx_term (context));
     return 0;
 }
