@@ -1,5 +1,5 @@
 //! Worker: the thread that runs a socket's authenticator. It starts with the first question and ends when there was none
-//! for a while.
+//! for a while, or the socket is gone.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -22,6 +22,12 @@ type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// Runs one socket's authenticator.
 pub(crate) struct Worker {
     begin: Box<dyn Fn(Request) -> Answering + Send + Sync>,
+    desk: Arc<Desk>,
+}
+
+/// What the worker's thread keeps while there is nothing to do.
+#[derive(Default)]
+struct Desk {
     queue: Mutex<Queue>,
     more: Condvar,
 }
@@ -30,6 +36,8 @@ pub(crate) struct Worker {
 struct Queue {
     tasks: VecDeque<Arc<Task>>,
     running: bool,
+    /// Nobody can ask any more.
+    closed: bool,
 }
 
 /// One question on its way.
@@ -70,7 +78,7 @@ impl Worker {
     }
 
     fn new(begin: impl Fn(Request) -> Answering + Send + Sync + 'static) -> Arc<Worker> {
-        Arc::new(Worker { begin: Box::new(begin), queue: Mutex::default(), more: Condvar::new() })
+        Arc::new(Worker { begin: Box::new(begin), desk: Arc::default() })
     }
 
     /// Asks; the session `token` of `io` is told when the answer is there.
@@ -88,15 +96,15 @@ impl Worker {
         Pending { task }
     }
 
-    fn push(self: &Arc<Worker>, task: Arc<Task>) {
-        let mut queue = self.queue.lock();
+    fn push(&self, task: Arc<Task>) {
+        let mut queue = self.desk.queue.lock();
         queue.tasks.push_back(task);
         if queue.running {
-            self.more.notify_one();
+            self.desk.more.notify_one();
             return;
         }
-        let worker = self.clone();
-        let started = threads::start("zefiro/auth".into(), move || worker.run());
+        let desk = self.desk.clone();
+        let started = threads::start("zefiro/auth".into(), move || desk.work(IDLE));
         queue.running = started.is_ok();
         if started.is_err() {
             let tasks = std::mem::take(&mut queue.tasks);
@@ -106,8 +114,17 @@ impl Worker {
             }
         }
     }
+}
 
-    fn run(self: Arc<Worker>) {
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.desk.queue.lock().closed = true;
+        self.desk.more.notify_one();
+    }
+}
+
+impl Desk {
+    fn work(&self, idle: Duration) {
         loop {
             let task = {
                 let mut queue = self.queue.lock();
@@ -115,7 +132,7 @@ impl Worker {
                     if let Some(task) = queue.tasks.pop_front() {
                         break task;
                     }
-                    if self.more.wait_for(&mut queue, IDLE).timed_out() && queue.tasks.is_empty() {
+                    if queue.closed || self.more.wait_for(&mut queue, idle).timed_out() && queue.tasks.is_empty() {
                         queue.running = false;
                         return;
                     }
@@ -204,3 +221,19 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
 
 /// How long the thread waits for the next question before it ends.
 const IDLE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_with_nothing_to_do_ends_with_its_worker() {
+        let worker = Worker::of(|_: &Request| Answer::allow(""));
+        let desk = worker.desk.clone();
+        let working = thread::spawn(move || desk.work(Duration::MAX));
+        drop(worker);
+        working.join().unwrap();
+    }
+}
