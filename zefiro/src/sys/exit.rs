@@ -11,6 +11,10 @@ static CALL: OnceLock<(u32, fn())> = OnceLock::new();
 /// child that was forked off, which has none of the threads, does not call it.
 #[allow(unsafe_code, reason = "no crate in use wraps this call")]
 pub(crate) fn call_at_exit(call: fn()) {
+    // Miri has nothing that comes after `main`.
+    if cfg!(miri) {
+        return;
+    }
     extern "C" fn at_exit() {
         match CALL.get() {
             Some((process, call)) if *process == process::id() => call(),

@@ -31,6 +31,9 @@ const LONG_BYTES: usize = 3 * 1024;
 mod tests {
     use super::*;
 
+    /// Miri interprets each step: it has some of the lengths.
+    const STEP: usize = if cfg!(miri) { 37 } else { 1 };
+
     #[test]
     fn the_specification_s_example() {
         let key = [
@@ -49,7 +52,7 @@ mod tests {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (random >> 56) as u8
         };
-        for len in (0..600).chain([LONG_BYTES - 1, LONG_BYTES, 65_537]) {
+        for len in (0..600).step_by(STEP).chain([LONG_BYTES - 1, LONG_BYTES, 65_537 / STEP]) {
             let key = std::array::from_fn(|_| next());
             let text: Vec<u8> = (0..len).map(|_| next()).collect();
             let long: [u8; 16] = Poly1305::new((&key).into()).compute_unpadded(&text).into();

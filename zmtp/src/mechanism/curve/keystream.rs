@@ -392,6 +392,10 @@ mod tests {
 
     const PREFIX: &[u8; 16] = b"CurveZMQMESSAGEC";
 
+    /// Miri interprets each step: it has some of the lengths, and of the long ones the first.
+    const STEP: usize = if cfg!(miri) { 330 } else { 1 };
+    const LONG: usize = if cfg!(miri) { 1 } else { 4 };
+
     /// What the plain crate makes of a text.
     fn twin(key: &[u8; 32], number: u64, text: &mut [u8]) {
         let mut nonce = [0; 24];
@@ -404,7 +408,9 @@ mod tests {
     fn texts_of_every_length_are_what_the_plain_crate_makes_of_them() {
         let key: [u8; 32] = std::array::from_fn(|index| index as u8 * 7);
         let mut stream = Keystream::new(&key, PREFIX);
-        for (number, len) in (0..1400).chain([4095, 4096, 65_537]).enumerate() {
+        for (number, len) in
+            (0..1400).step_by(STEP).chain([1100, 4095, 4096, 65_537].into_iter().take(LONG)).enumerate()
+        {
             let number = number as u64 + 3;
             let mut text: Vec<u8> = (0..len).map(|index| index as u8).collect();
             let mut expected = text.clone();
@@ -419,8 +425,10 @@ mod tests {
         let key = [9; 32];
         let mut stream = Keystream::new(&key, PREFIX);
         let numbers = [3, 4, 6, 7, 8, 100, 101, 99, u64::MAX - 1, u64::MAX, 0, 1, 1 << 40];
-        for (number, len) in
-            numbers.into_iter().flat_map(|number| [1, 31, 33, 200, 97, 600, 0].map(|len| (number, len)))
+        for (number, len) in numbers
+            .into_iter()
+            .flat_map(|number| [1, 31, 33, 200, 97, 600, 0].map(|len| (number, len)))
+            .step_by(STEP.div_ceil(42))
         {
             let mut text = vec![5; len];
             let mut expected = text.clone();
