@@ -2,7 +2,7 @@
 //! was read into. Counted, and kept by each thread for its next messages.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A content of up to [`Block::BYTES_MAX`] bytes; a clone is the same one.
 pub(crate) struct Block(*mut Inner);
@@ -54,12 +54,11 @@ impl Clone for Block {
 impl Drop for Block {
     fn drop(&mut self) {
         // Nobody can make another reference of a unique one meanwhile: then nothing need be counted.
-        // SAFETY: as above. Release: what this thread did with the bytes is before whatever is done with them next.
-        if !self.is_unique() && unsafe { (*self.0).references.fetch_sub(1, Ordering::Release) } != 1 {
+        // SAFETY: as above. What this thread did with the bytes is before whatever is done with them next (release), and
+        // what others did before they let go is done (acquire; not by a fence, of which ThreadSanitizer knows nothing).
+        if !self.is_unique() && unsafe { (*self.0).references.fetch_sub(1, Ordering::AcqRel) } != 1 {
             return;
         }
-        // Acquire: as the others' releases say.
-        fence(Ordering::Acquire);
         // SAFETY: it came from `Box::into_raw`, and this was the last reference.
         let inner = unsafe { Box::from_raw(self.0) };
         let _ = SPARE.try_with(|spare| {
