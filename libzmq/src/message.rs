@@ -1,8 +1,10 @@
 //! Messages: `zmq_msg_t`, 64 bytes that C may move about bitwise; `calls`: what C does with them.
 
 mod calls;
+#[cfg(test)]
+mod tests;
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::ptr;
@@ -21,7 +23,7 @@ pub(crate) struct Message {
     body: Body,
     /// Of the connection a received message came by; counted.
     metadata: *const Metadata,
-    /// Of a RADIO message; from malloc, ends with a zero.
+    /// Of a RADIO message; from `CString::into_raw`.
     group: *mut c_char,
     routing_id: u32,
     flags: u8,
@@ -277,13 +279,15 @@ impl Message {
     /// Changes what it carries beside its body.
     pub(crate) fn set_beside(&mut self, beside: &Beside) {
         self.routing_id = beside.routing_id;
-        // SAFETY: the old group is from malloc, or null; strndup copies at most the bytes there are.
-        unsafe {
-            libc::free(self.group.cast());
-            self.group = match beside.group.as_slice() {
-                [] => ptr::null_mut(),
-                group => libc::strndup(group.as_ptr().cast(), group.len()),
-            };
+        self.set_group(name_of(&beside.group));
+    }
+
+    /// Changes the group to one from [`name_of`], or null.
+    fn set_group(&mut self, group: *mut c_char) {
+        let former = std::mem::replace(&mut self.group, group);
+        if !former.is_null() {
+            // SAFETY: it came from `CString::into_raw`, and is given up here.
+            drop(unsafe { CString::from_raw(former) });
         }
     }
 
@@ -299,9 +303,7 @@ impl Message {
         }
         self.kind = 0;
         self.forget_metadata();
-        // SAFETY: it is null or from malloc.
-        unsafe { libc::free(self.group.cast()) };
-        self.group = ptr::null_mut();
+        self.set_group(ptr::null_mut());
     }
 
     fn forget_metadata(&mut self) {
@@ -349,11 +351,17 @@ impl Message {
             unsafe { Arc::increment_strong_count(self.metadata) };
         }
         if !self.group.is_null() {
-            // SAFETY: it is a string from malloc.
-            copy.group = unsafe { libc::strdup(self.group) };
+            // SAFETY: it is a string of this message's own.
+            copy.set_group(name_of(unsafe { CStr::from_ptr(self.group) }.to_bytes()));
         }
         copy
     }
+}
+
+/// A group's name for a message to keep: what comes before a zero, null if that is nothing.
+fn name_of(text: &[u8]) -> *mut c_char {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    CString::new(text).ok().filter(|_| !text.is_empty()).map_or(ptr::null_mut(), CString::into_raw)
 }
 
 /// The message at an address of C's, if it is one.

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use zefiro::{Memory, Metadata};
 
 use super::{
-    CONSTANT, Constant, FLAG_MORE, FLAG_SHARED, FreeFn, Lent, Message, Shared, can_allocate, message_at, replace,
+    CONSTANT, Constant, FLAG_MORE, FLAG_SHARED, FreeFn, Lent, Message, Shared, can_allocate, message_at, name_of,
+    replace,
 };
 use crate::failure::{Failure, Outcome, guard};
 
@@ -188,11 +189,11 @@ pub unsafe extern "C" fn zmq_msg_set_group(message: *mut Message, group: *const 
         if group.is_null() {
             return Err(Failure(libc::EINVAL));
         }
-        // SAFETY: C passes the address of a zmq_msg_t, and a string. The old group is from malloc, or null.
+        // SAFETY: C passes the address of a zmq_msg_t, and a string, which may be the very one that the message has.
         unsafe {
             let message = message_at(message)?;
-            libc::free(message.group.cast());
-            message.group = libc::strndup(group, GROUP_MAX);
+            let text = CStr::from_ptr(group).to_bytes();
+            message.set_group(name_of(text.get(..GROUP_MAX).unwrap_or(text)));
         }
         Ok(0)
     })
