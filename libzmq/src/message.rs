@@ -160,15 +160,27 @@ impl Message {
         matches!(self.kind, INLINE | SHARED | CONSTANT | BLOCK)
     }
 
-    fn parts(&mut self) -> (*mut u8, usize) {
-        // SAFETY: `kind` says which of them it is.
+    /// Where the content of the message at an address is. C keeps the answer while it asks the message other things: it
+    /// comes from C's own pointer, not from a reference, which would end with the next one.
+    ///
+    /// # Safety
+    /// There is a message, and nobody else looks at it meanwhile.
+    unsafe fn data(message: *mut Message) -> *mut u8 {
+        // SAFETY: the caller's; `kind` says which of them it is.
         unsafe {
-            match self.kind {
-                INLINE => (self.body.inline.as_mut_ptr(), usize::from(self.inline_len)),
-                SHARED => (self.body.shared.data, self.body.shared.len),
-                CONSTANT => (self.body.constant.data, self.body.constant.len),
-                BLOCK => (self.body.block.block.data(), self.body.block.len),
-                _ => (ptr::null_mut(), 0),
+            let body = &raw mut (*message).body;
+            match (*message).kind {
+                INLINE => (&raw mut (*body).inline).cast(),
+                SHARED => {
+                    let shared: &Shared = &(*body).shared;
+                    shared.data
+                }
+                CONSTANT => (*body).constant.data,
+                BLOCK => {
+                    let small: &Small = &(*body).block;
+                    small.block.data()
+                }
+                _ => ptr::null_mut(),
             }
         }
     }
@@ -187,7 +199,8 @@ impl Message {
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
-        let (data, len) = self.parts();
+        // SAFETY: it is one, and borrowed.
+        let (data, len) = (unsafe { Message::data(self) }, self.len());
         if data.is_null() {
             return &mut [];
         }
@@ -202,7 +215,7 @@ impl Message {
             match self.kind {
                 SHARED => {
                     let shared = &self.body.shared;
-                    let start = shared.data as usize - shared.memory.as_slice().as_ptr() as usize;
+                    let start = shared.data as usize - shared.memory.as_ptr() as usize;
                     Frame::from_memory(shared.memory.clone(), start..start + shared.len)
                 }
                 // SAFETY: C has promised that it stays as it is for ever.
@@ -220,7 +233,7 @@ impl Message {
             Message::copy_of(&frame)
         } else {
             let (memory, Range { start, end }) = frame.into_memory();
-            let data = memory.as_slice().as_ptr().wrapping_add(start).cast_mut();
+            let data = memory.as_ptr().wrapping_add(start).cast_mut();
             let mut message = Message::empty();
             if memory.as_static().is_some() {
                 message.body.constant = Constant { data, len: end - start };

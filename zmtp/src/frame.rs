@@ -48,6 +48,16 @@ impl Memory {
         }
     }
 
+    /// Where it begins: for who may write to a part of it, as C may to what it received. It is no reference, behind which
+    /// nothing may change.
+    pub fn as_ptr(&self) -> *const u8 {
+        match &*self.0 {
+            Owner::Vec(bytes) => bytes.as_ptr(),
+            Owner::Bytes(bytes) => bytes.as_ptr(),
+            Owner::Static(bytes) => bytes.as_ptr(),
+        }
+    }
+
     /// All of it, if it lasts as long as the program.
     pub fn as_static(&self) -> Option<&'static [u8]> {
         match *self.0 {

@@ -119,8 +119,10 @@ pub unsafe extern "C" fn zmq_msg_copy(target: *mut Message, source: *mut Message
 pub unsafe extern "C" fn zmq_msg_data(message: *mut Message) -> *mut c_void {
     guard(|| {
         // SAFETY: C passes the address of a zmq_msg_t.
-        let (data, _) = unsafe { message_at(message) }?.parts();
-        Ok(data.cast())
+        unsafe {
+            message_at(message)?;
+            Ok(Message::data(message).cast())
+        }
     })
 }
 

@@ -118,6 +118,40 @@ fn messages_of_each_kind_and_size_hold_their_bytes_through_copies_and_moves() {
     }
 }
 
+/// C asks for the address once, and goes on writing to it whatever else it asks about the message meanwhile.
+#[test]
+fn the_address_of_the_bytes_stays_good_while_the_message_is_asked_and_copied() {
+    for (way, make) in WAYS.iter().enumerate() {
+        // What lasts for ever is nobody's to write to.
+        for len in SIZES.into_iter().filter(|len| *len > 0 && way != 3) {
+            let (mut one, mut other) = (Place::new(), Place::new());
+            let (one, other) = (one.at(), other.at());
+            // SAFETY: as above; the address is within the message or what it holds.
+            unsafe {
+                make(one, len);
+                let data = zmq_msg_data(one).cast::<u8>();
+                let last = data.add(len - 1);
+                last.write(1);
+                assert_eq!(zmq_msg_size(one), len);
+                assert_eq!(zmq_msg_data(one).cast(), data);
+                last.write(2);
+                assert_eq!((zmq_msg_set_routing_id(one, 7), zmq_msg_set_group(one, c"tv".as_ptr())), (0, 0));
+                last.write(3);
+                assert_eq!((zmq_msg_routing_id(one), CStr::from_ptr(zmq_msg_group(one))), (7, c"tv"));
+                assert_eq!(zmq_msg_get(one, 2), -1);
+                last.write(4);
+                assert_eq!(zmq_msg_init(other), 0);
+                assert_eq!(zmq_msg_copy(other, one), 0);
+                assert_eq!((last.read(), read(other).last()), (4, Some(&4)), "way {way}");
+                assert_eq!(zmq_msg_close(other), 0);
+                last.write(5);
+                assert_eq!(read(one).last(), Some(&5));
+                assert_eq!(zmq_msg_close(one), 0);
+            }
+        }
+    }
+}
+
 #[test]
 fn what_was_lent_is_given_back_once_when_the_last_that_refers_to_it_is_gone() {
     static GIVEN_BACK: AtomicUsize = AtomicUsize::new(0);
