@@ -40,8 +40,8 @@ struct Slot {
 static SLOTS: [Slot; SLOTS_MAX] =
     [const { Slot { tag: AtomicU32::new(0), process: AtomicU32::new(0), object: Mutex::new(None) } }; SLOTS_MAX];
 
-/// Handles in the process at a time.
-const SLOTS_MAX: usize = 1 << 18;
+/// Handles in the process at a time. Miri looks at all of them for each call.
+const SLOTS_MAX: usize = if cfg!(miri) { 1 << 6 } else { 1 << 18 };
 
 /// A slot is used again when so many others were given up after it.
 const SLOTS_RESTING: usize = 4096;
@@ -260,6 +260,10 @@ pub(crate) fn with_socket<R>(handle: *mut c_void, body: impl FnOnce(&SocketHandl
 
 /// Has forks noticed, from now on.
 pub(crate) fn watch_for_forks() {
+    // Miri has one process only.
+    if cfg!(miri) {
+        return;
+    }
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         // SAFETY: the handlers are functions of this library that touch its own statics only; the table of free slots
@@ -319,5 +323,71 @@ impl<T> Drop for Own<T> {
         if self.is_inherited() {
             std::mem::forget(self.value.take());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::context::{zmq_ctx_new, zmq_ctx_term};
+    use crate::failure::errno;
+    use crate::socket::{zmq_bind, zmq_close, zmq_connect, zmq_socket};
+    use crate::transfer::{zmq_recv, zmq_send};
+
+    #[derive(Clone, Copy)]
+    struct Handle(*mut c_void);
+
+    // SAFETY: any thread may use any handle; that is what is tested.
+    unsafe impl Send for Handle {}
+
+    impl Handle {
+        fn send(self) -> c_int {
+            // SAFETY: there is a byte.
+            unsafe { zmq_send(self.0, b"x".as_ptr().cast(), 1, DONTWAIT) }
+        }
+    }
+
+    const DONTWAIT: c_int = 1;
+    const PULL: c_int = 7;
+    const PUSH: c_int = 8;
+
+    /// Each thread keeps the sockets it used last: they must not outlive their handles.
+    #[test]
+    fn threads_that_share_a_socket_are_told_when_one_has_closed_it() {
+        let context = zmq_ctx_new();
+        for round in 0..3 {
+            let (pull, push) = (Handle(zmq_socket(context, PULL)), Handle(zmq_socket(context, PUSH)));
+            let endpoint = std::ffi::CString::new(format!("inproc://shared-{round}")).unwrap();
+            // SAFETY: these are strings.
+            unsafe {
+                assert_eq!(zmq_bind(pull.0, endpoint.as_ptr()), 0);
+                assert_eq!(zmq_connect(push.0, endpoint.as_ptr()), 0);
+            }
+            let senders = [(); 2].map(|()| {
+                thread::spawn(move || {
+                    loop {
+                        match (push.send(), errno()) {
+                            (1, _) => {}
+                            (-1, libc::EAGAIN) => thread::yield_now(),
+                            (-1, libc::ENOTSOCK) => break,
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                })
+            });
+            for _ in 0..100 {
+                let mut byte = 0u8;
+                // SAFETY: there is room for a byte.
+                assert_eq!(unsafe { zmq_recv(pull.0, (&raw mut byte).cast(), 1, 0) }, 1);
+                assert_eq!(byte, b'x');
+            }
+            assert_eq!(zmq_close(push.0), 0);
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
+            assert_eq!((push.send(), errno()), (-1, libc::ENOTSOCK));
+            assert_eq!(zmq_close(pull.0), 0);
+        }
+        assert_eq!(zmq_ctx_term(context), 0);
     }
 }
