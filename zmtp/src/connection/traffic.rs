@@ -37,7 +37,7 @@ impl Connection {
         let limit = [self.config.limits.frame_bytes_max, most].into_iter().flatten().min().unwrap_or(u64::MAX);
         let mut at = 0;
         let result = loop {
-            let rest = self.input.get_mut(at..).unwrap_or_default();
+            let rest = self.input.get(at..).unwrap_or_default();
             let header = match Framing::V2.decode_header(rest) {
                 Ok(Some(header)) => header,
                 Ok(None) => break Ok(()),
@@ -50,7 +50,7 @@ impl Connection {
                 break Err(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 });
             };
             // Not all there; the buffer grows with what comes.
-            let Some(body) = rest.get_mut(header.len..end) else { break Ok(()) };
+            let Some(body) = rest.get(header.len..end) else { break Ok(()) };
             if opened.try_reserve(body.len() + HEADER_BYTES_MAX).is_err() {
                 break Err(Error::OutOfMemory);
             }

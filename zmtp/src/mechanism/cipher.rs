@@ -51,12 +51,12 @@ impl Sealer {
 }
 
 impl Opener {
-    /// Decrypts the body of a frame, in place, and appends what was in it, as a frame of ZMTP 2.0 and later.
+    /// Decrypts the body of a frame and appends what was in it, as a frame of ZMTP 2.0 and later.
     ///
     /// # Errors
     /// It is not what this connection's peer has sent next.
     #[inline]
-    pub fn open(&mut self, body: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn open(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         match &mut self.0 {
             Opening::Curve(opener) => opener.open(body, out),
             Opening::Gssapi(opener) => opener.open(body, out),

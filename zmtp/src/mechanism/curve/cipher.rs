@@ -1,10 +1,9 @@
 //! The traffic of a CURVE connection: each frame in a box of its own, numbered so that none can be played twice.
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use super::authenticator::tag_of;
-use super::keystream::Keystream;
+use super::keystream::{FLAGS_BYTES, Keystream};
 use super::{MESSAGE, Shared, TAG_BYTES};
 use crate::codec::Framing;
 use crate::error::Error;
@@ -39,13 +38,12 @@ impl Sealer {
         out.extend_from_slice(&number.to_be_bytes());
         let start = out.len();
         out.extend_from_slice(&[0; TAG_BYTES]);
-        out.push((u8::from(more) * INNER_MORE) | (u8::from(command) * INNER_COMMAND));
-        out.extend_from_slice(body);
+        let flags = (u8::from(more) * INNER_MORE) | (u8::from(command) * INNER_COMMAND);
+        out.push(self.stream.flags(number, FLAGS_BYTES + body.len(), flags));
+        self.stream.append(number, body, out);
         let boxed = out.get_mut(start..).ok_or(Error::Cryptographic)?;
-        let (place, text) = boxed.split_first_chunk_mut::<TAG_BYTES>().ok_or(Error::Cryptographic)?;
-        let tag_key = Zeroizing::new(self.stream.tag_key(number, text.len()));
-        self.stream.apply(number, text);
-        *place = tag_of(&tag_key, text);
+        let (tag, text) = boxed.split_first_chunk_mut::<TAG_BYTES>().ok_or(Error::Cryptographic)?;
+        *tag = tag_of(self.stream.tag_key(number, text.len()), text);
         Ok(())
     }
 }
@@ -55,11 +53,11 @@ impl Opener {
         Opener { stream: Keystream::new(&shared.key, prefix), last }
     }
 
-    /// Decrypts the body of a frame, in place, and appends what was in it, as a frame of ZMTP 2.0 and later.
+    /// Decrypts the body of a frame and appends what was in it, as a frame of ZMTP 2.0 and later.
     ///
     /// # Errors
     /// It is not what this connection's peer has sent next.
-    pub(crate) fn open(&mut self, body: &mut [u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn open(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         super::super::check_structure(body)?;
         if body.first_chunk() != Some(MESSAGE) {
             return Err(Error::UnexpectedCommand);
@@ -67,22 +65,22 @@ impl Opener {
         if body.len() < OVERHEAD {
             return Err(Error::MalformedCommand("MESSAGE"));
         }
-        let rest = body.get_mut(MESSAGE.len()..).unwrap_or_default();
-        let (number, rest) = rest.split_first_chunk_mut::<8>().ok_or(Error::MalformedCommand("MESSAGE"))?;
-        let (tag, text) = rest.split_first_chunk_mut::<TAG_BYTES>().ok_or(Error::MalformedCommand("MESSAGE"))?;
-        let counted = u64::from_be_bytes(*number);
-        if counted <= self.last {
+        let rest = body.get(MESSAGE.len()..).unwrap_or_default();
+        let (number, rest) = rest.split_first_chunk::<8>().ok_or(Error::MalformedCommand("MESSAGE"))?;
+        let (tag, text) = rest.split_first_chunk::<TAG_BYTES>().ok_or(Error::MalformedCommand("MESSAGE"))?;
+        let (flags, payload) = text.split_first().ok_or(Error::MalformedCommand("MESSAGE"))?;
+        let number = u64::from_be_bytes(*number);
+        if number <= self.last {
             return Err(Error::InvalidSequence);
         }
-        let tag_key = Zeroizing::new(self.stream.tag_key(counted, text.len()));
-        if !bool::from(tag_of(&tag_key, text).ct_eq(tag)) {
+        let expected = tag_of(self.stream.tag_key(number, text.len()), text);
+        if !bool::from(u128::from_ne_bytes(expected).ct_eq(&u128::from_ne_bytes(*tag))) {
             return Err(Error::Cryptographic);
         }
-        self.stream.apply(counted, text);
-        self.last = counted;
-        let (flags, payload) = text.split_first().ok_or(Error::MalformedCommand("MESSAGE"))?;
+        self.last = number;
+        let flags = self.stream.flags(number, text.len(), *flags);
         Framing::V2.encode_header(out, payload.len(), flags & INNER_MORE != 0, flags & INNER_COMMAND != 0);
-        out.extend_from_slice(payload);
+        self.stream.append(number, payload, out);
         Ok(())
     }
 }
@@ -91,7 +89,7 @@ impl Opener {
 const HEADER_BYTES_MAX: usize = 9;
 
 /// Name, number, tag and flags.
-pub(crate) const OVERHEAD: usize = MESSAGE.len() + 8 + TAG_BYTES + 1;
+pub(crate) const OVERHEAD: usize = MESSAGE.len() + 8 + TAG_BYTES + FLAGS_BYTES;
 
 const INNER_MORE: u8 = 1;
 const INNER_COMMAND: u8 = 2;

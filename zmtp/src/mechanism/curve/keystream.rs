@@ -14,7 +14,8 @@ pub(super) struct Keystream {
     ahead: Box<[Block; LANES]>,
     /// The first message they are for.
     first: u64,
-    /// 0 before anything was computed.
+    /// How many messages they are for: 0 before anything was computed.
+    messages: usize,
     depth: usize,
 }
 
@@ -30,48 +31,67 @@ impl Keystream {
             *word = bytes.try_into().map_or(0, u32::from_le_bytes);
         }
         derived.as_mut_slice().zeroize();
-        Keystream { key: words, ahead: Box::new([[0; BLOCK_BYTES]; LANES]), first: 0, depth: 0 }
+        Keystream { key: words, ahead: Box::new([[0; BLOCK_BYTES]; LANES]), first: 0, messages: 0, depth: 0 }
     }
 
     /// The key by which message `number`, whose text has so many bytes, is authenticated.
-    pub(super) fn tag_key(&mut self, number: u64, len: usize) -> [u8; TAG_KEY_BYTES] {
-        self.head(number, len).first().and_then(|block| block.first_chunk()).copied().unwrap_or_default()
+    pub(super) fn tag_key(&mut self, number: u64, len: usize) -> &[u8; TAG_KEY_BYTES] {
+        self.head(number, len).as_flattened().first_chunk().unwrap_or(&[0; TAG_KEY_BYTES])
     }
 
-    /// Encrypts or decrypts the text of message `number`.
-    pub(super) fn apply(&mut self, number: u64, text: &mut [u8]) {
-        let head = self.head(number, text.len());
+    /// Encrypts or decrypts the first byte of the text of message `number`, which has so many bytes.
+    pub(super) fn flags(&mut self, number: u64, len: usize, byte: u8) -> u8 {
+        byte ^ self.head(number, len).as_flattened().get(TAG_KEY_BYTES).copied().unwrap_or_default()
+    }
+
+    /// Appends the text of message `number` without its first byte, encrypted or decrypted.
+    pub(super) fn append(&mut self, number: u64, rest: &[u8], out: &mut Vec<u8>) {
+        let head = self.head(number, FLAGS_BYTES + rest.len());
         let depth = head.len();
-        let of_head = text.len().min(depth * BLOCK_BYTES - TAG_KEY_BYTES);
-        let (begin, rest) = text.split_at_mut(of_head);
-        xor(begin, head.as_flattened().get(TAG_KEY_BYTES..).unwrap_or_default());
+        let head = head.as_flattened().get(TAG_KEY_BYTES + FLAGS_BYTES..).unwrap_or_default();
+        let (begin, rest) = rest.split_at(rest.len().min(head.len()));
+        append_sum(begin, head, out);
+        if !rest.is_empty() {
+            self.append_blocks(number, depth, rest, out);
+        }
+    }
+
+    /// Goes on at a block.
+    fn append_blocks(&self, number: u64, block: usize, rest: &[u8], out: &mut Vec<u8>) {
         let mut blocks = [[0; BLOCK_BYTES]; LANES];
-        let mut counter = depth as u64;
-        for pieces in rest.chunks_mut(LANES * BLOCK_BYTES) {
+        let mut counter = block as u64;
+        for pieces in rest.chunks(LANES * BLOCK_BYTES) {
             let counters = std::array::from_fn(|lane| counter.wrapping_add(lane as u64));
             compute(&self.key, &[number; LANES], &counters, &mut blocks);
-            xor(pieces, blocks.as_flattened());
+            append_sum(pieces, blocks.as_flattened(), out);
             counter = counter.wrapping_add(LANES as u64);
         }
     }
 
-    /// The first blocks of a message; with them those of the next ones, of the same length presumably. Of a long message
-    /// just so many that the others fill whole vectors.
+    /// The first blocks of a message.
+    #[inline]
     fn head(&mut self, number: u64, len: usize) -> &[Block] {
-        let place = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
-        if self.depth == 0 || place >= LANES / self.depth {
-            let blocks = (len + TAG_KEY_BYTES).div_ceil(BLOCK_BYTES);
-            let depth = (blocks.max(1) - 1) % LANES + 1;
-            let messages = LANES / depth;
-            // What does not divide the lanes leaves some over, which compute the last message's blocks again.
-            let message = |lane: usize| (lane / depth).min(messages - 1);
-            let numbers = std::array::from_fn(|lane| number.wrapping_add(message(lane) as u64));
-            let counters = std::array::from_fn(|lane| (lane - message(lane) * depth) as u64);
-            compute(&self.key, &numbers, &counters, &mut self.ahead);
-            (self.first, self.depth) = (number, depth);
-            return self.ahead.get(..depth).unwrap_or_default();
+        let mut place = number.wrapping_sub(self.first);
+        if place >= self.messages as u64 {
+            self.look_ahead(number, len);
+            place = 0;
         }
-        self.ahead.get(place * self.depth..(place + 1) * self.depth).unwrap_or_default()
+        let begin = place as usize * self.depth;
+        self.ahead.get(begin..begin + self.depth).unwrap_or_default()
+    }
+
+    /// Computes the first blocks of a message; with them those of the next ones, of the same length presumably. Of a
+    /// long message just so many that the others fill whole vectors.
+    fn look_ahead(&mut self, number: u64, len: usize) {
+        let blocks = (len + TAG_KEY_BYTES).div_ceil(BLOCK_BYTES);
+        let depth = (blocks.max(1) - 1) % LANES + 1;
+        let messages = LANES / depth;
+        // What does not divide the lanes leaves some over, which compute the last message's blocks again.
+        let message = |lane: usize| (lane / depth).min(messages - 1);
+        let numbers = std::array::from_fn(|lane| number.wrapping_add(message(lane) as u64));
+        let counters = std::array::from_fn(|lane| (lane - message(lane) * depth) as u64);
+        compute(&self.key, &numbers, &counters, &mut self.ahead);
+        (self.first, self.messages, self.depth) = (number, messages, depth);
     }
 }
 
@@ -82,9 +102,12 @@ impl Drop for Keystream {
     }
 }
 
-/// Adds the keystream to a text that is no longer.
-fn xor(text: &mut [u8], stream: &[u8]) {
-    for (byte, key) in text.iter_mut().zip(stream) {
+/// Appends a text, to which so much of the keystream is added. The text is no longer than that.
+#[inline]
+fn append_sum(text: &[u8], stream: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(text);
+    for (byte, key) in out.get_mut(start..).unwrap_or_default().iter_mut().zip(stream) {
         *byte ^= key;
     }
 }
@@ -377,6 +400,8 @@ mod avx512 {
 
 const BLOCK_BYTES: usize = 64;
 const TAG_KEY_BYTES: usize = 32;
+/// What a text begins with.
+pub(super) const FLAGS_BYTES: usize = 1;
 const LANES: usize = 16;
 const DOUBLE_ROUNDS: usize = 10;
 
@@ -404,6 +429,16 @@ mod tests {
         XSalsa20Poly1305::new(key.into()).encrypt_in_place_detached(&nonce.into(), &[], text).unwrap();
     }
 
+    /// What ours makes of it.
+    fn apply(stream: &mut Keystream, number: u64, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some((first, rest)) = text.split_first() {
+            out.push(stream.flags(number, text.len(), *first));
+            stream.append(number, rest, &mut out);
+        }
+        out
+    }
+
     #[test]
     fn texts_of_every_length_are_what_the_plain_crate_makes_of_them() {
         let key: [u8; 32] = std::array::from_fn(|index| index as u8 * 7);
@@ -412,11 +447,10 @@ mod tests {
             (0..1400).step_by(STEP).chain([1100, 4095, 4096, 65_537].into_iter().take(LONG)).enumerate()
         {
             let number = number as u64 + 3;
-            let mut text: Vec<u8> = (0..len).map(|index| index as u8).collect();
+            let text: Vec<u8> = (0..len).map(|index| index as u8).collect();
             let mut expected = text.clone();
             twin(&key, number, &mut expected);
-            stream.apply(number, &mut text);
-            assert!(text == expected, "{len} bytes");
+            assert!(apply(&mut stream, number, &text) == expected, "{len} bytes");
         }
     }
 
@@ -430,12 +464,11 @@ mod tests {
             .flat_map(|number| [1, 31, 33, 200, 97, 600, 0].map(|len| (number, len)))
             .step_by(STEP.div_ceil(42))
         {
-            let mut text = vec![5; len];
+            let text = vec![5; len];
             let mut expected = text.clone();
             twin(&key, number, &mut expected);
-            let tag_key = stream.tag_key(number, len);
-            stream.apply(number, &mut text);
-            assert!(text == expected, "message {number} of {len} bytes");
+            let tag_key = *stream.tag_key(number, len);
+            assert!(apply(&mut stream, number, &text) == expected, "message {number} of {len} bytes");
             let mut first = [[0; BLOCK_BYTES]; LANES];
             compute_in_words(&begin(&stream.key, &[number; LANES], &[0; LANES]), &mut first);
             assert_eq!(tag_key, first[0][..32]);
