@@ -22,6 +22,7 @@ pub struct Row {
     work: Work,
     transport: Transport,
     size: usize,
+    curve: bool,
     rounds: BTreeMap<u8, (Contender, Vec<Figures>)>,
 }
 
@@ -132,6 +133,7 @@ impl Row {
             work: task.work,
             transport: task.transport,
             size: task.plan.size,
+            curve: task.plan.curve,
             rounds: BTreeMap::new(),
         }
     }
@@ -216,6 +218,7 @@ impl Row {
     fn aims(&self) -> Vec<Target> {
         use Column::{Main, Second};
         match self.work {
+            _ if self.curve => Vec::new(),
             Work::Idle => vec![Target(Main, AtMost(6144.0)), Target(Second, AtMost(6144.0))],
             Work::Subs => vec![Target(Main, AtMost(100.0)), Target(Second, AtMost(1000.0))],
             _ => Vec::new(),
@@ -229,6 +232,15 @@ impl Row {
         match (self.work, self.transport, contender) {
             (Work::Thr, _, contender) if asynchronous(contender) => vec![Target(Main, AtMost(1.25))],
             (Work::Lat, Transport::Tcp, Contender::Libzmq) if asynchronous(ours) => vec![Target(Main, AtMost(0.6))],
+            (Work::Thr, Transport::Tcp, Contender::Libzmq) if self.curve => {
+                let rate = match self.size {
+                    0..=255 => 3.5,
+                    256..=8192 => 2.0,
+                    _ => 1.3,
+                };
+                vec![Target(Main, AtLeast(rate))]
+            }
+            _ if self.curve => Vec::new(),
             (Work::Thr, transport, Contender::Libzmq) => {
                 let rate = match self.size {
                     _ if transport == Transport::Inproc => 4.0,
