@@ -1,6 +1,8 @@
-//! Messages: `zmq_msg_t`, 64 bytes that C may move about bitwise; `calls`: what C does with them.
+//! Messages: `zmq_msg_t`, 64 bytes that C may move about bitwise; `calls`: what C does with them;
+//! `receiving`: what sockets do.
 
 mod calls;
+mod receiving;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +15,7 @@ use std::sync::Arc;
 
 use zefiro::{Frame, Memory, Metadata};
 
+pub(crate) use self::receiving::Receiving;
 use crate::block::Block;
 use crate::draft::Beside;
 use crate::failure::{Failure, Outcome};
@@ -185,7 +188,7 @@ impl Message {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         // SAFETY: `kind` says which of them it is.
         unsafe {
             match self.kind {
@@ -206,6 +209,21 @@ impl Message {
         }
         // SAFETY: the content is so long and, while this borrow lasts, this message's.
         unsafe { slice::from_raw_parts_mut(data, len) }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: `kind` says which of them it is; what is elsewhere is so long, and nobody changes it meanwhile.
+        unsafe {
+            match self.kind {
+                INLINE => self.body.inline.get(..usize::from(self.inline_len)).unwrap_or_default(),
+                SHARED => slice::from_raw_parts(self.body.shared.data, self.body.shared.len),
+                CONSTANT if self.body.constant.len > 0 => {
+                    slice::from_raw_parts(self.body.constant.data, self.body.constant.len)
+                }
+                BLOCK => slice::from_raw_parts(self.body.block.block.data(), self.body.block.len),
+                _ => &[],
+            }
+        }
     }
 
     /// The content as a frame; large content is shared with it.
@@ -229,45 +247,43 @@ impl Message {
 
     /// A received part.
     pub(crate) fn from_frame(frame: Frame, more: bool, metadata: Option<Arc<Metadata>>) -> Message {
-        let mut message = if frame.len() <= Block::BYTES_MAX {
-            Message::copy_of(&frame)
-        } else {
-            let (memory, Range { start, end }) = frame.into_memory();
-            let data = memory.as_ptr().wrapping_add(start).cast_mut();
-            let mut message = Message::empty();
-            if memory.as_static().is_some() {
-                message.body.constant = Constant { data, len: end - start };
-                message.kind = CONSTANT;
-            } else {
-                // What streams bring shares the memory it was read into, which is nobody's concern; it has metadata.
-                message.flags = if metadata.is_none() && memory.is_shared() { FLAG_SHARED } else { 0 };
-                message.set_shared(Shared { memory, data, len: end - start });
-            }
-            message
-        };
-        message.flags |= if more { FLAG_MORE } else { 0 };
-        message.metadata = metadata.map_or(ptr::null(), Arc::into_raw);
+        let mut message = Message::holding(frame);
+        message.set_received(more, metadata);
         message
     }
 
-    /// Becomes a received part, of up to [`Block::BYTES_MAX`] bytes; in the block it has, if that is its own.
-    #[inline]
-    pub(crate) fn refill(&mut self, bytes: &[u8], more: bool, metadata: Option<Arc<Metadata>>) {
-        // SAFETY: the kind says that it is a block.
-        let own = self.kind == BLOCK && unsafe { self.body.block.block.is_unique() };
-        if own && bytes.len() > INLINE_MAX && bytes.len() <= Block::BYTES_MAX && self.group.is_null() {
-            // SAFETY: the block has room for the bytes, which are elsewhere, and is nobody else's.
-            unsafe {
-                let small = &mut *self.body.block;
-                ptr::copy_nonoverlapping(bytes.as_ptr(), small.block.data(), bytes.len());
-                small.len = bytes.len();
-            }
-            self.forget_metadata();
-            self.routing_id = 0;
-        } else {
-            replace(self, Message::copy_of(bytes));
+    fn holding(frame: Frame) -> Message {
+        if frame.len() <= Block::BYTES_MAX {
+            return Message::copy_of(&frame);
         }
+        let (memory, Range { start, end }) = frame.into_memory();
+        let data = memory.as_ptr().wrapping_add(start).cast_mut();
+        let mut message = Message::empty();
+        if memory.as_static().is_some() {
+            message.body.constant = Constant { data, len: end - start };
+            message.kind = CONSTANT;
+        } else {
+            message.set_shared(Shared { memory, data, len: end - start });
+        }
+        message
+    }
+
+    /// The content is a received part, of which this is known.
+    #[inline]
+    pub(crate) fn set_received(&mut self, more: bool, metadata: Option<Arc<Metadata>>) {
         self.flags = if more { FLAG_MORE } else { 0 };
+        // What streams bring shares the memory it was read into, which is nobody's concern; it has metadata.
+        // SAFETY: the kind says what the body is.
+        if self.kind == SHARED && metadata.is_none() && unsafe { self.body.shared.memory.is_shared() } {
+            self.flags |= FLAG_SHARED;
+        }
+        self.set_metadata(metadata);
+    }
+
+    /// Changes what it knows of a connection.
+    #[inline]
+    pub(crate) fn set_metadata(&mut self, metadata: Option<Arc<Metadata>>) {
+        self.forget_metadata();
         self.metadata = metadata.map_or(ptr::null(), Arc::into_raw);
     }
 

@@ -9,7 +9,7 @@ use zefiro::{Frame, Wait};
 use crate::draft::{self, Beside, has_beside};
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::with_socket;
-use crate::message::{self, Message, message_at};
+use crate::message::{self, Message, Receiving, message_at};
 use crate::socket::{SocketHandle, bytes_at};
 
 const DONTWAIT: c_int = 1;
@@ -76,16 +76,13 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: u
             if data.is_null() && len > 0 {
                 return Err(Failure(libc::EFAULT));
             }
-            let mut received = zefiro::Message::new();
+            let mut frame = Frame::new();
             if has_beside(socket) {
-                let mut frame = Frame::new();
                 draft::recv(socket, &mut frame, None, wait_of(flags))?;
-                received = frame.into();
             } else {
-                socket.socket.recv_part_into(&mut received, None, wait_of(flags))?;
+                socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
             }
-            let frame = received.first();
-            let bytes = frame.get(..len).unwrap_or(frame);
+            let bytes = frame.get(..len).unwrap_or(&frame);
             if !bytes.is_empty() {
                 // SAFETY: C's buffer has room for `len` bytes, which is at least these.
                 unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), data.cast(), bytes.len()) };
@@ -128,29 +125,26 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
                 message.set_beside(&beside);
                 return Ok(capped(len));
             }
-            let mut received = zefiro::Message::new();
             // The next message mostly comes from where the last one came from.
             let mut metadata = message.take_metadata();
-            let more = match socket.socket.recv_part_into(&mut received, Some(&mut metadata), wait_of(flags)) {
+            let mut place = Receiving::new(message);
+            let received = socket.socket.recv_part_into(&mut place, Some(&mut metadata), wait_of(flags));
+            drop(place);
+            let more = match received {
                 Ok(more) => more,
                 Err(error) => {
                     let failure = Failure::from(error);
                     if matches!(failure.0, libc::EAGAIN | libc::EINTR) {
                         // As in libzmq, who has looked for a message has let go of the last one.
                         message::replace(message, Message::from_frame(Frame::new(), false, None));
+                    } else {
+                        message.set_metadata(metadata);
                     }
                     return Err(failure);
                 }
             };
-            let part = received.first();
-            let len = part.len();
-            if len <= Frame::INLINE_MAX {
-                message.refill(part, more, metadata);
-            } else {
-                let part = received.into_frames().next().unwrap_or_default();
-                message::replace(message, Message::from_frame(part, more, metadata));
-            }
-            Ok(capped(len))
+            message.set_received(more, metadata);
+            Ok(capped(message.len()))
         })
     })
 }
@@ -203,9 +197,8 @@ pub unsafe extern "C" fn zmq_recviov(socket: *mut c_void, parts: *mut iovec, cou
             *count = 0;
             // SAFETY: C passes so many elements.
             for place in unsafe { slice::from_raw_parts_mut(parts, room) } {
-                let mut received = zefiro::Message::new();
-                let more = socket.socket.recv_part_into(&mut received, None, wait_of(flags))?;
-                let frame = received.first();
+                let mut frame = Frame::new();
+                let more = socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
                 // SAFETY: malloc answers null or room for so many bytes, which C frees; they are copied there.
                 unsafe {
                     place.iov_base = libc::malloc(frame.len().max(1));

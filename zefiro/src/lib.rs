@@ -140,7 +140,7 @@ pub use socket::{Builder, Peer, PeerId, RecvFuture, SendFuture, Socket, Wait, ki
 #[cfg(feature = "stream")]
 pub use socket::{RecvStream, SendSink};
 pub use unsent::{NotSent, Unsent};
-pub use zmtp::{CurveKey, CurveSecret, Frame, Memory, Password, SocketType, z85};
+pub use zmtp::{CurveKey, CurveSecret, Frame, Memory, Password, Place, SocketType, z85};
 
 macro_rules! socket_names {
     ($($(#[doc = $doc:literal])* $name:ident = $kind:ident;)*) => {

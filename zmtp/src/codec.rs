@@ -3,7 +3,7 @@
 use crate::command;
 use crate::connection::Version;
 use crate::error::Error;
-use crate::frame::{Frame, Memory};
+use crate::frame::{Frame, Memory, Place};
 
 /// How frames are written: ZMTP 1.0's way, or the way of 2.0 and all since.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -182,26 +182,29 @@ impl Run {
         Some((frame, more))
     }
 
-    /// Cuts the next frame into `frame`, and says whether another of the same message follows.
+    /// Cuts the next frame into its place, and says whether another of the same message follows.
     #[inline]
-    pub fn next_frame_into(&mut self, frame: &mut Frame) -> Option<bool> {
-        match self.next_small::<FLAG_MORE>(frame) {
-            None => self.next_of_any_size::<FLAG_MORE>(frame),
-            more => more,
+    pub fn next_frame_into(&mut self, place: &mut impl Place) -> Option<bool> {
+        match self.next_small::<FLAG_MORE>(place) {
+            None => self.next_of_any_size::<FLAG_MORE>(place).map(|(_, more)| more),
+            Some((_, more)) => Some(more),
         }
     }
 
-    /// Cuts the next message into `frame` if it is of one part; `false`, and nothing has happened, if not. Not for the
-    /// middle of a message.
+    /// Cuts the next message into its place if it is of one part, and answers its length; `None`, and nothing has
+    /// happened, if not. Not for the middle of a message.
     #[inline]
-    pub fn next_message_into(&mut self, frame: &mut Frame) -> bool {
-        self.next_small::<0>(frame).is_some() || self.next_of_any_size::<0>(frame).is_some()
+    pub fn next_message_into(&mut self, place: &mut impl Place) -> Option<usize> {
+        match self.next_small::<0>(place) {
+            Some((len, _)) => Some(len),
+            None => self.next_of_any_size::<0>(place).map(|(len, _)| len),
+        }
     }
 
     /// Cuts the next frame if it has no flags but those, is small, and has enough behind it that one look at the bytes
-    /// tells: nearly all are.
-    #[inline]
-    fn next_small<const FLAGS: u8>(&mut self, frame: &mut Frame) -> Option<bool> {
+    /// tells: nearly all are. Answers its length, and whether another of its message follows.
+    #[inline(always)]
+    fn next_small<const FLAGS: u8>(&mut self, place: &mut impl Place) -> Option<(usize, bool)> {
         if self.framing == Framing::V2
             && let Some(ahead) = self.memory.as_slice().get(self.at..)
             && let Some([flags, len, body @ ..]) = ahead.first_chunk::<{ 2 + Frame::INLINE_MAX }>()
@@ -209,15 +212,16 @@ impl Run {
             && usize::from(*len) <= Frame::INLINE_MAX
             && self.at + 2 + usize::from(*len) <= self.end
         {
-            self.at += 2 + usize::from(*len);
-            frame.set_inline(body, usize::from(*len));
-            return Some(self.cut(flags & FLAGS != 0));
+            let len = usize::from(*len);
+            self.at += 2 + len;
+            place.put_small(body, len);
+            return Some((len, self.cut(flags & FLAGS != 0)));
         }
         None
     }
 
     #[inline(never)]
-    fn next_of_any_size<const FLAGS: u8>(&mut self, frame: &mut Frame) -> Option<bool> {
+    fn next_of_any_size<const FLAGS: u8>(&mut self, place: &mut impl Place) -> Option<(usize, bool)> {
         let rest = self.memory.as_slice().get(self.at..self.end)?;
         let header = match self.framing.decode_header(rest) {
             Ok(Some(header)) if header.body <= (rest.len() - header.len) as u64 => header,
@@ -231,8 +235,8 @@ impl Run {
         }
         let start = self.at + header.len;
         self.at = start + header.body as usize;
-        frame.set_slice_of(&self.memory, start..self.at);
-        Some(self.cut(header.more))
+        place.put_slice(&self.memory, start..self.at);
+        Some((header.body as usize, self.cut(header.more)))
     }
 
     /// A frame was cut; answers whether another of its message follows.

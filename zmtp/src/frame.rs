@@ -27,6 +27,50 @@ pub struct Frame {
     inline: [u8; Frame::INLINE_MAX],
 }
 
+/// Where a frame goes that is cut from what was received: another frame, or what a driver has instead.
+pub trait Place {
+    /// The first `len` of those bytes, at most all; what is behind them does not belong to the frame.
+    fn put_small(&mut self, bytes: &[u8; Frame::INLINE_MAX], len: usize);
+
+    /// A frame of any size.
+    fn put(&mut self, frame: Frame);
+
+    /// A part of shared memory.
+    ///
+    /// # Panics
+    /// The range reaches beyond the memory.
+    fn put_slice(&mut self, memory: &Memory, range: Range<usize>) {
+        self.put(Frame::slice_of(memory, range));
+    }
+
+    /// What was put there.
+    fn bytes(&self) -> &[u8];
+}
+
+impl Place for Frame {
+    #[inline]
+    fn put_small(&mut self, bytes: &[u8; Frame::INLINE_MAX], len: usize) {
+        self.shared = None;
+        self.len = len.min(Frame::INLINE_MAX);
+        self.inline = *bytes;
+    }
+
+    #[inline]
+    fn put(&mut self, frame: Frame) {
+        *self = frame;
+    }
+
+    #[inline]
+    fn put_slice(&mut self, memory: &Memory, range: Range<usize>) {
+        self.set_slice_of(memory, range);
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
 /// Memory that frames share.
 #[derive(Clone)]
 pub struct Memory(Arc<Owner>);
@@ -198,12 +242,14 @@ impl Frame {
         }
     }
 
-    /// Becomes the first `len` of those bytes, at most all; what is behind them is never looked at.
+    /// Goes to its place, and is empty then.
     #[inline]
-    pub(crate) fn set_inline(&mut self, bytes: &[u8; Frame::INLINE_MAX], len: usize) {
-        self.shared = None;
-        self.len = len.min(Frame::INLINE_MAX);
-        self.inline = *bytes;
+    pub fn move_to(&mut self, place: &mut impl Place) {
+        if self.shared.is_none() {
+            place.put_small(&self.inline, std::mem::take(&mut self.len));
+        } else {
+            place.put(std::mem::take(self));
+        }
     }
 
     /// A part of `memory`, which it takes over: copied if it is small. Nothing, if the range reaches beyond it.

@@ -71,7 +71,7 @@ mod socket_type;
 pub use codec::{Framing, Header, Run};
 pub use connection::{Config, Connection, Event, Limits, PeerInfo, Version};
 pub use error::Error;
-pub use frame::{Frame, Memory};
+pub use frame::{Frame, Memory, Place};
 pub use heartbeat::Heartbeat;
 pub use mechanism::curve::{CurveKey, CurveSecret, z85};
 pub use mechanism::gssapi::{Established, Step, Wrapping};

@@ -11,7 +11,10 @@ use zefiro::{Frame, Memory};
 
 use super::calls::*;
 use super::*;
+use crate::context::{zmq_ctx_new, zmq_ctx_term};
 use crate::failure::errno;
+use crate::socket::{zmq_bind, zmq_close, zmq_connect, zmq_socket};
+use crate::transfer::{zmq_msg_recv, zmq_recv, zmq_send};
 
 /// A `zmq_msg_t` of C's: 64 bytes that are anything.
 #[repr(C, align(8))]
@@ -47,6 +50,18 @@ unsafe fn fill(message: *mut Message) {
 unsafe fn read(message: *mut Message) -> Vec<u8> {
     // SAFETY: the caller passes a message.
     unsafe { slice::from_raw_parts(zmq_msg_data(message).cast::<u8>(), zmq_msg_size(message)).to_vec() }
+}
+
+/// Receives a part into a message, as a socket does.
+unsafe fn receive(message: *mut Message, text: &[u8], more: bool) {
+    let mut frame = Frame::copy_from_slice(text);
+    // SAFETY: the caller passes a message.
+    let message = unsafe { &mut *message };
+    let mut place = Receiving::new(message);
+    frame.move_to(&mut place);
+    assert_eq!((zefiro::Place::bytes(&place), frame.len()), (text, 0));
+    drop(place);
+    message.set_received(more, None);
 }
 
 /// A message of `len` bytes, made in each way.
@@ -191,19 +206,61 @@ fn a_message_is_received_into_again_and_again() {
     // SAFETY: it is a message from here to the end.
     unsafe {
         assert_eq!(zmq_msg_init(message), 0);
-        for len in [64, 40, 64, 10, 34, 0, 63] {
-            (*message).refill(&text(len), len % 2 == 0, None);
+        for len in [64, 40, 64, 10, 34, 0, 63, 200, 65, 33, 300] {
+            receive(message, &text(len), len % 2 == 0);
             assert_eq!((read(message), zmq_msg_more(message)), (text(len), c_int::from(len % 2 == 0)));
             // A copy keeps what it has while the message is filled anew.
             let mut kept = Place::new();
             let kept = kept.at();
             assert_eq!(zmq_msg_init(kept), 0);
             assert_eq!(zmq_msg_copy(kept, message), 0);
-            (*message).refill(&[1; 50], false, None);
+            receive(message, &[1; 50], false);
             assert_eq!((read(kept), read(message)), (text(len), vec![1; 50]));
             assert_eq!(zmq_msg_close(kept), 0);
         }
         assert_eq!(zmq_msg_close(message), 0);
+    }
+}
+
+/// A function of the program's may use the socket that a message was received from in place of what it gives back.
+#[test]
+fn what_was_lent_is_given_back_when_its_place_was_received_into_and_the_socket_is_free() {
+    static GIVEN_BACK: AtomicUsize = AtomicUsize::new(0);
+    unsafe extern "C" fn send_on(data: *mut c_void, socket: *mut c_void) {
+        GIVEN_BACK.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: it is the box below; the socket is open, and there is a byte.
+        unsafe {
+            unbox(data, ptr::without_provenance_mut(1));
+            assert_eq!(zmq_send(socket, b"x".as_ptr().cast(), 1, 0), 1);
+        }
+    }
+    const PAIR: c_int = 0;
+    const DONTWAIT: c_int = 1;
+    let context = zmq_ctx_new();
+    let (one, other) = (zmq_socket(context, PAIR), zmq_socket(context, PAIR));
+    let mut place = Place::new();
+    let message = place.at();
+    // SAFETY: these are strings, open sockets, and a message from here to where it is closed.
+    unsafe {
+        assert_eq!(zmq_bind(one, c"inproc://given-back".as_ptr()), 0);
+        assert_eq!(zmq_connect(other, c"inproc://given-back".as_ptr()), 0);
+        for (round, len) in [10, 50, 100].into_iter().enumerate() {
+            let lent = Box::leak(text(1).into_boxed_slice());
+            assert_eq!(zmq_msg_init_data(message, lent.as_mut_ptr().cast(), 1, Some(send_on), one), 0);
+            assert_eq!(zmq_send(other, text(len).as_ptr().cast(), len, 0), len as c_int);
+            assert_eq!(zmq_msg_recv(message, one, 0), len as c_int);
+            assert_eq!((read(message), GIVEN_BACK.load(Ordering::Relaxed)), (text(len), 2 * round + 1));
+            assert_eq!(zmq_recv(other, ptr::null_mut(), 0, 0), 1);
+            // Who has looked in vain has let go of it, too.
+            assert_eq!(zmq_msg_close(message), 0);
+            let lent = Box::leak(text(1).into_boxed_slice());
+            assert_eq!(zmq_msg_init_data(message, lent.as_mut_ptr().cast(), 1, Some(send_on), one), 0);
+            assert_eq!((zmq_msg_recv(message, one, DONTWAIT), errno()), (-1, libc::EAGAIN));
+            assert_eq!((zmq_msg_size(message), GIVEN_BACK.load(Ordering::Relaxed)), (0, 2 * round + 2));
+            assert_eq!(zmq_recv(other, ptr::null_mut(), 0, 0), 1);
+            assert_eq!(zmq_msg_close(message), 0);
+        }
+        assert_eq!((zmq_close(one), zmq_close(other), zmq_ctx_term(context)), (0, 0, 0));
     }
 }
 

@@ -1,6 +1,6 @@
 //! DEALER: to the peers in turn, from the peers in turn.
 
-use zmtp::Frame;
+use zmtp::{Frame, Place};
 
 use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
@@ -59,7 +59,7 @@ impl Pattern for Dealer {
     }
 
     #[inline]
-    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> bool {
+    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut impl Place) -> bool {
         self.queue.next_swiftly::<true>(pipes, out).is_some()
     }
 

@@ -24,7 +24,7 @@ mod testing;
 mod xpub;
 mod xsub;
 
-use zmtp::{Frame, SocketType};
+use zmtp::{Frame, Place, SocketType};
 
 use crate::counters::DropReason;
 use crate::message::Message;
@@ -129,7 +129,7 @@ pub(crate) trait Pattern: Send {
 
     /// [Receives](Pattern::recv) a message, if that is [simple](Pipes::read_swiftly); `false`, and `out` is anything, if
     /// it is not.
-    fn recv_swiftly(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut Message) -> bool {
+    fn recv_swiftly(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut impl Place) -> bool {
         false
     }
 
@@ -185,7 +185,7 @@ macro_rules! any_pattern {
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal>;
             recipient_gone() -> ();
             balancer() -> Option<&mut LoadBalancer>;
-            recv_swiftly(pipes: &mut Pipes, options: &Options, out: &mut Message) -> bool;
+            recv_swiftly(pipes: &mut Pipes, options: &Options, out: &mut impl Place) -> bool;
             subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             join(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;

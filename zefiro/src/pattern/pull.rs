@@ -1,6 +1,6 @@
 //! PULL: messages from the peers in turn.
 
-use zmtp::Frame;
+use zmtp::{Frame, Place};
 
 use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
@@ -47,7 +47,7 @@ impl Pattern for Pull {
     }
 
     #[inline]
-    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> bool {
+    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut impl Place) -> bool {
         self.queue.next_swiftly::<true>(pipes, out).is_some()
     }
 }

@@ -1,6 +1,6 @@
 //! SUB: XSUB that keeps only what was subscribed to, and sends nothing.
 
-use zmtp::Frame;
+use zmtp::{Frame, Place};
 
 use super::xsub::XSub;
 use super::{Pattern, Recipient, Refusal};
@@ -30,7 +30,7 @@ impl Sub {
         }
         loop {
             let id = self.xsub.next(pipes, out)?;
-            if self.xsub.wants(options, out) {
+            if self.xsub.wants(options, out.first()) {
                 return Some(id);
             }
             pipes.count_dropped(DropReason::Filtered, 1);
@@ -75,14 +75,14 @@ impl Pattern for Sub {
     }
 
     #[inline]
-    fn recv_swiftly(&mut self, pipes: &mut Pipes, options: &Options, out: &mut Message) -> bool {
+    fn recv_swiftly(&mut self, pipes: &mut Pipes, options: &Options, out: &mut impl Place) -> bool {
         if self.found.is_some() {
             return false;
         }
         let Some(id) = self.xsub.next_swiftly(pipes, out) else { return false };
-        let wanted = self.xsub.wants(options, out);
+        let wanted = self.xsub.wants(options, out.bytes());
         if wanted {
-            pipes.count_received(id, out.byte_len());
+            pipes.count_received(id, out.bytes().len());
         } else {
             pipes.count_dropped(DropReason::Filtered, 1);
         }

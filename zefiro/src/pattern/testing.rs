@@ -99,7 +99,7 @@ impl<P: Pattern> Bench<P> {
     /// Receives swiftly, if that can be.
     pub(super) fn recv_swiftly(&mut self) -> Option<Message> {
         let mut message = Message::new();
-        self.pattern.recv_swiftly(&mut self.pipes, &self.options, &mut message).then_some(message)
+        self.pattern.recv_swiftly(&mut self.pipes, &self.options, message.parts_mut().0).then_some(message)
     }
 
     pub(super) fn recv(&mut self) -> Result<Message, Refusal> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use zmtp::Frame;
+use zmtp::{Frame, Place};
 
 use super::{Pattern, Refusal};
 use crate::counters::DropReason;
@@ -55,14 +55,14 @@ impl XSub {
 
     /// The same, if that is [simple](Pipes::read_swiftly).
     #[inline]
-    pub(super) fn next_swiftly(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+    pub(super) fn next_swiftly(&mut self, pipes: &mut Pipes, out: &mut impl Place) -> Option<PipeId> {
         self.queue.next_swiftly::<false>(pipes, out)
     }
 
-    /// Whether the program subscribed to the message.
+    /// Whether the program subscribed to messages that begin with this part.
     #[inline]
-    pub(super) fn wants(&self, options: &Options, message: &Message) -> bool {
-        self.subscriptions.matches(message.first()) != options.invert_matching
+    pub(super) fn wants(&self, options: &Options, first: &[u8]) -> bool {
+        self.subscriptions.matches(first) != options.invert_matching
     }
 
     /// Before something is asked or sent: publishers that are not connected will be told first what holds now.

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use zmtp::Place;
+
 use crate::message::Message;
 use crate::pipe::{PipeId, Pipes};
 
@@ -34,7 +36,11 @@ impl FairQueue {
     /// As [`next_counted`](FairQueue::next_counted) or [`next`](FairQueue::next), if that is
     /// [simple](Pipes::read_swiftly).
     #[inline]
-    pub(crate) fn next_swiftly<const COUNT: bool>(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+    pub(crate) fn next_swiftly<const COUNT: bool>(
+        &mut self,
+        pipes: &mut Pipes,
+        out: &mut impl Place,
+    ) -> Option<PipeId> {
         let id = *self.ready.front()?;
         if !pipes.read_swiftly::<COUNT>(id, out) {
             return None;

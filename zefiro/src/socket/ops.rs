@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use zmtp::SocketType;
+use zmtp::{Place, SocketType};
 
 use super::core::{Phase, SocketCore, State};
 use super::locked::Locked;
@@ -140,7 +140,7 @@ impl SocketCore {
     pub(crate) fn recv_locked(self: &Arc<SocketCore>, out: &mut Message, wait: Wait) -> Result<Locked<'_>> {
         self.let_gather(wait);
         let mut state = self.lock();
-        if state.recv_swiftly(out) {
+        if state.recv_message_swiftly(out) {
             return Ok(state);
         }
         self.recv_with_care(state, out, wait)
@@ -275,7 +275,7 @@ impl SocketCore {
         let mut ready = Poll::Ready(Ok(Message::new()));
         let Poll::Ready(Ok(message)) = &mut ready else { return Poll::Pending };
         let mut state = self.lock();
-        if key.is_none() && state.recv_swiftly(message) {
+        if key.is_none() && state.recv_message_swiftly(message) {
             return ready;
         }
         let mut result = try_recv(&mut state, message);
@@ -469,9 +469,16 @@ impl State {
             && self.pattern.balancer().is_some_and(|balancer| balancer.send_swiftly(&mut self.pipes, part))
     }
 
+    /// As [`recv_swiftly`](State::recv_swiftly), as a message.
+    #[inline]
+    fn recv_message_swiftly(&mut self, out: &mut Message) -> bool {
+        let (first, rest) = out.parts_mut();
+        rest.is_empty() && self.recv_swiftly(first)
+    }
+
     /// Receives the message whose turn it is, if that is simple and nobody else has to hear of it.
     #[inline]
-    pub(super) fn recv_swiftly(&mut self, out: &mut Message) -> bool {
+    pub(super) fn recv_swiftly(&mut self, out: &mut impl Place) -> bool {
         if self.phase != Phase::Open || !self.recv_waiters.is_empty() {
             return false;
         }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zmtp::{Frame, SocketType};
+use zmtp::{Frame, Place, SocketType};
 
 use super::core::{SocketCore, State};
 use super::locked::Locked;
@@ -265,11 +265,11 @@ impl SocketCore {
         self.send_with_care(state, &mut Message::from(bytes), wait)
     }
 
-    /// Receives one part as the only frame of `message`, and answers whether more of the same message follow; those
+    /// Receives one part, and answers whether more of the same message follow; those
     /// are there. Who wants to know of the connection it came by passes a place for that.
     pub(crate) fn recv_part(
         self: &Arc<SocketCore>,
-        message: &mut Message,
+        place: &mut impl Place,
         metadata: Option<&mut Option<Arc<Metadata>>>,
         wait: Wait,
     ) -> Result<bool> {
@@ -283,39 +283,45 @@ impl SocketCore {
         if self.socket_type == SocketType::Req && !state.unfinished.out.is_empty() {
             return Err(Error::new(ErrorKind::State, RECV));
         }
-        if let Some(next) = state.unfinished.unread.pop_front() {
-            let (first, rest) = message.parts_mut();
-            *first = next;
-            rest.clear();
+        if let Some(mut next) = state.unfinished.unread.pop_front() {
+            next.move_to(place);
             if let Some(metadata) = metadata {
                 keep(metadata, state.unfinished.metadata.as_ref());
             }
             state.unfinished.last_more = state.unfinished.more();
             return Ok(state.unfinished.last_more);
         }
-        if !state.recv_swiftly(message) {
-            state = self.recv_with_care(state, message, wait).inspect_err(|error| {
+        if state.recv_swiftly(place) {
+            state.unfinished.last_more = false;
+        } else {
+            let mut message = Message::new();
+            state = self.recv_with_care(state, &mut message, wait).inspect_err(|error| {
                 if error.is_would_block() {
                     self.lock().put_beacon_out();
                 }
             })?;
-        }
-        let (_, rest) = message.parts_mut();
-        let more = !rest.is_empty();
-        state.unfinished.last_more = more;
-        if more {
-            state.unfinished.metadata = state.pipes.last_metadata().cloned();
-            state.unfinished.unread.extend(rest.drain(..));
+            state.keep_rest(&mut message);
+            message.parts_mut().0.move_to(place);
         }
         if let Some(metadata) = metadata {
             keep(metadata, state.pipes.last_metadata());
         }
         state.light_beacon_for_more();
-        Ok(more)
+        Ok(state.unfinished.last_more)
     }
 }
 
 impl State {
+    /// All parts but the first are read later.
+    fn keep_rest(&mut self, message: &mut Message) {
+        let (_, rest) = message.parts_mut();
+        self.unfinished.last_more = !rest.is_empty();
+        if !rest.is_empty() {
+            self.unfinished.metadata = self.pipes.last_metadata().cloned();
+            self.unfinished.unread.extend(rest.drain(..));
+        }
+    }
+
     /// Some types tell a C program once, by the refusal of a part if it does not wait, that the peer has gone in the middle
     /// of a message. If that was the last part, the message is over.
     fn tells_of_loss(&mut self) -> bool {

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::task::Waker;
 
-use zmtp::{Frame, SocketType};
+use zmtp::{Frame, Place, SocketType};
 
 use super::core::{Phase, SocketCore, State};
 use super::kind::Any;
@@ -109,7 +109,7 @@ impl Socket<Any> {
         self.core.send_last_part(bytes, wait)
     }
 
-    /// As [`recv_part`](Socket::recv_part), as the only frame of `message`; and, if there is a place for it, with what is known of
+    /// As [`recv_part`](Socket::recv_part), to where the caller wants it; and, if there is a place for it, with what is known of
     /// the connection it came by.
     ///
     /// # Errors
@@ -117,11 +117,11 @@ impl Socket<Any> {
     #[inline]
     pub fn recv_part_into(
         &self,
-        message: &mut Message,
+        place: &mut impl Place,
         metadata: Option<&mut Option<Arc<Metadata>>>,
         wait: Wait,
     ) -> Result<bool> {
-        self.core.recv_part(message, metadata, wait)
+        self.core.recv_part(place, metadata, wait)
     }
 
     /// Sends a whole message, which stays if it is refused.

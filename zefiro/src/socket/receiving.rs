@@ -122,9 +122,9 @@ impl<K: Kind> Socket<K> {
     where
         K: Receives,
     {
-        let mut message = Message::new();
-        let more = self.core.recv_part(&mut message, None, wait)?;
-        Ok((std::mem::take(message.parts_mut().0), more))
+        let mut part = Frame::new();
+        let more = self.core.recv_part(&mut part, None, wait)?;
+        Ok((part, more))
     }
 
     /// The messages as they come, as a stream; ends as [`incoming`](Socket::incoming) does.

@@ -1,0 +1,76 @@
+//! Receiving: a message of C's as the place where a part goes.
+
+use zefiro::{Frame, Place};
+
+use super::{BLOCK, INLINE, INLINE_MAX, Message};
+use crate::block::Block;
+
+/// A message of C's that is being received into. What it held is closed at the end, when the socket is not locked any
+/// more: that may call a function of the program's.
+pub(crate) struct Receiving<'a> {
+    message: &'a mut Message,
+    former: Option<Message>,
+}
+
+impl<'a> Receiving<'a> {
+    pub(crate) fn new(message: &'a mut Message) -> Receiving<'a> {
+        Receiving { message, former: None }
+    }
+
+    #[inline(never)]
+    fn replace(&mut self, message: Message) {
+        let mut former = std::mem::replace(self.message, message);
+        if self.former.is_none() {
+            self.former = Some(former);
+        } else {
+            // It was received.
+            former.close();
+        }
+    }
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        if let Some(former) = &mut self.former {
+            former.close();
+        }
+    }
+}
+
+impl Place for Receiving<'_> {
+    /// In the block the message has, if that is its own.
+    #[inline(always)]
+    fn put_small(&mut self, bytes: &[u8; Block::BYTES_MAX], len: usize) {
+        let len = len.min(Block::BYTES_MAX);
+        let inline = len <= INLINE_MAX;
+        let message = &self.message;
+        // SAFETY: the kind says that it is a block.
+        let has_block = || message.kind == BLOCK && unsafe { message.body.block.block.is_unique() };
+        let fits = if inline { message.kind == INLINE } else { has_block() };
+        if !fits || !message.group.is_null() {
+            self.replace(Message::with_size(len));
+        }
+        if inline {
+            if let Some(bytes) = bytes.first_chunk() {
+                self.message.body.inline = *bytes;
+            }
+            self.message.inline_len = len as u8;
+        } else {
+            // SAFETY: it is a block, nobody else's, and has room for the bytes, which are elsewhere.
+            unsafe {
+                let small = &mut *self.message.body.block;
+                small.block.data().cast::<[u8; Block::BYTES_MAX]>().write(*bytes);
+                small.len = len;
+            }
+        }
+        self.message.routing_id = 0;
+    }
+
+    fn put(&mut self, frame: Frame) {
+        self.replace(Message::holding(frame));
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.message.bytes()
+    }
+}
