@@ -50,21 +50,28 @@ impl Keystream {
         let depth = head.len();
         let head = head.as_flattened().get(TAG_KEY_BYTES + FLAGS_BYTES..).unwrap_or_default();
         let (begin, rest) = rest.split_at(rest.len().min(head.len()));
-        append_sum(begin, head, out);
+        let start = out.len();
+        out.extend_from_slice(begin);
+        for (byte, key) in out.get_mut(start..).unwrap_or_default().iter_mut().zip(head) {
+            *byte ^= key;
+        }
         if !rest.is_empty() {
-            self.append_blocks(number, depth, rest, out);
+            self.append_blocks(number, depth as u64, rest, out);
         }
     }
 
-    /// Goes on at a block.
-    fn append_blocks(&self, number: u64, block: usize, rest: &[u8], out: &mut Vec<u8>) {
-        let mut blocks = [[0; BLOCK_BYTES]; LANES];
-        let mut counter = block as u64;
-        for pieces in rest.chunks(LANES * BLOCK_BYTES) {
-            let counters = std::array::from_fn(|lane| counter.wrapping_add(lane as u64));
-            compute(&self.key, &[number; LANES], &counters, &mut blocks);
-            append_sum(pieces, blocks.as_flattened(), out);
-            counter = counter.wrapping_add(LANES as u64);
+    /// Goes on at a block. What is not the whole of all lanes is filled up for the while.
+    fn append_blocks(&self, number: u64, block: u64, rest: &[u8], out: &mut Vec<u8>) {
+        for (pieces, block) in rest.chunks(LANES * BLOCK_BYTES).zip((block..).step_by(LANES)) {
+            let start = out.len();
+            out.extend_from_slice(pieces);
+            out.resize(start + LANES * BLOCK_BYTES, 0);
+            let (blocks, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut();
+            if let Some(blocks) = blocks.first_chunk_mut() {
+                let counters = std::array::from_fn(|lane| block.wrapping_add(lane as u64));
+                add(&Start::new(&self.key, &[number; LANES], &counters), blocks);
+            }
+            out.truncate(start + pieces.len());
         }
     }
 
@@ -90,7 +97,8 @@ impl Keystream {
         let message = |lane: usize| (lane / depth).min(messages - 1);
         let numbers = std::array::from_fn(|lane| number.wrapping_add(message(lane) as u64));
         let counters = std::array::from_fn(|lane| (lane - message(lane) * depth) as u64);
-        compute(&self.key, &numbers, &counters, &mut self.ahead);
+        *self.ahead = [[0; BLOCK_BYTES]; LANES];
+        add(&Start::new(&self.key, &numbers, &counters), &mut self.ahead);
         (self.first, self.messages, self.depth) = (number, messages, depth);
     }
 }
@@ -102,59 +110,77 @@ impl Drop for Keystream {
     }
 }
 
-/// Appends a text, to which so much of the keystream is added. The text is no longer than that.
-#[inline]
-fn append_sum(text: &[u8], stream: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(text);
-    for (byte, key) in out.get_mut(start..).unwrap_or_default().iter_mut().zip(stream) {
-        *byte ^= key;
+/// What the blocks of all lanes begin with.
+struct Start<'a> {
+    key: &'a [u32; 8],
+    /// Low words, then high ones, as the others.
+    numbers: [[u32; LANES]; 2],
+    counters: [[u32; LANES]; 2],
+}
+
+impl<'a> Start<'a> {
+    /// A message's number is big-endian, as it is sent; what the cipher reads is little-endian.
+    fn new(key: &'a [u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES]) -> Start<'a> {
+        let halves = |words: [u64; LANES]| [words.map(|word| word as u32), words.map(|word| (word >> 32) as u32)];
+        Start { key, numbers: halves(numbers.map(u64::swap_bytes)), counters: halves(*counters) }
     }
 }
 
-/// Computes a block in each lane.
-fn compute(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES], out: &mut [Block; LANES]) {
-    let start = begin(key, numbers, counters);
+/// The sixteen words of the state, by what makes one that is the same in all lanes, and one that is not.
+macro_rules! state {
+    ($start:expr, $same:expr, $each:expr) => {{
+        let Start { key: [k0, k1, k2, k3, k4, k5, k6, k7], numbers: [n0, n1], counters: [b0, b1] } = $start;
+        let [c0, c1, c2, c3] = CONSTANTS;
+        [
+            $same(c0),
+            $same(*k0),
+            $same(*k1),
+            $same(*k2),
+            $same(*k3),
+            $same(c1),
+            $each(n0),
+            $each(n1),
+            $each(b0),
+            $each(b1),
+            $same(c2),
+            $same(*k4),
+            $same(*k5),
+            $same(*k6),
+            $same(*k7),
+            $same(c3),
+        ]
+    }};
+}
+
+/// Adds the keystream to a block in each lane.
+fn add(start: &Start<'_>, blocks: &mut [Block; LANES]) {
     #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code, reason = "the compiler cannot know what the processor can do")]
     {
         if std::arch::is_x86_feature_detected!("avx512f") {
             // SAFETY: the processor has just been found to have AVX-512.
-            return unsafe { avx512::compute(&start, out) };
+            return unsafe { avx512::add(start, blocks) };
         }
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has just been found to have AVX2.
-            return unsafe { avx2::compute(&start, out) };
+            return unsafe { avx2::add(start, blocks) };
         }
     }
-    compute_in_words(&start, out);
-}
-
-/// The words of a block, each of all lanes.
-type State = [[u32; LANES]; 16];
-
-/// The state a lane begins with. A message's number is big-endian, as it is sent; what the cipher reads is
-/// little-endian.
-fn begin(key: &[u32; 8], numbers: &[u64; LANES], counters: &[u64; LANES]) -> State {
-    let [k0, k1, k2, k3, k4, k5, k6, k7] = key.map(|word| [word; LANES]);
-    let [c0, c1, c2, c3] = CONSTANTS.map(|word| [word; LANES]);
-    let numbers = numbers.map(u64::swap_bytes);
-    let (low, high) = (|word: u64| word as u32, |word: u64| (word >> 32) as u32);
-    let (n0, n1) = (numbers.map(low), numbers.map(high));
-    let (b0, b1) = (counters.map(low), counters.map(high));
-    [c0, k0, k1, k2, k3, c1, n0, n1, b0, b1, c2, k4, k5, k6, k7, c3]
+    add_words(start, blocks);
 }
 
 /// For processors without wide vectors, and for comparison: word after word.
-fn compute_in_words(lanes: &State, out: &mut [Block; LANES]) {
-    for (lane, block) in out.iter_mut().enumerate() {
-        let start = lanes.map(|words| words.get(lane).copied().unwrap_or_default());
+fn add_words(start: &Start<'_>, blocks: &mut [Block; LANES]) {
+    for (lane, block) in blocks.iter_mut().enumerate() {
+        let start =
+            state!(start, |word: u32| word, |words: &[u32; LANES]| words.get(lane).copied().unwrap_or_default());
         let mut state = start;
         for _ in 0..DOUBLE_ROUNDS {
             double_round(&mut state);
         }
-        for (bytes, (word, first)) in block.chunks_exact_mut(4).zip(state.iter().zip(start)) {
-            bytes.copy_from_slice(&word.wrapping_add(first).to_le_bytes());
+        let (words, _) = block.as_chunks_mut();
+        for (bytes, (word, first)) in words.iter_mut().zip(state.iter().zip(start)) {
+            *bytes = (u32::from_le_bytes(*bytes) ^ word.wrapping_add(first)).to_le_bytes();
         }
     }
 }
@@ -184,17 +210,29 @@ fn double_round(x: &mut [u32; 16]) {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::{Block, DOUBLE_ROUNDS, LANES, State};
+    use super::{Block, CONSTANTS, DOUBLE_ROUNDS, LANES, Start};
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn compute(start: &State, out: &mut [Block; LANES]) {
-        let (low, high) = out.split_at_mut(LANES / 2);
-        compute_half(start.map(|[a, b, c, d, e, f, g, h, ..]| vector([a, b, c, d, e, f, g, h])), low);
-        compute_half(start.map(|[.., a, b, c, d, e, f, g, h]| vector([a, b, c, d, e, f, g, h])), high);
+    pub(super) fn add(start: &Start<'_>, blocks: &mut [Block; LANES]) {
+        let (low, high) = blocks.split_at_mut(LANES / 2);
+        add_half(
+            state!(start, same, |[a, b, c, d, e, f, g, h, ..]: &[u32; LANES]| vector([a, b, c, d, e, f, g, h])),
+            low,
+        );
+        add_half(
+            state!(start, same, |[.., a, b, c, d, e, f, g, h]: &[u32; LANES]| vector([a, b, c, d, e, f, g, h])),
+            high,
+        );
     }
 
     #[target_feature(enable = "avx2")]
-    fn compute_half(start: [__m256i; 16], out: &mut [Block]) {
+    #[inline]
+    fn same(word: u32) -> __m256i {
+        _mm256_set1_epi32(word.cast_signed())
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn add_half(start: [__m256i; 16], blocks: &mut [Block]) {
         let mut x = start;
         for _ in 0..DOUBLE_ROUNDS {
             double_round(&mut x);
@@ -205,10 +243,10 @@ mod avx2 {
         let [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15] = x;
         let low = transpose([x0, x1, x2, x3, x4, x5, x6, x7]);
         let high = transpose([x8, x9, x10, x11, x12, x13, x14, x15]);
-        for (block, (low, high)) in out.iter_mut().zip(low.into_iter().zip(high)) {
+        for (block, (low, high)) in blocks.iter_mut().zip(low.into_iter().zip(high)) {
             let (first, second) = block.split_at_mut(32);
-            store(low, first);
-            store(high, second);
+            add_to(first, low);
+            add_to(second, high);
         }
     }
 
@@ -244,8 +282,8 @@ mod avx2 {
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn vector(words: [u32; 8]) -> __m256i {
-        let [a, b, c, d, e, f, g, h] = words.map(u32::cast_signed);
+    fn vector(words: [&u32; 8]) -> __m256i {
+        let [a, b, c, d, e, f, g, h] = words.map(|word| word.cast_signed());
         _mm256_setr_epi32(a, b, c, d, e, f, g, h)
     }
 
@@ -276,12 +314,13 @@ mod avx2 {
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn store(vector: __m256i, out: &mut [u8]) {
-        if let Some(out) = out.first_chunk_mut::<32>() {
-            #[allow(unsafe_code, reason = "the only way from a vector to memory")]
-            // SAFETY: there are 32 bytes to write, at any address.
+    fn add_to(bytes: &mut [u8], vector: __m256i) {
+        if let Some(bytes) = bytes.first_chunk_mut::<32>() {
+            let place = bytes.as_mut_ptr().cast();
+            #[allow(unsafe_code, reason = "the only way from memory to a vector and back")]
+            // SAFETY: there are 32 bytes to read and write, at any address.
             unsafe {
-                _mm256_storeu_si256(out.as_mut_ptr().cast(), vector);
+                _mm256_storeu_si256(place, _mm256_xor_si256(_mm256_loadu_si256(place), vector));
             }
         }
     }
@@ -292,11 +331,11 @@ mod avx2 {
 mod avx512 {
     use std::arch::x86_64::*;
 
-    use super::{Block, DOUBLE_ROUNDS, LANES, State};
+    use super::{Block, CONSTANTS, DOUBLE_ROUNDS, LANES, Start};
 
     #[target_feature(enable = "avx512f")]
-    pub(super) fn compute(start: &State, out: &mut [Block; LANES]) {
-        let start = start.map(|words| vector(words));
+    pub(super) fn add(start: &Start<'_>, blocks: &mut [Block; LANES]) {
+        let start = state!(start, same, vector);
         let mut x = start;
         for _ in 0..DOUBLE_ROUNDS {
             double_round(&mut x);
@@ -313,8 +352,8 @@ mod avx512 {
         let columns = [[a0, b0, c0, d0], [a1, b1, c1, d1], [a2, b2, c2, d2], [a3, b3, c3, d3]];
         for (first, column) in columns.into_iter().enumerate() {
             for (quarter, vector) in four_quarters(column).into_iter().enumerate() {
-                if let Some(block) = out.get_mut(4 * quarter + first) {
-                    store(vector, block);
+                if let Some(block) = blocks.get_mut(4 * quarter + first) {
+                    add_to(block, vector);
                 }
             }
         }
@@ -350,7 +389,13 @@ mod avx512 {
 
     #[target_feature(enable = "avx512f")]
     #[inline]
-    fn vector(words: [u32; LANES]) -> __m512i {
+    fn same(word: u32) -> __m512i {
+        _mm512_set1_epi32(word.cast_signed())
+    }
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn vector(words: &[u32; LANES]) -> __m512i {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = words.map(u32::cast_signed);
         _mm512_setr_epi32(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
     }
@@ -389,11 +434,12 @@ mod avx512 {
 
     #[target_feature(enable = "avx512f")]
     #[inline]
-    fn store(vector: __m512i, out: &mut Block) {
-        #[allow(unsafe_code, reason = "the only way from a vector to memory")]
-        // SAFETY: there are 64 bytes to write, at any address.
+    fn add_to(block: &mut Block, vector: __m512i) {
+        let place = block.as_mut_ptr().cast();
+        #[allow(unsafe_code, reason = "the only way from memory to a vector and back")]
+        // SAFETY: there are 64 bytes to read and write, at any address.
         unsafe {
-            _mm512_storeu_si512(out.as_mut_ptr().cast(), vector);
+            _mm512_storeu_si512(place, _mm512_xor_si512(_mm512_loadu_si512(place), vector));
         }
     }
 }
@@ -470,7 +516,7 @@ mod tests {
             let tag_key = *stream.tag_key(number, len);
             assert!(apply(&mut stream, number, &text) == expected, "message {number} of {len} bytes");
             let mut first = [[0; BLOCK_BYTES]; LANES];
-            compute_in_words(&begin(&stream.key, &[number; LANES], &[0; LANES]), &mut first);
+            add_words(&Start::new(&stream.key, &[number; LANES], &[0; LANES]), &mut first);
             assert_eq!(tag_key, first[0][..32]);
         }
     }
@@ -480,19 +526,20 @@ mod tests {
         let key = [0x0102_0304, 5, 6, 7, 8, 9, 10, u32::MAX];
         let numbers = std::array::from_fn(|lane| (lane as u64).wrapping_mul(0x0123_4567_89ab_cdef));
         let counters = std::array::from_fn(|lane| u64::MAX.wrapping_add(lane as u64 * 3) << (lane % 3 * 16));
-        let start = begin(&key, &numbers, &counters);
-        let mut one = [[0; BLOCK_BYTES]; LANES];
-        compute_in_words(&start, &mut one);
-        let mut other = [[0; BLOCK_BYTES]; LANES];
-        compute(&key, &numbers, &counters, &mut other);
+        let start = Start::new(&key, &numbers, &counters);
+        let text: [Block; LANES] = std::array::from_fn(|lane| [lane as u8; BLOCK_BYTES]);
+        let mut one = text;
+        add_words(&start, &mut one);
+        let mut other = text;
+        add(&start, &mut other);
         assert_eq!(one, other);
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            let mut other = [[0; BLOCK_BYTES]; LANES];
+            let mut other = text;
             // SAFETY: the processor has AVX2.
             #[allow(unsafe_code, reason = "as above")]
             unsafe {
-                avx2::compute(&start, &mut other);
+                avx2::add(&start, &mut other);
             }
             assert_eq!(one, other);
         }
