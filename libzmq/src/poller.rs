@@ -77,13 +77,13 @@ impl PollerHandle {
         Ok(0)
     }
 
-    fn modify(&self, handle: *mut c_void, fd: c_int, events: c_short) -> Outcome<c_int> {
+    /// Answers which events were not asked for before.
+    fn modify(&self, handle: *mut c_void, fd: c_int, events: c_short) -> Outcome<c_short> {
         let mut entries = self.entries.lock();
         let entry = entries.iter_mut().find(|entry| entry.handle == handle && entry.fd == fd);
         let entry = entry.ok_or(Failure(libc::EINVAL))?;
         check_events(events)?;
-        entry.events = events;
-        Ok(0)
+        Ok(events & !std::mem::replace(&mut entry.events, events))
     }
 
     fn remove(&self, handle: *mut c_void, fd: c_int) -> Outcome<c_int> {
@@ -229,9 +229,11 @@ pub extern "C" fn zmq_poller_add(
 pub extern "C" fn zmq_poller_modify(poller: *mut c_void, socket: *mut c_void, events: c_short) -> c_int {
     guard(|| {
         let poller = handle::poller(poller)?;
-        handle::socket(socket)?;
+        let live = handle::socket(socket)?;
         check_events(events)?;
-        poller.modify(socket, -1, events)
+        let more = poller.modify(socket, -1, events)?;
+        poller.light_if_ready(&live, more);
+        Ok(0)
     })
 }
 
@@ -260,7 +262,8 @@ pub extern "C" fn zmq_poller_modify_fd(poller: *mut c_void, fd: c_int, events: c
         let poller = handle::poller(poller)?;
         check_fd(fd)?;
         check_events(events)?;
-        poller.modify(ptr::null_mut(), fd, events)
+        poller.modify(ptr::null_mut(), fd, events)?;
+        Ok(0)
     })
 }
 

@@ -119,6 +119,11 @@ static void descriptor (void)
     zmq_threadclose (thread);
     NEED (zmq_poller_wait (poller, &event, 0) == 0 && event.events == ZMQ_POLLIN);
     NEED (zmq_poll (&item, 1, 0) == 0);
+    /* What is asked for anew may be there already. */
+    NEED (zmq_poller_modify (poller, gather, 0) == 0 && zmq_poll (&item, 1, 0) == 0);
+    NEED (zmq_poller_modify (poller, gather, ZMQ_POLLIN) == 0 && zmq_poll (&item, 1, 0) == 1);
+    NEED (zmq_poller_wait (poller, &event, 0) == 0 && event.events == ZMQ_POLLIN);
+    NEED (zmq_poll (&item, 1, 0) == 0);
     NEED (zmq_poller_destroy (&poller) == 0);
     zmq_close (gather);
     zmq_close (scatter);
