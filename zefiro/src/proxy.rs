@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use zmtp::SocketType;
+use zmtp::{Frame, SocketType};
 
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
@@ -58,28 +58,46 @@ pub struct Proxy {
 /// A proxy's live counters; clones show the same.
 #[derive(Clone, Default, Debug)]
 pub struct ProxyStatistics {
-    counts: Arc<[AtomicU64; 4]>,
+    forward: Arc<Carried>,
+    backward: Arc<Carried>,
+}
+
+/// What was carried in one direction.
+#[derive(Default, Debug)]
+struct Carried {
+    messages: AtomicU64,
+    parts: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Carried {
+    fn count(&self, message: &Message) {
+        let counted = [(&self.messages, 1), (&self.parts, message.frame_count()), (&self.bytes, message.byte_len())];
+        for (counter, more) in counted {
+            counter.fetch_add(more as u64, Ordering::Relaxed);
+        }
+    }
 }
 
 impl ProxyStatistics {
     /// Messages carried from the frontend to the backend.
     pub fn forward(&self) -> u64 {
-        self.counts[0].load(Ordering::Relaxed)
+        self.forward.messages.load(Ordering::Relaxed)
     }
 
     /// Payload bytes of those.
     pub fn forward_bytes(&self) -> u64 {
-        self.counts[1].load(Ordering::Relaxed)
+        self.forward.bytes.load(Ordering::Relaxed)
     }
 
     /// Messages carried from the backend to the frontend.
     pub fn backward(&self) -> u64 {
-        self.counts[2].load(Ordering::Relaxed)
+        self.backward.messages.load(Ordering::Relaxed)
     }
 
     /// Payload bytes of those.
     pub fn backward_bytes(&self) -> u64 {
-        self.counts[3].load(Ordering::Relaxed)
+        self.backward.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -178,8 +196,9 @@ impl Proxy {
                     },
                     // Whatever has changed about either side, both directions may go on.
                     _ if !flow.paused => {
-                        flow.forward_blocked = self.carry(&self.frontend, &self.backend, 0)?;
-                        flow.backward_blocked = self.carry(&self.backend, &self.frontend, 2)?;
+                        let ProxyStatistics { forward, backward } = &self.statistics;
+                        flow.forward_blocked = self.carry(&self.frontend, &self.backend, forward)?;
+                        flow.backward_blocked = self.carry(&self.backend, &self.frontend, backward)?;
                     }
                     // Nothing is carried, but an end is an end.
                     _ => {
@@ -196,7 +215,7 @@ impl Proxy {
     }
 
     /// Carries what is there, for a turn. Answers whether the receiving side has no room.
-    fn carry(&self, from: &Socket<Any>, to: &Socket<Any>, counts: usize) -> Result<bool> {
+    fn carry(&self, from: &Socket<Any>, to: &Socket<Any>, carried: &Carried) -> Result<bool> {
         for _ in 0..MESSAGES_PER_TURN {
             // What has not been read from the links is for the poller to find.
             let there = to.core();
@@ -210,8 +229,7 @@ impl Proxy {
                 Err(error) if error.is_would_block() || error.kind() == ErrorKind::Unsupported => return Ok(false),
                 Err(error) => return Err(error),
             };
-            self.statistics.counts[counts].fetch_add(1, Ordering::Relaxed);
-            self.statistics.counts[counts + 1].fetch_add(message.byte_len() as u64, Ordering::Relaxed);
+            carried.count(&message);
             if let Some(capture) = &self.capture {
                 capture.core().send(&mut message.clone(), self.wait)?;
             }
@@ -238,9 +256,14 @@ impl Proxy {
             b"RESUME" => Steer::Run,
             b"TERMINATE" => Steer::Terminate,
             b"STATISTICS" => {
-                let of = |index: usize| self.statistics.counts[index].load(Ordering::Relaxed).to_ne_bytes();
-                let report = [0, 1, 2, 3, 2, 3, 0, 1].map(of);
-                control.send(report.iter().map(|count| count.as_slice()).collect::<Message>())?;
+                // Received and sent, of the frontend and then of the backend.
+                let ProxyStatistics { forward, backward } = &self.statistics;
+                let report: Message = [forward, backward, backward, forward]
+                    .iter()
+                    .flat_map(|carried| [&carried.parts, &carried.bytes])
+                    .map(|counter| Frame::from(&counter.load(Ordering::Relaxed).to_ne_bytes()[..]))
+                    .collect();
+                control.send(report)?;
                 return Ok(unchanged);
             }
             _ => unchanged,

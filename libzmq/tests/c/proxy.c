@@ -111,9 +111,6 @@ static void steered (void)
     printf ("while paused: %d\n", ready (worker, ZMQ_POLLIN, 100));
     send_text (control, "RESUME", 0);
     receive (worker, 0);
-    send_text (client, "two", ZMQ_SNDMORE);
-    send_text (client, "parts", 0);
-    receive (worker, 0);
     send_text (control, "STATISTICS", 0);
     for (i = 0; i < 8; i++) {
         uint64_t number = 77;
@@ -121,6 +118,9 @@ static void steered (void)
         printf ("%d bytes: %d%s", size, (int) number, i < 7 ? ", " : "\n");
         NEED (get_int (control, ZMQ_RCVMORE) == (i < 7));
     }
+    send_text (client, "two", ZMQ_SNDMORE);
+    send_text (client, "parts", 0);
+    receive (worker, 0);
     send_text (control, "TERMINATE", 0);
     ended (&parts, thread);
     zmq_close (client);
