@@ -191,6 +191,8 @@ impl Pattern for XSub {
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         let message = std::mem::take(message);
         if has_requests(&message, options.only_first_subscribe) {
+            // It is kept as it is: what is asked for before and after has to be, too.
+            self.waiting.values_mut().filter(|told| **told == Told::Topics).for_each(|told| *told = Told::Nothing);
             self.begin(pipes);
             let parts = self.note_requests(pipes, options, message);
             if !parts.is_empty() {
@@ -303,8 +305,14 @@ mod tests {
         assert!(bench.waited(id).is_empty());
         // After a lost connection the next one is told what holds by then.
         bench.pattern.on_disconnected(&mut bench.pipes, &bench.options, id);
-        bench.send("\u{1}c").unwrap();
+        bench.send("\u{1}d").unwrap();
+        bench.send("\u{0}d").unwrap();
         assert!(bench.waited(id).is_empty());
+        // But a message that asks for something is kept, and what comes after it is, too.
+        bench.send(["\u{1}c", "more"]).unwrap();
+        bench.send("\u{0}c").unwrap();
+        let told = [Message::from("\u{1}b"), Message::from(["\u{1}c", "more"]), Message::from("\u{0}c")];
+        assert_eq!(bench.waited(id), told);
         bench.end(id);
         assert!(bench.pattern.waiting.is_empty());
     }

@@ -9,7 +9,7 @@ use crate::routing::request::Request;
 /// The whole messages in `segments` of which none of the first `untouched` bytes is a part, and how many others end only
 /// after the first `gone` bytes. Commands are left out: each connection has its own. So are, where the socket `subscribes`,
 /// requests in the form of messages: the next connection is told of those that hold by then. A message of several parts
-/// goes as it was sent, with what it asks.
+/// that asks for something counts as lost: what it asks for may have been taken back since.
 ///
 /// `gone` is what the kernel has taken, `untouched` where it has begun with nothing: not the same where it takes frames
 /// as wholes, being encrypted.
@@ -63,7 +63,8 @@ pub(super) fn reclaim(
                 if subscribes && message.frame_count() == 1 && Request::of(message.first()).is_some() {
                     continue;
                 }
-                if message_start >= untouched {
+                let asks = subscribes && message.frames().any(|frame| Request::of(frame).is_some());
+                if message_start >= untouched && !asks {
                     messages.push(message);
                 } else if position > gone {
                     torn += 1;
@@ -134,8 +135,21 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_asks_for_something_is_lost_with_its_connection() {
+        for (subscribes, kept, lost) in [(true, 1, 1), (false, 2, 0)] {
+            let (mut pool, mut broadcast) = (Pool::default(), Broadcast::default());
+            let mut outbox = Outbox::new(Format::Zmtp(Framing::V2, Version::V3_1));
+            for parts in [["more", "\u{1}a"], ["and", "more"]] {
+                outbox.push(&mut pool, &[], &mut Message::from(parts));
+            }
+            let gone = outbox.reclaim(&mut pool, &mut broadcast, subscribes);
+            assert_eq!((gone.kept.len(), gone.lost, gone.delivered), (kept, lost, 0));
+        }
+    }
+
+    #[test]
     fn requests_are_not_counted_among_what_the_program_sent() {
-        let sent = [Message::from("one"), Message::from("two"), Message::from(["three", "\u{1}c"])];
+        let sent = [Message::from("one"), Message::from("two"), Message::from(["three", "four"])];
         for (form, version) in
             [(Form::OfVersion, Version::V3_1), (Form::OfVersion, Version::V2_0), (Form::Message, Version::V3_1)]
         {
