@@ -2,6 +2,8 @@
 
 mod util;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
@@ -174,13 +176,47 @@ fn a_proxy_carries_captures_and_obeys() {
         commander.send(text).unwrap();
         commander.recv().unwrap()
     };
-    assert_eq!(command("STATISTICS").frame_count(), 8);
+    // Parts and bytes: a name of five bytes, the requests' empty part, and a number.
+    let report = command("STATISTICS");
+    let numbers: Vec<_> = report.frames().map(|frame| u64::from_ne_bytes(frame[..].try_into().unwrap())).collect();
+    assert_eq!(numbers, [300, 690, 300, 690, 300, 690, 300, 690]);
     command("PAUSE");
     client.send("while paused").unwrap();
     command("RESUME");
     command("TERMINATE");
     running.join().unwrap().unwrap();
 }
+
+#[test]
+fn a_mark_counts_what_a_writer_has_taken() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let context = Context::new();
+    let push = Push::builder().context(&context).send_high_water_mark(10).linger(Duration::ZERO).build().unwrap();
+    push.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.write_all(&util::handshake("PULL")).unwrap();
+    push.wait_connected(1, LONG).unwrap();
+    // Nothing is read: the kernel takes some, and the others wait.
+    let mut accepted = 0;
+    let mut refusals = 0;
+    while refusals < 50 {
+        match push.try_send(vec![0; MEBIBYTE]) {
+            Ok(()) => (accepted, refusals) = (accepted + 1, 0),
+            Err(_) => {
+                refusals += 1;
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+    drop(push);
+    context.terminate();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let begun = (bytes.len() - util::handshake("PUSH").len()).div_ceil(MEBIBYTE + 9);
+    assert_eq!(accepted - begun, 10);
+}
+
+const MEBIBYTE: usize = 1 << 20;
 
 #[test]
 fn subscriptions_cross_a_chain_of_proxies() {

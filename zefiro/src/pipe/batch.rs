@@ -4,6 +4,7 @@
 use zmtp::{Frame, Framing, Header, Sealer};
 
 use super::broadcast::Passage;
+use super::outbox::Extent;
 use super::pool::Pool;
 
 /// A piece of the byte stream.
@@ -38,6 +39,21 @@ pub(crate) struct Batch {
     /// The first segment with bytes left, and how many of its bytes are gone.
     cursor: usize,
     offset: usize,
+    /// Bytes at its beginning that belong to no message.
+    control: usize,
+    /// How far its frames have been followed, and where the messages of those have come to.
+    followed: Walk,
+    begun: Extent,
+    inside: bool,
+}
+
+/// A way along frames, from one to the next.
+#[derive(Default)]
+struct Walk {
+    segment: usize,
+    offset: usize,
+    frames: usize,
+    position: usize,
 }
 
 /// Frames to be encrypted, and how far that has come.
@@ -63,6 +79,28 @@ pub(super) struct Remains {
 }
 
 impl Batch {
+    /// The commands that go before all else.
+    pub(super) fn begin_with(&mut self, control: Vec<u8>) {
+        self.control = control.len();
+        self.segments.push(Segment::Bytes(control));
+    }
+
+    /// What the kernel has, with the rest of the message that it has begun with last: up to the end of its frame.
+    pub(super) fn begun(&mut self, framing: Framing) -> Extent {
+        let Batch { segments, plain, written, control, followed, begun, inside, .. } = self;
+        let (segments, frames) = match plain {
+            Some(plain) => (&plain.segments, Some(plain.frames_before + plain.frames)),
+            None => (&*segments, None),
+        };
+        while frames.map_or(followed.position < *written, |frames| followed.frames < frames) {
+            let is_message = followed.position >= *control;
+            let Some((header, _)) = followed.step(framing, segments) else { break };
+            begun.messages += usize::from(is_message && !*inside);
+            *inside = header.more;
+        }
+        Extent { messages: begun.messages, bytes: followed.position.saturating_sub(*control) }
+    }
+
     /// It was written whole: becomes an empty one, whose buffers go back to the pool.
     pub(super) fn clear(&mut self, pool: &mut Pool) {
         let plain = self.plain.take().into_iter().flat_map(|plain| plain.segments);
@@ -77,7 +115,8 @@ impl Batch {
             }
         }
         self.segments.shrink_to(SEGMENTS_KEPT);
-        (self.written, self.cursor, self.offset) = (0, 0, 0);
+        let segments = std::mem::take(&mut self.segments);
+        *self = Batch { segments, ..Batch::default() };
     }
 
     /// Its connection is lost.
@@ -207,20 +246,33 @@ const SEALED_BYTES: usize = 128 * 1024;
 /// What a few sealed frames may have more than half as many bytes again.
 const SEALED_MARGIN: usize = 256;
 
+impl Walk {
+    /// The next frame of `segments`: its header, and its length with that.
+    fn step(&mut self, framing: Framing, segments: &[Segment]) -> Option<(Header, usize)> {
+        loop {
+            let rest = match segments.get(self.segment)? {
+                Segment::Body(_) => &[],
+                segment => segment.as_slice().get(self.offset..).unwrap_or_default(),
+            };
+            if rest.is_empty() {
+                (self.segment, self.offset) = (self.segment + 1, 0);
+                continue;
+            }
+            let header = framing.decode_header(rest).ok()??;
+            let len = header.len + usize::try_from(header.body).ok()?;
+            // The body of a large one is a segment of its own.
+            self.offset = if len <= rest.len() { self.offset + len } else { usize::MAX };
+            self.frames += 1;
+            self.position += len;
+            return Some((header, len));
+        }
+    }
+}
+
 /// The length of each frame in `segments`, header included.
 fn frame_lengths(segments: &[Segment]) -> impl Iterator<Item = usize> {
-    segments.iter().flat_map(|segment| {
-        let mut rest = match segment {
-            Segment::Body(_) => &[],
-            segment => segment.as_slice(),
-        };
-        std::iter::from_fn(move || {
-            let header = Framing::V2.decode_header(rest).ok()??;
-            let len = header.len + usize::try_from(header.body).ok()?;
-            rest = rest.get(len..).unwrap_or_default();
-            Some(len)
-        })
-    })
+    let mut walk = Walk::default();
+    std::iter::from_fn(move || walk.step(Framing::V2, segments).map(|(_, len)| len))
 }
 
 /// How many frames end, and how many begin, within the first `written` bytes.

@@ -35,6 +35,9 @@ pub(crate) struct Outbox {
     /// Messages in the batch that is being written.
     in_flight: usize,
     requests_in_flight: usize,
+    bytes_in_flight: usize,
+    /// What of them the kernel has not begun, as far as that is known and matters.
+    unbegun: Extent,
     /// Where in the socket's log its last message from there ends.
     heard: u64,
     /// How often it was taken: how others see that it is being written.
@@ -99,6 +102,13 @@ pub(crate) enum WriteState {
     Dead,
 }
 
+/// Messages, and their bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Extent {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
 /// What became of the messages of an outbox whose connection is lost.
 pub(crate) struct Reclaimed {
     /// The whole messages of which the kernel has seen nothing, in order.
@@ -122,6 +132,8 @@ impl Outbox {
             bytes: 0,
             in_flight: 0,
             requests_in_flight: 0,
+            bytes_in_flight: 0,
+            unbegun: Extent::default(),
             heard: 0,
             taken: 0,
             greets: false,
@@ -143,9 +155,10 @@ impl Outbox {
         }
     }
 
-    /// Messages not yet taken by a writer: what the high-water mark counts.
-    pub(crate) fn messages(&self) -> usize {
-        self.messages
+    /// What the marks count: what no writer has taken yet, and of a large batch what the kernel has not begun.
+    #[inline]
+    pub(crate) fn waiting(&self) -> Extent {
+        Extent { messages: self.messages + self.unbegun.messages, bytes: self.bytes + self.unbegun.bytes }
     }
 
     /// Messages not yet given to the kernel: what lingering waits for.
@@ -290,7 +303,7 @@ impl Outbox {
         self.taken = self.taken.wrapping_add(1);
         let mut batch = std::mem::take(&mut self.spare);
         if !self.control.is_empty() {
-            batch.segments.push(Segment::Bytes(std::mem::take(&mut self.control)));
+            batch.begin_with(std::mem::take(&mut self.control));
         }
         if batch.segments.is_empty() && self.segments.capacity() > SEGMENTS_KEPT {
             // After a burst the list itself goes: neither is it copied, nor is there room for a burst in both.
@@ -304,7 +317,10 @@ impl Outbox {
         }
         self.in_flight = std::mem::take(&mut self.messages);
         self.requests_in_flight = std::mem::take(&mut self.requests);
-        self.bytes = 0;
+        self.bytes_in_flight = std::mem::take(&mut self.bytes);
+        if self.bytes_in_flight > UNCOUNTED_BYTES_MAX {
+            self.unbegun = Extent { messages: self.in_flight.saturating_sub(1), bytes: self.bytes_in_flight };
+        }
         Some(batch)
     }
 
@@ -314,7 +330,14 @@ impl Outbox {
     }
 
     /// Keeps a batch that cannot be written just now.
-    pub(crate) fn park(&mut self, batch: Batch) {
+    pub(crate) fn park(&mut self, mut batch: Batch) {
+        if let Format::Zmtp(framing, _) = self.format {
+            let begun = batch.begun(framing);
+            self.unbegun = Extent {
+                messages: self.in_flight.saturating_sub(begun.messages),
+                bytes: self.bytes_in_flight.saturating_sub(begun.bytes),
+            };
+        }
         self.spare = batch;
     }
 
@@ -327,6 +350,7 @@ impl Outbox {
     pub(crate) fn finish(&mut self, pool: &mut Pool, mut batch: Batch) -> u64 {
         let delivered = std::mem::take(&mut self.in_flight) - std::mem::take(&mut self.requests_in_flight);
         self.greets = false;
+        self.unbegun = Extent::default();
         batch.clear(pool);
         self.spare = batch;
         delivered as u64
@@ -344,7 +368,7 @@ impl Outbox {
         self.control = Vec::new();
         let unsent = std::mem::take(&mut self.messages) + std::mem::take(&mut self.in_flight);
         let requests = std::mem::take(&mut self.requests) + std::mem::take(&mut self.requests_in_flight);
-        self.bytes = 0;
+        (self.bytes, self.unbegun) = (0, Extent::default());
         self.state = WriteState::Dead;
         match self.format {
             Format::Zmtp(framing, _) => {
@@ -396,6 +420,9 @@ pub(crate) const COPY_BYTES_MAX: usize = 8 * 1024;
 /// The longest header of a frame.
 const HEADER_BYTES_MAX: usize = 9;
 
+/// A batch of so many bytes leaves in one or two system calls: unless the kernel is full, it does not count as waiting.
+const UNCOUNTED_BYTES_MAX: usize = 128 * 1024;
+
 /// With so many bytes of commands waiting no more are added: each addition is whole commands, and what one read of the
 /// peer's causes at most.
 const CONTROL_BYTES_MAX: usize = 64 * 1024;
@@ -431,13 +458,58 @@ mod tests {
                 one.push(&mut pool, &[], &mut message);
                 third.push(&mut pool, &[], &mut message);
             }
-            assert_eq!((one.messages(), one.bytes()), (other.messages(), other.bytes()));
-            assert_eq!((third.messages(), third.bytes()), (other.messages(), other.bytes()));
+            assert_eq!(one.waiting(), other.waiting());
+            assert_eq!(third.waiting(), other.waiting());
             swift += usize::from(swiftly);
         }
         assert!(swift > 1400 / LESS, "{swift}");
         let all = bytes(&mut other, &mut pool);
         assert!(bytes(&mut one, &mut pool) == all && bytes(&mut third, &mut pool) == all);
+    }
+
+    /// What waits of the messages that a writer has taken, of whose bytes the kernel has so many.
+    fn waiting(lens: &[usize], part: usize, framing: Framing, written: usize) -> usize {
+        let (mut outbox, mut pool) = (Outbox::new(Format::Zmtp(framing, Version::V3_1)), Pool::default());
+        for &len in lens {
+            let parts = vec![0; len].chunks(part).map(Frame::from).collect::<Vec<_>>();
+            outbox.push(&mut pool, &[], &mut Message::from(parts));
+        }
+        let ping: &[u8] = if framing == Framing::V2 { b"\x04\x05\x04PING" } else { b"" };
+        outbox.push_control(ping);
+        let mut batch = outbox.take(&mut pool, &mut Broadcast::default()).unwrap();
+        batch.advance(ping.len() + written);
+        outbox.park(batch);
+        outbox.waiting().messages
+    }
+
+    #[test]
+    fn what_the_kernel_has_not_begun_waits() {
+        for framing in [Framing::V1, Framing::V2] {
+            for part in [1 << 20, 5000, 1000] {
+                assert_eq!(waiting(&[20_000, 7, 20_000], part, framing, 0), 3);
+                assert_eq!(waiting(&[20_000, 7, 20_000], part, framing, 1), 2);
+                assert_eq!(waiting(&[20_000, 7, 20_000], part, framing, 20_000), 2);
+                assert_eq!(waiting(&[20_000, 7, 20_000], part, framing, 20_300), 0);
+            }
+            assert_eq!(waiting(&[10; 1000], 1 << 20, framing, 12 * 300), 700);
+            assert_eq!(waiting(&[10; 1000], 1 << 20, framing, 12 * 300 + 1), 699);
+        }
+    }
+
+    #[test]
+    fn a_large_batch_waits_but_for_its_first_message() {
+        let (mut outbox, mut pool) = (Outbox::new(Format::Zmtp(Framing::V2, Version::V3_1)), Pool::default());
+        for (len, count, waits) in [(100_000, 1, 0), (100_000, 2, 1), (10, 5000, 0), (300_000, 40, 39)] {
+            for _ in 0..count {
+                outbox.push(&mut pool, &[], &mut Message::from(vec![0; len]));
+            }
+            let bytes = outbox.bytes();
+            let batch = outbox.take(&mut pool, &mut Broadcast::default()).unwrap();
+            let bytes = if waits > 0 { bytes } else { 0 };
+            assert_eq!(outbox.waiting(), Extent { messages: waits, bytes });
+            outbox.finish(&mut pool, batch);
+            assert_eq!(outbox.waiting(), Extent::default());
+        }
     }
 
     #[test]

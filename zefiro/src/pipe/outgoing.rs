@@ -3,9 +3,9 @@
 use zmtp::{Frame, Framing};
 
 use super::broadcast::Place;
-use super::outbox::{self, Format, Outbox, Part, WriteState};
+use super::outbox::{self, Extent, Format, Outbox, Part, WriteState};
 use super::pool::Pool;
-use super::window::{Glance, Window};
+use super::window::{self, Glance, Window};
 use super::{Line, Notice, Pipe, PipeId, Pipes};
 use crate::counters::DropReason;
 use crate::message::Message;
@@ -60,7 +60,7 @@ impl Pipes {
         let Line::Stream(_, outbox) = &mut pipe.line else { return false };
         if pipe.generation != id.generation
             || pipe.closing | pipe.ended | pipe.conflate
-            || !limits.leave_room(outbox)
+            || !limits.leave_room(outbox, pipe.counters.sent)
             || !limits.notice_room(outbox, &mut pipe.window, pipe.counters.sent)
             || !outbox.push_swiftly(part)
         {
@@ -270,6 +270,15 @@ impl Pipes {
         }
     }
 
+    /// Whether a writer was refused and is to be told that there is room now; asked once.
+    pub(crate) fn take_room_again(&mut self, id: PipeId) -> bool {
+        let limits = self.limits();
+        self.get_mut(id).is_some_and(|pipe| {
+            let Pipe { line: Line::Stream(_, outbox), counters, wants_room, .. } = pipe else { return false };
+            limits.leave_room(outbox, counters.sent) && std::mem::take(wants_room)
+        })
+    }
+
     /// Whether a writer was refused and waits to be told of room; asked once.
     pub(crate) fn take_wants_room(&mut self, id: PipeId) -> bool {
         self.get_mut(id).is_some_and(|pipe| std::mem::take(&mut pipe.wants_room))
@@ -288,7 +297,7 @@ impl Pipe {
         let room = match &mut self.line {
             _ if self.conflate => Room::Enough,
             Line::Backlog(queue) => room(mark == 0 || queue.len() < mark),
-            Line::Stream(_, outbox) if !limits.leave_room(outbox) => Room::None,
+            Line::Stream(_, outbox) if !limits.leave_room(outbox, self.counters.sent) => Room::None,
             Line::Stream(_, outbox) if !limits.notice_room(outbox, &mut self.window, self.counters.sent) => {
                 Room::Unnoticed
             }
@@ -312,15 +321,21 @@ struct Limits {
 impl Limits {
     /// Whether one more message fits.
     #[inline]
-    fn leave_room(self, outbox: &Outbox) -> bool {
-        (self.mark == 0 || outbox.messages() < self.mark) && (self.bytes == 0 || outbox.bytes() < self.bytes)
+    fn leave_room(self, outbox: &Outbox, sent: u64) -> bool {
+        let Extent { messages, bytes } = outbox.waiting();
+        let room = match self.glance {
+            _ if self.mark == 0 => true,
+            Some(_) => window::leave_room(self.mark as u64, sent, messages as u64),
+            None => messages < self.mark,
+        };
+        room && (self.bytes == 0 || bytes < self.bytes)
     }
 
     /// Whether the program knows, of an outbox with room.
     #[inline]
     fn notice_room(self, outbox: &Outbox, window: &mut Window, sent: u64) -> bool {
         match self.glance {
-            Some(glance) if self.mark > 0 => window.admits(self.mark, sent, outbox.messages(), glance),
+            Some(glance) if self.mark > 0 => window.admits(self.mark, sent, outbox.waiting().messages, glance),
             _ => true,
         }
     }
@@ -372,7 +387,7 @@ mod tests {
     fn standing(pipes: &Pipes, id: PipeId) -> impl PartialEq + std::fmt::Debug {
         let pipe = pipes.get(id).unwrap();
         let Line::Stream(_, outbox) = &pipe.line else { panic!("a connection is a stream") };
-        let queued = (outbox.messages(), outbox.bytes(), outbox.state());
+        let queued = (outbox.waiting(), outbox.state());
         (queued, pipe.counters, pipes.counters, pipes.noted, pipes.dirty.clone(), pipes.unnoticed, pipe.wants_room)
     }
 

@@ -1,4 +1,6 @@
-//! Window: how much a C program that does not wait may send before it is told what has left the pipe.
+//! Window: how much a C program may send before it is told what has left the pipe.
+//!
+//! libzmq's readers tell what they have taken in steps of half the mark: a full pipe has room again after half of it.
 //!
 //! libzmq learns of messages that its I/O thread has taken only when it looks for that: when it has to wait, when it is
 //! asked for events or for a message that is not there, when it binds or connects, and else once a millisecond. A program
@@ -40,7 +42,7 @@ impl Window {
     fn admits_at(&mut self, now: impl Fn() -> Instant, mark: u64, sent: u64, queued: u64, glance: Glance) -> bool {
         let Glance { look, hurried } = glance;
         if self.look != look {
-            *self = Window { noticed: sent.saturating_sub(queued), look, since: None };
+            *self = Window { noticed: acknowledged(mark, sent, queued), look, since: None };
         }
         if sent.saturating_sub(self.noticed) < mark {
             if hurried && self.since.is_none() {
@@ -51,9 +53,23 @@ impl Window {
         if hurried && self.since.is_some_and(|since| now().duration_since(since) < UNNOTICED) {
             return false;
         }
-        *self = Window { noticed: sent.saturating_sub(queued), look, since: hurried.then(now) };
-        queued < mark
+        *self = Window { noticed: acknowledged(mark, sent, queued), look, since: hurried.then(now) };
+        sent.saturating_sub(self.noticed) < mark
     }
+}
+
+/// Whether one more message fits of which `sent` were sent and `queued` are still there.
+#[inline]
+pub(super) fn leave_room(mark: u64, sent: u64, queued: u64) -> bool {
+    // What is not told is less than a step.
+    queued <= mark / 2 || sent.saturating_sub(acknowledged(mark, sent, queued)) < mark
+}
+
+/// Of how many messages the reader has told that it has taken them.
+#[inline]
+fn acknowledged(mark: u64, sent: u64, queued: u64) -> u64 {
+    let taken = sent.saturating_sub(queued);
+    taken - taken % mark.div_ceil(2).max(1)
 }
 
 /// How long a program that does not wait is not told.
@@ -84,6 +100,18 @@ mod tests {
         assert!(admits(Duration::ZERO, 7, LOOKED));
         assert!(!admits(UNNOTICED / 2, 8, LOOKED));
         assert!(admits(UNNOTICED, 8, LOOKED));
+    }
+
+    #[test]
+    fn a_full_pipe_has_room_again_when_half_of_it_was_taken() {
+        let room = |mark, sent, queued| {
+            let looked = Window { noticed: 0, look: 0, since: None }.admits(mark, sent, queued, WAITS);
+            assert_eq!(looked, leave_room(mark as u64, sent, queued as u64));
+            looked
+        };
+        assert!(!room(5, 5, 5) && !room(5, 5, 3) && room(5, 5, 2));
+        assert!(!room(5, 8, 5) && !room(5, 8, 3) && room(5, 8, 2));
+        assert!(!room(1, 7, 1) && room(1, 7, 0));
     }
 
     #[test]

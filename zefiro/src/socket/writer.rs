@@ -128,10 +128,15 @@ impl State {
         if batch.is_none() {
             outbox.set_state(WriteState::Idle);
         }
-        if self.pipes.take_wants_room(id) {
+        self.tell_of_room(id);
+        batch
+    }
+
+    /// Something has left the pipe: whoever was refused is told if there is room.
+    fn tell_of_room(&mut self, id: PipeId) {
+        if self.pipes.take_room_again(id) {
             self.pipe_writable(id);
         }
-        batch
     }
 
     /// A batch was written whole. Answers the next one, if there is one and `more` allows it.
@@ -158,6 +163,7 @@ impl State {
         if flushed {
             self.tell_io(link.io.clone(), Command::Flushed(link.clone()));
         }
+        self.tell_of_room(link.pipe);
         self.await_writer(link.pipe);
         let next = next.and_then(|()| self.take_batch(link.pipe));
         if next.is_none() {
@@ -191,6 +197,7 @@ impl State {
             outbox.park(batch);
             outbox.set_state(WriteState::Blocked);
             self.watch_output(link);
+            self.tell_of_room(link.pipe);
         }
         self.let_go(link);
     }
