@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use util::hostile::many;
 use util::{LONG, assert_balanced, endpoints};
 use zefiro::{
-    Builder, Channel, Client, Context, Dealer, Dish, Error, Frame, Gather, Interest, Message, Pair, PeerSocket, Poller,
-    Pub, Pull, Push, Radio, Rep, Req, Router, Scatter, Server, SharedKey, Socket, Stream, Sub, XPub, XSub, faults,
-    kind,
+    Builder, Channel, Client, Context, Dealer, Dgram, Dish, Error, Frame, Gather, Interest, Message, Pair, PeerSocket,
+    Poller, Pub, Pull, Push, Radio, Rep, Req, Router, Scatter, Server, SharedKey, Socket, Stream, Sub, XPub, XSub,
+    faults, kind,
 };
 
 /// Faults are for the whole process: one test at a time.
@@ -62,19 +62,21 @@ fn hasty<K: kind::Typed>(context: &Context) -> Builder<K> {
         .handshake_interval(Duration::from_millis(200))
 }
 
-/// Binds, and connects the other; either may fail now.
-fn join<A: kind::Typed, B: kind::Typed>(bound: &Socket<A>, connected: &Socket<B>, endpoint: &str) {
+/// Does something that may fail now, until it does not.
+fn patiently<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> T {
     let deadline = Instant::now() + LONG;
-    let patiently = |result: Result<(), Error>| {
-        if let Err(error) = result {
-            assert!(Instant::now() < deadline, "{error}");
-            return false;
+    loop {
+        match attempt() {
+            Ok(done) => return done,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
         }
-        true
-    };
-    let mut address = String::new();
-    while !patiently(bound.bind(endpoint).map(|endpoint| address = endpoint.to_string())) {}
-    while !patiently(connected.connect(&address)) {}
+    }
+}
+
+/// Binds, and connects the other.
+fn join<A: kind::Typed, B: kind::Typed>(bound: &Socket<A>, connected: &Socket<B>, endpoint: &str) {
+    let address = patiently(|| bound.bind(endpoint)).to_string();
+    patiently(|| connected.connect(&address));
 }
 
 /// A message with its number, some bytes that follow from it, and their sum; of one to three parts.
@@ -235,12 +237,7 @@ fn push_and_pull_by_poller() {
     let context = Context::new();
     let (push, pull): (Push, Pull) = (hasty(&context).build().unwrap(), hasty(&context).build().unwrap());
     join(&pull, &push, "tcp://127.0.0.1:*");
-    let poller = || loop {
-        if let Ok(poller) = Poller::new() {
-            break poller;
-        }
-    };
-    let (sending, receiving) = (poller(), poller());
+    let (sending, receiving) = (patiently(Poller::new), patiently(Poller::new));
     sending.add(&push, Interest::WRITABLE, 1).unwrap();
     receiving.add(&pull, Interest::READABLE, 2).unwrap();
     let wait = |poller: &Poller| drop(poller.wait(&mut Vec::new(), Some(Duration::from_millis(200))));
@@ -358,6 +355,41 @@ fn radios_and_dishes() {
     stream(&send, &recv, &faults);
     assert_balanced("RADIO", radio.counters());
     assert_balanced("DISH", dish.counters());
+}
+
+/// A number whose message fits into a datagram.
+fn short(number: u64) -> u64 {
+    number * 100 + number % 50
+}
+
+#[test]
+fn radios_and_dishes_by_datagrams() {
+    let faults = Faults::new("RADIO → DISH over udp");
+    let context = Context::new();
+    let radio: Radio = hasty(&context).build().unwrap();
+    let dish: Dish = hasty(&context).build().unwrap();
+    dish.join("tv").unwrap();
+    join(&dish, &radio, "udp://127.0.0.1:*");
+    let recv = || dish.recv().ok().map(|message| number_of_single(message.last()) / 100);
+    let send = |number| radio.send(Message::for_group("tv", single(short(number)).as_bytes())).is_ok();
+    stream(&send, &recv, &faults);
+    assert_balanced("RADIO", radio.counters());
+    assert_balanced("DISH", dish.counters());
+}
+
+#[test]
+fn datagrams() {
+    let faults = Faults::new("DGRAM ↔ DGRAM");
+    let context = Context::new();
+    let (one, other): (Dgram, Dgram) = (hasty(&context).build().unwrap(), hasty(&context).build().unwrap());
+    let endpoint = patiently(|| one.bind("udp://127.0.0.1:*")).to_string();
+    patiently(|| other.bind("udp://127.0.0.1:*"));
+    let address = endpoint.trim_start_matches("udp://");
+    let recv = || one.recv().ok().map(|message| number_of_single(message.last()) / 100);
+    let send = |number| other.send([address.as_bytes(), single(short(number)).as_bytes()]).is_ok();
+    stream(&send, &recv, &faults);
+    assert_balanced("DGRAM", one.counters());
+    assert_balanced("DGRAM", other.counters());
 }
 
 /// Of plain bytes those of a connection are in order and without a gap, but where it ends.
@@ -511,13 +543,7 @@ fn peers_among_themselves() {
     let context = Context::new();
     let one: PeerSocket = hasty(&context).build().unwrap();
     let other: PeerSocket = hasty(&context).build().unwrap();
-    let deadline = Instant::now() + LONG;
-    let endpoint = loop {
-        match one.bind("tcp://127.0.0.1:*") {
-            Ok(endpoint) => break endpoint.to_string(),
-            Err(error) => assert!(Instant::now() < deadline, "{error}"),
-        }
-    };
+    let endpoint = patiently(|| one.bind("tcp://127.0.0.1:*")).to_string();
     let number_of_one = other.connect_peer(&endpoint).unwrap();
     let recv = || one.recv().ok().map(|message| number_of_single(message.last()));
     let send = |number| other.send(Message::for_peer(number_of_one, single(number).as_bytes())).is_ok();

@@ -285,7 +285,10 @@ impl IoThread {
                 }
                 return;
             }
-            Item::Datagrams(..) => return,
+            Item::Datagrams(_, datagrams, _) => {
+                let datagrams = datagrams.clone();
+                return self.watch_datagrams(&datagrams, token);
+            }
             Item::Session(session) => session,
         };
         let closing = session.closing.flatten();

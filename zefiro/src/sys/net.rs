@@ -1,7 +1,7 @@
-//! Reading and writing streams: never a signal, never blocking, interrupted calls tried again.
+//! Reading and writing streams and datagrams: never a signal, never blocking, interrupted calls tried again.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
 use rustix::buffer::spare_capacity;
@@ -77,6 +77,31 @@ fn read_faultily(stream: std::os::fd::BorrowedFd<'_>, buffer: &mut Vec<u8>) -> O
         }
         Err(error) => Err(error.into()),
     })
+}
+
+/// Sends a datagram, whole, if the kernel takes it at once.
+pub(crate) fn send_to(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+    again_if_interrupted(|| {
+        fail(Call::Write)?;
+        socket.send_to(datagram, to)
+    })
+}
+
+/// Takes a datagram that has come, and who sent it.
+pub(crate) fn recv_from(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    again_if_interrupted(|| {
+        fail(Call::Read)?;
+        socket.recv_from(buffer)
+    })
+}
+
+fn again_if_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Takes a peer that wants to connect: a stream that never blocks, and the peer's address if it is one of a network.

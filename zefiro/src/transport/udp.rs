@@ -10,6 +10,7 @@ use zmtp::{Frame, SocketType};
 use crate::endpoint::{UdpInterface, UdpPlace};
 use crate::message::Message;
 use crate::options::Options;
+use crate::sys::net;
 
 /// A descriptor that datagrams go out by or come in by, and what they look like.
 pub(crate) struct Datagrams {
@@ -86,7 +87,6 @@ impl Datagrams {
     }
 
     fn new(socket: Socket, to: Option<SocketAddr>, socket_type: SocketType) -> io::Result<Datagrams> {
-        socket.set_nonblocking(true)?;
         let shape = if socket_type == SocketType::Dgram { Shape::Address } else { Shape::Group };
         Ok(Datagrams { socket: socket.into(), to, shape })
     }
@@ -103,13 +103,13 @@ impl Datagrams {
             (Shape::Group, Some(to)) => {
                 let Ok(len) = u8::try_from(first.len()) else { return false };
                 let datagram = [&[len], first.as_slice(), body.as_slice()].concat();
-                datagram.len() <= DATAGRAM_BYTES_MAX && self.socket.send_to(&datagram, to).is_ok()
+                datagram.len() <= DATAGRAM_BYTES_MAX && net::send_to(&self.socket, &datagram, to).is_ok()
             }
             (Shape::Address, _) => {
                 let text = first.strip_suffix(b"\0").unwrap_or(first);
                 let to = std::str::from_utf8(text).ok().and_then(|text| text.parse::<SocketAddrV4>().ok());
                 to.filter(|to| to.port() > 0 && body.len() <= DATAGRAM_BYTES_MAX)
-                    .is_some_and(|to| self.socket.send_to(body, to).is_ok())
+                    .is_some_and(|to| net::send_to(&self.socket, body, to.into()).is_ok())
             }
             (Shape::Group, None) => false,
         }
@@ -118,10 +118,10 @@ impl Datagrams {
     /// Takes the next datagram. Those that make no message are told of too: whoever sends nothing else is not to keep
     /// the caller here.
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> Received {
-        let (count, from) = match self.socket.recv_from(buffer) {
+        let (count, from) = match net::recv_from(&self.socket, buffer) {
             Ok(received) => received,
             // Of what was sent before: nobody was there. What follows may be good.
-            Err(error) if is_passing(&error) => return Received::Unfit,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Received::Unfit,
             Err(_) => return Received::Nothing,
         };
         let datagram = buffer.get(..count).unwrap_or_default();
@@ -142,10 +142,6 @@ impl AsFd for Datagrams {
     }
 }
 
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionRefused)
-}
-
 /// A byte for the group's length, the group, the body.
 fn group_and_body(datagram: &[u8]) -> Option<Message> {
     let (len, rest) = datagram.split_first()?;
@@ -154,7 +150,7 @@ fn group_and_body(datagram: &[u8]) -> Option<Message> {
 }
 
 fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = net::open(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if !options.bind_to_device.is_empty() {
         socket.bind_device(Some(&options.bind_to_device))?;

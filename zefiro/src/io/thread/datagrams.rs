@@ -1,8 +1,10 @@
 //! Datagrams: sockets without connections, which the I/O thread reads itself.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::IoThread;
+use super::accepting::ACCEPT_PAUSE;
 use super::entries::Item;
 use crate::pipe::PipeId;
 use crate::socket::core::SocketCore;
@@ -11,10 +13,14 @@ use crate::transport::udp::{Datagrams, Received};
 
 impl IoThread {
     pub(super) fn receive_datagrams(&mut self, core: Arc<SocketCore>, datagrams: Arc<Datagrams>, pipe: PipeId) {
-        let token = self.insert(Item::Datagrams(core.clone(), datagrams.clone(), pipe));
-        if self.handle.selector.add(&*datagrams, token, Interest::READ).is_err() {
-            self.close_datagrams(token);
-            core.lock().pipe_ended(pipe);
+        let token = self.insert(Item::Datagrams(core, datagrams.clone(), pipe));
+        self.watch_datagrams(&datagrams, token);
+    }
+
+    pub(super) fn watch_datagrams(&mut self, datagrams: &Datagrams, token: u64) {
+        if self.handle.selector.add(datagrams, token, Interest::READ).is_err() {
+            // Out of memory for it: it is tried again.
+            self.timers.add(Instant::now() + ACCEPT_PAUSE, token);
         }
     }
 
