@@ -44,6 +44,27 @@ typedef struct zefiro_counters_t
 ZMQ_EXPORT int zefiro_socket_counters (void *socket, zefiro_counters_t *out, size_t size);
 
 /*
+ * Sets an option of `socket` that libzmq does not have, by its name, from text. What a peer may cost is not bounded
+ * unless a program says so here, as with libzmq; what Zefiro's Rust interface has from the start is in brackets.
+ *
+ *   handshake_bytes_max         largest command of a handshake ["65536"]
+ *   handshakes_max              handshakes going on at once on one bound address ["1024"]
+ *   message_bytes_max           a message, all its parts together ["1073741824"]
+ *   message_frames_max          parts of a message ["65536"]
+ *   address_connections_max     connections from one IP address to one bound address ["10000"]
+ *   peer_subscriptions_max      topics or groups of one peer ["1000000"]
+ *   peer_subscription_bytes_max their bytes ["67108864"]
+ *   send_high_water_bytes       payload queued for one peer, beside ZMQ_SNDHWM; "0": no limit
+ *   liveness                    a peer whose system acknowledges nothing for so long is gone, as "20s" ["20s"]
+ *   strict_endpoints            whether endpoints mean what they say, "0" or "1" ["1"]
+ *   shared_key                  a key that both ends have, as zefiro keygen --shared makes it: CURVE in one line
+ *
+ * "never" takes a limit away. Set before zmq_bind or zmq_connect. Returns 0, or -1 with errno ENOTSOCK (not a socket, or
+ * closed), EFAULT (a NULL) or EINVAL (no such option, no value for it, or one that zmq_setsockopt sets).
+ */
+ZMQ_EXPORT int zefiro_set_option (void *socket, const char *name, const char *value);
+
+/*
  * The text of the last error any ZeroMQ call had on this thread: operation, endpoint and cause. Empty if there was
  * none. Valid until the next call on this thread; not to be freed.
  */

@@ -1,6 +1,6 @@
 //! What Zefiro has beyond libzmq: declared in `zefiro.h`.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 
 use zefiro::Counters;
 
@@ -60,6 +60,23 @@ pub unsafe extern "C" fn zefiro_socket_counters(socket: *mut c_void, out: *mut C
             unsafe {
                 std::ptr::copy_nonoverlapping(std::ptr::from_ref(&counters).cast::<u8>(), out.cast(), size);
             }
+            Ok(0)
+        })
+    })
+}
+
+/// Sets an option that libzmq does not have, by its name, from text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zefiro_set_option(socket: *mut c_void, name: *const c_char, value: *const c_char) -> c_int {
+    guard(|| {
+        with_socket(socket, |socket| {
+            if name.is_null() || value.is_null() {
+                return Err(Failure(libc::EFAULT));
+            }
+            // SAFETY: C passes strings.
+            let (name, value) = unsafe { (CStr::from_ptr(name), CStr::from_ptr(value)) };
+            let (Ok(name), Ok(value)) = (name.to_str(), value.to_str()) else { return Err(Failure(libc::EINVAL)) };
+            socket.socket.set_own_option(name, value)?;
             Ok(0)
         })
     })

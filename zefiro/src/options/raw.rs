@@ -8,7 +8,9 @@ use zmtp::SocketType;
 
 use super::codec::{Codec, Flag, put};
 use super::security::{Chosen, Mechanism};
+use super::value::plain;
 use super::{Options, Security, option_table};
+use crate::error::{Error, ErrorKind, Result};
 use crate::gssapi::gssapi_is_available;
 
 /// Why an option could not be set or read by number, as the C library does.
@@ -47,6 +49,20 @@ impl Options {
         }
         .ok_or(RawError::Invalid)?;
         self.settle(number, value)
+    }
+
+    /// Sets an option that libzmq does not have, by its name, from text.
+    ///
+    /// # Errors
+    /// As [`set_text`](Options::set_text); or libzmq has the option, too, and it has a number.
+    pub fn set_own(&mut self, name: &str, text: &str) -> Result<()> {
+        let is_meant = |known: &str| plain(known) == plain(name);
+        let known = option_table().iter().find(|info| is_meant(info.field) || is_meant(info.c_name));
+        if let Some(info) = known.filter(|info| info.number != 0) {
+            let why = format!("libzmq has it, too: zmq_setsockopt sets {}", info.c_name);
+            return Err(Error::with_text(ErrorKind::InvalidOption, "set option", name, why));
+        }
+        self.set_text(name, text)
     }
 
     /// Appends an option's value by its C number, as C reads it: numbers in the machine's byte order, texts with a zero

@@ -157,6 +157,20 @@ impl Socket<Any> {
         self.core.set_raw_option(number, value)
     }
 
+    /// Sets an option that libzmq does not have, by its name, from text.
+    ///
+    /// # Errors
+    /// [`InvalidOption`](ErrorKind::InvalidOption), or the socket is closed.
+    pub fn set_own_option(&self, name: &str, text: &str) -> Result<()> {
+        let mut state = self.core.lock();
+        state.check_told(SET)?;
+        let mut options = Options::clone(&state.options);
+        options.set_own(name, text)?;
+        options.check_security(self.core.socket_type, false)?;
+        state.adopt_options(options);
+        Ok(())
+    }
+
     /// Reads an option by its C number into C's buffer; answers the value's length.
     ///
     /// # Errors
