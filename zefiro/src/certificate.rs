@@ -97,16 +97,14 @@ impl Certificate {
         let (mut public, mut secret, mut properties) = (None, None, Vec::new());
         let mut section = "";
         for line in text.lines() {
-            let content = without_comment(line);
-            let is_inside = content.starts_with([' ', '\t']);
-            let content = content.trim();
-            if content.is_empty() {
+            let is_inside = line.starts_with([' ', '\t']);
+            let (name, value) = match line.split_once('=') {
+                Some((name, value)) if !name.contains('#') => (name.trim(), value_of(value)),
+                _ => (without_comment(line), ""),
+            };
+            if name.is_empty() {
                 continue;
             }
-            let (name, value) = match content.split_once('=') {
-                Some((name, value)) => (name.trim(), unquoted(value.trim())),
-                None => (content, ""),
-            };
             match (is_inside, section) {
                 (false, _) => section = name,
                 (true, "curve") if name == "public-key" => public = CurveKey::from_z85(value),
@@ -193,22 +191,16 @@ pub(crate) fn is_secret_file(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(SECRET_SUFFIX.as_bytes())
 }
 
-/// A line up to its comment; `#` within quotes, and in Z85 text, is none.
-fn without_comment(line: &str) -> &str {
-    let mut quoted = false;
-    for (index, character) in line.char_indices() {
-        match character {
-            '"' => quoted = !quoted,
-            '#' if !quoted => return line.get(..index).unwrap_or_default(),
-            _ => {}
-        }
-    }
-    line
+/// A text up to its comment.
+fn without_comment(text: &str) -> &str {
+    text.split('#').next().unwrap_or_default().trim()
 }
 
-fn unquoted(value: &str) -> &str {
-    let inside = |quote| value.strip_prefix(quote).and_then(|rest: &str| rest.strip_suffix(quote));
-    inside('"').or_else(|| inside('\'')).unwrap_or(value)
+/// What stands behind `=`: what is within quotes of one kind or the other, or all up to a comment.
+fn value_of(text: &str) -> &str {
+    let text = text.trim_start();
+    let inside = |quote| Some(text.strip_prefix(quote)?.split_once(quote)?.0);
+    inside('"').or_else(|| inside('\'')).unwrap_or_else(|| without_comment(text))
 }
 
 const SECRET_SUFFIX: &str = "_secret";
@@ -233,6 +225,10 @@ mod tests {
         assert_eq!(certificate.property("name"), Some("Alice # 1"));
         assert_eq!(certificate.property("email"), Some("alice@example.org"));
         assert_eq!(certificate.secret_key(), None);
+        let quoted = text.replace("\"Alice # 1\"", "'Alice \"# 1\"'").replace("\"alice@example.org\"", "O'Brien # and");
+        let certificate = Certificate::parse(&quoted).unwrap();
+        assert_eq!(certificate.property("name"), Some("Alice \"# 1\""));
+        assert_eq!(certificate.property("email"), Some("O'Brien"));
         let both = format!("{text}    secret-key = \"{SECRET}\"\n");
         assert_eq!(Certificate::parse(&both).unwrap().secret_key().unwrap().to_z85(), SECRET);
     }
