@@ -59,6 +59,11 @@ pub(crate) fn give_way<T>(taken: &Mutex<T>) {
     drop(taken.lock());
 }
 
+/// Leaves the processor to others for a moment.
+pub(crate) fn doze() {
+    thread::sleep(NAP);
+}
+
 fn next_round() -> u32 {
     thread_local! {
         static ROUND: Cell<u32> = const { Cell::new(0) };

@@ -197,25 +197,47 @@ fn read_once(
 pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, mut reader: MutexGuard<'_, Reader>, leader: bool) {
     let Protocol::Zmtp(connection) = &mut reader.protocol else { return };
     let mut state: Option<Locked<'_>> = None;
+    let mut work = 0;
     while let Some(event) = connection.poll_event() {
         let state = state.get_or_insert_with(|| core.lock());
+        if work >= WORK_AT_ONCE {
+            state.give_way();
+            work = 0;
+        }
+        work += 1;
         match event {
             // What groups are asked for is told by commands; a message that looks like one of ours is not.
             Event::Messages(run) if core.socket_type == SocketType::Radio => {
                 state.pipes.counters.arrived += run.messages() as u64;
                 state.pipes.count_dropped(DropReason::Filtered, run.messages() as u64);
             }
+            // They are taken at once, as requests, and each is some work.
+            Event::Messages(mut run) if matches!(core.socket_type, SocketType::Pub | SocketType::XPub) => {
+                while run.messages() > WORK_AT_ONCE {
+                    state.deliver_run(link.pipe, run.split_to(WORK_AT_ONCE), leader);
+                    state.give_way();
+                }
+                work += run.messages() + run.bytes_len() / BYTES_OF_WORK;
+                state.deliver_run(link.pipe, run, leader);
+            }
             Event::Messages(run) => state.deliver_run(link.pipe, run, leader),
             Event::Subscribe(topic) => {
+                work += topic.len() / BYTES_OF_WORK;
                 state.deliver_message(link.pipe, subscription_message(true, &topic), leader);
             }
             Event::Cancel(topic) => {
+                work += topic.len() / BYTES_OF_WORK;
                 state.deliver_message(link.pipe, subscription_message(false, &topic), leader);
             }
             Event::Join(group) => state.deliver_message(link.pipe, group_message(true, &group), leader),
             Event::Leave(group) => state.deliver_message(link.pipe, group_message(false, &group), leader),
             _ => {}
         }
+    }
+    if work >= WORK_AT_ONCE
+        && let Some(state) = &mut state
+    {
+        state.give_way();
     }
     if let Some(output) = connection.take_output() {
         state.get_or_insert_with(|| core.lock()).push_control(link, &output);
@@ -234,6 +256,11 @@ fn arm_timer(link: &Arc<Link>, reader: &mut Reader) {
         link.io.tell(Command::Timer(link.clone(), deadline));
     }
 }
+
+/// So many requests are taken at a time before others may have the socket's lock: a peer that asks without end is not to
+/// keep the program waiting. A long one counts more than once.
+const WORK_AT_ONCE: usize = 64;
+const BYTES_OF_WORK: usize = 512;
 
 /// Reads an application thread does on one link before it looks at what came.
 pub(crate) const READS_APPLICATION: usize = 1;

@@ -11,7 +11,7 @@ use crate::counters::DropReason;
 use crate::io::IoHandle;
 use crate::io::link::{Link, Loss};
 use crate::io::transmit::{ROUNDS_APPLICATION, report_loss, transmit};
-use crate::lock::LockGuard;
+use crate::lock::{LockGuard, doze};
 use crate::message::Message;
 use crate::monitor::{Event, EventKind, MonitorQueue};
 use crate::pipe::batch::Batch;
@@ -58,6 +58,20 @@ impl Locked<'_> {
     pub(super) fn note_trickle(&mut self) {
         let found = std::mem::take(&mut self.pipes.trickle);
         self.core.trickle.store(found, Ordering::Relaxed);
+    }
+
+    /// For long work in small steps: lets those who wait for the lock have it, if there are any. What became due is carried
+    /// out by who lets go of the lock next.
+    pub(crate) fn give_way(&mut self) {
+        if !self.core.is_waited_for() {
+            return;
+        }
+        if self.has_after() {
+            self.settle();
+        }
+        self.guard = None;
+        doze();
+        self.guard = Some(self.core.lock_state());
     }
 
     /// Unlocks, lets go of another lock too, and only then carries out what became due: who is woken may want either.

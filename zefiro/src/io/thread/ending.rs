@@ -43,6 +43,8 @@ impl IoThread {
                 state.forget_connect(&session.endpoint());
             }
         }
+        // All that a peer had asked for went with it.
+        session.core.give_way();
         // libzmq tells of these as of failed handshakes: the end of a connection without a mechanism, and what breaks the
         // rules of one that is encrypted.
         let told = match &loss {
