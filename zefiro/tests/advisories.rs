@@ -11,7 +11,7 @@ use util::hostile::{
     wait_for,
 };
 use util::{LONG, handshake, socket};
-use zefiro::{Context, CurveSecret, Dealer, EventKind, Pub, Pull, Push, Rep, Router, Sub, XPub};
+use zefiro::{Context, CurveSecret, Dealer, EventKind, Message, Pub, Pull, Push, Rep, Router, Sub, XPub};
 
 /// A CURVE server's PULL, its address, and the secret.
 fn curve_pull(context: &Context) -> (Pull, String, CurveSecret) {
@@ -134,6 +134,21 @@ fn cve_2019_13132_metadata_of_a_curve_client_may_be_large() {
         assert_eq!(message, "hello");
         assert_eq!(peer.unwrap().get("X-Large").unwrap().len(), bytes.max(1));
     }
+    // Without a limit it may be any.
+    let pull = Pull::builder().context(&context).curve_server(true).curve_secret_key(secret.clone());
+    let pull = pull.handshake_bytes_max(None).handshake_interval(None).recv_timeout(3 * LONG).build().unwrap();
+    let push = Push::builder()
+        .context(&context)
+        .curve_server_key(secret.public())
+        .curve_secret_key(CurveSecret::generate().unwrap())
+        .metadata(vec![("X-Large".to_string(), vec![b'x'; 16 << 20])])
+        .handshake_interval(None)
+        .build()
+        .unwrap();
+    push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
+    push.send("hello").unwrap();
+    let (message, peer) = pull.recv_from().unwrap();
+    assert_eq!((message, peer.unwrap().get("X-Large").unwrap().len()), (Message::from("hello"), 16 << 20));
 }
 
 /// CVE-2020-15166: connections that never finish their handshake take messages and turns from those that have.

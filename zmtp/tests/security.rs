@@ -204,6 +204,51 @@ fn no_frame_passes_twice_out_of_order_or_changed() {
     }
 }
 
+/// As [`settle`]; what the server says goes through `tamper`.
+fn settle_tampered(client: &mut Peer, server: &mut Peer, tamper: impl Fn(Vec<u8>) -> Vec<u8>) -> Result<(), Error> {
+    loop {
+        let (to_server, to_client) = (client.connection.take_output(), server.connection.take_output());
+        if to_server.is_none() && to_client.is_none() {
+            return Ok(());
+        }
+        server.feed(&to_server.unwrap_or_default())?;
+        client.feed(&tamper(to_client.unwrap_or_default()))?;
+    }
+}
+
+#[test]
+fn what_a_server_says_passes_once_and_in_its_place() {
+    // READY is encrypted, and its name is not.
+    for word in [&b"\x07WELCOME"[..], b"\x05READY"] {
+        let is_meant = |said: &[u8]| said.windows(word.len()).any(|part| part == word);
+        let recorded = std::cell::RefCell::new(Vec::new());
+        let (mut client, mut server) = curve_pair();
+        let record = |said: Vec<u8>| {
+            if is_meant(&said) {
+                recorded.replace(said.clone());
+            }
+            said
+        };
+        settle_tampered(&mut client, &mut server, record).unwrap();
+        let recorded = recorded.into_inner();
+        assert!(client.connection.is_ready() && !recorded.is_empty());
+        let (mut client, mut server) = curve_pair();
+        let twice = |said: Vec<u8>| if is_meant(&said) { said.repeat(2) } else { said };
+        assert!(settle_tampered(&mut client, &mut server, twice).is_err(), "twice");
+        let (mut client, mut server) = curve_pair();
+        let old = |said: Vec<u8>| if is_meant(&said) { recorded.clone() } else { said };
+        assert!(settle_tampered(&mut client, &mut server, old).is_err(), "of another session");
+        assert!(!client.connection.is_ready());
+    }
+    let (mut client, mut server) = curve_pair();
+    settle(&mut client, &mut server).unwrap();
+    let frames = [server.message(b"one", false), server.message(b"two", false), server.message(b"three", false)];
+    client.feed(&frames[0]).unwrap();
+    client.feed(&frames[2]).unwrap();
+    assert_eq!(client.feed(&frames[1]), Err(Error::InvalidSequence));
+    assert_eq!(client.bodies, [(b"one".to_vec(), false), (b"three".to_vec(), false)]);
+}
+
 #[test]
 fn a_recorded_handshake_opens_no_second_connection() {
     let (mut client, mut server) = curve_pair();

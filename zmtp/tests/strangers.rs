@@ -176,6 +176,42 @@ fn encrypted_frames_are_too_large_as_soon_as_they_say_so() {
 }
 
 #[test]
+fn sizes_are_refused_or_cost_nothing_however_they_are_split() {
+    let sizes = [31, 32, 63].into_iter().flat_map(|power| [(1u64 << power) - 1, 1 << power, (1 << power) + 1]);
+    let unlimited = |config: &mut Config| {
+        (config.limits.frame_bytes_max, config.limits.message_bytes_max) = (None, None);
+    };
+    let of_version_1 = || {
+        let mut peer = Peer::new(unlimited);
+        peer.hear(b"\x01\x00").unwrap();
+        peer
+    };
+    for size in sizes.chain([u64::MAX - 1, u64::MAX]) {
+        for (flags, first) in [(2u8, false), (3, false), (6, false), (0, true), (1, true)] {
+            // In version 1 the flags are behind the size and counted in it.
+            let header = match first {
+                false => [&[flags][..], &size.to_be_bytes()].concat(),
+                true => [&[0xff][..], &size.to_be_bytes(), &[flags]].concat(),
+            };
+            for cut in 0..=header.len() {
+                let mut peer = if first { of_version_1() } else { Peer::greeted(unlimited) };
+                let heard = peer.hear(&header[..cut]).and_then(|()| peer.hear(&header[cut..]));
+                // A machine's memory has no room for more, with its header.
+                match size > isize::MAX as u64 - 16 {
+                    true => assert!(oversize(heard), "{size} with {flags} cut at {cut}"),
+                    false => {
+                        heard.unwrap();
+                        peer.hear(b"and no more").unwrap();
+                        let held = peer.connection.input().capacity();
+                        assert!(held <= 128 << 10, "{size} with {flags} cut at {cut}: {held} bytes are held");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_socket_type_said_twice_must_fit_twice() {
     let said = |name: &str| [&b"\x0bSocket-Type\0\0\0"[..], &[name.len() as u8], name.as_bytes()].concat();
     let hear = |second: &str| {
