@@ -1,7 +1,7 @@
 //! What those who mean well notice of those who do not: strangers that stand around take nothing from their rate, and
 //! those that are busy do not keep them from a moderate one.
 //!
-//! Short by default, and then only grossly; with `ZEFIRO_LONG=1` to the twentieth. What is measured is printed
+//! Short by default, and then only grossly; with `ZEFIRO_LONG=1`, optimised, to the twentieth. What is measured is printed
 //! (`--nocapture`); `bench/record` has it of some days.
 
 mod util;
@@ -35,7 +35,8 @@ fn share(mut plain: impl FnMut(), mut beside: impl FnMut()) -> f64 {
 
 fn assert_close(what: &str, share: f64) {
     println!("beside {what} it takes {share:.3} times as long");
-    let most = if is_long() { 1.05 } else { 4.0 };
+    // What is not optimised takes its tenfold, and so does what is done for the strangers.
+    let most = if is_long() && !cfg!(debug_assertions) { 1.05 } else { 10.0 };
     assert!(share <= most, "beside {what} it takes {share:.2} times as long");
 }
 

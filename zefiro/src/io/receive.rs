@@ -134,7 +134,7 @@ fn lose(core: &Arc<SocketCore>, link: &Arc<Link>, loss: Loss) {
 enum Progress {
     /// The buffer was filled: there may be more.
     More,
-    /// All the kernel had.
+    /// All the kernel had, or enough: the rest keeps the link ready.
     Drained,
     /// Nothing there, or no room for it.
     Nothing,
@@ -170,9 +170,9 @@ fn read_once(
                 arm_timer(link, &mut reader);
             }
             // What came whole before the fault is still good.
-            hand_over(core, link, reader, leader);
+            let work = hand_over(core, link, reader, leader);
             handled?;
-            Ok(if count == room { Progress::More } else { Progress::Drained })
+            Ok(if count == room && work < WORK_A_TURN { Progress::More } else { Progress::Drained })
         }
         Protocol::Raw { piece_bytes } => {
             let mut piece = Vec::with_capacity(*piece_bytes);
@@ -193,16 +193,21 @@ fn read_once(
 }
 
 /// Moves what the protocol decoded into the inbox, and what it wants to say into the outbox. Lets go of the reader before
-/// anybody is woken.
-pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, mut reader: MutexGuard<'_, Reader>, leader: bool) {
-    let Protocol::Zmtp(connection) = &mut reader.protocol else { return };
+/// anybody is woken. Answers how much work it was.
+pub(crate) fn hand_over(
+    core: &Arc<SocketCore>,
+    link: &Arc<Link>,
+    mut reader: MutexGuard<'_, Reader>,
+    leader: bool,
+) -> usize {
+    let Protocol::Zmtp(connection) = &mut reader.protocol else { return 0 };
     let mut state: Option<Locked<'_>> = None;
-    let mut work = 0;
+    let (mut work, mut rested) = (0, 0);
     while let Some(event) = connection.poll_event() {
         let state = state.get_or_insert_with(|| core.lock());
-        if work >= WORK_AT_ONCE {
+        if work >= rested + WORK_AT_ONCE {
             state.give_way();
-            work = 0;
+            rested = work;
         }
         work += 1;
         match event {
@@ -213,11 +218,11 @@ pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, mut reader: Mu
             }
             // They are taken at once, as requests, and each is some work.
             Event::Messages(mut run) if matches!(core.socket_type, SocketType::Pub | SocketType::XPub) => {
+                work += run.messages() + run.bytes_len() / BYTES_OF_WORK;
                 while run.messages() > WORK_AT_ONCE {
                     state.deliver_run(link.pipe, run.split_to(WORK_AT_ONCE), leader);
                     state.give_way();
                 }
-                work += run.messages() + run.bytes_len() / BYTES_OF_WORK;
                 state.deliver_run(link.pipe, run, leader);
             }
             Event::Messages(run) => state.deliver_run(link.pipe, run, leader),
@@ -234,7 +239,7 @@ pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, mut reader: Mu
             _ => {}
         }
     }
-    if work >= WORK_AT_ONCE
+    if work >= rested + WORK_AT_ONCE
         && let Some(state) = &mut state
     {
         state.give_way();
@@ -245,6 +250,7 @@ pub(crate) fn hand_over(core: &Arc<SocketCore>, link: &Arc<Link>, mut reader: Mu
     if let Some(state) = state {
         state.unlock_after(reader);
     }
+    work
 }
 
 /// The I/O thread looks after the protocol's timers: tells it when the next one is earlier than it knows.
@@ -261,6 +267,9 @@ fn arm_timer(link: &Arc<Link>, reader: &mut Reader) {
 /// keep the program waiting. A long one counts more than once.
 const WORK_AT_ONCE: usize = 64;
 const BYTES_OF_WORK: usize = 512;
+
+/// After so many the other links get their turn.
+const WORK_A_TURN: usize = 512;
 
 /// Reads an application thread does on one link before it looks at what came.
 pub(crate) const READS_APPLICATION: usize = 1;

@@ -11,7 +11,7 @@ use crate::counters::DropReason;
 use crate::io::IoHandle;
 use crate::io::link::{Link, Loss};
 use crate::io::transmit::{ROUNDS_APPLICATION, report_loss, transmit};
-use crate::lock::{LockGuard, doze};
+use crate::lock::LockGuard;
 use crate::message::Message;
 use crate::monitor::{Event, EventKind, MonitorQueue};
 use crate::pipe::batch::Batch;
@@ -70,7 +70,7 @@ impl Locked<'_> {
             self.settle();
         }
         self.guard = None;
-        doze();
+        self.core.give_way();
         self.guard = Some(self.core.lock_state());
     }
 

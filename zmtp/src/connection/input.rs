@@ -2,6 +2,7 @@
 
 use super::{Connection, Phase};
 use crate::frame::Memory;
+use crate::socket_type::SocketType;
 
 impl Connection {
     /// A buffer with room: append what was read, then call [`handle_input`](Connection::handle_input). It has no room if
@@ -36,10 +37,15 @@ impl Connection {
     /// The next buffer is as large as what comes in one read, about.
     pub(super) fn fit_next_buffer(&mut self) {
         if self.input.len() == self.input.capacity() {
-            self.input_bytes = (self.input_bytes * 2).min(INPUT_BYTES_MAX);
+            let most = if self.is_publisher() { REQUEST_BYTES_MAX } else { INPUT_BYTES_MAX };
+            self.input_bytes = (self.input_bytes * 2).min(most);
         } else if self.input.len() < self.input_bytes / 4 {
             self.input_bytes = (self.input_bytes / 2).max(INPUT_BYTES_MIN);
         }
+    }
+
+    fn is_publisher(&self) -> bool {
+        matches!(self.config.socket_type, SocketType::Pub | SocketType::XPub)
     }
 
     /// How many bytes of memory to [lend](Connection::lend) for what is read next; `None`: there is some.
@@ -86,6 +92,8 @@ pub(super) fn fresh_buffer(lent: &mut Option<Memory>, husk: &mut Option<Memory>,
 /// Capacity of an input buffer after a pause, and while reads keep filling it.
 pub(super) const INPUT_BYTES_MIN: usize = 8 * 1024;
 pub(super) const INPUT_BYTES_MAX: usize = 64 * 1024;
+/// What a publisher gets are requests, hundreds of which go into a buffer, and each is some work.
+const REQUEST_BYTES_MAX: usize = INPUT_BYTES_MIN;
 
 /// The most that a buffer grows by where nothing says how much is to come.
 const INPUT_GROWTH_MAX: usize = 1024 * 1024;
