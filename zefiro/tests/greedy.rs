@@ -48,6 +48,7 @@ fn subscribers_get_no_more_subscriptions_than_they_may() {
     let context = Context::new();
     let most = many(20_000, 1_000_000);
     for greedy in [false, true] {
+        let before = resident();
         let publisher =
             Pub::builder().context(&context).peer_subscriptions_max(most).recv_timeout(LONG).build().unwrap();
         let mut monitor = publisher.monitor();
@@ -82,6 +83,8 @@ fn subscribers_get_no_more_subscriptions_than_they_may() {
         until("its subscriptions are forgotten", || publisher.topic_count() == 1);
         publisher.send("news!").unwrap();
         assert_eq!(good.recv().unwrap(), "news!");
+        drop(wire);
+        assert_grown_at_most(60, before);
     }
 }
 

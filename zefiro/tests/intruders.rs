@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use util::hostile::{Service, dial, frame, greeting, many, property, read_to_the_end, say, wait_for};
+use util::hostile::{EVENTS_KEPT, Service, dial, frame, greeting, many, property, read_to_the_end, say, wait_for};
 use util::{LONG, handshake, socket};
 use zefiro::auth::{Answer, Request, Users};
 use zefiro::{
@@ -372,7 +372,7 @@ fn many_secured_peers_come_through_a_flood_of_half_handshakes() {
             say(&mut stream, if number % 2 == 0 { &wire } else { &wire[..100] });
         }
     });
-    service.wait_for(count.min(900), ends);
+    service.wait_for(count.min(EVENTS_KEPT), ends);
     service.wait_for_quiet();
 }
 
@@ -601,6 +601,6 @@ fn those_refused_again_and_again_keep_nobody_waiting() {
             }
         });
     });
-    service.wait_for(count.min(900), |kind| matches!(kind, EventKind::AuthenticationFailed(_)));
+    service.wait_for(count.min(EVENTS_KEPT), |kind| matches!(kind, EventKind::AuthenticationFailed(_)));
     service.wait_for_quiet();
 }

@@ -24,6 +24,10 @@ pub fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// So many events of a sort are surely among those that a monitor keeps for who does not read: a thousand, of which each
+/// connection makes up to four.
+pub const EVENTS_KEPT: usize = 200;
+
 /// Memory of this process, in bytes.
 pub fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
