@@ -183,8 +183,9 @@ mod tests {
     use super::*;
     use crate::pattern::testing::{Bench, subscription};
 
-    /// Miri interprets each step: it is given so many times less to do.
+    /// Miri interprets each step: it is given so many times less to do, and fewer rounds.
     const LESS: usize = if cfg!(miri) { 25 } else { 1 };
+    const ROUNDS: usize = if cfg!(miri) { 10 } else { 1000 };
 
     #[test]
     fn unread_requests_are_bounded_in_bytes_by_whoever_they_were_sent() {
@@ -214,7 +215,7 @@ mod tests {
             assert_eq!(bench.pattern.shown.bytes, 0);
             // One whose requests are read may ask on.
             let peer = bench.attach();
-            for _ in 0..(100 / LESS).max(20) {
+            for _ in 0..(100 / LESS).max(12) {
                 bench.arrive(peer, subscription(verbose, &topic));
                 bench.recv().unwrap();
             }
@@ -275,7 +276,7 @@ mod tests {
             bench.options.peer_subscriptions_max = Some(10);
             let stays = bench.attach();
             bench.arrive(stays, subscription(true, "common"));
-            for round in 0..1000 / LESS {
+            for round in 0..ROUNDS {
                 let (one, other) = (bench.attach(), bench.attach());
                 for peer in [one, other, one] {
                     bench.arrive(peer, subscription(true, "common"));
