@@ -175,6 +175,8 @@ programs! {
     descriptors;
     details;
     leaving;
+    heartbeats;
+    attempts;
     marks;
     scarce_memory;
 }

@@ -222,6 +222,29 @@ static void ask_for_events (void *push, zmq_pollitem_t *descriptor)
         NEED (zmq_poll (descriptor, 1, 5000) == 1);
 }
 
+/* Within the process the marks of both sides add up, and a full pipe has room again once half of it was read. */
+static void within_the_process (int type, int to_send, int to_receive, int reader_binds)
+{
+    void *sender = open_socket (context, type);
+    void *reader = open_socket (context, type == ZMQ_PUSH ? ZMQ_PULL : type);
+    char byte;
+    int all = to_send + to_receive, count;
+    set_int (sender, ZMQ_SNDHWM, to_send);
+    set_int (reader, ZMQ_RCVHWM, to_receive);
+    sprintf (endpoint, "inproc://%p", sender);
+    NEED (zmq_bind (reader_binds ? reader : sender, endpoint) == 0);
+    NEED (zmq_connect (reader_binds ? sender : reader, endpoint) == 0);
+    printf ("%d and %d: %d", to_send, to_receive, send_all (sender, 1, 1000));
+    for (count = 0; count < 2 * all; count++) {
+        NEED (zmq_recv (reader, &byte, 1, 0) == 1);
+        if (get_int (sender, ZMQ_EVENTS) & ZMQ_POLLOUT)
+            printf (", after %d %d", count + 1, send_all (sender, 1, 1000));
+    }
+    printf ("\n");
+    zmq_close (sender);
+    zmq_close (reader);
+}
+
 int main (void)
 {
     int how;
@@ -234,6 +257,11 @@ int main (void)
     say ("large messages");
     large ("tcp://127.0.0.1:*");
     large ("ipc://*");
+    say ("within the process");
+    within_the_process (ZMQ_PUSH, 1, 1, 1);
+    within_the_process (ZMQ_PUSH, 2, 3, 1);
+    within_the_process (ZMQ_PAIR, 7, 1, 0);
+    within_the_process (ZMQ_DEALER, 10, 20, 0);
     say ("in turn");
     asked (ZMQ_REQ, ZMQ_REP);
     asked (ZMQ_DEALER, ZMQ_DEALER);

@@ -1,22 +1,7 @@
 /* STREAM: a program's own protocol over TCP. */
-#include "say.h"
-
-#include <arpa/inet.h>
-#include <sys/socket.h>
+#include "peer.h"
 
 static void *context;
-
-static int dial (const char *endpoint)
-{
-    struct sockaddr_in address;
-    int fd = socket (AF_INET, SOCK_STREAM, 0);
-    memset (&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
-    address.sin_port = htons ((uint16_t) atoi (strrchr (endpoint, ':') + 1));
-    NEED (connect (fd, (struct sockaddr *) &address, sizeof address) == 0);
-    return fd;
-}
 
 static void serve (void)
 {
