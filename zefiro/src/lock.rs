@@ -82,10 +82,10 @@ const NAP: Duration = Duration::from_micros(50);
 mod tests {
     use std::sync::Arc;
 
+    use super::*;
+
     /// Miri interprets each step: it is given so many times less to do.
     const LESS: usize = if cfg!(miri) { 100 } else { 1 };
-
-    use super::*;
 
     #[test]
     fn one_thread_at_a_time() {

@@ -466,23 +466,31 @@ mod tests {
 
     #[test]
     fn topics_that_begin_one_another_cost_what_they_are_long_once() {
-        let time = |lens: usize| {
+        let index_of = |lens: usize| {
             let mut index = SubscriptionIndex::new();
             let topic = vec![b'x'; lens];
             for len in 0..lens {
                 index.add(&topic[..len], 7);
             }
-            let matching = (0..7).map(|_| {
-                let (began, mut found) = (std::time::Instant::now(), Vec::new());
-                index.matches(&topic, &mut found);
-                assert_eq!(found, [7]);
-                began.elapsed()
-            });
-            matching.min().unwrap_or_default()
+            (index, topic)
         };
-        // Sixteen times as long, and as many: it was forty times the work and more, each compared to its end.
-        let (few, many) = (time(1000 / LESS), time(16_000 / LESS));
-        assert!(many < few * 26, "{few:?}, {many:?}");
+        let time = |(index, topic): &(SubscriptionIndex<u32>, Vec<u8>)| {
+            let (began, mut found) = (std::time::Instant::now(), Vec::new());
+            index.matches(topic, &mut found);
+            assert_eq!(found, [7]);
+            began.elapsed()
+        };
+        let (few, many) = (index_of(1000 / LESS), index_of(16_000 / LESS));
+        // Sixteen times as long, and as many: it was forty times the work and more, each compared to its end. The best of
+        // many rounds counts: a busy machine interrupts the long ones.
+        let mut best = (time(&few), time(&many));
+        for _ in 0..200 {
+            if best.1 < best.0 * 26 {
+                return;
+            }
+            best = (best.0.min(time(&few)), best.1.min(time(&many)));
+        }
+        panic!("{best:?}");
     }
 
     #[test]
