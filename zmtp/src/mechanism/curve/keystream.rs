@@ -60,18 +60,27 @@ impl Keystream {
         }
     }
 
-    /// Goes on at a block. What is not the whole of all lanes is filled up for the while.
+    /// Goes on at a block.
     fn append_blocks(&self, number: u64, block: u64, rest: &[u8], out: &mut Vec<u8>) {
         for (pieces, block) in rest.chunks(LANES * BLOCK_BYTES).zip((block..).step_by(LANES)) {
+            let counters = std::array::from_fn(|lane| block.wrapping_add(lane as u64));
+            let from = Start::new(&self.key, &[number; LANES], &counters);
             let start = out.len();
-            out.extend_from_slice(pieces);
-            out.resize(start + LANES * BLOCK_BYTES, 0);
-            let (blocks, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut();
-            if let Some(blocks) = blocks.first_chunk_mut() {
-                let counters = std::array::from_fn(|lane| block.wrapping_add(lane as u64));
-                add(&Start::new(&self.key, &[number; LANES], &counters), blocks);
+            // In place, unless it is less than all lanes: `out` may have no room for more than the text.
+            if pieces.len() == LANES * BLOCK_BYTES {
+                out.extend_from_slice(pieces);
+                let (blocks, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut();
+                if let Some(blocks) = blocks.first_chunk_mut() {
+                    add(&from, blocks);
+                }
+            } else {
+                let mut blocks = [[0; BLOCK_BYTES]; LANES];
+                if let Some(text) = blocks.as_flattened_mut().get_mut(..pieces.len()) {
+                    text.copy_from_slice(pieces);
+                }
+                add(&from, &mut blocks);
+                out.extend_from_slice(blocks.as_flattened().get(..pieces.len()).unwrap_or_default());
             }
-            out.truncate(start + pieces.len());
         }
     }
 
