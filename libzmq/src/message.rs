@@ -263,6 +263,7 @@ impl Message {
             message.body.constant = Constant { data, len: end - start };
             message.kind = CONSTANT;
         } else {
+            message.flags = if memory.is_shared() { FLAG_SHARED } else { 0 };
             message.set_shared(Shared { memory, data, len: end - start });
         }
         message
@@ -271,12 +272,9 @@ impl Message {
     /// The content is a received part, of which this is known.
     #[inline]
     pub(crate) fn set_received(&mut self, more: bool, metadata: Option<Arc<Metadata>>) {
-        self.flags = if more { FLAG_MORE } else { 0 };
         // What streams bring shares the memory it was read into, which is nobody's concern; it has metadata.
-        // SAFETY: the kind says what the body is.
-        if self.kind == SHARED && metadata.is_none() && unsafe { self.body.shared.memory.is_shared() } {
-            self.flags |= FLAG_SHARED;
-        }
+        let shared = if metadata.is_none() && self.kind == SHARED { self.flags & FLAG_SHARED } else { 0 };
+        self.flags = shared | if more { FLAG_MORE } else { 0 };
         self.set_metadata(metadata);
     }
 

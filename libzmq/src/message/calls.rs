@@ -194,8 +194,8 @@ pub unsafe extern "C" fn zmq_msg_set_group(message: *mut Message, group: *const 
         // SAFETY: C passes the address of a zmq_msg_t, and a string, which may be the very one that the message has.
         unsafe {
             let message = message_at(message)?;
-            let text = CStr::from_ptr(group).to_bytes();
-            message.set_group(name_of(text.get(..GROUP_MAX).unwrap_or(text)));
+            let text = std::slice::from_raw_parts(group.cast(), libc::strnlen(group, GROUP_MAX));
+            message.set_group(name_of(text));
         }
         Ok(0)
     })
