@@ -331,10 +331,13 @@ impl Outbox {
 
     /// Keeps a batch that cannot be written just now.
     pub(crate) fn park(&mut self, mut batch: Batch) {
-        if let Format::Zmtp(framing, _) = self.format {
+        // What waits never becomes more by itself: the program may know of room already.
+        if self.bytes_in_flight > UNCOUNTED_BYTES_MAX
+            && let Format::Zmtp(framing, _) = self.format
+        {
             let begun = batch.begun(framing);
             self.unbegun = Extent {
-                messages: self.in_flight.saturating_sub(begun.messages),
+                messages: self.in_flight.saturating_sub(begun.messages.max(1)),
                 bytes: self.bytes_in_flight.saturating_sub(begun.bytes),
             };
         }
@@ -420,7 +423,7 @@ pub(crate) const COPY_BYTES_MAX: usize = 8 * 1024;
 /// The longest header of a frame.
 const HEADER_BYTES_MAX: usize = 9;
 
-/// A batch of so many bytes leaves in one or two system calls: unless the kernel is full, it does not count as waiting.
+/// A batch of so many bytes leaves in one or two system calls: it does not count as waiting.
 const UNCOUNTED_BYTES_MAX: usize = 128 * 1024;
 
 /// With so many bytes of commands waiting no more are added: each addition is whole commands, and what one read of the
@@ -489,13 +492,15 @@ mod tests {
     fn what_the_kernel_has_not_begun_waits() {
         for framing in [Framing::V1, Framing::V2] {
             for part in [1 << 20, 5000, 1000] {
-                assert_eq!(waiting(&[20_000, 7, 20_000], part, framing, 0), 3);
-                assert_eq!(waiting(&[20_000, 7, 20_000], part, framing, 1), 2);
-                assert_eq!(waiting(&[20_000, 7, 20_000], part, framing, 20_000), 2);
-                assert_eq!(waiting(&[20_000, 7, 20_000], part, framing, 20_300), 0);
+                assert_eq!(waiting(&[100_000, 7, 100_000], part, framing, 0), 2);
+                assert_eq!(waiting(&[100_000, 7, 100_000], part, framing, 1), 2);
+                assert_eq!(waiting(&[100_000, 7, 100_000], part, framing, 100_000), 2);
+                assert_eq!(waiting(&[100_000, 7, 100_000], part, framing, 101_500), 0);
             }
-            assert_eq!(waiting(&[10; 1000], 1 << 20, framing, 12 * 300), 700);
-            assert_eq!(waiting(&[10; 1000], 1 << 20, framing, 12 * 300 + 1), 699);
+            assert_eq!(waiting(&[10; 20_000], 1 << 20, framing, 12 * 300), 19_700);
+            assert_eq!(waiting(&[10; 20_000], 1 << 20, framing, 12 * 300 + 1), 19_699);
+            // A small batch is not followed.
+            assert_eq!(waiting(&[10; 1000], 1 << 20, framing, 12 * 300), 0);
         }
     }
 
