@@ -164,17 +164,6 @@ impl Run {
         self.memory
     }
 
-    /// Takes the first messages, so many if there are, as a run of their own.
-    pub fn split_to(&mut self, messages: usize) -> Run {
-        let mut first = self.clone();
-        let left = self.messages.saturating_sub(messages);
-        let mut frame = Frame::new();
-        while self.messages > left && self.next_frame_into(&mut frame).is_some() {}
-        first.end = self.at.min(first.end);
-        first.messages = first.messages.saturating_sub(self.messages);
-        first
-    }
-
     /// Moves what is not cut yet to memory of its own, if it is little of the memory it is in: a run that is to be kept
     /// for a while then keeps no more than it needs.
     pub fn compact(&mut self) {
@@ -290,28 +279,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_run_is_split_between_messages() {
-        let wire: Vec<u8> = [("a", false), ("b", true), ("c", false), ("d", false)]
-            .iter()
-            .flat_map(|(body, more)| encoded(Framing::V2, body.as_bytes(), *more))
-            .collect();
-        let cut =
-            |run: &mut Run| -> Vec<u8> { std::iter::from_fn(|| run.next_frame()).map(|(frame, _)| frame[0]).collect() };
-        for (messages, first, second) in
-            [(0, &b""[..], &b"abcd"[..]), (1, b"a", b"bcd"), (2, b"abc", b"d"), (9, b"abcd", b"")]
-        {
-            let mut rest = Run::new(Framing::V2, Memory::from(wire.clone()), 0..wire.len(), 3);
-            let mut taken = rest.split_to(messages);
-            assert_eq!((taken.messages(), rest.messages()), (messages.min(3), 3 - messages.min(3)));
-            assert_eq!((cut(&mut taken), cut(&mut rest)), (first.to_vec(), second.to_vec()));
-        }
-        // If the bytes are not that many messages, the first has what there is, and that is the end of both.
-        let mut rest = Run::new(Framing::V2, Memory::from(wire.clone()), 0..wire.len() - 1, 3);
-        let mut taken = rest.split_to(3);
-        assert_eq!((cut(&mut taken), cut(&mut rest)), (b"abc".to_vec(), Vec::new()));
     }
 
     #[test]

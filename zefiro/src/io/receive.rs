@@ -202,13 +202,9 @@ pub(crate) fn hand_over(
 ) -> usize {
     let Protocol::Zmtp(connection) = &mut reader.protocol else { return 0 };
     let mut state: Option<Locked<'_>> = None;
-    let (mut work, mut rested) = (0, 0);
+    let mut work = 0;
     while let Some(event) = connection.poll_event() {
         let state = state.get_or_insert_with(|| core.lock());
-        if work >= rested + WORK_AT_ONCE {
-            state.give_way();
-            rested = work;
-        }
         work += 1;
         match event {
             // What groups are asked for is told by commands; a message that looks like one of ours is not.
@@ -217,12 +213,8 @@ pub(crate) fn hand_over(
                 state.pipes.count_dropped(DropReason::Filtered, run.messages() as u64);
             }
             // They are taken at once, as requests, and each is some work.
-            Event::Messages(mut run) if matches!(core.socket_type, SocketType::Pub | SocketType::XPub) => {
+            Event::Messages(run) if matches!(core.socket_type, SocketType::Pub | SocketType::XPub) => {
                 work += run.messages() + run.bytes_len() / BYTES_OF_WORK;
-                while run.messages() > WORK_AT_ONCE {
-                    state.deliver_run(link.pipe, run.split_to(WORK_AT_ONCE), leader);
-                    state.give_way();
-                }
                 state.deliver_run(link.pipe, run, leader);
             }
             Event::Messages(run) => state.deliver_run(link.pipe, run, leader),
@@ -239,16 +231,14 @@ pub(crate) fn hand_over(
             _ => {}
         }
     }
-    if work >= rested + WORK_AT_ONCE
-        && let Some(state) = &mut state
-    {
-        state.give_way();
-    }
     if let Some(output) = connection.take_output() {
         state.get_or_insert_with(|| core.lock()).push_control(link, &output);
     }
     if let Some(state) = state {
         state.unlock_after(reader);
+    }
+    if work >= WORK_IN_ONE {
+        core.give_way();
     }
     work
 }
@@ -263,9 +253,9 @@ fn arm_timer(link: &Arc<Link>, reader: &mut Reader) {
     }
 }
 
-/// So many requests are taken at a time before others may have the socket's lock: a peer that asks without end is not to
-/// keep the program waiting. A long one counts more than once.
-const WORK_AT_ONCE: usize = 64;
+/// After so many requests those who wait for the socket's lock come first: a peer that asks without end is not to keep the
+/// program waiting. A long one counts more than once.
+const WORK_IN_ONE: usize = 64;
 const BYTES_OF_WORK: usize = 512;
 
 /// After so many the other links get their turn.

@@ -60,20 +60,6 @@ impl Locked<'_> {
         self.core.trickle.store(found, Ordering::Relaxed);
     }
 
-    /// For long work in small steps: lets those who wait for the lock have it, if there are any. What became due is carried
-    /// out by who lets go of the lock next.
-    pub(crate) fn give_way(&mut self) {
-        if !self.core.is_waited_for() {
-            return;
-        }
-        if self.has_after() {
-            self.settle();
-        }
-        self.guard = None;
-        self.core.give_way();
-        self.guard = Some(self.core.lock_state());
-    }
-
     /// Unlocks, lets go of another lock too, and only then carries out what became due: who is woken may want either.
     pub(crate) fn unlock_after<T>(mut self, other: T) {
         self.release(other);

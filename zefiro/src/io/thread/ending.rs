@@ -34,17 +34,21 @@ impl IoThread {
         let goes = matches!(&session.origin, Origin::Connect(dialer) if !dialer.reconnects())
             && loss.is_retryable()
             && session.closing.is_none();
-        {
+        let began = {
             let mut state = session.core.lock();
+            let began = Instant::now();
             if state.link_down(&link, lasting, reason, parting.as_ref()) == LinkDown::Busy {
                 return state.lost_while_written(link, loss);
             }
             if goes {
                 state.forget_connect(&session.endpoint());
             }
-        }
+            began
+        };
         // All that a peer had asked for went with it.
-        session.core.give_way();
+        if began.elapsed() > LONG {
+            session.core.give_way();
+        }
         // libzmq tells of these as of failed handshakes: the end of a connection without a mechanism, and what breaks the
         // rules of one that is encrypted.
         let told = match &loss {
@@ -225,4 +229,6 @@ fn discard_input(link: &Arc<Link>) {
     }
 }
 const DISCARD_BYTES: usize = 64 * 1024;
+/// Longer than this nobody else is to wait for the socket twice.
+const LONG: Duration = Duration::from_micros(200);
 const DISCARD_READS: usize = 16;
