@@ -392,6 +392,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no streams")]
     fn what_is_written_swiftly_is_what_is_written() {
         let context = Context::new();
         let pull = Pull::builder().context(&context).build().unwrap();
