@@ -49,6 +49,10 @@ pub unsafe extern "C" fn zmq_setsockopt(socket: *mut c_void, option: c_int, valu
         with_socket(socket, |socket| {
             // SAFETY: C passes a value of this length, or null.
             let value = unsafe { bytes_at(value, len) };
+            if value.is_none() && len > 0 {
+                socket.socket.readiness()?;
+                return Err(Failure(libc::EINVAL));
+            }
             socket.socket.set_raw_option(option, value)?;
             Ok(0)
         })

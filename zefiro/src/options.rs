@@ -60,7 +60,8 @@ option_table! {
     "The name under which a ROUTER peer addresses this socket; empty for none."
         "ZMQ_ROUTING_ID" 5 routing_id: Frame = Frame::new(); "bytes", "0 to 255 bytes", "later";
         rw Id, check |id| id.len() <= 255;
-    "Messages queued for sending to each peer before sending blocks or drops; 0 for no limit."
+    "Messages queued for sending to each peer before sending blocks or drops, beside what is just being written: one \
+        message, or up to 128 KiB; 0 for no limit."
         "ZMQ_SNDHWM" 23 send_high_water_mark: usize = 1000; "messages", "0 and up", "at once";
         rw Natural;
     "Messages queued for receiving from each peer before reading stops, beside one that a poll found; 0 for no limit."

@@ -32,6 +32,21 @@ static void full_before_the_bind (void *context)
     zmq_close (pull);
 }
 
+static void lengths_without_values (void *context)
+{
+    static const int options[] = {ZMQ_LINGER, ZMQ_TCP_ACCEPT_FILTER, ZMQ_PLAIN_USERNAME, ZMQ_PLAIN_PASSWORD,
+                                  ZMQ_IPC_FILTER_PID, ZMQ_IPC_FILTER_UID, ZMQ_IPC_FILTER_GID, ZMQ_SOCKS_PROXY,
+                                  ZMQ_BINDTODEVICE};
+    void *socket = open_socket (context, ZMQ_DEALER);
+    size_t index;
+    say ("a length, but no value");
+    for (index = 0; index < sizeof options / sizeof *options; index++) {
+        printf ("%d ", options[index]);
+        CALL (zmq_setsockopt (socket, options[index], NULL, 3));
+    }
+    zmq_close (socket);
+}
+
 static void publish (void *xpub, void *xsub, const char *topic)
 {
     CALL (zmq_send (xpub, topic, strlen (topic), 0));
@@ -298,6 +313,7 @@ int main (void)
     void *context = zmq_ctx_new ();
     int only_first;
     full_before_the_bind (context);
+    lengths_without_values (context);
     for (only_first = 0; only_first < 2; only_first++) {
         requests_amid_other_parts (context, only_first ? "inproc://one" : "inproc://other", only_first);
         requests_amid_other_parts (context, "tcp://127.0.0.1:*", only_first);
