@@ -433,7 +433,7 @@ mod tests {
             naive.0.insert((topic.clone(), number as u32));
         }
         for removed in (0..topics.len()).rev() {
-            for topic in topics.iter().filter(|_| removed % LESS == 0) {
+            for topic in topics.iter().filter(|_| removed.is_multiple_of(LESS)) {
                 let mut found = Vec::new();
                 index.matches(&[topic, &b"a"[..]].concat(), &mut found);
                 found.sort_unstable();
