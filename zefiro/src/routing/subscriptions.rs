@@ -166,6 +166,21 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
             let removed = self.remove_member(member);
             each(&bytes, removed == Removed::Last);
         }
+        if self.members.capacity() > ROOM_KEPT.max(4 * self.members.len()) {
+            self.give_room_back();
+        }
+    }
+
+    /// What a peer with many subscriptions has needed is not kept when it is gone.
+    fn give_room_back(&mut self) {
+        let SubscriptionIndex { topics, digests, table, landmarks, members, by_both, pair_hash, hash, .. } = self;
+        topics.shrink_to_fit();
+        members.shrink_to_fit();
+        digests.shrink_to_fit();
+        table.shrink_to_fit(|index| topics.get(*index as usize).map_or(0, |topic| place_of(topic, digests, hash)));
+        landmarks.shrink_to_fit(|(hash, _)| *hash);
+        let both = |member: &Member<P>| pair_hash.hash_one((member.topic, member.pipe));
+        by_both.shrink_to_fit(|id| members.get(*id as usize).map_or(0, both));
     }
 
     /// Appends the pipes that subscribe to a prefix of `topic`, each once.
@@ -390,6 +405,9 @@ const SHORT: usize = 64;
 /// No member, no digest.
 const NONE: u32 = u32::MAX;
 
+/// Room for so many subscriptions is kept.
+const ROOM_KEPT: usize = 4096;
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -443,6 +461,32 @@ mod tests {
             naive.0.remove(&(topics[removed].clone(), removed as u32));
         }
         assert!(index.landmarks.is_empty() && index.digests.is_empty());
+    }
+
+    #[test]
+    fn the_room_of_many_subscriptions_goes_with_their_pipe() {
+        let mut index = SubscriptionIndex::new();
+        index.add(b"news", 1);
+        for number in 0..100_000 / LESS {
+            index.add(format!("{number:0100}").as_bytes(), 2);
+        }
+        index.remove_pipe(2, |_, _| {});
+        let room = [
+            index.topics.capacity(),
+            index.members.capacity(),
+            index.digests.capacity(),
+            index.table.capacity(),
+            index.landmarks.capacity(),
+            index.by_both.capacity(),
+        ];
+        assert!(room.iter().all(|room| *room <= ROOM_KEPT), "{room:?}");
+        // What is left is found, and what comes then, too.
+        index.add(b"ne", 3);
+        let mut found = Vec::new();
+        index.matches(b"news!", &mut found);
+        found.sort_unstable();
+        assert_eq!(found, [1, 3]);
+        assert_eq!((index.remove(b"news", 1), index.remove(b"ne", 3), index.len()), (Removed::Last, Removed::Last, 0));
     }
 
     #[test]
