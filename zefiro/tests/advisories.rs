@@ -113,6 +113,7 @@ fn cve_2019_6250_lengths_near_the_largest_number_overflow_nothing() {
 /// CVE-2019-13132: the metadata in a CURVE client's INITIATE overflows a buffer on the stack.
 #[test]
 fn cve_2019_13132_metadata_of_a_curve_client_may_be_large() {
+    let _alone = alone();
     let context = Context::new();
     let (pull, endpoint, secret) = curve_pull(&context);
     for bytes in [0usize, 100, 255, 256, 300, 512, 1_000, 10_000, 60_000, 70_000, 1 << 20] {

@@ -113,7 +113,8 @@ fn topics_of_any_length_are_taken_or_refused() {
 
 /// A publisher, its address, and a subscriber that means well.
 fn publisher_with_subscriber(context: &Context, topic: &str) -> (Pub, String, Sub) {
-    let (publisher, good): (Pub, Sub) = (socket(context), socket(context));
+    let publisher = Pub::builder().context(context).peer_subscription_bytes_max(None).build().unwrap();
+    let good: Sub = socket(context);
     let endpoint = publisher.bind("tcp://127.0.0.1:*").unwrap();
     good.subscribe(topic).unwrap();
     good.connect(&endpoint).unwrap();
