@@ -114,7 +114,7 @@ static void no_handshake (int greets)
     void *monitor, *dealer;
     int listener = listen_anywhere (endpoint, 4), peer;
     say (greets ? "a greeting and no more" : "no greeting");
-    dealer = watched (endpoint, 20000, ZMQ_HANDSHAKE_IVL, 200, &monitor);
+    dealer = watched (endpoint, 20000, ZMQ_HANDSHAKE_IVL, greets ? 1500 : 200, &monitor);
     peer = accept_within (listener, 5000);
     if (greets)
         greet (peer);
@@ -125,7 +125,7 @@ static void no_handshake (int greets)
     close (peer);
     close (listener);
     dealer = open_socket (context, ZMQ_DEALER);
-    set_int (dealer, ZMQ_HANDSHAKE_IVL, 200);
+    set_int (dealer, ZMQ_HANDSHAKE_IVL, greets ? 1500 : 200);
     bind_anywhere (dealer, "tcp://127.0.0.1:*", endpoint);
     peer = dial (endpoint);
     if (greets)
@@ -195,7 +195,9 @@ static void unconnected (int immediate)
         receive (pull, 0);
     CALL (zmq_disconnect (push, endpoint));
     CALL (zmq_disconnect (push, endpoint));
-    printf ("events %d\n", get_int (push, ZMQ_EVENTS));
+    while (get_int (push, ZMQ_EVENTS) & ZMQ_POLLOUT)
+        usleep (1000);
+    CALL (zmq_send (push, "nobody", 6, ZMQ_DONTWAIT));
     zmq_close (push);
     zmq_close (pull);
 }
