@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::place::Place;
+
 /// One part of a message: bytes that do not change.
 ///
 /// Up to [`INLINE_MAX`](Frame::INLINE_MAX) bytes live inside the frame; more are shared memory with a count of
@@ -25,26 +27,6 @@ pub struct Frame {
     len: usize,
     /// The payload; or, of a shared one, where it begins.
     inline: [u8; Frame::INLINE_MAX],
-}
-
-/// Where a frame goes that is cut from what was received: another frame, or what a driver has instead.
-pub trait Place {
-    /// The first `len` of those bytes, at most all; what is behind them does not belong to the frame.
-    fn put_small(&mut self, bytes: &[u8; Frame::INLINE_MAX], len: usize);
-
-    /// A frame of any size.
-    fn put(&mut self, frame: Frame);
-
-    /// A part of shared memory.
-    ///
-    /// # Panics
-    /// The range reaches beyond the memory.
-    fn put_slice(&mut self, memory: &Memory, range: Range<usize>) {
-        self.put(Frame::slice_of(memory, range));
-    }
-
-    /// What was put there.
-    fn bytes(&self) -> &[u8];
 }
 
 impl Place for Frame {

@@ -65,18 +65,20 @@ mod greeting;
 mod heartbeat;
 pub mod mechanism;
 mod metadata;
+mod place;
 mod scanner;
 mod socket_type;
 
 pub use codec::{Framing, Header, Run};
 pub use connection::{Config, Connection, Event, Limits, PeerInfo, Version};
 pub use error::Error;
-pub use frame::{Frame, Memory, Place};
+pub use frame::{Frame, Memory};
 pub use heartbeat::Heartbeat;
 pub use mechanism::curve::{CurveKey, CurveSecret, z85};
 pub use mechanism::gssapi::{Established, Step, Wrapping};
 pub use mechanism::{MechanismConfig, Opener, Password, Question, Sealer, Verdict};
 pub use metadata::parse as parse_metadata;
+pub use place::Place;
 pub use socket_type::SocketType;
 
 /// A parser of peers' bytes, for fuzzing.
