@@ -3,12 +3,14 @@
 //! It is held for tens of nanoseconds, a million times a second and more, and hardly ever by two threads at once. So it
 //! costs one atomic operation rather than a mutex's two: letting go is a plain store, as nobody sleeps on it who would
 //! have to be woken. Who finds it taken looks again, then gives way to other threads, and now and then sleeps for a
-//! moment, so that a holder that was put off the processor gets on whatever the threads' priorities.
+//! moment, so that a holder that was put off the processor gets on whatever the threads' priorities. As it is given to
+//! whoever looks first, a holder that comes back at once would keep the others out: a [`CountingLock`] tells it of them.
 
 #![cfg_attr(zefiro_loom, allow(dead_code, reason = "loom's mutex knows itself how to wait"))]
 
 use std::cell::Cell;
 use std::hint;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +29,44 @@ pub(crate) type LockGuard<'a, T> = SpinMutexGuard<'a, T, GiveWay>;
 /// To loom all mutexes are the same.
 #[cfg(zefiro_loom)]
 pub(crate) use crate::pipe::sync::{Mutex as Lock, MutexGuard as LockGuard};
+
+/// A lock that knows whether somebody waits for it.
+pub(crate) struct CountingLock<T> {
+    waiting: AtomicU32,
+    lock: Lock<T>,
+}
+
+impl<T> CountingLock<T> {
+    pub(crate) fn new(value: T) -> CountingLock<T> {
+        CountingLock { waiting: AtomicU32::new(0), lock: Lock::new(value) }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> LockGuard<'_, T> {
+        #[cfg(not(zefiro_loom))]
+        if let Some(guard) = self.lock.try_lock() {
+            return guard;
+        }
+        self.wait()
+    }
+
+    #[cold]
+    fn wait(&self) -> LockGuard<'_, T> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let guard = self.lock.lock();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        guard
+    }
+
+    /// For who has held it for long and is about to take it again: those who wait for it come first. They look for it
+    /// now and then only, and may need this thread's processor.
+    #[inline]
+    pub(crate) fn give_way(&self) {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            thread::sleep(NAP);
+        }
+    }
+}
 
 /// What to do while somebody else holds it.
 pub(crate) struct GiveWay;
@@ -57,11 +97,6 @@ pub(crate) fn give_way<T>(_taken: &Mutex<T>) {
 #[cfg(zefiro_loom)]
 pub(crate) fn give_way<T>(taken: &Mutex<T>) {
     drop(taken.lock());
-}
-
-/// Leaves the processor to others for a moment.
-pub(crate) fn doze() {
-    thread::sleep(NAP);
 }
 
 fn next_round() -> u32 {
@@ -108,5 +143,26 @@ mod tests {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(*lock.lock(), (40_000 / LESS as u64, 40_000 / LESS as u64));
+    }
+
+    #[test]
+    fn who_comes_back_at_once_lets_in_who_waits() {
+        let lock = Arc::new(CountingLock::new(false));
+        let mut held = lock.lock();
+        let other = {
+            let lock = lock.clone();
+            thread::spawn(move || *lock.lock() = true)
+        };
+        while lock.waiting.load(Ordering::Relaxed) == 0 {
+            thread::yield_now();
+        }
+        while !*held {
+            drop(held);
+            lock.give_way();
+            held = lock.lock();
+        }
+        drop(held);
+        other.join().unwrap();
+        assert_eq!(lock.waiting.load(Ordering::Relaxed), 0);
     }
 }

@@ -5,7 +5,7 @@
 //! lock has been released, by [`Locked`]'s drop.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::io::duty::{Duty, Watch};
 use crate::io::link::{Link, Loss};
 use crate::io::{Command, Which};
-use crate::lock::{Lock, LockGuard, doze};
+use crate::lock::CountingLock;
 use crate::monitor::MonitorQueue;
 use crate::options::Options;
 use crate::pattern::{AnyPattern, pattern_of};
@@ -43,9 +43,7 @@ pub(crate) struct SocketCore {
     pub(crate) authenticator: Option<Arc<Worker>>,
     /// Held while the program changes options: a change made meanwhile by another thread would be lost.
     pub(super) changing_options: ReentrantMutex<()>,
-    /// Threads that wait for the lock.
-    waiting: AtomicU32,
-    state: Lock<State>,
+    state: CountingLock<State>,
 }
 
 /// What the socket's lock guards.
@@ -147,45 +145,19 @@ impl SocketCore {
             trickle: AtomicU32::new(0),
             authenticator,
             changing_options: ReentrantMutex::new(()),
-            waiting: AtomicU32::new(0),
-            state: Lock::new(make(me)),
+            state: CountingLock::new(make(me)),
         })
     }
 
     /// Locks the state.
     #[inline]
     pub(crate) fn lock<'a>(self: &'a Arc<SocketCore>) -> Locked<'a> {
-        Locked::new(self, self.lock_state())
+        Locked::new(self, self.state.lock())
     }
 
-    #[inline]
-    pub(super) fn lock_state(&self) -> LockGuard<'_, State> {
-        #[cfg(not(zefiro_loom))]
-        if let Some(guard) = self.state.try_lock() {
-            return guard;
-        }
-        self.wait_for_state()
-    }
-
-    #[cold]
-    fn wait_for_state(&self) -> LockGuard<'_, State> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let guard = self.state.lock();
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        guard
-    }
-
-    /// For who has held the lock for long and is about to take it again: those who wait for it come first. They look for it
-    /// now and then only, and may need this thread's processor.
+    /// For who has held the lock for long and is about to take it again: those who wait for it come first.
     pub(crate) fn give_way(&self) {
-        if self.is_waited_for() {
-            doze();
-        }
-    }
-
-    #[inline]
-    pub(super) fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+        self.state.give_way();
     }
 
     /// A pipe of a peer in this process has news for this socket.
