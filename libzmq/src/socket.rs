@@ -50,6 +50,7 @@ pub unsafe extern "C" fn zmq_setsockopt(socket: *mut c_void, option: c_int, valu
             // SAFETY: C passes a value of this length, or null.
             let value = unsafe { bytes_at(value, len) };
             if value.is_none() && len > 0 {
+                // That the context has ended comes first.
                 socket.socket.readiness()?;
                 return Err(Failure(libc::EINVAL));
             }

@@ -66,6 +66,7 @@ unsafe fn receive(message: *mut Message, text: &[u8], more: bool) {
 
 /// A message of `len` bytes, made in each way.
 const WAYS: [unsafe fn(*mut Message, usize); 5] = [
+    // SAFETY, of all five: the caller passes a place for a message; the bytes live as long as the call, or as the message.
     |message, len| unsafe {
         assert_eq!(zmq_msg_init_size(message, len), 0);
         fill(message);

@@ -19,7 +19,7 @@ impl IoThread {
 
     pub(super) fn watch_datagrams(&mut self, datagrams: &Datagrams, token: u64) {
         if self.handle.selector.add(datagrams, token, Interest::READ).is_err() {
-            // Out of memory for it: it is tried again.
+            // The system has no memory for it, or no watches (nothing else is wrong with a socket of ours): tried again.
             self.timers.add(Instant::now() + ACCEPT_PAUSE, token);
         }
     }

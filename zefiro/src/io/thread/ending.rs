@@ -228,7 +228,10 @@ fn discard_input(link: &Arc<Link>) {
         }
     }
 }
-const DISCARD_BYTES: usize = 64 * 1024;
+
 /// Longer than this nobody else is to wait for the socket twice.
 const LONG: Duration = Duration::from_micros(200);
+
+/// So much that a peer has sent before its end is read, and thrown away.
+const DISCARD_BYTES: usize = 64 * 1024;
 const DISCARD_READS: usize = 16;
