@@ -37,13 +37,15 @@ impl Sealer {
         out.extend_from_slice(MESSAGE);
         out.extend_from_slice(&number.to_be_bytes());
         let start = out.len();
-        out.extend_from_slice(&[0; TAG_BYTES]);
+        let stream = self.stream.of_message(number, FLAGS_BYTES + body.len());
         let flags = (u8::from(more) * INNER_MORE) | (u8::from(command) * INNER_COMMAND);
-        out.push(self.stream.flags(number, FLAGS_BYTES + body.len(), flags));
-        self.stream.append(number, body, out);
+        let mut begin = [0; TAG_BYTES + FLAGS_BYTES];
+        begin[TAG_BYTES] = flags ^ stream.flags;
+        out.extend_from_slice(&begin);
+        stream.append(body, out);
         let boxed = out.get_mut(start..).ok_or(Error::Cryptographic)?;
         let (tag, text) = boxed.split_first_chunk_mut::<TAG_BYTES>().ok_or(Error::Cryptographic)?;
-        *tag = tag_of(self.stream.tag_key(number, text.len()), text);
+        *tag = tag_of(stream.tag_key, text);
         Ok(())
     }
 }
@@ -73,14 +75,15 @@ impl Opener {
         if number <= self.last {
             return Err(Error::InvalidSequence);
         }
-        let expected = tag_of(self.stream.tag_key(number, text.len()), text);
+        let stream = self.stream.of_message(number, text.len());
+        let expected = tag_of(stream.tag_key, text);
         if !bool::from(u128::from_ne_bytes(expected).ct_eq(&u128::from_ne_bytes(*tag))) {
             return Err(Error::Cryptographic);
         }
         self.last = number;
-        let flags = self.stream.flags(number, text.len(), *flags);
+        let flags = flags ^ stream.flags;
         Framing::V2.encode_header(out, payload.len(), flags & INNER_MORE != 0, flags & INNER_COMMAND != 0);
-        self.stream.append(number, payload, out);
+        stream.append(payload, out);
         Ok(())
     }
 }

@@ -34,37 +34,79 @@ impl Keystream {
         Keystream { key: words, ahead: Box::new([[0; BLOCK_BYTES]; LANES]), first: 0, messages: 0, depth: 0 }
     }
 
-    /// The key by which message `number`, whose text has so many bytes, is authenticated.
-    pub(super) fn tag_key(&mut self, number: u64, len: usize) -> &[u8; TAG_KEY_BYTES] {
-        self.head(number, len).as_flattened().first_chunk().unwrap_or(&[0; TAG_KEY_BYTES])
-    }
-
-    /// Encrypts or decrypts the first byte of the text of message `number`, which has so many bytes.
-    pub(super) fn flags(&mut self, number: u64, len: usize, byte: u8) -> u8 {
-        byte ^ self.head(number, len).as_flattened().get(TAG_KEY_BYTES).copied().unwrap_or_default()
-    }
-
-    /// Appends the text of message `number` without its first byte, encrypted or decrypted.
-    pub(super) fn append(&mut self, number: u64, rest: &[u8], out: &mut Vec<u8>) {
-        let head = self.head(number, FLAGS_BYTES + rest.len());
-        let depth = head.len();
-        let head = head.as_flattened().get(TAG_KEY_BYTES + FLAGS_BYTES..).unwrap_or_default();
-        let (begin, rest) = rest.split_at(rest.len().min(head.len()));
-        let start = out.len();
-        out.extend_from_slice(begin);
-        for (byte, key) in out.get_mut(start..).unwrap_or_default().iter_mut().zip(head) {
-            *byte ^= key;
+    /// What encrypts message `number`, whose text has so many bytes.
+    #[inline]
+    pub(super) fn of_message(&mut self, number: u64, len: usize) -> OfMessage<'_> {
+        let mut place = number.wrapping_sub(self.first);
+        if place >= self.messages as u64 {
+            self.look_ahead(number, len);
+            place = 0;
         }
+        let begin = place as usize * self.depth;
+        let head = self.ahead.get(begin..begin + self.depth).unwrap_or_default();
+        let (tag_key, head) = head.as_flattened().split_first_chunk().unwrap_or((&[0; TAG_KEY_BYTES], &[]));
+        let (flags, head) = head.split_first().unwrap_or((&0, &[]));
+        OfMessage { key: &self.key, number, tag_key, flags: *flags, head, depth: self.depth as u64 }
+    }
+
+    /// Computes the first blocks of a message; with them those of the next ones, of the same length presumably. Of a
+    /// long message just so many that the others fill whole vectors.
+    fn look_ahead(&mut self, number: u64, len: usize) {
+        let blocks = (len + TAG_KEY_BYTES).div_ceil(BLOCK_BYTES);
+        let depth = (blocks.max(1) - 1) % LANES + 1;
+        let messages = LANES / depth;
+        let (mut numbers, mut counters) = ([number; LANES], [0; LANES]);
+        let (mut message, mut block) = (0, 0);
+        for (of_lane, counter) in numbers.iter_mut().zip(&mut counters) {
+            // What does not divide the lanes leaves some over: they compute more of the last message.
+            if block == depth && message + 1 < messages {
+                (message, block) = (message + 1, 0);
+            }
+            (*of_lane, *counter) = (number.wrapping_add(message as u64), block as u64);
+            block += 1;
+        }
+        *self.ahead = [[0; BLOCK_BYTES]; LANES];
+        add(&Start::new(&self.key, &numbers, &counters), &mut self.ahead);
+        (self.first, self.messages, self.depth) = (number, messages, depth);
+    }
+}
+
+impl Drop for Keystream {
+    fn drop(&mut self) {
+        self.key.zeroize();
+        self.ahead.as_flattened_mut().zeroize();
+    }
+}
+
+/// The keystream of one message: a key for its tag, then what is added to its text.
+pub(super) struct OfMessage<'a> {
+    key: &'a [u32; 8],
+    number: u64,
+    pub(super) tag_key: &'a [u8; TAG_KEY_BYTES],
+    /// Added to the first byte of the text.
+    pub(super) flags: u8,
+    /// Added to what follows, as far as it reaches: the rest of the first blocks.
+    head: &'a [u8],
+    depth: u64,
+}
+
+impl OfMessage<'_> {
+    /// Appends the text without its first byte, encrypted or decrypted.
+    #[inline]
+    pub(super) fn append(&self, rest: &[u8], out: &mut Vec<u8>) {
+        let (begin, rest) = rest.split_at(rest.len().min(self.head.len()));
+        out.extend(begin.iter().zip(self.head).map(|(byte, key)| byte ^ key));
         if !rest.is_empty() {
-            self.append_blocks(number, depth as u64, rest, out);
+            self.append_blocks(rest, out);
         }
     }
 
-    /// Goes on at a block.
-    fn append_blocks(&self, number: u64, block: u64, rest: &[u8], out: &mut Vec<u8>) {
-        for (pieces, block) in rest.chunks(LANES * BLOCK_BYTES).zip((block..).step_by(LANES)) {
+    /// Goes on behind the first blocks.
+    #[inline(never)]
+    fn append_blocks(&self, rest: &[u8], out: &mut Vec<u8>) {
+        for (pieces, block) in rest.chunks(LANES * BLOCK_BYTES).zip((self.depth..).step_by(LANES)) {
             let counters = std::array::from_fn(|lane| block.wrapping_add(lane as u64));
-            let from = Start::new(&self.key, &[number; LANES], &counters);
+            let from = Start::new(self.key, &[self.number; LANES], &counters);
             let start = out.len();
             // In place, unless it is less than all lanes: `out` may have no room for more than the text.
             if pieces.len() == LANES * BLOCK_BYTES {
@@ -82,40 +124,6 @@ impl Keystream {
                 out.extend_from_slice(blocks.as_flattened().get(..pieces.len()).unwrap_or_default());
             }
         }
-    }
-
-    /// The first blocks of a message.
-    #[inline]
-    fn head(&mut self, number: u64, len: usize) -> &[Block] {
-        let mut place = number.wrapping_sub(self.first);
-        if place >= self.messages as u64 {
-            self.look_ahead(number, len);
-            place = 0;
-        }
-        let begin = place as usize * self.depth;
-        self.ahead.get(begin..begin + self.depth).unwrap_or_default()
-    }
-
-    /// Computes the first blocks of a message; with them those of the next ones, of the same length presumably. Of a
-    /// long message just so many that the others fill whole vectors.
-    fn look_ahead(&mut self, number: u64, len: usize) {
-        let blocks = (len + TAG_KEY_BYTES).div_ceil(BLOCK_BYTES);
-        let depth = (blocks.max(1) - 1) % LANES + 1;
-        let messages = LANES / depth;
-        // What does not divide the lanes leaves some over, which compute the last message's blocks again.
-        let message = |lane: usize| (lane / depth).min(messages - 1);
-        let numbers = std::array::from_fn(|lane| number.wrapping_add(message(lane) as u64));
-        let counters = std::array::from_fn(|lane| (lane - message(lane) * depth) as u64);
-        *self.ahead = [[0; BLOCK_BYTES]; LANES];
-        add(&Start::new(&self.key, &numbers, &counters), &mut self.ahead);
-        (self.first, self.messages, self.depth) = (number, messages, depth);
-    }
-}
-
-impl Drop for Keystream {
-    fn drop(&mut self) {
-        self.key.zeroize();
-        self.ahead.as_flattened_mut().zeroize();
     }
 }
 
@@ -488,8 +496,9 @@ mod tests {
     fn apply(stream: &mut Keystream, number: u64, text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         if let Some((first, rest)) = text.split_first() {
-            out.push(stream.flags(number, text.len(), *first));
-            stream.append(number, rest, &mut out);
+            let stream = stream.of_message(number, text.len());
+            out.push(first ^ stream.flags);
+            stream.append(rest, &mut out);
         }
         out
     }
@@ -522,7 +531,7 @@ mod tests {
             let text = vec![5; len];
             let mut expected = text.clone();
             twin(&key, number, &mut expected);
-            let tag_key = *stream.tag_key(number, len);
+            let tag_key = *stream.of_message(number, len).tag_key;
             assert!(apply(&mut stream, number, &text) == expected, "message {number} of {len} bytes");
             let mut first = [[0; BLOCK_BYTES]; LANES];
             add_words(&Start::new(&stream.key, &[number; LANES], &[0; LANES]), &mut first);
