@@ -86,6 +86,11 @@ impl<L, C> RunQueue<L, C> {
         !shared.asleep
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        let shared = self.shared.lock();
+        shared.links.is_empty() && shared.commands.is_empty()
+    }
+
     /// The thread is awake and will look at the queue before it waits again.
     pub(crate) fn awake(&self) {
         self.shared.lock().asleep = false;

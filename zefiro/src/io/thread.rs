@@ -10,6 +10,7 @@ mod entries;
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
+use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use super::{ALARM_TOKEN, Command, IoHandle, PATROL, PATROL_IDLE_ROUNDS, SET_FLAG
 use crate::monitor::EventKind;
 use crate::socket::core::SocketCore;
 use crate::sys::{Ready, ReadyList, now};
+use crate::wait::Patience;
 
 /// The loop's own state; nobody else sees it.
 pub(crate) struct IoThread {
@@ -41,6 +43,7 @@ pub(crate) struct IoThread {
     streams: Vec<(Arc<Link>, u32)>,
     patrol_due: Option<Instant>,
     idle_rounds: u32,
+    patience: Patience,
     resolver: Resolver,
     /// Handshakes of those that each listener has accepted.
     handshakes: HashMap<u64, Handshakes>,
@@ -56,6 +59,7 @@ impl IoThread {
             streams: Vec::new(),
             patrol_due: None,
             idle_rounds: 0,
+            patience: Patience::default(),
             resolver,
             handshakes: HashMap::new(),
         }
@@ -65,7 +69,9 @@ impl IoThread {
     pub(crate) fn run(mut self) {
         let (mut links, mut commands, mut ready) = (Vec::new(), Vec::new(), ReadyList::new());
         loop {
-            while self.handle.queue.take(&mut links, &mut commands) {
+            let mut written = false;
+            while self.handle.queue.take(&mut links, &mut commands) || (mem::take(&mut written) && self.linger()) {
+                written |= !links.is_empty();
                 for link in links.drain(..) {
                     write_queued(&link);
                 }
@@ -86,6 +92,13 @@ impl IoThread {
             }
             self.on_time(now());
         }
+    }
+
+    /// Stays awake for a moment after it has written: senders with more to say need not wake it then.
+    fn linger(&self) -> bool {
+        self.handle.queue.awake();
+        self.patience.linger(|| !self.handle.queue.is_empty());
+        true
     }
 
     fn timeout(&mut self) -> Option<Duration> {
