@@ -194,7 +194,9 @@ pub unsafe extern "C" fn zmq_msg_set_group(message: *mut Message, group: *const 
         // SAFETY: C passes the address of a zmq_msg_t, and a string, which may be the very one that the message has.
         unsafe {
             let message = message_at(message)?;
-            let text = std::slice::from_raw_parts(group.cast(), libc::strnlen(group, GROUP_MAX));
+            // No byte behind the end is looked at, or behind what a group may have.
+            let len = (0..GROUP_MAX).take_while(|index| *group.add(*index) != 0).count();
+            let text = std::slice::from_raw_parts(group.cast(), len);
             message.set_group(name_of(text));
         }
         Ok(0)
