@@ -165,6 +165,20 @@ mod models {
         loom::model(|| everything_is_done(Queue::take));
     }
 
+    /// A thread that lingers counts as awake: what came meanwhile it finds itself, before it sleeps.
+    #[test]
+    fn who_stays_awake_for_a_moment_misses_nothing() {
+        loom::model(|| {
+            everything_is_done(|queue, links, commands| {
+                queue.take(links, commands) || {
+                    queue.awake();
+                    queue.is_empty();
+                    queue.take(links, commands)
+                }
+            });
+        });
+    }
+
     /// The loop of an I/O thread until it has looked after two streams. A patrol ends with the first round in vain.
     fn streams_are_looked_after(take_streams: fn(&Queue, &mut u32) -> Option<Vec<u8>>) {
         let queue = Arc::new(Queue::new());
