@@ -279,10 +279,10 @@ pub extern "C" fn zmq_poller_remove_fd(poller: *mut c_void, fd: c_int) -> c_int 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_poller_wait(poller: *mut c_void, event: *mut PollerEvent, timeout: c_long) -> c_int {
     guard(|| {
-        let poller = handle::poller(poller)?;
         // SAFETY: C passes room for one, or null.
         let event = unsafe { event.as_mut() }.ok_or(Failure(libc::EFAULT))?;
         *event = PollerEvent::NONE;
+        let poller = handle::poller(poller)?;
         poller.wait(slice::from_mut(event), timeout)?;
         Ok(0)
     })

@@ -284,8 +284,7 @@ impl ContextInner {
         if self.is_terminated() {
             return Err(Error::new(ErrorKind::Terminated, "socket"));
         }
-        let context_options = self.options.lock().clone();
-        let mut options = Options::new(socket_type, &context_options);
+        let mut options = Options::new(socket_type, &self.options.lock().clone());
         configure(&mut options);
         options.validate()?;
         let mut sockets = self.sockets.lock();
@@ -293,13 +292,28 @@ impl ContextInner {
         if self.is_terminated() {
             return Err(Error::new(ErrorKind::Terminated, "socket"));
         }
-        if sockets.map.len() >= self.first_options.get_or_init(|| context_options).max_sockets {
+        if self.is_full(&sockets) {
             return Err(Error::new(ErrorKind::TooManySockets, "socket"));
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let core = SocketCore::new(id, socket_type, self.clone(), options, authenticator);
         sockets.map.insert(id, Arc::downgrade(&core));
         Ok(core)
+    }
+
+    /// Why there is no socket of a type that is none: libzmq looks at the type last.
+    pub(crate) fn refusal_of_unknown_type(&self) -> ErrorKind {
+        if self.is_terminated() {
+            ErrorKind::Terminated
+        } else if self.is_full(&self.sockets.lock()) {
+            ErrorKind::TooManySockets
+        } else {
+            ErrorKind::InvalidOption
+        }
+    }
+
+    fn is_full(&self, sockets: &Sockets) -> bool {
+        sockets.map.len() >= self.first_options().max_sockets
     }
 
     /// Has what its sockets have queued sent before the process ends.

@@ -53,6 +53,7 @@ static void limit (void)
     MAKE (sockets[0] = zmq_socket (context, ZMQ_PAIR));
     MAKE (sockets[1] = zmq_socket (context, ZMQ_PAIR));
     MAKE (sockets[2] = zmq_socket (context, ZMQ_PAIR));
+    MAKE (sockets[2] = zmq_socket (context, 99));
     CALL (zmq_close (sockets[0]));
     CALL (zmq_close (sockets[1]));
     CALL (zmq_ctx_term (context));

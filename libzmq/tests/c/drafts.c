@@ -31,6 +31,9 @@ static void pollers (void)
     FAILS (zmq_poller_wait (poller, &event, -1), EFAULT);
     FAILS (zmq_poller_wait (poller, &event, 0), EAGAIN);
     FAILS (zmq_poller_wait (poller, NULL, 0), EFAULT);
+    event.fd = 7;
+    FAILS (zmq_poller_wait (NULL, &event, 0), EFAULT);
+    NEED (event.fd == -1);
     FAILS (zmq_poller_wait_all (poller, events, -1, 0), EINVAL);
     NEED (zmq_poller_add (poller, one, &mark, ZMQ_POLLIN) == 0);
     FAILS (zmq_poller_add (poller, one, &mark, ZMQ_POLLIN), EINVAL);

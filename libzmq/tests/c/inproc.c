@@ -159,6 +159,65 @@ static void to_itself (void)
     zmq_close (other);
 }
 
+/* libzmq's sockets learn of each other when they are looked at, and take turns in it. */
+static void settle (void *one, void *other)
+{
+    int turns;
+    for (turns = 0; turns < 10; turns++) {
+        get_int (one, ZMQ_EVENTS);
+        if (other != NULL)
+            get_int (other, ZMQ_EVENTS);
+        usleep (10000);
+    }
+}
+
+static void binder_gone (int binding, int connecting)
+{
+    void *binder = open_socket (context, binding), *socket = open_socket (context, connecting);
+    printf ("-- an endpoint goes with its binder, type %d\n", connecting);
+    NEED (zmq_bind (binder, "inproc://gone") == 0);
+    NEED (zmq_connect (socket, "inproc://gone") == 0);
+    settle (binder, socket);
+    zmq_close (binder);
+    settle (socket, NULL);
+    CALL (zmq_disconnect (socket, "inproc://gone"));
+    zmq_close (socket);
+}
+
+static void unread_of_gone (void)
+{
+    void *push = open_socket (context, ZMQ_PUSH), *pull = open_socket (context, ZMQ_PULL);
+    say ("what a binder left behind, and a disconnect");
+    NEED (zmq_bind (push, "inproc://left") == 0);
+    NEED (zmq_connect (pull, "inproc://left") == 0);
+    send_text (push, "one", 0);
+    send_text (push, "two", 0);
+    settle (push, pull);
+    zmq_close (push);
+    settle (pull, NULL);
+    receive (pull, 0);
+    CALL (zmq_disconnect (pull, "inproc://left"));
+    receive (pull, 0);
+    CALL (zmq_disconnect (pull, "inproc://left"));
+    zmq_close (pull);
+}
+
+static void refused (void)
+{
+    void *server = open_socket (context, ZMQ_PAIR), *first = open_socket (context, ZMQ_PAIR);
+    void *second = open_socket (context, ZMQ_PAIR);
+    say ("an endpoint goes with the refusal");
+    NEED (zmq_bind (server, "inproc://one") == 0);
+    NEED (zmq_connect (first, "inproc://one") == 0);
+    settle (server, first);
+    CALL (zmq_connect (second, "inproc://one"));
+    settle (server, second);
+    CALL (zmq_disconnect (second, "inproc://one"));
+    zmq_close (second);
+    zmq_close (first);
+    zmq_close (server);
+}
+
 int main (void)
 {
     context = zmq_ctx_new ();
@@ -172,6 +231,14 @@ int main (void)
     apart ();
     never_bound ();
     to_itself ();
+    binder_gone (ZMQ_PAIR, ZMQ_PAIR);
+    binder_gone (ZMQ_PULL, ZMQ_PUSH);
+    binder_gone (ZMQ_PUSH, ZMQ_PULL);
+    binder_gone (ZMQ_ROUTER, ZMQ_DEALER);
+    binder_gone (ZMQ_DEALER, ZMQ_ROUTER);
+    binder_gone (ZMQ_PUB, ZMQ_SUB);
+    unread_of_gone ();
+    refused ();
     CALL (zmq_ctx_term (context));
     return 0;
 }

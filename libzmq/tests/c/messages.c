@@ -1,6 +1,10 @@
 /* Messages: their life, copies, moves, properties, and messages that are none. */
 #include "say.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 static void sizes (void)
 {
     const size_t sizes[] = {0, 1, 29, 30, 33, 34, 100, 8192, 100000};
@@ -86,7 +90,11 @@ static void metadata (int six)
     void *client = open_socket (context, ZMQ_REQ);
     char endpoint[256];
     zmq_msg_t message;
+    int on, count;
+    socklen_t size = sizeof on;
     say ("metadata of a connection");
+    set_int (server, ZMQ_TCP_KEEPALIVE, six);
+    set_int (server, ZMQ_TCP_KEEPALIVE_CNT, 7);
     set_int (server, ZMQ_IPV6, six);
     set_int (client, ZMQ_IPV6, six);
     bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
@@ -102,6 +110,9 @@ static void metadata (int six)
     MAKE (zmq_msg_gets (&message, "User-Id"));
     MAKE (zmq_msg_gets (&message, "socket-type"));
     printf ("a descriptor: %s\n", zmq_msg_get (&message, ZMQ_SRCFD) > 2 ? "yes" : "no");
+    NEED (getsockopt (zmq_msg_get (&message, ZMQ_SRCFD), SOL_SOCKET, SO_KEEPALIVE, &on, &size) == 0);
+    NEED (getsockopt (zmq_msg_get (&message, ZMQ_SRCFD), IPPROTO_TCP, TCP_KEEPCNT, &count, &size) == 0);
+    printf ("kept alive: %d, after %d\n", on, count);
     send_text (server, "hello", 0);
     CALL (zmq_msg_recv (&message, client, 0));
     printf ("the other way, address %s\n", zmq_msg_gets (&message, "Peer-Address"));

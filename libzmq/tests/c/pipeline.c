@@ -164,6 +164,35 @@ static void closed_before_read (const char *endpoint)
     zmq_close (pull);
 }
 
+/* Who comes in the middle of a round has a turn in it. */
+static void late_turn (int sending, int receiving)
+{
+    static const char *const names[] = {"inproc://turn-0", "inproc://turn-1", "inproc://turn-2", "inproc://turn-3"};
+    void *context = zmq_ctx_new (), *sender = open_socket (context, sending), *receivers[4];
+    int i, sent;
+    printf ("-- turns, type %d\n", sending);
+    for (i = 0; i < 4; i++) {
+        receivers[i] = open_socket (context, receiving);
+        NEED (zmq_bind (receivers[i], names[i]) == 0);
+    }
+    for (i = 0; i < 3; i++)
+        NEED (zmq_connect (sender, names[i]) == 0);
+    send_text (sender, "0", 0);
+    NEED (zmq_connect (sender, names[3]) == 0);
+    for (sent = 1; sent < 6; sent++) {
+        char text[2] = {0, 0};
+        text[0] = (char) ('0' + sent);
+        send_text (sender, text, 0);
+    }
+    for (i = 0; i < 4; i++) {
+        printf ("%d ", i);
+        receive (receivers[i], 0);
+        zmq_close (receivers[i]);
+    }
+    zmq_close (sender);
+    zmq_ctx_term (context);
+}
+
 int main (void)
 {
     void *push, *pull;
@@ -191,5 +220,7 @@ int main (void)
     zmq_close (push);
     zmq_close (pull);
     CALL (zmq_ctx_term (context));
+    late_turn (ZMQ_PUSH, ZMQ_PULL);
+    late_turn (ZMQ_DEALER, ZMQ_DEALER);
     return 0;
 }

@@ -1,16 +1,17 @@
 //! LoadBalancer: the next pipe with room, in turn.
 
-use std::collections::VecDeque;
-
 use crate::message::Message;
 use crate::pipe::outbox::Part;
 use crate::pipe::outgoing::Room;
 use crate::pipe::{PipeId, Pipes};
 
-/// Pipes that may have room, the next one first. A full pipe leaves, and comes back last when it has room again.
+/// Pipes that may have room. A full pipe leaves, its place is the last one's, and it comes back last when it has room
+/// again: the order of libzmq, which programs that count on it see.
 #[derive(Default)]
 pub(crate) struct LoadBalancer {
-    active: VecDeque<PipeId>,
+    active: Vec<PipeId>,
+    /// The place of the pipe whose turn it is.
+    next: usize,
     /// Pipes that ended since the list was last cleared of such.
     ended: usize,
 }
@@ -18,13 +19,13 @@ pub(crate) struct LoadBalancer {
 impl LoadBalancer {
     /// The pipe is new.
     pub(crate) fn attached(&mut self, id: PipeId) {
-        self.active.push_back(id);
+        self.active.push(id);
     }
 
     /// The pipe has room again.
     pub(crate) fn writable(&mut self, id: PipeId) {
         if !self.active.contains(&id) {
-            self.active.push_back(id);
+            self.active.push(id);
         }
     }
 
@@ -33,7 +34,10 @@ impl LoadBalancer {
     pub(crate) fn ended(&mut self, pipes: &Pipes) {
         self.ended += 1;
         if self.ended * 2 > self.active.len() {
+            let before = self.active.iter().take(self.next);
+            self.next = before.filter(|id| pipes.is_open(**id)).count();
             self.active.retain(|id| pipes.is_open(*id));
+            self.begin_again_at_end();
             self.ended = 0;
         }
     }
@@ -43,7 +47,7 @@ impl LoadBalancer {
     pub(crate) fn pick(&mut self, pipes: &mut Pipes) -> Option<PipeId> {
         let mut left = self.active.len();
         while left > 0 {
-            let id = *self.active.front()?;
+            let id = *self.active.get(self.next)?;
             let room = pipes.room(id);
             if room == Room::Enough {
                 return Some(id);
@@ -56,16 +60,23 @@ impl LoadBalancer {
 
     /// The next pipe cannot be written to: it leaves, unless it has room that is only not noticed.
     fn pass_over(&mut self, room: Room) {
-        match room {
-            Room::Unnoticed => self.active.rotate_left(1),
-            _ => drop(self.active.pop_front()),
+        let id = self.active.swap_remove(self.next);
+        self.begin_again_at_end();
+        if room == Room::Unnoticed {
+            self.active.push(id);
+        }
+    }
+
+    fn begin_again_at_end(&mut self) {
+        if self.next >= self.active.len() {
+            self.next = 0;
         }
     }
 
     /// Writes a message of one part to the pipe whose turn it is, if that is [simple](Pipes::write_swiftly).
     #[inline]
     pub(crate) fn send_swiftly(&mut self, pipes: &mut Pipes, part: &(impl Part + ?Sized)) -> bool {
-        let sent = self.active.front().is_some_and(|&id| pipes.write_swiftly(id, part));
+        let sent = self.active.get(self.next).is_some_and(|&id| pipes.write_swiftly(id, part));
         if sent {
             self.turn();
         }
@@ -76,7 +87,7 @@ impl LoadBalancer {
     pub(crate) fn send(&mut self, pipes: &mut Pipes, message: &mut Message) -> bool {
         let mut left = self.active.len();
         while left > 0 {
-            let Some(&id) = self.active.front() else { return false };
+            let Some(&id) = self.active.get(self.next) else { return false };
             let room = pipes.write_if_room(id, message);
             if room == Room::Enough {
                 self.turn();
@@ -91,14 +102,15 @@ impl LoadBalancer {
     /// The pipe picked got a whole message: it is the next one's turn.
     #[inline]
     pub(crate) fn turn(&mut self) {
-        if self.active.len() > 1 {
-            self.active.rotate_left(1);
-        }
+        self.next += 1;
+        self.begin_again_at_end();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
     use crate::pipe::{Line, PeerFacts};
 
@@ -121,5 +133,29 @@ mod tests {
         assert_eq!(balancer.pick(&mut pipes), Some(lasting));
         balancer.writable(lasting);
         assert_eq!(balancer.active.iter().filter(|id| **id == lasting).count(), 1);
+    }
+
+    #[test]
+    fn a_new_pipe_has_its_turn_before_the_round_begins_again() {
+        let mut pipes = Pipes::new(1, 1, 0);
+        let mut balancer = LoadBalancer::default();
+        let attach = |pipes: &mut Pipes, balancer: &mut LoadBalancer| {
+            let id = pipes.insert(Line::Backlog(VecDeque::new()), PeerFacts::default(), false);
+            balancer.attached(id);
+            id
+        };
+        let mut ids: Vec<_> = (0..3).map(|_| attach(&mut pipes, &mut balancer)).collect();
+        let next = |pipes: &mut Pipes, balancer: &mut LoadBalancer| {
+            let picked = balancer.pick(pipes);
+            balancer.turn();
+            picked.unwrap()
+        };
+        assert_eq!(next(&mut pipes, &mut balancer), ids[0]);
+        ids.push(attach(&mut pipes, &mut balancer));
+        assert_eq!([1, 2, 3, 0].map(|_| next(&mut pipes, &mut balancer)), [1, 2, 3, 0].map(|index| ids[index]));
+        // The last takes the place of one that has gone.
+        pipes.remove(ids[1]);
+        balancer.ended(&pipes);
+        assert_eq!([3, 2, 0].map(|_| next(&mut pipes, &mut balancer)), [3, 2, 0].map(|index| ids[index]));
     }
 }

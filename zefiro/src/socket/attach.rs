@@ -262,6 +262,7 @@ impl State {
             }
             if let Line::Duct(_, reader, _) = &mut pipe.line {
                 reader.close();
+                self.forget_name(id);
             }
             self.drop_later(pipe);
         }

@@ -82,6 +82,11 @@ impl State {
         pipe
     }
 
+    /// A connection within the process is over, and with it its endpoint: nobody connects anew there.
+    pub(crate) fn forget_name(&mut self, pipe: PipeId) {
+        self.endpoints.retain(|entry| !matches!(entry.kind, Kind::ConnectedName(_, id) if id == pipe));
+    }
+
     /// One connect by this endpoint is over for good.
     pub(crate) fn forget_connect(&mut self, endpoint: &Arc<str>) {
         let found =
@@ -445,7 +450,8 @@ impl SocketCore {
                 if waited {
                     state.expire_pipe(pipe);
                     state.not_busy();
-                } else {
+                } else if state.pipes.get(pipe).is_some_and(|pipe| !pipe.ended) {
+                    // Whose peer has gone before is read to its end.
                     state.end_duct(pipe);
                 }
             }

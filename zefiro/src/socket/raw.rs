@@ -81,9 +81,7 @@ impl Socket<Any> {
     /// [no such type](ErrorKind::InvalidOption).
     pub fn open_as_libzmq(context: &Context, number: i32) -> Result<Socket<Any>> {
         let Some(socket_type) = SocketType::ALL.into_iter().find(|known| *known as i32 == number) else {
-            let ended = context.inner().is_terminated();
-            let kind = if ended { ErrorKind::Terminated } else { ErrorKind::InvalidOption };
-            return Err(Error::new(kind, "socket"));
+            return Err(Error::new(context.inner().refusal_of_unknown_type(), "socket"));
         };
         let core = context.inner().open_socket(socket_type, |_| {}, None)?;
         core.lock().pipes.glance = Some(Glance::default());

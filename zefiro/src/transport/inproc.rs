@@ -179,6 +179,8 @@ fn attach_to_binder(
 fn attach_to_connector(connector: &Arc<SocketCore>, pipe: PipeId, binder: &Arc<SocketCore>, joined: Joined) {
     let mut state = connector.lock();
     let Some(own) = state.pipes.get_mut(pipe).filter(|own| !own.ended) else {
+        // The binder has refused it, or it was disconnected meanwhile.
+        state.forget_name(pipe);
         drop(state);
         binder.lock().pipe_ended(joined.binder_pipe);
         return;

@@ -43,7 +43,6 @@ pub(crate) fn dial(address: SocketAddr, source: Option<SocketAddr>, options: &Op
 pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     if let Some(on) = options.tcp_keepalive {
-        socket.set_keepalive(on)?;
         let mut keepalive = TcpKeepalive::new();
         if let Some(count) = options.tcp_keepalive_count {
             keepalive = keepalive.with_retries(count);
@@ -54,8 +53,10 @@ pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<()> {
         if let Some(interval) = options.tcp_keepalive_interval {
             keepalive = keepalive.with_interval(Duration::from_secs(interval.into()));
         }
-        if on {
-            socket.set_tcp_keepalive(&keepalive)?;
+        // This turns it on. With libzmq the details are there even if it is off.
+        socket.set_tcp_keepalive(&keepalive)?;
+        if !on {
+            socket.set_keepalive(false)?;
         }
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
