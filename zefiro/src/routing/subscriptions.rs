@@ -16,7 +16,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use hashbrown::HashTable;
 use slab::Slab;
 
-use super::prefix_hash::{PrefixHash, Rolling, spread};
+use super::prefix_hash::{PrefixHash, Rolling, note_read, spread};
 
 /// Who subscribes to what.
 pub(crate) struct SubscriptionIndex<P> {
@@ -233,7 +233,10 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
         let same = |index: &u32| {
             let Some(known) = self.topics.get(*index as usize) else { return false };
             match known.digest {
-                NONE => *known.bytes == *topic,
+                NONE => {
+                    note_read(topic.len());
+                    *known.bytes == *topic
+                }
                 digest => self.is_digest(digest, one, topic, other),
             }
         };
