@@ -79,7 +79,7 @@ pub use mechanism::gssapi::{Established, Step, Wrapping};
 pub use mechanism::{MechanismConfig, Opener, Password, Question, Sealer, Verdict};
 pub use metadata::parse as parse_metadata;
 pub use place::Place;
-pub use socket_type::SocketType;
+pub use socket_type::{SocketType, UnknownSocketType};
 
 /// A parser of peers' bytes, for fuzzing.
 #[doc(hidden)]
