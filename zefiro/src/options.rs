@@ -5,14 +5,15 @@
 //! end is `None`, not -1.
 //!
 //! - `define`: what is made from a table; `value`: values as text; `given`: what the builder takes for them; `raw` and
-//!   `codec`: options by number, values as C's bytes; `filter`: address ranges; `context`: the context's table;
-//!   `security`: the mechanism they ask for.
+//!   `codec`: options by number, values as C's bytes; `filter`: address ranges; `mode`: permissions of a file; `context`: the
+//!   context's table; `security`: the mechanism they ask for.
 
 mod codec;
 mod context;
 mod define;
 mod filter;
 mod given;
+mod mode;
 mod raw;
 mod security;
 mod value;
@@ -27,6 +28,7 @@ pub use self::define::OptionInfo;
 use self::define::{define_builder_methods, define_options};
 pub use self::filter::AddressFilter;
 pub use self::given::OptionValue;
+pub use self::mode::FileMode;
 #[doc(hidden)]
 pub use self::raw::RawError;
 pub(crate) use self::security::Security;
@@ -179,6 +181,15 @@ option_table! {
     "Processes that may connect over ipc."
         "ZMQ_IPC_FILTER_PID" 58 ipc_filter_pids: Vec<u32> = Vec::new(); "process ids", "a list", "later";
         w Ids;
+    "The permissions of the file that a bind makes at an ipc path, who may connect: those who may write to it. `None`: as the process's umask says. Set before anybody can connect."
+        "ZEFIRO_IPC_MODE" 0 ipc_mode: Option<FileMode> = None; "permissions, octal", "0 to 777, or never", "later bind";
+        none Own, check |mode| mode.is_none_or(FileMode::is_permissions);
+    "The user to whom the file at an ipc path is given; it takes a privilege. `None`: who binds."
+        "ZEFIRO_IPC_OWNER" 0 ipc_owner: Option<u32> = None; "user id", "any, or never", "later bind";
+        none Own;
+    "The group to which the file at an ipc path is given: one of the process's, or it takes a privilege. `None`: the system's choice."
+        "ZEFIRO_IPC_GROUP" 0 ipc_group: Option<u32> = None; "group id", "any, or never", "later bind";
+        none Own;
     "The IP type of service of tcp connections; 0: the system's default."
         "ZMQ_TOS" 57 type_of_service: u32 = 0; "octet", "0 to 255", "later";
         rw Natural, check |tos| *tos <= 255;
