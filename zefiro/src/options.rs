@@ -226,6 +226,9 @@ option_table! {
     "ROUTER: a new peer takes over a routing id in use, instead of being ignored."
         "ZMQ_ROUTER_HANDOVER" 56 router_handover: bool = false; "flag", "0, 1", "at once";
         w Truth, on ROUTERS;
+    "ROUTER: hang up on a new peer whose routing id is in use, so that both ends know, and it may come again; else its connection stays and is ignored, as in libzmq. Not with `router_handover`."
+        "ZEFIRO_ROUTER_REFUSE_DUPLICATES" 0 router_refuse_duplicates: bool = false; "flag", "0, 1", "at once";
+        none Own;
     "ROUTER: talk plain bytes as STREAM does, and tell as STREAM does that a peer came or went."
         "ZMQ_ROUTER_RAW" 41 router_raw: bool = false; "flag", "0, 1", "later";
         w Truth, on ROUTERS;
@@ -396,12 +399,14 @@ impl Options {
     /// | [`peer_subscriptions_max`](Options::peer_subscriptions_max) | 1,000,000 |
     /// | [`peer_subscription_bytes_max`](Options::peer_subscription_bytes_max) | 64 MiB |
     ///
-    /// Endpoints are read [strictly](Options::strict_endpoints). [`Options::new`] and [`Options::default`] are as libzmq has it:
+    /// Endpoints are read [strictly](Options::strict_endpoints), and a ROUTER [hangs up](Options::router_refuse_duplicates) on
+    /// peers whose routing id is in use. [`Options::new`] and [`Options::default`] are as libzmq has it:
     /// without.
     pub fn recommended(socket_type: SocketType, context: &ContextOptions) -> Options {
         Options {
             liveness: Some(Duration::from_secs(20)),
             strict_endpoints: true,
+            router_refuse_duplicates: true,
             handshake_interval: Some(Duration::from_secs(10)),
             handshake_bytes_max: Some(64 * 1024),
             handshakes_max: Some(1024),
