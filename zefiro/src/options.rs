@@ -66,7 +66,7 @@ option_table! {
         message, or up to 128 KiB; 0 for no limit."
         "ZMQ_SNDHWM" 23 send_high_water_mark: usize = 1000; "messages", "0 and up", "at once";
         rw Natural;
-    "Messages queued for receiving from each peer before reading stops, beside one that a poll found; 0 for no limit."
+    "Messages queued for receiving from each peer before reading stops, beside one that a poll found, and what the last read brought with it, of up to 64 KiB; 0 for no limit."
         "ZMQ_RCVHWM" 24 recv_high_water_mark: usize = 1000; "messages", "0 and up", "at once";
         rw Natural;
     "Bytes queued for sending to each peer before sending blocks or drops, beside the limit of messages; 0 for none."
