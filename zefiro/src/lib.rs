@@ -84,6 +84,11 @@
 //! | end in good order | [`Socket::close_within`], [`Context::close_within`], [`NotSent`] |
 //! | know what went wrong | [`Error`], [`SendError`] |
 
+// Peers' bytes come here.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
+)]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 #![warn(missing_debug_implementations)]

@@ -218,7 +218,9 @@ fn storms_of_peers_of_the_same_name_leave_a_way_to_the_last() {
                     0..=2 => there.push(join(step)),
                     3 if !there.is_empty() => drop(there.remove(util::random(&mut state) as usize % there.len())),
                     4 => drop(router.send_part("ann", true, Wait::No)),
-                    5 => drop(router.send_part("to whoever it is", util::random(&mut state) % 2 == 0, Wait::No)),
+                    5 => {
+                        drop(router.send_part("to whoever it is", util::random(&mut state).is_multiple_of(2), Wait::No))
+                    }
                     6 => drop(
                         router
                             .try_recv()

@@ -54,6 +54,11 @@
 //! | [`mechanism`] | the handshake, and what security it brings |
 //! | [`frame`] | one message part |
 
+// Peers' bytes come here.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
+)]
 #![deny(unsafe_code)]
 
 pub mod codec;
