@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(password, Password::from(b"hunter2".to_vec()));
         assert_eq!(Password::from(b"hunter2"), Password::from(&"hunter2".to_string()));
         assert_ne!(password, Password::from("hunter"));
-        assert!(password == "hunter2" && password != "hunter" && password != "hunter3" && password != "");
+        assert!(password == "hunter2" && password != "hunter" && password != "hunter3");
         assert!(!format!("{password:?}").contains("hunter"));
     }
 }
