@@ -74,7 +74,7 @@ pub fn at_least_one(text: &str) -> Result<u64, String> {
 
 /// The name of a socket type, in either case.
 pub fn socket_type(text: &str) -> Result<SocketType, String> {
-    SocketType::from_name(text.to_uppercase().as_bytes()).ok_or_else(|| {
+    text.parse().map_err(|_| {
         let names = SocketType::ALL.map(|socket_type| socket_type.name().to_lowercase());
         format!("there is no such socket type; these are: {}", names.join(", "))
     })

@@ -56,7 +56,10 @@ ZMQ_EXPORT int zefiro_socket_counters (void *socket, zefiro_counters_t *out, siz
  *   peer_subscription_bytes_max their bytes ["67108864"]
  *   send_high_water_bytes       payload queued for one peer, beside ZMQ_SNDHWM; "0": no limit
  *   liveness                    a peer whose system acknowledges nothing for so long is gone, as "20s" ["20s"]
+ *   ipc_mode                    permissions of an ipc path's file, in octal, as "660"; from the start as the umask says
+ *   ipc_owner, ipc_group        to whom that file is given, by number
  *   strict_endpoints            whether endpoints mean what they say, "0" or "1" ["1"]
+ *   router_refuse_duplicates    whether a ROUTER hangs up on a peer whose routing id is in use, "0" or "1" ["1"]
  *   shared_key                  a key that both ends have, as zefiro keygen --shared makes it: CURVE in one line
  *
  * "never" takes a limit away. Set before zmq_bind or zmq_connect. Returns 0, or -1 with errno ENOTSOCK (not a socket, or

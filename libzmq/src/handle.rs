@@ -103,7 +103,7 @@ pub(crate) fn open(object: Object) -> Outcome<*mut c_void> {
             free.resting.pop_front().ok_or(Failure(libc::EMFILE))?
         }
     };
-    let slot = &SLOTS[index];
+    let slot = SLOTS.get(index).ok_or(Failure(libc::EMFILE))?;
     let kind = object.kind();
     *slot.object.lock() = Some(Box::new(object));
     slot.process.store(PROCESS.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -230,6 +230,7 @@ pub(crate) fn with_socket<R>(handle: *mut c_void, body: impl FnOnce(&SocketHandl
     let index = index_of(slot);
     let mut body = Some(body);
     let known = RECENT.try_with(|recent| {
+        #[allow(clippy::indexing_slicing, reason = "there are so many places")]
         let place = recent.places[index % PLACES].get();
         // SAFETY: only this thread touches its places. None is changed while one is in use: `depth` is not zero then,
         // also when the body calls back into the library.

@@ -18,6 +18,11 @@
 //! `message.rs` is `zmq_msg_t`, `block.rs` holds small contents; `handle.rs` knows which pointers are ours, `failure.rs`
 //! what goes into errno.
 
+// Peers' bytes come here.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
+)]
 #![allow(clippy::missing_safety_doc, reason = "the manual pages say what C must pass")]
 #![allow(missing_docs, reason = "as above")]
 

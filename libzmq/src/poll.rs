@@ -175,10 +175,10 @@ fn poll_known(list: &mut Known, items: &mut [PollItem], timeout: Option<Duration
     check_asked(items, list.thread_safe, timeout)?;
     clear(items);
     list.poller.wait_until_signal(&mut list.ready, timeout)?;
-    let item_of = |ready: &Ready| usize::try_from(ready.key).ok().filter(|key| *key < items.len());
-    if let Some(index) = list.ready.iter().filter(|ready| ready.closed).find_map(item_of) {
+    let item_of = |ready: &Ready| usize::try_from(ready.key).ok().and_then(|key| items.get(key));
+    if let Some(item) = list.ready.iter().filter(|ready| ready.closed).find_map(item_of) {
         // Says which it is.
-        handle::with_socket(items[index].socket, |socket| Ok(socket.socket.readiness()?))?;
+        handle::with_socket(item.socket, |socket| Ok(socket.socket.readiness()?))?;
         return Err(Failure(libc::ENOTSOCK));
     }
     for ready in &list.ready {
@@ -199,7 +199,7 @@ fn count_ready(items: &[PollItem], thread_safe: bool) -> c_int {
     let same =
         |one: &PollItem, other: &PollItem| one.socket == other.socket && (!one.socket.is_null() || one.fd == other.fd);
     let ready = items.iter().enumerate().filter(|(_, item)| item.revents != 0).filter(|(index, item)| {
-        !thread_safe || !items[..*index].iter().any(|other| other.revents != 0 && same(other, item))
+        !thread_safe || !items.iter().take(*index).any(|other| other.revents != 0 && same(other, item))
     });
     c_int::try_from(ready.count()).unwrap_or(c_int::MAX)
 }

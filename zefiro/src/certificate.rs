@@ -11,12 +11,13 @@
 //! read by its owner only.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use zmtp::{CurveKey, CurveSecret};
+
+use crate::sys::files;
 
 /// A public key, properties of its owner, and perhaps the secret key.
 ///
@@ -174,9 +175,8 @@ impl Certificate {
 /// It cannot be written, or is there already; a part of it is not left behind.
 pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     let name_it = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let open = || -> io::Result<File> { OpenOptions::new().write(true).create_new(true).mode(mode).open(path) };
     let write = |mut file: File| file.write_all(bytes).inspect_err(|_| _ = std::fs::remove_file(path));
-    open().and_then(write).map_err(name_it)
+    files::create(path, mode).and_then(write).map_err(name_it)
 }
 
 /// The file of the secret key that belongs to the file of a public one.

@@ -1,11 +1,25 @@
 //! Counters: what became of every message, per socket and per peer.
-//!
-//! They obey a conservation law, for each socket and at any time: `sent` = `delivered` + `queued_out` + dropped, and
-//! `arrived` = `received` + `queued_in` + dropped. Drops for the high-water mark, as unroutable or oversize come before
-//! and are in neither; all others belong to the side on which they can happen. What SUB and XSUB tell publishers, and
-//! the likes of it, are no messages here.
 
-/// What a socket, or one of its peers, has done so far.
+/// What a socket, or one of its peers, has done so far: from [`Socket::counters`](crate::Socket::counters) or
+/// [`Socket::peers`](crate::Socket::peers).
+///
+/// They obey a conservation law, for each socket and at any time: `sent` = `delivered` + `queued_out` + dropped, and
+/// `arrived` = `received` + `queued_in` + dropped. Drops for the high-water mark, as unroutable or oversize come before
+/// and are in neither; all others belong to the side on which they can happen. What SUB and XSUB tell publishers, and
+/// the likes of it, are no messages here.
+///
+/// ```
+/// # use zefiro::{Pull, Push};
+/// # let pull = Pull::new();
+/// let push = Push::new();
+/// push.connect(pull.bind("inproc://counted")?)?;
+/// push.send("one")?;
+/// push.send("two")?;
+/// pull.recv()?;
+/// let counters = pull.counters();
+/// assert_eq!((counters.received, counters.queued_in, counters.dropped.total()), (1, 1, 0));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Counters {

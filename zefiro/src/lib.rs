@@ -84,6 +84,11 @@
 //! | end in good order | [`Socket::close_within`], [`Context::close_within`], [`NotSent`] |
 //! | know what went wrong | [`Error`], [`SendError`] |
 
+// Peers' bytes come here.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
+)]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 #![warn(missing_debug_implementations)]
@@ -132,7 +137,7 @@ pub use gssapi::{GssapiName, gssapi_is_available};
 pub use message::{Frames, IntoFrames, Message};
 pub use metadata::Metadata;
 pub use monitor::{Event, EventKind, Monitor, MonitorHandle};
-pub use options::{AddressFilter, ContextOptions, OptionInfo, OptionValue, Options, RawError, option_table};
+pub use options::{AddressFilter, ContextOptions, FileMode, OptionInfo, OptionValue, Options, RawError, option_table};
 pub use poll::{Interest, Poller, Ready};
 pub use proxy::{Proxy, ProxyStatistics, proxy};
 pub use shared_key::SharedKey;
@@ -140,7 +145,7 @@ pub use socket::{Builder, Peer, PeerId, RecvFuture, SendFuture, Socket, Wait, ki
 #[cfg(feature = "stream")]
 pub use socket::{RecvStream, SendSink};
 pub use unsent::{NotSent, Unsent};
-pub use zmtp::{CurveKey, CurveSecret, Frame, Memory, Password, Place, SocketType, z85};
+pub use zmtp::{CurveKey, CurveSecret, Frame, Memory, Password, Place, SocketType, UnknownSocketType, z85};
 
 macro_rules! socket_names {
     ($($(#[doc = $doc:literal])* $name:ident = $kind:ident;)*) => {

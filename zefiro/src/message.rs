@@ -188,6 +188,7 @@ impl std::ops::Index<usize> for Message {
     ///
     /// # Panics
     /// There are not that many; use [`Message::get`] where that can happen.
+    #[allow(clippy::indexing_slicing, reason = "a part that is not there is refused, as by any list")]
     fn index(&self, index: usize) -> &Frame {
         match index {
             0 => &self.first,

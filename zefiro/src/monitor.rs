@@ -86,7 +86,8 @@ pub enum EventKind {
     Disconnected(String),
     /// A listener was closed, or an attempt to connect given up.
     Closed(String),
-    /// Two peers have the same routing id: this one, the newcomer or with a handover the older, is ignored.
+    /// Two peers have the same routing id: this one, the newcomer or with a handover the older, is ignored, or
+    /// [hung up on](crate::Options::router_refuse_duplicates).
     DuplicateRoutingId,
     /// The socket was closed.
     Stopped,

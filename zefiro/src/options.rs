@@ -5,14 +5,15 @@
 //! end is `None`, not -1.
 //!
 //! - `define`: what is made from a table; `value`: values as text; `given`: what the builder takes for them; `raw` and
-//!   `codec`: options by number, values as C's bytes; `filter`: address ranges; `context`: the context's table;
-//!   `security`: the mechanism they ask for.
+//!   `codec`: options by number, values as C's bytes; `filter`: address ranges; `mode`: permissions of a file; `context`: the
+//!   context's table; `security`: the mechanism they ask for.
 
 mod codec;
 mod context;
 mod define;
 mod filter;
 mod given;
+mod mode;
 mod raw;
 mod security;
 mod value;
@@ -27,6 +28,7 @@ pub use self::define::OptionInfo;
 use self::define::{define_builder_methods, define_options};
 pub use self::filter::AddressFilter;
 pub use self::given::OptionValue;
+pub use self::mode::FileMode;
 #[doc(hidden)]
 pub use self::raw::RawError;
 pub(crate) use self::security::Security;
@@ -64,7 +66,7 @@ option_table! {
         message, or up to 128 KiB; 0 for no limit."
         "ZMQ_SNDHWM" 23 send_high_water_mark: usize = 1000; "messages", "0 and up", "at once";
         rw Natural;
-    "Messages queued for receiving from each peer before reading stops, beside one that a poll found; 0 for no limit."
+    "Messages queued for receiving from each peer before reading stops, beside one that a poll found, and what the last read brought with it, of up to 64 KiB; 0 for no limit."
         "ZMQ_RCVHWM" 24 recv_high_water_mark: usize = 1000; "messages", "0 and up", "at once";
         rw Natural;
     "Bytes queued for sending to each peer before sending blocks or drops, beside the limit of messages; 0 for none."
@@ -179,6 +181,15 @@ option_table! {
     "Processes that may connect over ipc."
         "ZMQ_IPC_FILTER_PID" 58 ipc_filter_pids: Vec<u32> = Vec::new(); "process ids", "a list", "later";
         w Ids;
+    "The permissions of the file that a bind makes at an ipc path, who may connect: those who may write to it. `None`: as the process's umask says. Set before anybody can connect."
+        "ZEFIRO_IPC_MODE" 0 ipc_mode: Option<FileMode> = None; "permissions, octal", "0 to 777, or never", "later bind";
+        none Own, check |mode| mode.is_none_or(FileMode::is_permissions);
+    "The user to whom the file at an ipc path is given; it takes a privilege. `None`: who binds."
+        "ZEFIRO_IPC_OWNER" 0 ipc_owner: Option<u32> = None; "user id", "any, or never", "later bind";
+        none Own;
+    "The group to which the file at an ipc path is given: one of the process's, or it takes a privilege. `None`: the system's choice."
+        "ZEFIRO_IPC_GROUP" 0 ipc_group: Option<u32> = None; "group id", "any, or never", "later bind";
+        none Own;
     "The IP type of service of tcp connections; 0: the system's default."
         "ZMQ_TOS" 57 type_of_service: u32 = 0; "octet", "0 to 255", "later";
         rw Natural, check |tos| *tos <= 255;
@@ -215,6 +226,9 @@ option_table! {
     "ROUTER: a new peer takes over a routing id in use, instead of being ignored."
         "ZMQ_ROUTER_HANDOVER" 56 router_handover: bool = false; "flag", "0, 1", "at once";
         w Truth, on ROUTERS;
+    "ROUTER: hang up on a new peer whose routing id is in use, so that both ends know, and it may come again; else its connection stays and is ignored, as in libzmq. Not with `router_handover`."
+        "ZEFIRO_ROUTER_REFUSE_DUPLICATES" 0 router_refuse_duplicates: bool = false; "flag", "0, 1", "at once";
+        none Own;
     "ROUTER: talk plain bytes as STREAM does, and tell as STREAM does that a peer came or went."
         "ZMQ_ROUTER_RAW" 41 router_raw: bool = false; "flag", "0, 1", "later";
         w Truth, on ROUTERS;
@@ -385,12 +399,14 @@ impl Options {
     /// | [`peer_subscriptions_max`](Options::peer_subscriptions_max) | 1,000,000 |
     /// | [`peer_subscription_bytes_max`](Options::peer_subscription_bytes_max) | 64 MiB |
     ///
-    /// Endpoints are read [strictly](Options::strict_endpoints). [`Options::new`] and [`Options::default`] are as libzmq has it:
+    /// Endpoints are read [strictly](Options::strict_endpoints), and a ROUTER [hangs up](Options::router_refuse_duplicates) on
+    /// peers whose routing id is in use. [`Options::new`] and [`Options::default`] are as libzmq has it:
     /// without.
     pub fn recommended(socket_type: SocketType, context: &ContextOptions) -> Options {
         Options {
             liveness: Some(Duration::from_secs(20)),
             strict_endpoints: true,
+            router_refuse_duplicates: true,
             handshake_interval: Some(Duration::from_secs(10)),
             handshake_bytes_max: Some(64 * 1024),
             handshakes_max: Some(1024),

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -11,6 +10,7 @@ use sha2::Sha256;
 use zmtp::{CurveKey, CurveSecret, z85};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::files;
 
 /// A secret that all parties know, and nobody else: sockets that were given the same one talk to each other, encrypted
 /// and authenticated, whoever binds and whoever connects; nobody else gets in.
@@ -84,7 +84,7 @@ impl SharedKey {
         let path = path.as_ref();
         let name = path.display().to_string();
         let system = |error: io::Error| Error::with_io(OPERATION, name.clone(), error);
-        let mode = std::fs::metadata(path).map_err(system)?.permissions().mode();
+        let mode = files::mode(&std::fs::metadata(path).map_err(system)?);
         if mode & 0o077 != 0 {
             let why = format!("others can read it (mode {:o}); chmod 600 makes it yours alone", mode & 0o777);
             return Err(Error::with_text(ErrorKind::InvalidOption, OPERATION, name, why));
@@ -214,7 +214,7 @@ mod tests {
         let path = folder.path().join("key");
         let key = SharedKey::generate().unwrap();
         std::fs::write(&path, format!("{}\n", key.to_z85())).unwrap();
-        let allow = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let allow = |mode| files::set_mode(&path, mode).unwrap();
         allow(0o644);
         assert!(SharedKey::from_file(&path).unwrap_err().to_string().contains("chmod 600"));
         allow(0o600);

@@ -73,6 +73,100 @@ fn ipc_paths_may_be_long_and_old_files_are_no_obstacle() {
     assert_eq!(pull.recv().unwrap(), "abstract");
 }
 
+/// The owner, group and permissions of a file.
+fn standing(path: &std::path::Path) -> (u32, u32, u32) {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::metadata(path).unwrap();
+    (file.uid(), file.gid(), file.mode() & 0o7777)
+}
+
+#[test]
+fn the_file_of_an_ipc_address_has_the_mode_and_owner_asked_for() {
+    let context = Context::new();
+    let directory = tempfile::tempdir().unwrap();
+    let (uid, gid, _) = standing(directory.path());
+    let path = directory.path().join("socket");
+    let endpoint = format!("ipc://{}", path.display());
+    for mode in [0o600, 0o660, 0o666] {
+        let pull = Pull::builder().context(&context).ipc_mode(mode).ipc_owner(uid).ipc_group(gid).recv_timeout(LONG);
+        let pull = pull.build().unwrap();
+        pull.bind(&endpoint).unwrap();
+        assert_eq!(standing(&path), (uid, gid, mode));
+        let push: Push = socket(&context);
+        push.connect(&endpoint).unwrap();
+        push.send("let in").unwrap();
+        assert_eq!(pull.recv().unwrap(), "let in");
+        pull.unbind(&endpoint).unwrap();
+        // A wildcard's folder is for those who may connect, too.
+        let bound = pull.bind("ipc://*").unwrap().to_string();
+        let wildcard = std::path::Path::new(bound.trim_start_matches("ipc://"));
+        assert_eq!(standing(wildcard), (uid, gid, mode));
+        assert_eq!(standing(wildcard.parent().unwrap()).2, 0o700 | (mode & 0o022) >> 1);
+        // What has no file cannot be guarded by one.
+        let error = pull.bind("ipc://@no-file").unwrap_err();
+        assert!(error.to_string().contains("abstract"), "{error}");
+    }
+    if uid == 0 {
+        let pull = Pull::builder().context(&context).ipc_owner(1).ipc_group(2).build().unwrap();
+        pull.bind(&endpoint).unwrap();
+        assert_eq!((standing(&path).0, standing(&path).1), (1, 2));
+    } else {
+        let pull = Pull::builder().context(&context).ipc_owner(0).build().unwrap();
+        assert_eq!(pull.bind(&endpoint).unwrap_err().kind(), ErrorKind::Io);
+        assert!(!path.exists());
+    }
+    assert_eq!(Pull::builder().ipc_mode(0o4777).build().unwrap_err().kind(), ErrorKind::InvalidOption);
+}
+
+#[test]
+fn the_file_of_a_killed_process_is_no_obstacle() {
+    const ROLE: &str = "the_file_of_a_killed_process_is_no_obstacle";
+    if util::is_child(ROLE) {
+        let pull: Pull = socket(&Context::new());
+        println!("\nbound {}", pull.bind(std::env::var("ZEFIRO_TEST_ENDPOINT").unwrap()).unwrap());
+        pull.recv_timeout(util::LONG * 10).unwrap_err();
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    // One path that fits an address, one that does not.
+    for path in [directory.path().join("socket"), directory.path().join("d".repeat(200)).join("e".repeat(100))] {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let endpoint = format!("ipc://{}", path.display());
+        let mut killed = util::Player::with(ROLE, &[("ZEFIRO_TEST_ENDPOINT", &endpoint)]);
+        killed.hear("bound");
+        let context = Context::new();
+        let (pull, push): (Pull, Push) = (socket(&context), socket(&context));
+        assert_eq!(pull.bind(&endpoint).unwrap_err().kind(), ErrorKind::AddressInUse);
+        // By SIGKILL: it removes nothing.
+        drop(killed);
+        assert!(path.exists());
+        pull.bind(&endpoint).unwrap();
+        push.connect(&endpoint).unwrap();
+        push.send("after it").unwrap();
+        assert_eq!(pull.recv().unwrap(), "after it");
+    }
+}
+
+#[test]
+fn an_address_is_free_when_unbind_returns() {
+    let times = if util::is_long() { 100_000 } else { 1_000 };
+    let directory = tempfile::tempdir().unwrap();
+    let context = Context::new();
+    let pull: Pull = socket(&context);
+    let other: Pull = socket(&context);
+    let tcp = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    pull.unbind(&tcp).unwrap();
+    let ipc = format!("ipc://{}", directory.path().join("socket").display());
+    for endpoint in [tcp.as_str(), &ipc, "inproc://free", "ipc://@zefiro-free"] {
+        for number in 0..times {
+            // By the same socket, and by another one.
+            let binds = if number % 2 == 0 { &pull } else { &other };
+            binds.bind(endpoint).unwrap_or_else(|error| panic!("bind {number}: {error}"));
+            binds.unbind(endpoint).unwrap();
+        }
+    }
+}
+
 #[test]
 fn names_and_ipv6_addresses_work() {
     let context = Context::new();

@@ -11,11 +11,11 @@ mod util;
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use counting::live;
 use util::{LONG, descriptors, handshake, in_child, is_long, socket, until};
-use zefiro::{Context, EventKind, Frame, Pull, Push};
+use zefiro::{Context, EventKind, Frame, Pub, Pull, Push};
 
 #[test]
 fn memory_follows_a_burst_down_again() {
@@ -183,5 +183,44 @@ fn idle_connections_are_small() {
         // Both sides together.
         let bound = before + CONNECTIONS * 2 * 6 * 1024;
         until(&format!("{} bytes each", (live() - before) / CONNECTIONS), || live() < bound);
+    });
+}
+
+#[test]
+fn topics_cost_a_hundred_bytes_each_beside_themselves() {
+    in_child("topics_cost_a_hundred_bytes_each_beside_themselves", || {
+        let topics = match is_long() {
+            true if cfg!(debug_assertions) => 1_000_000,
+            true => 10_000_000,
+            false => 100_000,
+        };
+        let context = Context::new();
+        let publisher = Pub::builder().context(&context).peer_subscriptions_max(None).peer_subscription_bytes_max(None);
+        let publisher = publisher.build().unwrap();
+        let endpoint = publisher.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        let mut stream = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
+        stream.write_all(&handshake("SUB")).unwrap();
+        publisher.wait_connected(1, LONG).unwrap();
+        let before = live();
+        for thousand in 0..topics / 1000 {
+            let asked = (0..1000).flat_map(|number| {
+                let topic = format!("{:08}", thousand * 1000 + number);
+                [&b"\x04\x12\x09SUBSCRIBE"[..], topic.as_bytes()].concat()
+            });
+            stream.write_all(&asked.collect::<Vec<u8>>()).unwrap();
+        }
+        until("it has heard of all", || publisher.topic_count() == topics);
+        let most = before + topics * (8 + 100);
+        until(&format!("each takes {} bytes", live().saturating_sub(before) / topics), || live() <= most);
+        // Whom a message is for takes no longer, however many there are.
+        let times = (0..2_000).map(|number| {
+            let began = Instant::now();
+            publisher.send(format!("nobody wants {number}")).unwrap();
+            began.elapsed()
+        });
+        let (best, most) = (times.min().unwrap(), Duration::from_micros(if cfg!(debug_assertions) { 50 } else { 2 }));
+        assert!(best <= most, "a message takes {best:?}");
+        drop(stream);
+        until("the topics go with their peer", || publisher.topic_count() == 0 && live() <= before + (1 << 20));
     });
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use util::{LONG, socket};
-use zefiro::{Context, Dealer, EventKind, Frame, Message, Router};
+use zefiro::{AnySocket, Context, Dealer, EventKind, Frame, Message, Router, SocketType, Wait};
 
 fn address_of(endpoint: &zefiro::Endpoint) -> String {
     endpoint.to_string().trim_start_matches("tcp://").to_string()
@@ -106,9 +106,9 @@ fn a_name_given_beforehand_is_usable_at_once_and_only_for_one_connect() {
 }
 
 #[test]
-fn a_newcomer_with_a_name_in_use_is_ignored_for_good_and_that_is_told() {
+fn a_newcomer_with_a_name_in_use_is_ignored_for_good_as_in_libzmq() {
     let context = Context::new();
-    let router: Router = socket(&context);
+    let router = Router::builder().as_libzmq().context(&context).recv_timeout(LONG).build().unwrap();
     let endpoint = router.bind("tcp://127.0.0.1:*").unwrap().to_string();
     let mut monitor = router.monitor();
     let join = || {
@@ -132,6 +132,119 @@ fn a_newcomer_with_a_name_in_use_is_ignored_for_good_and_that_is_told() {
     third.send("third").unwrap();
     assert_eq!(router.recv().unwrap(), ["ann", "third"]);
     assert!(router.try_recv().is_err());
+}
+
+/// Whoever binds: the first has the name, and the second gets it once the first has gone.
+#[test]
+fn a_newcomer_with_a_name_in_use_is_hung_up_on_until_the_name_is_free() {
+    for (endpoint, router_binds) in
+        [("tcp://127.0.0.1:*", true), ("ipc://*", true), ("tcp://127.0.0.1:*", false), ("ipc://*", false)]
+    {
+        let context = Context::new();
+        let router =
+            Router::builder().context(&context).reconnect_interval(Duration::from_millis(5)).recv_timeout(LONG);
+        let router = router.build().unwrap();
+        let mut at_router = router.monitor();
+        let bound = router.bind(endpoint).unwrap();
+        let join = || {
+            let dealer = Dealer::builder().context(&context).routing_id("ann").recv_timeout(LONG);
+            let dealer = dealer.reconnect_interval(Duration::from_millis(5)).build().unwrap();
+            let monitor = dealer.monitor();
+            let endpoint = if router_binds { bound.clone() } else { dealer.bind(endpoint).unwrap() };
+            let connects = if router_binds { dealer.clone().into_any() } else { router.clone().into_any() };
+            connects.connect(&endpoint).unwrap();
+            (dealer, monitor, endpoint)
+        };
+        let (holder, _, its_endpoint) = join();
+        holder.send("first").unwrap();
+        assert_eq!(router.recv().unwrap(), ["ann", "first"]);
+        let (newcomer, mut at_newcomer, _) = join();
+        // Both ends know.
+        while at_router.recv_timeout(LONG).unwrap().kind != EventKind::DuplicateRoutingId {}
+        while !matches!(at_newcomer.recv_timeout(LONG).unwrap().kind, EventKind::Disconnected(_)) {}
+        holder.send("second").unwrap();
+        assert_eq!(router.recv().unwrap(), ["ann", "second"]);
+        drop(holder);
+        if !router_binds {
+            // Until then the name is kept for who comes back.
+            router.disconnect(its_endpoint).unwrap();
+        }
+        // What it says on a connection that is just being closed is lost, as on any that is lost.
+        let mut told = false;
+        util::until(&format!("{endpoint}, {router_binds}: the newcomer gets through"), || {
+            told |= newcomer.try_send("third").is_ok();
+            told && router.recv_timeout(Duration::from_millis(20)).is_ok_and(|message| message == ["ann", "third"])
+        });
+        util::until("it is reached", || {
+            router.send(["ann", "you"]).unwrap();
+            newcomer.recv_timeout(Duration::from_millis(20)).is_ok_and(|message| message == "you")
+        });
+    }
+    let context = Context::new();
+    let router: Router = socket(&context);
+    router.bind("inproc://names").unwrap();
+    let [holder, newcomer] = [(); 2].map(|()| {
+        let dealer = Dealer::builder().context(&context).routing_id("ann").recv_timeout(LONG).build().unwrap();
+        dealer.connect("inproc://names").unwrap();
+        dealer
+    });
+    holder.send("first").unwrap();
+    assert_eq!(router.recv().unwrap(), ["ann", "first"]);
+    util::until("it is told", || newcomer.try_send("unheard").is_err());
+    assert_eq!((holder.peers().len(), newcomer.peers().len()), (1, 0));
+}
+
+/// Peers of the same name come and go at random, while the router is now in the middle of a message, now reads, now does not.
+/// Whoever is left in the end is reached, and nobody's message comes under a wrong name.
+#[test]
+fn storms_of_peers_of_the_same_name_leave_a_way_to_the_last() {
+    for handover in [false, true] {
+        for endpoint in util::endpoints() {
+            let mut state = 7;
+            let context = Context::new();
+            let router = AnySocket::builder_of(SocketType::Router).context(&context).router_handover(handover);
+            let router = router.recv_timeout(LONG).router_mandatory(true).linger(Duration::ZERO).build().unwrap();
+            let endpoint = router.bind(&endpoint).unwrap().to_string();
+            let join = |number: u64| {
+                let dealer = Dealer::builder().context(&context).routing_id("ann").linger(Duration::ZERO);
+                let dealer = dealer.reconnect_interval(Duration::from_millis(2)).recv_timeout(LONG).build().unwrap();
+                dealer.connect(&endpoint).unwrap();
+                let _ = dealer.try_send([number.to_string(), "x".repeat(number as usize % 5000)]);
+                dealer
+            };
+            let mut there: Vec<Dealer> = Vec::new();
+            for step in 0..if util::is_long() { 20_000 } else { 500 } {
+                match util::random(&mut state) % 8 {
+                    0..=2 => there.push(join(step)),
+                    3 if !there.is_empty() => drop(there.remove(util::random(&mut state) as usize % there.len())),
+                    4 => drop(router.send_part("ann", true, Wait::No)),
+                    5 => {
+                        drop(router.send_part("to whoever it is", util::random(&mut state).is_multiple_of(2), Wait::No))
+                    }
+                    6 => drop(
+                        router
+                            .try_recv()
+                            .map(|message| assert_eq!((&message[0], message.frame_count()), (&Frame::from("ann"), 3))),
+                    ),
+                    _ => drop(router.recv_part(Wait::No)),
+                }
+                there.drain(..there.len().saturating_sub(6));
+            }
+            there.clear();
+            let mut last = join(0);
+            util::until(&format!("{endpoint}, handover {handover}: the last is reached"), || {
+                // Ends a message that is half sent.
+                let _ = router.send_part("over", false, Wait::No);
+                while router.recv_part(Wait::No).is_ok() {}
+                // Within the process nobody connects again for it.
+                if endpoint.starts_with("inproc") && last.peers().is_empty() {
+                    last = join(0);
+                }
+                let _ = router.try_send(["ann", "you"]);
+                last.recv_timeout(Duration::from_millis(20)).is_ok_and(|message| message == "you")
+            });
+        }
+    }
 }
 
 #[test]

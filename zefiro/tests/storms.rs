@@ -67,6 +67,12 @@ fn accept_at_the_limit() {
     }
     // It is not tried again at once, and those who are connected go on.
     assert!(refusals[3] - refusals[0] >= Duration::from_millis(200), "{refusals:?}");
+    // Nor does it cost more than 2 % of a processor, while the crowd waits.
+    let pause = Duration::from_secs(if is_long() { 5 } else { 1 });
+    let before = util::processor_time();
+    thread::sleep(pause);
+    let worked = util::processor_time() - before;
+    assert!(worked <= pause / 50, "worked {worked:?} of {pause:?}");
     good.send("meanwhile").unwrap();
     assert_eq!(pull.recv().unwrap(), "meanwhile");
     println!("\nrefused");

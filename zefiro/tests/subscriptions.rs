@@ -147,3 +147,36 @@ fn what_was_unsubscribed_between_two_connections_is_not_asked_for_again() {
     }
     assert!(heard.len() < 1000, "{} bytes for one subscription", heard.len());
 }
+
+/// A message published right after the wait is lost in no run, whoever binds.
+#[test]
+fn what_is_published_after_the_wait_reaches_who_subscribed() {
+    // Times two who bind and three transports it is 10^5.
+    let runs = if util::is_long() { 17_000 } else { 200 };
+    for endpoint in util::endpoints() {
+        for publisher_binds in [true, false] {
+            let context = Context::new();
+            let (mut publisher, mut sub): (Pub, Sub) = (socket(&context), socket(&context));
+            let endpoint = if publisher_binds { publisher.bind(&endpoint) } else { sub.bind(&endpoint) }.unwrap();
+            for run in 0..runs {
+                // The one that connects is a new one each time.
+                let topic = format!("{run} ");
+                if publisher_binds {
+                    sub = socket(&context);
+                    sub.subscribe(&topic).unwrap();
+                    sub.connect(&endpoint).unwrap();
+                } else {
+                    publisher = socket(&context);
+                    sub.subscribe(&topic).unwrap();
+                    publisher.connect(&endpoint).unwrap();
+                }
+                publisher.wait_subscribed(&topic, 1, LONG).unwrap();
+                publisher.send(topic.as_str()).unwrap();
+                assert_eq!(sub.recv().unwrap(), topic.as_str(), "{endpoint}, run {run}");
+                if !publisher_binds {
+                    sub.unsubscribe(&topic).unwrap();
+                }
+            }
+        }
+    }
+}

@@ -202,6 +202,7 @@ impl Frame {
     /// # Panics
     /// The range reaches beyond the memory.
     #[inline]
+    #[allow(clippy::indexing_slicing, reason = "a range beyond the memory is refused, as by the assertion")]
     pub fn set_slice_of(&mut self, memory: &Memory, range: Range<usize>) {
         let bytes = memory.as_slice();
         self.len = range.len();

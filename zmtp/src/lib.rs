@@ -54,6 +54,11 @@
 //! | [`mechanism`] | the handshake, and what security it brings |
 //! | [`frame`] | one message part |
 
+// Peers' bytes come here.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
+)]
 #![deny(unsafe_code)]
 
 pub mod codec;
@@ -79,7 +84,7 @@ pub use mechanism::gssapi::{Established, Step, Wrapping};
 pub use mechanism::{MechanismConfig, Opener, Password, Question, Sealer, Verdict};
 pub use metadata::parse as parse_metadata;
 pub use place::Place;
-pub use socket_type::SocketType;
+pub use socket_type::{SocketType, UnknownSocketType};
 
 /// A parser of peers' bytes, for fuzzing.
 #[doc(hidden)]

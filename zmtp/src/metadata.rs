@@ -7,7 +7,7 @@ use crate::error::Error;
 /// Appends a property.
 pub(crate) fn encode(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.push(name.len().min(255) as u8);
-    out.extend_from_slice(&name.as_bytes()[..name.len().min(255)]);
+    out.extend_from_slice(name.as_bytes().get(..255).unwrap_or(name.as_bytes()));
     out.extend_from_slice(&(value.len() as u32).to_be_bytes());
     out.extend_from_slice(value);
 }

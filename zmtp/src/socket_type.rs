@@ -1,6 +1,7 @@
 //! Socket types: their names and numbers on the wire, and who may talk to whom.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A socket type. The discriminant is its number in ZMTP 2.0 greetings and in the C API.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -83,7 +84,7 @@ impl SocketType {
         }
     }
 
-    /// The type with this name, in capitals as on the wire.
+    /// The type with this name, in capitals as on the wire; [`FromStr`] is for what people write.
     pub fn from_name(name: &[u8]) -> Option<SocketType> {
         SocketType::ALL.into_iter().find(|socket_type| socket_type.name().as_bytes() == name)
     }
@@ -120,6 +121,35 @@ impl SocketType {
     }
 }
 
+/// Reads a name in any case: `push`, `PUSH`, `Push`.
+///
+/// ```
+/// use zmtp::SocketType;
+///
+/// assert_eq!("dealer".parse(), Ok(SocketType::Dealer));
+/// ```
+impl FromStr for SocketType {
+    type Err = UnknownSocketType;
+
+    fn from_str(text: &str) -> Result<SocketType, UnknownSocketType> {
+        let found = SocketType::ALL.into_iter().find(|socket_type| socket_type.name().eq_ignore_ascii_case(text));
+        found.ok_or(UnknownSocketType(()))
+    }
+}
+
+/// A text is no socket type's name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct UnknownSocketType(());
+
+impl fmt::Display for UnknownSocketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = SocketType::ALL.map(SocketType::name).join(", ");
+        write!(f, "no such socket type: there are {names}")
+    }
+}
+
+impl std::error::Error for UnknownSocketType {}
+
 impl fmt::Display for SocketType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -137,6 +167,19 @@ mod tests {
                 assert_eq!(one.accepts(other), other.accepts(one), "{one} and {other}");
             }
             assert_eq!(SocketType::from_name(one.name().as_bytes()), Some(one));
+        }
+    }
+
+    #[test]
+    fn names_are_read_in_any_case() {
+        for one in SocketType::ALL {
+            assert_eq!(one.to_string().parse(), Ok(one));
+            assert_eq!(format!("{one:?}").parse(), Ok(one));
+            assert_eq!(one.name().to_lowercase().parse(), Ok(one));
+        }
+        for text in ["", "pus", "push ", "PUSHPULL"] {
+            let error = text.parse::<SocketType>().unwrap_err();
+            assert!(error.to_string().contains("PUSH, "), "{error}");
         }
     }
 }

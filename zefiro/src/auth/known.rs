@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use zmtp::CurveKey;
+use zmtp::{CurveKey, Password};
 
 use super::{Answer, Authenticator, Credentials, Request};
 use crate::certificate::{Certificate, is_secret_file};
@@ -24,7 +24,7 @@ use crate::options::AddressFilter;
 #[derive(Clone, Default)]
 #[must_use = "an authenticator asks nobody until it is given to a builder"]
 pub struct Users {
-    passwords: HashMap<String, String>,
+    passwords: HashMap<String, Password>,
 }
 
 impl Users {
@@ -33,8 +33,9 @@ impl Users {
         Users::default()
     }
 
-    /// One more user, or another password for one.
-    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Users {
+    /// One more user, or another password for one. A password given as a `String` or a vector is not copied, and wiped when
+    /// the table is dropped.
+    pub fn user(mut self, name: impl Into<String>, password: impl Into<Password>) -> Users {
         self.passwords.insert(name.into(), password.into());
         self
     }
@@ -47,7 +48,7 @@ impl Authenticator for Users {
         };
         // A user nobody knows takes as long as a wrong password.
         let known = self.passwords.get(user);
-        let equal = equal_in_constant_time(known.unwrap_or(password).as_bytes(), password.as_bytes());
+        let equal = known.unwrap_or(password) == password;
         if known.is_some() && equal { Answer::allow(user.as_str()) } else { Answer::deny("wrong user or password") }
     }
 }
@@ -234,13 +235,6 @@ impl Read {
         self.state = Some(state);
         Ok(())
     }
-}
-
-/// In a time that depends on the lengths alone.
-fn equal_in_constant_time(one: &[u8], other: &[u8]) -> bool {
-    let differences =
-        one.iter().zip(other).fold(0, |differences, (one, other)| std::hint::black_box(differences | one ^ other));
-    one.len() == other.len() && differences == 0
 }
 
 /// How long a folder that has not changed is not looked through again.

@@ -38,7 +38,7 @@ pub(crate) mod worker;
 use std::fmt;
 use std::net::IpAddr;
 
-use zmtp::{CurveKey, Frame, Question};
+use zmtp::{CurveKey, Frame, Password, Question};
 
 pub use self::known::{Addresses, Keys, Users};
 use crate::zap::Fault;
@@ -86,8 +86,8 @@ pub enum Credentials {
     Password {
         /// The user's name; bytes that are no UTF-8 never get here.
         user: String,
-        /// The password, in plain text.
-        password: String,
+        /// The password; compares with texts.
+        password: Password,
     },
     /// A public key, of which the peer has proved to have the secret one: CURVE.
     Key(CurveKey),
@@ -120,10 +120,9 @@ impl Request {
                 Credentials::Principal(String::from_utf8(principal.clone()).ok()?)
             }
             [key] => Credentials::Key(CurveKey::new(key.as_slice().try_into().ok()?)),
-            [user, password] => Credentials::Password {
-                user: String::from_utf8(user.clone()).ok()?,
-                password: String::from_utf8(password.clone()).ok()?,
-            },
+            [user, password] => {
+                Credentials::Password { user: String::from_utf8(user.clone()).ok()?, password: password.clone().into() }
+            }
             _ => return None,
         };
         Some(Request {

@@ -67,6 +67,8 @@ pub(crate) enum Loss {
     NoAnswer,
     /// The peer wants more than one may have.
     Greedy(&'static str),
+    /// Another peer has its routing id.
+    Duplicate,
     /// Newer peers need its place.
     Crowded,
     /// The program asked for it.
@@ -88,6 +90,7 @@ impl Loss {
             Loss::Protocol(error) if error.retryable() => Errno::ACCESS,
             Loss::Protocol(_) | Loss::Answer(_) | Loss::Greedy(_) => Errno::PROTO,
             Loss::NoAnswer => Errno::TIMEDOUT,
+            Loss::Duplicate => Errno::EXIST,
             Loss::Crowded => Errno::NOBUFS,
             Loss::NobodyToAsk => Errno::FAULT,
             Loss::Asked | Loss::Renewed => return 0,
@@ -98,7 +101,8 @@ impl Loss {
     /// Whether a connecting socket should try again.
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
-            Loss::PeerClosed | Loss::Io(_) | Loss::NobodyToAsk | Loss::NoAnswer | Loss::Crowded | Loss::Renewed => true,
+            Loss::PeerClosed | Loss::Io(_) | Loss::NobodyToAsk | Loss::NoAnswer => true,
+            Loss::Duplicate | Loss::Crowded | Loss::Renewed => true,
             Loss::Answer(_) | Loss::Greedy(_) => false,
             Loss::Protocol(error) => error.retryable(),
             Loss::Asked => false,
@@ -116,6 +120,7 @@ impl std::fmt::Display for Loss {
             Loss::Answer(_) => f.write_str("the authenticator's answer cannot be read"),
             Loss::NoAnswer => f.write_str("the authenticator did not answer in time"),
             Loss::Greedy(what) => write!(f, "the peer asks for more than it may have: {what}"),
+            Loss::Duplicate => f.write_str("another peer has its routing id"),
             Loss::Crowded => f.write_str("its handshake was the oldest of its address, of too many at once"),
             Loss::Asked | Loss::Renewed => f.write_str("closed by this side"),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use zmtp::{CurveKey, CurveSecret, Frame, Password};
 
-use super::AddressFilter;
+use super::{AddressFilter, FileMode};
 use crate::gssapi::GssapiName;
 use crate::shared_key::SharedKey;
 
@@ -68,7 +68,7 @@ macro_rules! bytes {
 }
 
 as_they_are!(bool, u32, u64, usize, Duration, GssapiName, Vec<u32>, Vec<AddressFilter>, Vec<(String, Vec<u8>)>);
-or_none!(bool, i32, u32, u64, usize, Duration, CurveKey, CurveSecret, SharedKey);
+or_none!(bool, i32, u32, u64, usize, Duration, CurveKey, CurveSecret, SharedKey, FileMode);
 bytes!(Frame, &str, String, &String, &[u8], Vec<u8>, Bytes);
 
 impl OptionValue<Option<Frame>> for Option<Frame> {
@@ -106,6 +106,13 @@ passwords!(Password, &str, String, &String, &[u8], Vec<u8>);
 impl<const N: usize> OptionValue<Password> for &[u8; N] {
     fn into_value(self) -> Password {
         self.into()
+    }
+}
+
+/// As in `.ipc_mode(0o660)`.
+impl OptionValue<Option<FileMode>> for u32 {
+    fn into_value(self) -> Option<FileMode> {
+        Some(self.into())
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zmtp::Frame;
 
-use super::AddressFilter;
+use super::{AddressFilter, FileMode};
 
 /// A value of an option.
 pub(super) trait TextValue: Sized {
@@ -108,6 +108,16 @@ impl TextValue for Frame {
 
 impl TextValue for AddressFilter {
     fn parse(text: &str) -> Option<AddressFilter> {
+        text.parse().ok()
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl TextValue for FileMode {
+    fn parse(text: &str) -> Option<FileMode> {
         text.parse().ok()
     }
 

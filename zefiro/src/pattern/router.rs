@@ -28,9 +28,7 @@ impl Router {
         let name = if identity.is_empty() { self.table.generate() } else { identity };
         if let Some(holder) = self.table.get(&name).filter(|holder| *holder != id) {
             if !options.router_handover {
-                // Ignored for good: never read, not addressable, its connection left open.
-                pipes.report_duplicate(id);
-                return;
+                return refuse_duplicate(pipes, options, id);
             }
             self.dispossess(pipes, &name, holder);
         }
@@ -195,6 +193,19 @@ impl Pattern for Router {
             Err((_, reason)) => Ok(Recipient::Nobody(reason)),
             Ok(peer) => Ok(Recipient::Peer(peer)),
         }
+    }
+}
+
+/// A newcomer whose name another has. It is hung up on, so that it knows, and may have the name when it comes again; or, as
+/// in libzmq, ignored for good: never read, not addressable, its connection left open.
+fn refuse_duplicate(pipes: &mut Pipes, options: &Options, id: PipeId) {
+    if !options.router_refuse_duplicates {
+        pipes.report_duplicate(id);
+    } else if pipes.is_stream(id) {
+        pipes.refuse_duplicate(id);
+    } else {
+        drop_unread(pipes, id);
+        pipes.close(id);
     }
 }
 

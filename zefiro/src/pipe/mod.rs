@@ -180,8 +180,8 @@ pub(crate) struct Pipes {
     pub(crate) drained: Vec<PipeId>,
     /// Paused pipes with room again.
     pub(crate) resumed: Vec<PipeId>,
-    /// Pipes ignored for a routing id in use.
-    pub(crate) duplicates: Vec<PipeId>,
+    /// Pipes with a routing id in use: ignored, or, if so marked, to lose their connections.
+    pub(crate) duplicates: Vec<(PipeId, bool)>,
     /// Pipes whose peers asked for too much, and for what.
     pub(crate) expelled: Vec<(PipeId, &'static str)>,
 }
@@ -369,7 +369,13 @@ impl Pipes {
     /// The pipe is ignored because its routing id is in use: monitors are told.
     pub(crate) fn report_duplicate(&mut self, id: PipeId) {
         self.noted = true;
-        self.duplicates.push(id);
+        self.duplicates.push((id, false));
+    }
+
+    /// As [`report_duplicate`](Pipes::report_duplicate), and its connection is ended by the socket once this operation is over.
+    pub(crate) fn refuse_duplicate(&mut self, id: PipeId) {
+        self.noted = true;
+        self.duplicates.push((id, true));
     }
 
     /// The peer asks for more than it may have: its connection is closed by the socket once this operation is over, and

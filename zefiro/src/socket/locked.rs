@@ -136,10 +136,14 @@ impl State {
         while let Some(id) = self.pipes.resumed.pop() {
             self.resume(id);
         }
-        while let Some(id) = self.pipes.duplicates.pop() {
-            if let Some(facts) = self.pipes.get(id).map(|pipe| pipe.facts.clone()) {
-                let event = Event::new(&facts.endpoint, EventKind::DuplicateRoutingId);
-                self.emit(Event { peer: facts.address, ..event });
+        while let Some((id, refused)) = self.pipes.duplicates.pop() {
+            let Some(pipe) = self.pipes.get(id) else { continue };
+            let (facts, link) = (pipe.facts.clone(), pipe.link().cloned());
+            let event = Event::new(&facts.endpoint, EventKind::DuplicateRoutingId);
+            self.emit(Event { peer: facts.address, ..event });
+            if let Some(link) = link.filter(|_| refused) {
+                self.unwatch(&link);
+                report_loss(&link, Loss::Duplicate);
             }
         }
         while let Some((id, what)) = self.pipes.expelled.pop() {

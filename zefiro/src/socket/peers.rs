@@ -38,6 +38,20 @@ pub struct Peer {
 
 impl<K: Kind> Socket<K> {
     /// The peers connected now.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Pull, Push};
+    /// # let push = Push::new();
+    /// let pull = Pull::new();
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// pull.wait_connected(1, Duration::from_secs(10))?;
+    /// for peer in pull.peers() {
+    ///     println!("{} from {:?} has sent {}", peer.mechanism, peer.address, peer.counters.arrived);
+    ///     pull.disconnect_peer(peer.id)?;
+    /// }
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn peers(&self) -> Vec<Peer> {
         let state = self.core.lock();
         let found_from = state.pattern.found_from();

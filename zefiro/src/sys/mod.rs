@@ -3,11 +3,13 @@
 //! [`Selector`] tells which descriptors are ready: epoll on Linux, `poll` elsewhere (and on Linux when built with
 //! `--cfg zefiro_portable`, so that the fallback stays tested). [`Sleeper`] puts a thread to sleep: on a futex, or by the
 //! standard library. [`faults`] makes them fail in test builds, [`kernel`] makes them steps of the model checker. [`net`]
-//! reads and writes streams without signals and without blocking. [`threads`] starts the engine's threads,
-//! and [`exit`] is told of the process's end.
+//! reads and writes streams without signals and without blocking, [`extras`] sets what only some systems have; [`files`] knows
+//! owners, modes and sockets' paths. [`threads`] starts the engine's threads, and [`exit`] is told of the process's end.
 
 pub(crate) mod exit;
+pub(crate) mod extras;
 pub(crate) mod faults;
+pub(crate) mod files;
 pub(crate) mod gssapi;
 pub(crate) mod kernel;
 pub(crate) mod net;

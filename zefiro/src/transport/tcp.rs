@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::{Dial, NotListening, backlog, begin_connect};
 use crate::options::Options;
-use crate::sys::net;
+use crate::sys::{extras, net};
 
 /// Listens on `address`. An IPv6 address takes IPv4 peers as well.
 pub(crate) fn listen(address: SocketAddr, options: &Options) -> Result<Socket, NotListening> {
@@ -59,9 +59,8 @@ pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<()> {
             socket.set_keepalive(false)?;
         }
     }
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if options.tcp_max_retransmit.is_some() {
-        socket.set_tcp_user_timeout(options.tcp_max_retransmit)?;
+    if let Some(time) = options.tcp_max_retransmit {
+        extras::set_retransmission_limit(socket, time)?;
     }
     Ok(())
 }
@@ -93,18 +92,15 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
             socket.set_tos_v4(options.type_of_service)?;
         }
     }
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        if options.priority > 0 {
-            socket.set_priority(options.priority)?;
-        }
-        if options.busy_poll > 0 {
-            // A hint, for which programs without privileges have no permission.
-            let _ = socket.set_busy_poll(options.busy_poll);
-        }
-        if !options.bind_to_device.is_empty() {
-            socket.bind_device(Some(&options.bind_to_device))?;
-        }
+    if options.priority > 0 {
+        extras::set_priority(&socket, options.priority)?;
+    }
+    if options.busy_poll > 0 {
+        // A hint, for which programs without privileges have no permission.
+        let _ = extras::set_busy_poll(&socket, options.busy_poll);
+    }
+    if !options.bind_to_device.is_empty() {
+        extras::bind_device(&socket, &options.bind_to_device)?;
     }
     Ok(socket)
 }

@@ -10,7 +10,7 @@ use zmtp::{Frame, SocketType};
 use crate::endpoint::{UdpInterface, UdpPlace};
 use crate::message::Message;
 use crate::options::Options;
-use crate::sys::net;
+use crate::sys::{extras, net};
 
 /// A descriptor that datagrams go out by or come in by, and what they look like.
 pub(crate) struct Datagrams {
@@ -151,9 +151,8 @@ fn group_and_body(datagram: &[u8]) -> Option<Message> {
 
 fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
     let socket = net::open(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     if !options.bind_to_device.is_empty() {
-        socket.bind_device(Some(&options.bind_to_device))?;
+        extras::bind_device(&socket, &options.bind_to_device)?;
     }
     Ok(socket)
 }

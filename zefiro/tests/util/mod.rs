@@ -88,9 +88,35 @@ pub struct Player {
 
 impl Player {
     pub fn new(role: &str) -> Player {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Player::with(role, &[])
+    }
+
+    /// With variables in its environment.
+    pub fn with(role: &str, variables: &[(&str, &str)]) -> Player {
+        let program = Command::new(std::env::current_exe().unwrap());
+        Player::started_by(program, role, variables)
+    }
+
+    /// Within namespaces of its own, whose network and mounts are at its disposal; `None`: the system allows none.
+    pub fn secluded(role: &str) -> Option<Player> {
+        let unshare = || {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--map-root-user", "--net", "--mount"]);
+            unshare
+        };
+        let allowed = unshare().arg("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        allowed.then(|| {
+            let mut program = unshare();
+            program.arg(std::env::current_exe().unwrap());
+            Player::started_by(program, role, &[])
+        })
+    }
+
+    fn started_by(mut program: Command, role: &str, variables: &[(&str, &str)]) -> Player {
+        let mut child = program
             .args([role, "--exact", "--nocapture", "--test-threads=1"])
             .env("ZEFIRO_TEST_ROLE", role)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -136,13 +162,10 @@ pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
 }
 
-/// The time this process has worked, on all processors.
+/// The time this process has worked, on all processors. Takes no descriptor.
 pub fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // Behind the program's name, which may hold anything: user and system time are the 12th and 13th, in 1/100 s.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks = |index: usize| fields[index].parse::<u64>().unwrap();
-    Duration::from_millis(10 * (ticks(11) + ticks(12)))
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// What became of each message is known.

@@ -70,6 +70,18 @@ impl PartialEq for Password {
 
 impl Eq for Password {}
 
+impl PartialEq<str> for Password {
+    fn eq(&self, other: &str) -> bool {
+        self.0.ct_eq(other.as_bytes()).into()
+    }
+}
+
+impl PartialEq<&str> for Password {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(not shown)")
@@ -86,6 +98,7 @@ mod tests {
         assert_eq!(password, Password::from(b"hunter2".to_vec()));
         assert_eq!(Password::from(b"hunter2"), Password::from(&"hunter2".to_string()));
         assert_ne!(password, Password::from("hunter"));
+        assert!(password == "hunter2" && password != "hunter" && password != "hunter3");
         assert!(!format!("{password:?}").contains("hunter"));
     }
 }

@@ -112,6 +112,11 @@ impl Shown {
     pub(super) fn settle(&mut self, peers: &BTreeSet<PipeId>, each: bool) {
         let edge = if each { Weight::Peer } else { Weight::All };
         let mut idle = vec![false; self.entries.len()];
+        let mut idles = |place: usize| {
+            if let Some(idle) = idle.get_mut(place) {
+                *idle = true;
+            }
+        };
         // The subscriptions to each topic since the one that began it, where the program has not read that.
         let mut begun: HashMap<(Option<PipeId>, &[u8]), Vec<usize>> = HashMap::new();
         for (place, entry) in self.entries.iter().enumerate() {
@@ -119,7 +124,7 @@ impl Shown {
             let Some(Request { subscribe, topic }) = Request::of(entry.message.first()) else { continue };
             let key = (each.then_some(peer), topic);
             if weight < edge && !(live && peers.contains(&peer)) {
-                idle[place] = true;
+                idles(place);
             } else if subscribe && weight >= edge {
                 begun.insert(key, vec![place]);
             } else if subscribe {
@@ -127,7 +132,7 @@ impl Shown {
             } else if weight >= edge
                 && let Some(places) = begun.remove(&key)
             {
-                places.into_iter().chain([place]).for_each(|place| idle[place] = true);
+                places.into_iter().chain([place]).for_each(&mut idles);
             }
         }
         drop(begun);
