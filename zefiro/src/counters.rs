@@ -44,6 +44,13 @@ pub struct Counters {
 }
 
 /// Messages that reached nobody, by reason.
+///
+/// ```
+/// # let publisher = zefiro::Pub::new();
+/// publisher.send("nobody has subscribed")?;
+/// assert_eq!(publisher.counters().dropped.unroutable, 1);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Dropped {
@@ -67,6 +74,13 @@ pub struct Dropped {
 
 impl Dropped {
     /// All reasons together.
+    ///
+    /// ```
+    /// # let publisher = zefiro::Pub::new();
+    /// publisher.send("nobody has subscribed")?;
+    /// assert_eq!(publisher.counters().dropped.total(), 1);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn total(&self) -> u64 {
         self.high_water_mark
             + self.unroutable

@@ -7,6 +7,18 @@ use zmtp::SocketType;
 use crate::error::{Error, ErrorKind};
 
 /// Messages to one peer that were not sent.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use zefiro::{Push, SocketType};
+/// let push = Push::new();
+/// push.connect("inproc://unsent")?;
+/// push.send("in vain")?;
+/// let error = push.close_within(Duration::ZERO).unwrap_err();
+/// let unsent = &error.unsent()[0];
+/// assert_eq!((unsent.socket_type, &*unsent.endpoint, unsent.messages), (SocketType::Push, "inproc://unsent", 1));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Unsent {
@@ -20,6 +32,17 @@ pub struct Unsent {
 
 /// Not everything was sent in the time allowed; what was not is dropped. An error of
 /// [`Socket::close_within`](crate::Socket::close_within) and [`Context::close_within`](crate::Context::close_within).
+///
+/// ```
+/// # use std::time::Duration;
+/// # let push = zefiro::Push::new();
+/// push.connect("inproc://not-sent")?;
+/// push.send("in vain")?;
+/// let error = push.close_within(Duration::ZERO).unwrap_err();
+/// let text = "close: 1 message was not sent in the time allowed: 1 from PUSH to inproc://not-sent";
+/// assert_eq!(error.to_string(), text);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct NotSent(Vec<Unsent>);
 
@@ -29,11 +52,31 @@ impl NotSent {
     }
 
     /// What was not sent, an element for each peer. Empty if a peer had everything in its hands but did not end.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let push = zefiro::Push::new();
+    /// # push.connect("inproc://unsent-of")?;
+    /// # push.send("in vain")?;
+    /// let error = push.close_within(Duration::ZERO).unwrap_err();
+    /// assert_eq!(error.unsent()[0].endpoint, "inproc://unsent-of");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn unsent(&self) -> &[Unsent] {
         &self.0
     }
 
     /// How many messages were not sent.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let push = zefiro::Push::new();
+    /// # push.connect("inproc://unsent-messages")?;
+    /// push.send("in vain")?;
+    /// push.send("in vain, too")?;
+    /// assert_eq!(push.close_within(Duration::ZERO).unwrap_err().messages(), 2);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn messages(&self) -> usize {
         self.0.iter().map(|unsent| unsent.messages).sum()
     }

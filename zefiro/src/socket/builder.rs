@@ -38,6 +38,14 @@ impl<K> Builder<K> {
     }
 
     /// The context the socket belongs to; the [global](Context::global) one by default.
+    ///
+    /// ```
+    /// # use zefiro::{Context, Pull};
+    /// let context = Context::new();
+    /// let pull = Pull::builder().context(&context).build()?;
+    /// assert_eq!(context.socket_count(), 1);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn context(mut self, context: &Context) -> Builder<K> {
         self.options = Options { ipv6: context.options().ipv6, ..self.options };
         self.context = Some(context.clone());
@@ -46,6 +54,13 @@ impl<K> Builder<K> {
 
     /// Begins with libzmq's defaults instead of the [recommended](Options::recommended) ones: peers are not pinged, and
     /// there are hardly any limits to what they may cost.
+    ///
+    /// ```
+    /// # use zefiro::Pull;
+    /// assert!(Pull::new().options().message_bytes_max.is_some());
+    /// assert_eq!(Pull::builder().as_libzmq().build()?.options().message_bytes_max, None);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn as_libzmq(mut self) -> Builder<K> {
         let defaults = Options::new(self.socket_type, &Default::default());
         self.options = Options { ipv6: self.options.ipv6, ..defaults };
@@ -54,6 +69,18 @@ impl<K> Builder<K> {
 
     /// Has every peer asked about before it may talk to this socket; a ZAP handler (RFC 27) is not asked then. See
     /// [`auth`](crate::auth).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{EventKind, Pull, Push, auth::{Answer, Request}};
+    /// let nobody = |peer: &Request| Answer::deny(format!("not even {:?}", peer.address));
+    /// let pull = Pull::builder().authenticator(nobody).build()?;
+    /// let mut monitor = pull.monitor();
+    /// let push = Push::new();
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// assert!(monitor.any(|event| matches!(event.kind, EventKind::AuthenticationFailed(_))));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn authenticator(mut self, authenticator: impl Authenticator) -> Builder<K> {
         self.authenticator = Some(Worker::of(authenticator));
         self
@@ -82,17 +109,41 @@ impl<K> Builder<K> {
     }
 
     /// All options at once.
+    ///
+    /// ```
+    /// # use zefiro::{Options, Pull, SocketType};
+    /// // All that libzmq has by default, but for one.
+    /// let mut options = Options::new(SocketType::Pull, &Default::default());
+    /// options.recv_high_water_mark = 10;
+    /// let pull = Pull::builder().options(options).build()?;
+    /// assert_eq!(pull.options().recv_high_water_mark, 10);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn options(mut self, options: Options) -> Builder<K> {
         self.options = options;
         self
     }
 
     /// The options as they are so far, to be changed: by name, say, with [`Options::set_text`].
+    ///
+    /// ```
+    /// # use zefiro::Pull;
+    /// let mut builder = Pull::builder();
+    /// builder.options_mut().set_text("rcvhwm", "10")?;
+    /// assert_eq!(builder.build()?.options().recv_high_water_mark, 10);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn options_mut(&mut self) -> &mut Options {
         &mut self.options
     }
 
     /// The socket.
+    ///
+    /// ```
+    /// # use zefiro::{ErrorKind, Pull};
+    /// let error = Pull::builder().address_connections_max(0).build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidOption);
+    /// ```
     ///
     /// # Errors
     /// An option is [out of its range](crate::ErrorKind::InvalidOption), an authenticator or security was asked for on a socket of

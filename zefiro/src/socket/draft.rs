@@ -13,6 +13,17 @@ use crate::pipe::PipeId;
 impl<K: Kind> Socket<K> {
     /// Joins a group of at most 255 bytes: its messages are received from now on.
     ///
+    /// ```
+    /// # use zefiro::{Dish, Message, Radio};
+    /// let (dish, radio) = (Dish::new(), Radio::new());
+    /// dish.join("news")?;
+    /// radio.connect(dish.bind("inproc://join")?)?;
+    /// radio.send(Message::for_group("gossip", "not for us"))?;
+    /// radio.send(Message::for_group("news", "hear, hear"))?;
+    /// assert_eq!(dish.recv()?, ["news", "hear, hear"]);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`InvalidMessage`](ErrorKind::InvalidMessage): the name is too long, or the group joined already.
     /// [`Unsupported`](ErrorKind::Unsupported): not a DISH.
@@ -27,6 +38,14 @@ impl<K: Kind> Socket<K> {
 
     /// Leaves a group.
     ///
+    /// ```
+    /// # let dish = zefiro::Dish::new();
+    /// dish.join("news")?;
+    /// dish.leave("news")?;
+    /// assert!(dish.leave("news").is_err());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`InvalidMessage`](ErrorKind::InvalidMessage): the group was not joined.
     /// [`Unsupported`](ErrorKind::Unsupported): not a DISH.
@@ -40,6 +59,17 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Ends the connection of the peer with a [number](crate::Message::peer_number), once its queue is sent.
+    ///
+    /// ```
+    /// # use zefiro::{Client, ErrorKind, Server};
+    /// # let (server, client) = (Server::new(), Client::new());
+    /// # client.connect(server.bind("inproc://disconnect-number")?)?;
+    /// client.send("hello")?;
+    /// let number = server.recv()?.peer_number().expect("a server's message has one");
+    /// server.disconnect_number(number)?;
+    /// assert_eq!(server.disconnect_number(number).unwrap_err().kind(), ErrorKind::Unroutable);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Unroutable`](ErrorKind::Unroutable): no peer has the number. [`Unsupported`](ErrorKind::Unsupported): not a
@@ -72,6 +102,16 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Connects, as [`connect`](Socket::connect) does, and answers the number of the new peer, which is usable at once.
+    ///
+    /// ```
+    /// # use zefiro::{Message, PeerSocket};
+    /// # let (one, other) = (PeerSocket::new(), PeerSocket::new());
+    /// # let endpoint = other.bind("inproc://connect-peer")?;
+    /// let number = one.connect_peer(endpoint)?;
+    /// one.send(Message::for_peer(number, "hello"))?;
+    /// assert_eq!(other.recv()?.last().as_str(), Ok("hello"));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of `connect`. [`InvalidOption`](ErrorKind::InvalidOption): the option `immediate` is set, with which there

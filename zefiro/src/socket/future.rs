@@ -11,6 +11,21 @@ use crate::error::{Result, SendError};
 use crate::message::Message;
 
 /// Receives a message; made by [`Socket::recv_async`](crate::Socket::recv_async).
+///
+/// ```
+/// # use zefiro::{Pull, RecvFuture, Result};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// # let (push, pull) = (zefiro::Push::new(), Pull::new());
+/// # push.connect(pull.bind("inproc://recv-future")?)?;
+/// let first: RecvFuture<'_> = pull.recv_async();
+/// drop(first); // It has taken nothing.
+/// push.send("hello")?;
+/// assert_eq!(pull.recv_async().await?, "hello");
+/// # Ok(())
+/// # }
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct RecvFuture<'a> {
     core: &'a Arc<SocketCore>,
@@ -18,6 +33,20 @@ pub struct RecvFuture<'a> {
 }
 
 /// Sends a message; made by [`Socket::send_async`](crate::Socket::send_async).
+///
+/// ```
+/// # use zefiro::{Push, Result, SendFuture};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// # let (push, pull) = (Push::new(), zefiro::Pull::new());
+/// # push.connect(pull.bind("inproc://send-future")?)?;
+/// let sending: SendFuture<'_> = push.send_async("hello");
+/// sending.await?;
+/// assert_eq!(pull.recv()?, "hello");
+/// # Ok(())
+/// # }
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct SendFuture<'a> {
     core: &'a Arc<SocketCore>,
@@ -64,6 +93,12 @@ impl<'a> SendFuture<'a> {
     }
 
     /// Gives up sending; the message, if it was not sent.
+    ///
+    /// ```
+    /// let push = zefiro::Push::new();
+    /// let sending = push.send_async("precious");
+    /// assert_eq!(sending.into_message(), Some("precious".into()));
+    /// ```
     pub fn into_message(mut self) -> Option<Message> {
         self.message.take()
     }
@@ -107,6 +142,19 @@ mod stream {
     /// The messages of a socket as a stream; made by [`Socket::recv_stream`](crate::Socket::recv_stream). Ends when the
     /// socket is closed or its context shut down, and after any other error. It is a handle of the socket, which lives as
     /// long.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use zefiro::{Pull, RecvStream};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let pull = Pull::new();
+    /// let mut messages: RecvStream = pull.recv_stream();
+    /// pull.close();
+    /// assert!(messages.next().await.is_none());
+    /// # }
+    /// ```
     #[must_use = "streams do nothing unless they are polled"]
     #[derive(Debug)]
     pub struct RecvStream {
@@ -147,6 +195,20 @@ mod stream {
 
     /// A socket as a sink for messages; made by [`Socket::send_sink`](crate::Socket::send_sink). It is a handle of the
     /// socket, which lives as long. A message that is refused comes back in the error.
+    ///
+    /// ```
+    /// use futures_util::SinkExt;
+    /// use zefiro::{ErrorKind, Push, SendSink};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let push = Push::new();
+    /// let mut sink: SendSink = push.send_sink();
+    /// push.close();
+    /// let error = sink.send("precious".into()).await.unwrap_err();
+    /// assert_eq!((error.kind(), error.into_message()), (ErrorKind::Closed, "precious".into()));
+    /// # }
+    /// ```
     #[derive(Debug)]
     #[must_use = "sinks do nothing unless they are polled"]
     pub struct SendSink {

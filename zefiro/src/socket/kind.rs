@@ -3,44 +3,135 @@
 use zmtp::SocketType;
 
 /// A kind of socket.
+///
+/// ```
+/// use zefiro::{Pub, Router, Socket, kind::Kind};
+///
+/// fn describe<K: Kind>(socket: &Socket<K>) -> String {
+///     format!("{} with {} peers", socket.socket_type(), socket.peers().len())
+/// }
+/// assert_eq!(describe(&Pub::new()), "PUB with 0 peers");
+/// assert_eq!(describe(&Router::new()), "ROUTER with 0 peers");
+/// ```
 pub trait Kind: sealed::Sealed + 'static {}
 
 /// A kind whose pattern is known at compile time.
+///
+/// ```
+/// use zefiro::{Result, Socket, SocketType, kind::{self, Typed}};
+///
+/// fn with_room<K: Typed>() -> Result<Socket<K>> {
+///     Socket::<K>::builder().send_high_water_mark(100_000).build()
+/// }
+/// assert_eq!(with_room::<kind::Push>()?.socket_type(), SocketType::Push);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 pub trait Typed: Kind {
     /// The pattern.
     const SOCKET_TYPE: SocketType;
 }
 
 /// A kind that sends.
+///
+/// ```
+/// use zefiro::{Push, Socket, kind::Sends};
+///
+/// fn has_room<K: Sends>(socket: &Socket<K>) -> bool {
+///     socket.try_send("are you there?").is_ok()
+/// }
+/// assert!(!has_room(&Push::new()));
+/// ```
 #[diagnostic::on_unimplemented(message = "a `{Self}` socket cannot send", label = "this socket only receives")]
 pub trait Sends: Kind {}
 
 /// A kind that receives.
+///
+/// ```
+/// use zefiro::{Pull, Socket, kind::Receives};
+///
+/// fn drain<K: Receives>(socket: &Socket<K>) -> usize {
+///     std::iter::from_fn(|| socket.try_recv().ok()).count()
+/// }
+/// assert_eq!(drain(&Pull::new()), 0);
+/// ```
 #[diagnostic::on_unimplemented(message = "a `{Self}` socket cannot receive", label = "this socket only sends")]
 pub trait Receives: Kind {}
 
 /// A kind with subscriptions of its own.
+///
+/// ```
+/// use zefiro::{Result, Socket, Sub, XSub, kind::Subscribes};
+///
+/// fn subscribe_to_all<K: Subscribes>(socket: &Socket<K>, topics: &[&str]) -> Result<()> {
+///     topics.iter().try_for_each(|topic| socket.subscribe(topic))
+/// }
+/// subscribe_to_all(&Sub::new(), &["weather.", "sports."])?;
+/// subscribe_to_all(&XSub::new(), &["weather."])?;
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(message = "a `{Self}` socket has no subscriptions")]
 pub trait Subscribes: Kind {}
 
 /// A kind that knows its peers' subscriptions.
+///
+/// ```
+/// # use std::time::Duration;
+/// use zefiro::{Pub, Socket, XPub, kind::Publishes};
+///
+/// fn has_listeners<K: Publishes>(socket: &Socket<K>) -> bool {
+///     socket.wait_subscribed("", 1, Duration::ZERO).is_ok()
+/// }
+/// assert!(!has_listeners(&Pub::new()) && !has_listeners(&XPub::new()));
+/// ```
 #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not publish")]
 pub trait Publishes: Kind {}
 
 /// A kind that joins groups.
+///
+/// ```
+/// use zefiro::{AnySocket, Dish, ErrorKind, SocketType};
+///
+/// Dish::new().join("news")?;
+/// let error = AnySocket::open(SocketType::Sub).join("news").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Unsupported);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(message = "a `{Self}` socket has no groups to join")]
 pub trait Joins: Kind {}
 
 /// A kind that numbers its peers.
+///
+/// ```
+/// use zefiro::{PeerSocket, Server, Socket, kind::NumbersPeers};
+///
+/// fn hang_up<K: NumbersPeers>(socket: &Socket<K>, number: u32) -> bool {
+///     socket.disconnect_number(number).is_ok()
+/// }
+/// assert!(!hang_up(&Server::new(), 1) && !hang_up(&PeerSocket::new(), 1));
+/// ```
 #[diagnostic::on_unimplemented(message = "a `{Self}` socket does not number its peers")]
 pub trait NumbersPeers: Kind {}
 
 /// A kind that connects to peers it has a number for.
+///
+/// ```
+/// use zefiro::{AnySocket, ErrorKind, SocketType};
+///
+/// let error = AnySocket::open(SocketType::Server).connect_peer("inproc://connects-peers").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Unsupported);
+/// ```
 #[diagnostic::on_unimplemented(message = "a `{Self}` socket has no numbers for those it connects to")]
 pub trait ConnectsPeers: Kind {}
 
 /// A socket of a type known only at run time; what it cannot do fails with
 /// [`Unsupported`](crate::ErrorKind::Unsupported).
+///
+/// ```
+/// use zefiro::{Push, Socket, kind::Any};
+///
+/// let socket: Socket<Any> = Push::new().into_any();
+/// assert_eq!(socket.recv().unwrap_err().kind(), zefiro::ErrorKind::Unsupported);
+/// ```
 #[derive(Debug)]
 pub struct Any(());
 

@@ -74,6 +74,11 @@ pub struct Socket<K = kind::Any> {
 
 impl<K: Typed> Socket<K> {
     /// A socket of the [global](crate::Context::global) context with the default options.
+    ///
+    /// ```
+    /// let pair = zefiro::Pair::new();
+    /// assert_eq!(pair.socket_type(), zefiro::SocketType::Pair);
+    /// ```
     pub fn new() -> Socket<K> {
         match Socket::<K>::builder().build() {
             Ok(socket) => socket,
@@ -82,6 +87,13 @@ impl<K: Typed> Socket<K> {
     }
 
     /// Sets up a socket.
+    ///
+    /// ```
+    /// # use zefiro::Pull;
+    /// let pull = Pull::builder().recv_high_water_mark(10).build()?;
+    /// assert_eq!(pull.options().recv_high_water_mark, 10);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn builder() -> Builder<K> {
         Builder::of(K::SOCKET_TYPE)
     }
@@ -95,6 +107,13 @@ impl<K: Typed> Default for Socket<K> {
 
 impl Socket<kind::Any> {
     /// A socket of a type known at run time, in the [global](crate::Context::global) context, with the default options.
+    ///
+    /// ```
+    /// # use zefiro::{AnySocket, ErrorKind};
+    /// let socket = AnySocket::open("push".parse().expect("it is a type"));
+    /// // What the type cannot do is found out when it is tried.
+    /// assert_eq!(socket.recv().unwrap_err().kind(), ErrorKind::Unsupported);
+    /// ```
     pub fn open(socket_type: SocketType) -> Socket<kind::Any> {
         match Socket::builder_of(socket_type).build() {
             Ok(socket) => socket,
@@ -103,6 +122,13 @@ impl Socket<kind::Any> {
     }
 
     /// Sets up a socket of a type known at run time.
+    ///
+    /// ```
+    /// # use zefiro::{AnySocket, SocketType};
+    /// let socket = AnySocket::builder_of(SocketType::Router).router_mandatory(true).build()?;
+    /// assert_eq!(socket.socket_type(), SocketType::Router);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn builder_of(socket_type: SocketType) -> Builder<kind::Any> {
         Builder::of(socket_type)
     }
@@ -111,6 +137,16 @@ impl Socket<kind::Any> {
 impl<K: Kind> Socket<K> {
     /// Takes an address for peers to connect to, and answers it as it really is: with the port the system chose for
     /// `tcp://127.0.0.1:*`. A name is looked up in this call, which may block.
+    ///
+    /// ```
+    /// # use zefiro::{ErrorKind, Pull};
+    /// let pull = Pull::new();
+    /// let endpoint = pull.bind("tcp://127.0.0.1:*")?;
+    /// assert!(endpoint.to_string().starts_with("tcp://127.0.0.1:"));
+    /// let error = Pull::new().bind(&endpoint).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::AddressInUse);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The endpoint is [not valid](crate::ErrorKind::InvalidEndpoint), [in use](crate::ErrorKind::AddressInUse), or the system
@@ -141,6 +177,17 @@ impl<K: Kind> Socket<K> {
     /// Connects to an address, now or as soon as somebody is there; again whenever the connection is lost. Returns at
     /// once: messages may be sent, and wait for the peer.
     ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// let push = Push::new();
+    /// push.connect("inproc://connect")?; // Nobody is there yet.
+    /// push.send("early")?;
+    /// let pull = Pull::new();
+    /// pull.bind("inproc://connect")?;
+    /// assert_eq!(pull.recv()?, "early");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The endpoint is [not valid](crate::ErrorKind::InvalidEndpoint).
     pub fn connect(&self, endpoint: impl ToEndpoint) -> Result<()> {
@@ -148,6 +195,15 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Gives an address up: it is free when this returns. Its connections are closed once their queues are sent.
+    ///
+    /// ```
+    /// # use zefiro::Pull;
+    /// let pull = Pull::new();
+    /// let endpoint = pull.bind("tcp://127.0.0.1:*")?;
+    /// pull.unbind(&endpoint)?;
+    /// Pull::new().bind(&endpoint)?;
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The socket is [not bound](crate::ErrorKind::UnknownEndpoint) to it.
@@ -158,6 +214,16 @@ impl<K: Kind> Socket<K> {
     /// Ends a connection made by [`connect`](Socket::connect), once its queue is sent. Unread messages of it are
     /// dropped.
     ///
+    /// ```
+    /// # use zefiro::{ErrorKind, Sub};
+    /// let subscriber = Sub::new();
+    /// subscriber.connect("tcp://127.0.0.1:5555")?;
+    /// subscriber.disconnect("tcp://127.0.0.1:5555")?;
+    /// let error = subscriber.disconnect("tcp://127.0.0.1:5555").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::UnknownEndpoint);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The socket is [not connected](crate::ErrorKind::UnknownEndpoint) to it.
     pub fn disconnect(&self, endpoint: impl ToEndpoint) -> Result<()> {
@@ -165,21 +231,46 @@ impl<K: Kind> Socket<K> {
     }
 
     /// The endpoint bound or connected last.
+    ///
+    /// ```
+    /// # let pull = zefiro::Pull::new();
+    /// assert_eq!(pull.last_endpoint(), None);
+    /// let endpoint = pull.bind("tcp://127.0.0.1:*")?;
+    /// assert_eq!(pull.last_endpoint(), Some(endpoint.to_string()));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn last_endpoint(&self) -> Option<String> {
         self.core.lock().last_endpoint.as_ref().map(|endpoint| endpoint.to_string())
     }
 
     /// The socket's type.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::Push::new().socket_type(), zefiro::SocketType::Push);
+    /// ```
     pub fn socket_type(&self) -> SocketType {
         self.core.socket_type
     }
 
     /// A copy of the socket's options.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::Push::new().options().send_high_water_mark, 1000);
+    /// ```
     pub fn options(&self) -> Options {
         Options::clone(&self.core.lock().options)
     }
 
     /// Changes options. Each says in its documentation what a change concerns.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{ErrorKind, Pull};
+    /// # let pull = Pull::new();
+    /// pull.set_options(|options| options.recv_timeout = Some(Duration::from_millis(5)))?;
+    /// assert_eq!(pull.recv().unwrap_err().kind(), ErrorKind::TimedOut);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// A value is [out of its range](crate::ErrorKind::InvalidOption); then nothing is changed.
@@ -196,6 +287,15 @@ impl<K: Kind> Socket<K> {
     }
 
     /// The socket's connection events from now on.
+    ///
+    /// ```
+    /// # use zefiro::{EventKind, Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// let mut monitor = pull.monitor();
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// assert!(monitor.any(|event| event.kind == EventKind::HandshakeSucceeded));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn monitor(&self) -> Monitor {
         let (monitor, queue) = Monitor::new();
         let mut state = self.core.lock();
@@ -211,6 +311,16 @@ impl<K: Kind> Socket<K> {
     /// Has the socket's connection events from now on delivered to a function, in order, by the threads that cause
     /// them; it must not block. The events end when the handle is dropped or the socket is closed, with
     /// [`Stopped`](crate::EventKind::Stopped).
+    ///
+    /// ```
+    /// # use zefiro::{EventKind, Pull};
+    /// # let pull = Pull::new();
+    /// let (sender, events) = std::sync::mpsc::channel();
+    /// let _handle = pull.monitor_with(move |event| _ = sender.send(event.kind));
+    /// pull.bind("tcp://127.0.0.1:*")?;
+    /// assert_eq!(events.recv(), Ok(EventKind::Listening));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn monitor_with(&self, sink: impl FnMut(Event) + Send + 'static) -> MonitorHandle {
         let handle = MonitorHandle::new(&self.core, Box::new(sink));
         let mut state = self.core.lock();
@@ -223,11 +333,30 @@ impl<K: Kind> Socket<K> {
     }
 
     /// What the socket has done so far.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("inproc://counters")?)?;
+    /// push.send("hello")?;
+    /// assert_eq!((push.counters().sent, push.counters().sent_bytes), (1, 5));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn counters(&self) -> Counters {
         self.core.counters()
     }
 
     /// Waits until at least `peers` peers are connected, their handshakes done.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.wait_connected(1, Duration::from_secs(10))?;
+    /// assert_eq!(push.peers().len(), 1);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`TimedOut`](crate::ErrorKind::TimedOut).
@@ -236,17 +365,44 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Whether a message could be received now.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("inproc://is-readable")?)?;
+    /// assert!(!pull.is_readable());
+    /// push.send("hello")?;
+    /// assert!(pull.is_readable());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn is_readable(&self) -> bool {
         self.core.readiness().0
     }
 
     /// Whether a message could be sent now.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// assert!(!push.is_writable());
+    /// push.connect(pull.bind("inproc://is-writable")?)?;
+    /// assert!(push.is_writable());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn is_writable(&self) -> bool {
         self.core.readiness().1
     }
 
     /// Closes the socket, all its handles: whoever waits in a call gets [`Closed`](crate::ErrorKind::Closed). Never blocks;
     /// what is queued goes out for as long as the option [`linger`](Options::linger) says.
+    ///
+    /// ```
+    /// # use zefiro::{ErrorKind, Pull};
+    /// let pull = Pull::new();
+    /// let other_handle = pull.clone();
+    /// pull.close();
+    /// assert_eq!(other_handle.recv().unwrap_err().kind(), ErrorKind::Closed);
+    /// ```
     pub fn close(&self) {
         let linger = self.core.lock().options.linger;
         self.core.close(linger);
@@ -254,6 +410,17 @@ impl<K: Kind> Socket<K> {
 
     /// Closes the socket and waits until everything is sent, or the time is over; always returns by then. A time beyond
     /// all bounds, such as [`Duration::MAX`], is no limit. The option [`linger`](Options::linger) does not count.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("the last words")?;
+    /// push.close_within(Duration::from_secs(30))?;
+    /// assert_eq!(pull.recv()?, "the last words");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What was not sent, for each peer; it is dropped.
@@ -268,6 +435,12 @@ impl<K: Kind> Socket<K> {
     }
 
     /// The same socket, its type forgotten.
+    ///
+    /// ```
+    /// # use zefiro::{AnySocket, Pull, Push};
+    /// let sockets: Vec<AnySocket> = vec![Push::new().into_any(), Pull::new().into_any()];
+    /// assert_eq!(sockets[1].socket_type(), zefiro::SocketType::Pull);
+    /// ```
     pub fn into_any(self) -> Socket<kind::Any> {
         self.core.handles.fetch_add(1, Ordering::Relaxed);
         Socket { core: self.core.clone(), kind: PhantomData }

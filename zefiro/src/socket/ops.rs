@@ -23,6 +23,17 @@ use crate::unsent::Unsent;
 use crate::wait::{Parker, current_parker};
 
 /// How long a call may wait.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use zefiro::{ErrorKind, Message, Pull, Wait};
+/// # let pull = Pull::new();
+/// let mut message = Message::new();
+/// let error = pull.recv_into(&mut message, Wait::No).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::WouldBlock);
+/// let error = pull.recv_into(&mut message, Wait::AtMost(Duration::from_millis(5))).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::TimedOut);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
     /// Not at all: would it have to wait, it fails with [`WouldBlock`](ErrorKind::WouldBlock).

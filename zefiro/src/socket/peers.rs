@@ -10,10 +10,33 @@ use crate::io::{Command, Which};
 use crate::pipe::PipeId;
 
 /// Names a peer of a socket for as long as it is connected.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use zefiro::{PeerId, Pull, Push};
+/// # let (push, pull) = (Push::new(), Pull::new());
+/// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+/// # pull.wait_connected(1, Duration::from_secs(10))?;
+/// let id: PeerId = pull.peers()[0].id;
+/// assert!(pull.peers().iter().any(|peer| peer.id == id));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PeerId(PipeId);
 
 /// A peer, as [`Socket::peers`] finds it.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use zefiro::{Pull, Push, SocketType};
+/// # let (push, pull) = (Push::new(), Pull::new());
+/// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+/// # pull.wait_connected(1, Duration::from_secs(10))?;
+/// let peer = &pull.peers()[0];
+/// assert_eq!(peer.socket_type, Some(SocketType::Push));
+/// assert_eq!(peer.address.as_deref(), Some("127.0.0.1"));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Peer {
@@ -72,6 +95,18 @@ impl<K: Kind> Socket<K> {
 
     /// Ends one connection, once its queue is sent. A connecting socket connects anew, unless its reconnect interval says
     /// that it never does.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{EventKind, Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// # pull.wait_connected(1, Duration::from_secs(10))?;
+    /// let mut monitor = push.monitor();
+    /// pull.disconnect_peer(pull.peers()[0].id)?;
+    /// assert!(monitor.any(|event| matches!(event.kind, EventKind::Disconnected(_))));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Unroutable`](ErrorKind::Unroutable): it is gone already.

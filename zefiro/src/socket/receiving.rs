@@ -16,6 +16,18 @@ use crate::metadata::Metadata;
 impl<K: Kind> Socket<K> {
     /// Receives a message; waits until there is one.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{ErrorKind, Pull, Push};
+    /// let pull = Pull::builder().recv_timeout(Duration::from_millis(5)).build()?;
+    /// let push = Push::new();
+    /// push.connect(pull.bind("inproc://recv")?)?;
+    /// push.send("hello")?;
+    /// assert_eq!(pull.recv()?, "hello");
+    /// assert_eq!(pull.recv().unwrap_err().kind(), ErrorKind::TimedOut);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The socket was closed, its pattern does not allow receiving now, or the option `recv_timeout` ran out.
     pub fn recv(&self) -> Result<Message>
@@ -29,6 +41,20 @@ impl<K: Kind> Socket<K> {
 
     /// Receives a message in place of `message`, whose memory is used again.
     ///
+    /// ```
+    /// # use zefiro::{Message, Pull, Push, Wait};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("inproc://recv-into")?)?;
+    /// # push.send(["a", "b"])?;
+    /// # push.send(["c", "d"])?;
+    /// let mut message = Message::new();
+    /// for first in ["a", "c"] {
+    ///     pull.recv_into(&mut message, Wait::AsConfigured)?;
+    ///     assert_eq!(message.as_str(), Ok(first));
+    /// }
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`recv`](Socket::recv), or [`WouldBlock`](crate::ErrorKind::WouldBlock) and [`TimedOut`](crate::ErrorKind::TimedOut) as
     /// `wait` says.
@@ -41,6 +67,17 @@ impl<K: Kind> Socket<K> {
 
     /// Receives a message, and what is known of the peer it came from: its address, and who it is, as an
     /// [authenticator](crate::auth) said. `None` of a peer in this process, of plain TCP, and of ZMTP before 3.0.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("hello")?;
+    /// let (message, peer) = pull.recv_from()?;
+    /// assert_eq!(message, "hello");
+    /// assert_eq!(peer.as_ref().and_then(|peer| peer.get("Peer-Address")), Some(&b"127.0.0.1"[..]));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`recv`](Socket::recv).
@@ -57,6 +94,12 @@ impl<K: Kind> Socket<K> {
 
     /// Receives a message if one is there.
     ///
+    /// ```
+    /// # use zefiro::{ErrorKind, Pull};
+    /// let error = Pull::new().try_recv().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    /// ```
+    ///
     /// # Errors
     /// [`WouldBlock`](crate::ErrorKind::WouldBlock), or as [`recv`](Socket::recv).
     pub fn try_recv(&self) -> Result<Message>
@@ -70,6 +113,13 @@ impl<K: Kind> Socket<K> {
 
     /// Receives a message; waits at most so long.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{ErrorKind, Pull};
+    /// let error = Pull::new().recv_timeout(Duration::from_millis(5)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TimedOut);
+    /// ```
+    ///
     /// # Errors
     /// [`TimedOut`](crate::ErrorKind::TimedOut), or as [`recv`](Socket::recv).
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message>
@@ -82,6 +132,20 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Receives a message, as a future. Dropped before it is done, it has taken nothing.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push, Result};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// let receiving = pull.recv_async();
+    /// push.send("hello")?;
+    /// assert_eq!(receiving.await?, "hello");
+    /// # Ok(())
+    /// # }
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     #[inline]
     pub fn recv_async(&self) -> RecvFuture<'_>
     where
@@ -116,6 +180,16 @@ impl<K: Kind> Socket<K> {
 
     /// Receives one part of a message, and says whether more parts of it follow.
     ///
+    /// ```
+    /// # use zefiro::{Pull, Push, Wait};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("inproc://recv-part")?)?;
+    /// push.send(["head", "body"])?;
+    /// assert_eq!(pull.recv_part(Wait::AsConfigured)?, ("head".into(), true));
+    /// assert_eq!(pull.recv_part(Wait::AsConfigured)?, ("body".into(), false));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`recv`](Socket::recv).
     pub fn recv_part(&self, wait: Wait) -> Result<(Frame, bool)>
@@ -128,6 +202,23 @@ impl<K: Kind> Socket<K> {
     }
 
     /// The messages as they come, as a stream; ends as [`incoming`](Socket::incoming) does.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push, Result};
+    /// use futures_util::{StreamExt, TryStreamExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("inproc://recv-stream")?)?;
+    /// push.send("one")?;
+    /// push.send("two")?;
+    /// let messages: Vec<_> = pull.recv_stream().take(2).try_collect().await?;
+    /// assert_eq!(messages, ["one", "two"]);
+    /// # Ok(())
+    /// # }
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     #[cfg(feature = "stream")]
     pub fn recv_stream(&self) -> RecvStream
     where

@@ -10,6 +10,19 @@ impl<K: Kind> Socket<K> {
     /// Subscribes to messages that begin with `topic`; the empty topic is all. Subscribing twice needs unsubscribing
     /// twice.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Pub, Sub};
+    /// # let (publisher, subscriber) = (Pub::new(), Sub::new());
+    /// # subscriber.connect(publisher.bind("tcp://127.0.0.1:*")?)?;
+    /// subscriber.subscribe("weather.")?;
+    /// # publisher.wait_subscribed("weather.", 1, Duration::from_secs(10))?;
+    /// publisher.send("sports.rome 2:1")?;
+    /// publisher.send("weather.milan 21 °C")?;
+    /// assert_eq!(subscriber.recv()?, "weather.milan 21 °C");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Unsupported`](crate::ErrorKind::Unsupported) on a type that has no subscriptions.
     pub fn subscribe(&self, topic: impl AsRef<[u8]>) -> Result<()>
@@ -25,6 +38,15 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Ends a subscription; one that is not there is no error.
+    ///
+    /// ```
+    /// # let subscriber = zefiro::Sub::new();
+    /// subscriber.subscribe("weather.")?;
+    /// subscriber.subscribe("sports.")?;
+    /// subscriber.unsubscribe("sports.")?;
+    /// assert_eq!(subscriber.topic_count(), 1);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`subscribe`](Socket::subscribe).
@@ -68,6 +90,17 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Distinct topics subscribed to: by the socket's peers (PUB, XPUB), or by the socket itself (SUB, XSUB).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Pub, Sub};
+    /// # let (publisher, subscriber) = (Pub::new(), Sub::new());
+    /// # subscriber.connect(publisher.bind("tcp://127.0.0.1:*")?)?;
+    /// subscriber.subscribe("weather.")?;
+    /// publisher.wait_subscribed("weather.", 1, Duration::from_secs(10))?;
+    /// assert_eq!(publisher.topic_count(), 1);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn topic_count(&self) -> usize {
         self.core.lock().pattern.topics()
     }
