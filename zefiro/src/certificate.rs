@@ -43,17 +43,37 @@ pub struct Certificate {
 
 impl Certificate {
     /// A certificate with both keys.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, certificate::Certificate};
+    /// let secret = CurveSecret::new([7; 32]);
+    /// let certificate = Certificate::new(&secret);
+    /// assert_eq!((certificate.public_key(), certificate.secret_key()), (secret.public(), Some(&secret)));
+    /// ```
     pub fn new(secret: &CurveSecret) -> Certificate {
         Certificate { public: secret.public(), secret: Some(secret.clone()), properties: Vec::new() }
     }
 
     /// A certificate with a public key alone.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, certificate::Certificate};
+    /// # let secret = CurveSecret::new([7; 32]);
+    /// assert_eq!(Certificate::of_public_key(secret.public()).secret_key(), None);
+    /// ```
     pub fn of_public_key(public: CurveKey) -> Certificate {
         Certificate { public, secret: None, properties: Vec::new() }
     }
 
     /// Adds a property of the owner. Quotes, line ends and, in the name, anything but letters, digits and `-./@_` cannot
     /// be written, and are left out.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, certificate::Certificate};
+    /// # let secret = CurveSecret::new([7; 32]);
+    /// let certificate = Certificate::new(&secret).with("name", "Alice");
+    /// assert_eq!(certificate.property("name"), Some("Alice"));
+    /// ```
     #[must_use = "it answers the certificate that has the property"]
     pub fn with(mut self, name: &str, value: &str) -> Certificate {
         let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "-./@_".contains(*c)).collect();
@@ -65,6 +85,16 @@ impl Certificate {
     }
 
     /// The certificate of a file.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, certificate::Certificate};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("alice");
+    /// # Certificate::new(&CurveSecret::generate()?).with("name", "Alice").write(&path)?;
+    /// let certificate = Certificate::read(path)?;
+    /// assert_eq!((certificate.property("name"), certificate.secret_key()), (Some("Alice"), None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// It cannot be read, or is [no certificate](io::ErrorKind::InvalidData).
@@ -78,6 +108,15 @@ impl Certificate {
     }
 
     /// The certificate with both keys that belongs to the file of the public one: `path` with `_secret` behind it.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, certificate::Certificate};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("alice");
+    /// # Certificate::new(&CurveSecret::generate()?).write(&path)?;
+    /// assert!(Certificate::read_secret(path)?.secret_key().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`read`](Certificate::read), or there is no secret key in it.
@@ -94,6 +133,14 @@ impl Certificate {
     }
 
     /// The certificate in a text; `None` if it is none.
+    ///
+    /// ```
+    /// # use zefiro::certificate::Certificate;
+    /// let text = "curve\n    public-key = \"Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID\"\n";
+    /// let certificate = Certificate::parse(text).expect("it is one");
+    /// assert_eq!(certificate.public_key().to_z85(), "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID");
+    /// assert_eq!(Certificate::parse("curve"), None);
+    /// ```
     pub fn parse(text: &str) -> Option<Certificate> {
         let (mut public, mut secret, mut properties) = (None, None, Vec::new());
         let mut section = "";
@@ -124,6 +171,15 @@ impl Certificate {
     /// Writes the public certificate to `path`, which everybody may read, and, if there is a secret key, the one with
     /// both to `path` with `_secret` behind it, which only the owner may read.
     ///
+    /// ```
+    /// # use zefiro::{CurveSecret, certificate::Certificate};
+    /// # let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("alice");
+    /// Certificate::new(&CurveSecret::generate()?).write(&path)?;
+    /// assert!(path.exists() && folder.path().join("alice_secret").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// A file cannot be written, or is there already; then none of the two is made.
     pub fn write(&self, path: impl AsRef<Path>) -> io::Result<()> {
@@ -138,16 +194,35 @@ impl Certificate {
     }
 
     /// The public key.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, certificate::Certificate};
+    /// # let secret = CurveSecret::new([7; 32]);
+    /// assert_eq!(Certificate::new(&secret).public_key(), secret.public());
+    /// ```
     pub fn public_key(&self) -> CurveKey {
         self.public
     }
 
     /// The secret key, if it is there.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, certificate::Certificate};
+    /// # let secret = CurveSecret::new([7; 32]);
+    /// assert_eq!(Certificate::new(&secret).secret_key(), Some(&secret));
+    /// ```
     pub fn secret_key(&self) -> Option<&CurveSecret> {
         self.secret.as_ref()
     }
 
     /// A property of the owner.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, certificate::Certificate};
+    /// # let secret = CurveSecret::new([7; 32]);
+    /// let certificate = Certificate::new(&secret).with("email", "alice@example.com");
+    /// assert_eq!((certificate.property("email"), certificate.property("name")), (Some("alice@example.com"), None));
+    /// ```
     pub fn property(&self, name: &str) -> Option<&str> {
         self.properties.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
@@ -171,6 +246,15 @@ impl Certificate {
 
 /// Writes a new file that `mode` says who may read; it is never there with another mode.
 ///
+/// ```
+/// # use zefiro::certificate;
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("shared.key");
+/// certificate::create(&path, 0o600, b"for my eyes only")?;
+/// assert!(certificate::create(&path, 0o600, b"once more").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// It cannot be written, or is there already; a part of it is not left behind.
 pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
@@ -180,6 +264,12 @@ pub fn create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The file of the secret key that belongs to the file of a public one.
+///
+/// ```
+/// # use std::path::Path;
+/// let path = zefiro::certificate::secret_path(Path::new("keys/alice"));
+/// assert_eq!(path, Path::new("keys/alice_secret"));
+/// ```
 pub fn secret_path(path: &Path) -> PathBuf {
     let mut path = path.as_os_str().to_os_string();
     path.push(SECRET_SUFFIX);

@@ -53,6 +53,15 @@ pub struct Context {
 }
 
 /// Sets up a [`Context`].
+///
+/// ```
+/// # use zefiro::{Context, ErrorKind, Pull};
+/// let context = Context::builder().io_threads(2).max_sockets(1).build();
+/// let _only = Pull::builder().context(&context).build()?;
+/// let error = Pull::builder().context(&context).build().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::TooManySockets);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder makes nothing until it is built"]
 pub struct ContextBuilder {
@@ -96,16 +105,37 @@ pub(crate) struct ContextInner {
 
 impl Context {
     /// A context with one I/O thread, which starts with the first bind or connect that needs it.
+    ///
+    /// ```
+    /// # use zefiro::{Context, Pull};
+    /// // An inproc name is known within its context alone.
+    /// let (one, other) = (Context::new(), Context::new());
+    /// let _pull = Pull::builder().context(&one).build()?.bind("inproc://tasks")?;
+    /// assert!(Pull::builder().context(&other).build()?.bind("inproc://tasks").is_ok());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn new() -> Context {
         Context::builder().build()
     }
 
     /// Sets up a context.
+    ///
+    /// ```
+    /// # use zefiro::Context;
+    /// let context = Context::builder().io_threads(2).build();
+    /// assert_eq!(context.options().io_threads, 2);
+    /// ```
     pub fn builder() -> ContextBuilder {
         ContextBuilder::default()
     }
 
     /// The context of sockets made without naming one. It has no limit of sockets.
+    ///
+    /// ```
+    /// # use zefiro::{Context, Pull};
+    /// let _pull = Pull::new();
+    /// assert!(Context::global().socket_count() >= 1);
+    /// ```
     pub fn global() -> &'static Context {
         static GLOBAL: LazyLock<Context> = LazyLock::new(|| Context::builder().max_sockets(usize::MAX).build());
         &GLOBAL
@@ -113,6 +143,16 @@ impl Context {
 
     /// Every call on the context's sockets, those that wait included, fails with
     /// [`Terminated`](ErrorKind::Terminated) from now on; they can only be closed. Never blocks.
+    ///
+    /// ```
+    /// # use zefiro::{Context, ErrorKind, Pull};
+    /// let context = Context::new();
+    /// let pull = Pull::builder().context(&context).build()?;
+    /// let receiver = std::thread::spawn(move || pull.recv());
+    /// context.shutdown();
+    /// assert_eq!(receiver.join().unwrap().unwrap_err().kind(), ErrorKind::Terminated);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn shutdown(&self) {
         self.inner.terminated.store(true, Ordering::Release);
         for core in self.inner.live() {
@@ -127,6 +167,17 @@ impl Context {
     /// [Shuts down](Context::shutdown), then waits until all sockets are closed and have sent, or given up, what they
     /// had to send. Blocks for ever if a socket is never closed, or lingers for ever for a peer that never comes; see
     /// [`close_within`](Context::close_within).
+    ///
+    /// ```
+    /// # use zefiro::{Context, Pull};
+    /// let context = Context::new();
+    /// let pull = Pull::builder().context(&context).build()?;
+    /// let worker = std::thread::spawn(move || while pull.recv().is_ok() {});
+    /// context.terminate(); // The worker's call fails, its socket is dropped, and nothing is left to wait for.
+    /// worker.join().unwrap();
+    /// assert_eq!(context.socket_count(), 0);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn terminate(&self) {
         self.shutdown();
         while self.inner.wait_for_sockets(None, Wait::AsConfigured) != Waited::AllGone {}
@@ -172,6 +223,20 @@ impl Context {
     /// Closes all sockets and sends what they have to send until the time is over. Always returns by then. A time beyond
     /// all bounds, such as [`Duration::MAX`], is no limit. The sockets' [`linger`](Options::linger) does not count.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Context, Pull, Push};
+    /// # let pull = Pull::new();
+    /// # let endpoint = pull.bind("tcp://127.0.0.1:*")?;
+    /// let context = Context::new();
+    /// let push = Push::builder().context(&context).build()?;
+    /// push.connect(endpoint)?;
+    /// push.send("the last words")?;
+    /// context.close_within(Duration::from_secs(30))?;
+    /// assert_eq!(pull.recv()?, "the last words");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// What was not sent, for each peer; it is dropped.
     pub fn close_within(&self, time: Duration) -> Result<(), NotSent> {
@@ -188,16 +253,38 @@ impl Context {
     }
 
     /// The context's options.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::Context::new().options().io_threads, 1);
+    /// ```
     pub fn options(&self) -> ContextOptions {
         self.inner.options.lock().clone()
     }
 
     /// Sockets not closed yet, or closed and still sending.
+    ///
+    /// ```
+    /// # use zefiro::{Context, Pull};
+    /// let context = Context::new();
+    /// let _pull = Pull::builder().context(&context).build()?;
+    /// assert_eq!(context.socket_count(), 1);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn socket_count(&self) -> usize {
         self.inner.live().len()
     }
 
     /// The counters of all sockets, and what is queued, in the text format Prometheus reads.
+    ///
+    /// ```
+    /// # use zefiro::{Context, Pub};
+    /// # let context = Context::new();
+    /// let publisher = Pub::builder().context(&context).build()?;
+    /// publisher.send("nobody has subscribed")?;
+    /// let text = context.prometheus();
+    /// assert!(text.lines().any(|line| line.contains("type=\"PUB\"") && line.ends_with(" 1")));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn prometheus(&self) -> String {
         let mut sockets: Vec<_> =
             self.inner.live().iter().map(|core| (core.id, core.socket_type.name(), core.counters())).collect();
@@ -237,24 +324,47 @@ impl fmt::Debug for Context {
 
 impl ContextBuilder {
     /// I/O threads; 1 by default, 0 is enough for inproc.
+    ///
+    /// ```
+    /// let context = zefiro::Context::builder().io_threads(4).build();
+    /// assert_eq!(context.options().io_threads, 4);
+    /// ```
     pub fn io_threads(mut self, threads: usize) -> ContextBuilder {
         self.options.io_threads = threads;
         self
     }
 
     /// Most sockets at a time; 1,023 by default.
+    ///
+    /// ```
+    /// let context = zefiro::Context::builder().max_sockets(10_000).build();
+    /// assert_eq!(context.options().max_sockets, 10_000);
+    /// ```
     pub fn max_sockets(mut self, sockets: usize) -> ContextBuilder {
         self.options.max_sockets = sockets;
         self
     }
 
     /// All options at once.
+    ///
+    /// ```
+    /// # use zefiro::{Context, ContextOptions};
+    /// let mut options = ContextOptions::default();
+    /// options.set_text("io_threads", "2")?;
+    /// assert_eq!(Context::builder().options(options).build().options().io_threads, 2);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn options(mut self, options: ContextOptions) -> ContextBuilder {
         self.options = options;
         self
     }
 
     /// The context.
+    ///
+    /// ```
+    /// let context = zefiro::Context::builder().build();
+    /// assert_eq!(context.socket_count(), 0);
+    /// ```
     pub fn build(self) -> Context {
         Context {
             inner: Arc::new(ContextInner {

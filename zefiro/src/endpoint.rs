@@ -15,6 +15,14 @@ use crate::error::{Error, ErrorKind, Result};
 /// Where to bind or connect: a transport and an address.
 ///
 /// Printed as text it can be given to another socket's connect.
+///
+/// ```
+/// # use zefiro::{Endpoint, Pull};
+/// let endpoint = Pull::new().bind("tcp://127.0.0.1:*")?;
+/// assert!(matches!(&endpoint, Endpoint::Tcp(address) if address.port() != 0));
+/// assert_eq!(endpoint.to_string().parse::<Endpoint>()?, endpoint);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Endpoint {
@@ -33,6 +41,13 @@ pub enum Endpoint {
 }
 
 /// A TCP address, by number or by name, perhaps with the address to connect from.
+///
+/// ```
+/// # use zefiro::Endpoint;
+/// let Endpoint::Tcp(address) = Endpoint::parse_connect("tcp://[::1]:5555")? else { unreachable!() };
+/// assert_eq!((address.host(), address.port()), ("::1", 5555));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TcpEndpoint {
     source: Option<HostPort>,
@@ -48,6 +63,12 @@ struct HostPort {
 }
 
 /// A Unix socket's address.
+///
+/// ```
+/// # use zefiro::{Endpoint, IpcEndpoint};
+/// assert_eq!("ipc:///run/tasks".parse::<Endpoint>()?, Endpoint::Ipc(IpcEndpoint::Path("/run/tasks".into())));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum IpcEndpoint {
@@ -64,6 +85,12 @@ impl Endpoint {
     /// [`strict_endpoints`](crate::Options::strict_endpoints) does: `*` stands for any host, port or path. What is to be
     /// connected is read by [`parse_connect`](Endpoint::parse_connect), or `parse`.
     ///
+    /// ```
+    /// # use zefiro::Endpoint;
+    /// assert_eq!(Endpoint::parse_bind("tcp://*:*")?.to_string(), "tcp://*:0");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`InvalidEndpoint`](ErrorKind::InvalidEndpoint) or
     /// [`UnsupportedTransport`](ErrorKind::UnsupportedTransport).
@@ -72,6 +99,13 @@ impl Endpoint {
     }
 
     /// Reads an endpoint to connect to; names in it are resolved later.
+    ///
+    /// ```
+    /// # use zefiro::{Endpoint, ErrorKind};
+    /// assert!(Endpoint::parse_connect("tcp://localhost:5555").is_ok());
+    /// let error = Endpoint::parse_connect("tcp://*:5555").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidEndpoint);
+    /// ```
     ///
     /// # Errors
     /// As [`parse_bind`](Endpoint::parse_bind).
@@ -121,6 +155,13 @@ impl Endpoint {
 }
 
 /// What names an endpoint in a call: its text, or an [`Endpoint`] as [`Socket::bind`](crate::Socket::bind) answers it.
+///
+/// ```
+/// # use zefiro::{Pull, ToEndpoint};
+/// let endpoint = Pull::new().bind("inproc://to-endpoint")?;
+/// assert_eq!(endpoint.endpoint_text(), "inproc://to-endpoint".endpoint_text());
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 pub trait ToEndpoint {
     /// The endpoint as text.
     fn endpoint_text(&self) -> Cow<'_, str>;
@@ -205,17 +246,38 @@ impl TcpEndpoint {
     }
 
     /// The host as it was given, without brackets: a name, a number, an interface, or `*`.
+    ///
+    /// ```
+    /// # use zefiro::Endpoint;
+    /// let Endpoint::Tcp(address) = Endpoint::parse_connect("tcp://localhost:5555")? else { unreachable!() };
+    /// assert_eq!(address.host(), "localhost");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn host(&self) -> &str {
         &self.address.host
     }
 
     /// The port; 0 for one the system chooses.
+    ///
+    /// ```
+    /// # use zefiro::Endpoint;
+    /// let Endpoint::Tcp(address) = Endpoint::parse_connect("tcp://localhost:5555")? else { unreachable!() };
+    /// assert_eq!(address.port(), 5555);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn port(&self) -> u16 {
         self.address.port
     }
 
     /// The address to bind; may look up an interface or a name, and block for it. A source address means nothing here,
     /// but has to be one.
+    ///
+    /// ```
+    /// # use zefiro::Endpoint;
+    /// let Endpoint::Tcp(address) = Endpoint::parse_bind("tcp://*:5555")? else { unreachable!() };
+    /// assert_eq!(address.resolve_bind(false)?.to_string(), "0.0.0.0:5555");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`UnknownHost`](ErrorKind::UnknownHost).
@@ -227,6 +289,13 @@ impl TcpEndpoint {
     }
 
     /// The addresses to connect to; blocks while a name is looked up.
+    ///
+    /// ```
+    /// # use zefiro::Endpoint;
+    /// let Endpoint::Tcp(address) = Endpoint::parse_connect("tcp://127.0.0.1:5555")? else { unreachable!() };
+    /// assert_eq!(address.resolve_connect(false)?[0].to_string(), "127.0.0.1:5555");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`UnknownHost`](ErrorKind::UnknownHost).
@@ -312,6 +381,11 @@ impl HostPort {
 impl IpcEndpoint {
     /// Bytes of the path or the abstract name; a Unix socket's address takes 107. Longer paths work, by a detour where
     /// the system has one; longer abstract names cannot.
+    ///
+    /// ```
+    /// # use zefiro::IpcEndpoint;
+    /// assert_eq!(IpcEndpoint::Path("/run/tasks".into()).byte_len(), 10);
+    /// ```
     pub fn byte_len(&self) -> usize {
         match self {
             IpcEndpoint::Path(path) => path.as_os_str().len(),

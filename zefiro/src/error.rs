@@ -10,9 +10,24 @@ use std::io;
 use crate::message::Message;
 
 /// The result of a Zefiro operation.
+///
+/// ```
+/// fn greet() -> zefiro::Result<()> {
+///     Ok(zefiro::Pub::new().send("hello")?)
+/// }
+/// assert!(greet().is_ok());
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation failed; [`kind`](Error::kind) for programs, `Display` for people.
+///
+/// ```
+/// # use zefiro::Pull;
+/// let error = Pull::new().bind("tcp://127.0.0.1").unwrap_err();
+/// assert_eq!((error.operation(), error.endpoint()), ("bind", Some("tcp://127.0.0.1")));
+/// assert!(error.to_string().contains("the port is missing"));
+/// ```
 pub struct Error {
     kind: ErrorKind,
     operation: &'static str,
@@ -20,6 +35,17 @@ pub struct Error {
 }
 
 /// The classes of failure, one for each thing a program may want to do about it.
+///
+/// ```
+/// # use zefiro::{ErrorKind, Pull};
+/// # let pull = Pull::new();
+/// match pull.try_recv() {
+///     Ok(message) => println!("{message:?}"),
+///     Err(error) if error.kind() == ErrorKind::WouldBlock => println!("later, then"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -106,21 +132,46 @@ impl Error {
     }
 
     /// What class of failure this is.
+    ///
+    /// ```
+    /// # use zefiro::{ErrorKind, Pull};
+    /// let error = Pull::new().bind("nonsense").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidEndpoint);
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// The operation that failed: `"bind"`, `"send"`, …
+    ///
+    /// ```
+    /// assert_eq!(zefiro::Pull::new().try_recv().unwrap_err().operation(), "recv");
+    /// ```
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
     /// The endpoint concerned, as it was given, if one was.
+    ///
+    /// ```
+    /// # use zefiro::Pull;
+    /// assert_eq!(Pull::new().bind("nonsense").unwrap_err().endpoint(), Some("nonsense"));
+    /// assert_eq!(Pull::new().try_recv().unwrap_err().endpoint(), None);
+    /// ```
     pub fn endpoint(&self) -> Option<&str> {
         self.detail.as_ref().map(|detail| detail.endpoint.as_str()).filter(|text| !text.is_empty())
     }
 
     /// The operating system's error, where it was the cause.
+    ///
+    /// ```
+    /// # use zefiro::Pull;
+    /// # let pull = Pull::new();
+    /// let endpoint = pull.bind("tcp://127.0.0.1:*")?;
+    /// let error = Pull::new().bind(endpoint).unwrap_err();
+    /// assert_eq!(error.io_error().map(|error| error.kind()), Some(std::io::ErrorKind::AddrInUse));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn io_error(&self) -> Option<&io::Error> {
         match self.detail.as_deref() {
             Some(Detail { cause: Cause::Io(error), .. }) => Some(error),
@@ -130,6 +181,10 @@ impl Error {
 
     /// Whether trying again later may succeed: [`WouldBlock`](ErrorKind::WouldBlock) or
     /// [`TimedOut`](ErrorKind::TimedOut).
+    ///
+    /// ```
+    /// assert!(zefiro::Pull::new().try_recv().unwrap_err().is_would_block());
+    /// ```
     pub fn is_would_block(&self) -> bool {
         matches!(self.kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
     }
@@ -240,21 +295,41 @@ impl SendError {
     }
 
     /// Why the message was refused.
+    ///
+    /// ```
+    /// let error = zefiro::Push::new().try_send("precious").unwrap_err();
+    /// assert_eq!(error.error().operation(), "send");
+    /// ```
     pub fn error(&self) -> &Error {
         &self.0.0
     }
 
     /// What class of failure this is.
+    ///
+    /// ```
+    /// # use zefiro::{ErrorKind, Push};
+    /// assert_eq!(Push::new().try_send("precious").unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.0.0.kind
     }
 
     /// The message, whole, to be tried again or kept.
+    ///
+    /// ```
+    /// let error = zefiro::Push::new().try_send(["precious", "parts"]).unwrap_err();
+    /// assert_eq!(error.into_message(), ["precious", "parts"]);
+    /// ```
     pub fn into_message(self) -> Message {
         self.0.1
     }
 
     /// The error and the message.
+    ///
+    /// ```
+    /// let (error, message) = zefiro::Push::new().try_send("precious").unwrap_err().into_parts();
+    /// assert!(error.is_would_block() && message == "precious");
+    /// ```
     pub fn into_parts(self) -> (Error, Message) {
         *self.0
     }

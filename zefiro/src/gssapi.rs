@@ -18,6 +18,13 @@ pub use crate::sys::gssapi::GssapiName;
 
 /// Whether this system has what GSSAPI needs: MIT's Kerberos library, libgssapi_krb5.so.2. It is opened by the first call
 /// and stays.
+///
+/// ```
+/// # use zefiro::Pull;
+/// if zefiro::gssapi_is_available() {
+///     assert!(Pull::builder().gssapi_server(true).build().is_ok());
+/// }
+/// ```
 pub fn gssapi_is_available() -> bool {
     gssapi::is_available()
 }

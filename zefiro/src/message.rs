@@ -30,6 +30,12 @@ pub struct Message {
 
 impl Message {
     /// A message of one empty frame.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// let message = Message::new();
+    /// assert_eq!((message.frame_count(), message.byte_len()), (1, 0));
+    /// ```
     pub const fn new() -> Message {
         Message { first: Frame::new(), rest: Vec::new() }
     }
@@ -69,17 +75,39 @@ impl Message {
     }
 
     /// Adds a frame behind the last one.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// let mut message = Message::from("head");
+    /// message.push_back("body");
+    /// assert_eq!(message, ["head", "body"]);
+    /// ```
     pub fn push_back(&mut self, frame: impl Into<Frame>) {
         self.rest.push(frame.into());
     }
 
     /// Puts a frame before the first one.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// let mut message = Message::from("body");
+    /// message.push_front("routing id");
+    /// assert_eq!(message, ["routing id", "body"]);
+    /// ```
     pub fn push_front(&mut self, frame: impl Into<Frame>) {
         let second = std::mem::replace(&mut self.first, frame.into());
         self.rest.insert(0, second);
     }
 
     /// Takes the first frame away; `None`, and nothing is taken, when it is the only one.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// let mut message = Message::from(["routing id", "body"]);
+    /// assert_eq!(message.pop_front(), Some("routing id".into()));
+    /// assert_eq!(message.pop_front(), None);
+    /// assert_eq!(message, "body");
+    /// ```
     pub fn pop_front(&mut self) -> Option<Frame> {
         if self.rest.is_empty() {
             return None;
@@ -90,47 +118,99 @@ impl Message {
 
     /// A message for the peer with that number, of a SERVER or PEER: the number in four bytes, the highest first, then
     /// the body.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// assert_eq!(Message::for_peer(258, "hello"), [&[0, 0, 1, 2][..], b"hello"]);
+    /// ```
     pub fn for_peer(number: u32, body: impl Into<Frame>) -> Message {
         Message { first: Frame::from(&number.to_be_bytes()), rest: vec![body.into()] }
     }
 
     /// The number of the peer a SERVER or PEER has received the message from; `None` if it cannot be one.
+    ///
+    /// ```
+    /// # use zefiro::{Client, Message, Server};
+    /// # let (server, client) = (Server::new(), Client::new());
+    /// # client.connect(server.bind("inproc://peer-number")?)?;
+    /// client.send("question")?;
+    /// let number = server.recv()?.peer_number().expect("a server's message has one");
+    /// server.send(Message::for_peer(number, "answer"))?;
+    /// assert_eq!(client.recv()?, "answer");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn peer_number(&self) -> Option<u32> {
         Some(u32::from_be_bytes(self.first.as_slice().try_into().ok()?)).filter(|_| self.rest.len() == 1)
     }
 
     /// A message for all who joined the group, of a RADIO: the group, at most 255 bytes, then the body. A DISH receives
     /// the same.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// assert_eq!(Message::for_group("news", "hear, hear"), ["news", "hear, hear"]);
+    /// ```
     pub fn for_group(group: impl Into<Frame>, body: impl Into<Frame>) -> Message {
         Message { first: group.into(), rest: vec![body.into()] }
     }
 
     /// The frames in order.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// let message = Message::from(["a", "bc"]);
+    /// let lengths: Vec<usize> = message.frames().map(|frame| frame.len()).collect();
+    /// assert_eq!(lengths, [1, 2]);
+    /// ```
     pub fn frames(&self) -> Frames<'_> {
         Frames { first: Some(&self.first), rest: self.rest.iter() }
     }
 
     /// The frames in order, by value.
+    ///
+    /// ```
+    /// # use zefiro::{Frame, Message};
+    /// let frames: Vec<Frame> = Message::from(["a", "b"]).into_frames().collect();
+    /// assert_eq!(frames, [Frame::from("a"), Frame::from("b")]);
+    /// ```
     pub fn into_frames(self) -> IntoFrames {
         IntoFrames { first: Some(self.first), rest: self.rest.into_iter() }
     }
 
     /// How many frames there are; at least one.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::Message::from(["a", "b"]).frame_count(), 2);
+    /// ```
     pub fn frame_count(&self) -> usize {
         1 + self.rest.len()
     }
 
     /// The first frame.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::Message::from(["a", "b"]).first().as_str(), Ok("a"));
+    /// ```
     pub fn first(&self) -> &Frame {
         &self.first
     }
 
     /// The last frame, which is the first one if there are no others.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::Message::from(["a", "b"]).last().as_str(), Ok("b"));
+    /// ```
     pub fn last(&self) -> &Frame {
         self.rest.last().unwrap_or(&self.first)
     }
 
     /// The frame at `index`, counted from 0.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// let message = Message::from(["a", "b"]);
+    /// assert_eq!((message.get(1), message.get(2)), (Some(&"b".into()), None));
+    /// ```
     pub fn get(&self, index: usize) -> Option<&Frame> {
         match index {
             0 => Some(&self.first),
@@ -139,11 +219,21 @@ impl Message {
     }
 
     /// The bytes of the first frame: the whole payload of a single-part message.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::Message::from("hello").as_bytes(), b"hello");
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         &self.first
     }
 
     /// The first frame as text.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// assert_eq!(Message::from("hello").as_str(), Ok("hello"));
+    /// assert!(Message::from(b"\xff").as_str().is_err());
+    /// ```
     ///
     /// # Errors
     /// The frame is not valid UTF-8.
@@ -152,11 +242,21 @@ impl Message {
     }
 
     /// Whether there is no payload at all: every frame is empty.
+    ///
+    /// ```
+    /// # use zefiro::Message;
+    /// assert!(Message::from(["", ""]).is_empty());
+    /// assert!(!Message::from(["", "body"]).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.byte_len() == 0
     }
 
     /// The payload bytes of all frames together.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::Message::from(["a", "bc"]).byte_len(), 3);
+    /// ```
     #[inline]
     pub fn byte_len(&self) -> usize {
         self.first.len() + self.rest.iter().map(|frame| frame.len()).sum::<usize>()
@@ -198,6 +298,13 @@ impl std::ops::Index<usize> for Message {
 }
 
 /// The frames of a borrowed message; made by [`Message::frames`].
+///
+/// ```
+/// # use zefiro::Message;
+/// let message = Message::from(["a", "b"]);
+/// let backwards: Message = message.frames().rev().cloned().collect();
+/// assert_eq!(backwards, ["b", "a"]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     first: Option<&'a Frame>,
@@ -220,6 +327,13 @@ impl<'a> Iterator for Frames<'a> {
 impl ExactSizeIterator for Frames<'_> {}
 
 /// The frames of a message by value; made by [`Message::into_frames`].
+///
+/// ```
+/// # use zefiro::Message;
+/// for frame in Message::from(["a", "b"]) {
+///     assert_eq!(frame.into_vec().len(), 1);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct IntoFrames {
     first: Option<Frame>,

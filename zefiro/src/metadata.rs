@@ -13,6 +13,17 @@ use std::fmt;
 /// | `Identity` | the routing id the peer announced; also found as `Routing-Id` |
 /// | `User-Id` | who the peer is, as its authentication said |
 /// | `X-…` | what the peer's application added |
+///
+/// ```
+/// # use zefiro::{Pull, Push};
+/// # let (push, pull) = (Push::new(), Pull::new());
+/// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+/// push.send("hello")?;
+/// let (_, peer) = pull.recv_from()?;
+/// let peer = peer.expect("a peer over tcp has told of itself");
+/// assert_eq!(peer.get("Socket-Type"), Some(&b"PUSH"[..]));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Metadata {
     /// By name, for a peer may tell very many.
@@ -53,11 +64,32 @@ impl Metadata {
     }
 
     /// The value of a property; names compare byte for byte. Asked for `Identity`, `Routing-Id` will do.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// # let pull = Pull::new();
+    /// let push = Push::builder().metadata([("X-Shift".to_string(), b"night".to_vec())]).build()?;
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("hello")?;
+    /// let (_, peer) = pull.recv_from()?;
+    /// assert_eq!(peer.as_ref().and_then(|peer| peer.get("X-Shift")), Some(&b"night"[..]));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.find(name).map(without_end)
     }
 
     /// The value of a property as C reads it: up to its first zero, and an address in libzmq's form.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// # push.send("hello")?;
+    /// let (_, peer) = pull.recv_from()?;
+    /// assert_eq!(peer.as_ref().and_then(|peer| peer.c_str("Socket-Type")), Some(c"PUSH"));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn c_str(&self, name: &str) -> Option<&CStr> {
         let address = self.address_for_c.as_deref().filter(|_| name == ADDRESS);
         CStr::from_bytes_until_nul(address.or_else(|| self.find(name))?).ok()
@@ -70,6 +102,17 @@ impl Metadata {
     }
 
     /// All properties, in the order they became known.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// # push.send("hello")?;
+    /// let (_, peer) = pull.recv_from()?;
+    /// let names: Vec<String> = peer.iter().flat_map(|peer| peer.iter()).map(|(name, _)| name.to_string()).collect();
+    /// assert!(names.contains(&"Peer-Address".to_string()));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let mut all: Vec<_> = self.properties.iter().collect();
         all.sort_by_key(|(_, property)| property.place);
@@ -77,6 +120,16 @@ impl Metadata {
     }
 
     /// The number of the connection's descriptor, for what it is worth: it may be closed, or another's, by now.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// # push.send("hello")?;
+    /// let (_, peer) = pull.recv_from()?;
+    /// assert!(peer.and_then(|peer| peer.descriptor()).is_some());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn descriptor(&self) -> Option<i32> {
         self.descriptor
     }

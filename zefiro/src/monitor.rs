@@ -31,6 +31,15 @@ pub struct Monitor {
 }
 
 /// One thing that happened.
+///
+/// ```
+/// let pull = zefiro::Pull::new();
+/// let mut monitor = pull.monitor();
+/// let endpoint = pull.bind("tcp://127.0.0.1:*")?.to_string();
+/// let event = monitor.next().expect("the socket is open");
+/// assert_eq!((&event.endpoint, event.to_string()), (&endpoint, format!("{endpoint}: listening")));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Event {
@@ -52,6 +61,16 @@ pub struct Event {
 }
 
 /// What happened. The reasons are words for people; [`Event::value`] is the number for programs, where there is one.
+///
+/// ```
+/// # use zefiro::{EventKind, Pull};
+/// let pull = Pull::new();
+/// let mut monitor = pull.monitor();
+/// pull.unbind(pull.bind("tcp://127.0.0.1:*")?)?;
+/// assert_eq!(monitor.next().map(|event| event.kind), Some(EventKind::Listening));
+/// assert!(matches!(monitor.next().map(|event| event.kind), Some(EventKind::Closed(_))));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -104,6 +123,15 @@ type Sink = Box<dyn FnMut(Event) + Send>;
 
 /// Has events delivered to a function until it is dropped or [stopped](MonitorHandle::stop); made by
 /// [`Socket::monitor_with`](crate::Socket::monitor_with).
+///
+/// ```
+/// # use zefiro::{EventKind, Pull};
+/// # let pull = Pull::new();
+/// let (sender, events) = std::sync::mpsc::channel();
+/// let handle = pull.monitor_with(move |event| _ = sender.send(event.kind));
+/// drop(handle);
+/// assert_eq!(events.recv(), Ok(EventKind::Stopped));
+/// ```
 #[must_use = "the events end when it is dropped"]
 pub struct MonitorHandle {
     queue: Arc<MonitorQueue>,
@@ -122,6 +150,15 @@ impl MonitorHandle {
     }
 
     /// Ends it: [`EventKind::Stopped`] is the last event.
+    ///
+    /// ```
+    /// # use zefiro::{EventKind, Pull};
+    /// # let pull = Pull::new();
+    /// let (sender, events) = std::sync::mpsc::channel();
+    /// let handle = pull.monitor_with(move |event| _ = sender.send(event.kind));
+    /// handle.stop();
+    /// assert_eq!(events.recv(), Ok(EventKind::Stopped));
+    /// ```
     pub fn stop(&self) {
         if let Some(core) = self.socket.upgrade() {
             core.lock().stop_monitor(&self.queue);
@@ -163,26 +200,78 @@ impl Monitor {
     }
 
     /// Events dropped because the program did not keep up.
+    ///
+    /// ```
+    /// # let pull = zefiro::Pull::new();
+    /// let monitor = pull.monitor();
+    /// pull.bind("tcp://127.0.0.1:*")?;
+    /// assert_eq!(monitor.missed(), 0);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn missed(&self) -> u64 {
         self.queue.state.lock().missed
     }
 
     /// The next event, if one is there.
+    ///
+    /// ```
+    /// # use zefiro::{EventKind, Pull};
+    /// # let pull = Pull::new();
+    /// let mut monitor = pull.monitor();
+    /// assert_eq!(monitor.try_recv(), None);
+    /// pull.bind("tcp://127.0.0.1:*")?;
+    /// assert_eq!(monitor.try_recv().map(|event| event.kind), Some(EventKind::Listening));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn try_recv(&mut self) -> Option<Event> {
         self.queue.state.lock().events.pop_front()
     }
 
     /// Waits for the next event, at most `timeout`. `None` when that is over or the socket is closed.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let pull = zefiro::Pull::new();
+    /// let mut monitor = pull.monitor();
+    /// assert_eq!(monitor.recv_timeout(Duration::from_millis(5)), None);
+    /// ```
     pub fn recv_timeout(&mut self, timeout: Duration) -> Option<Event> {
         self.wait(Instant::now().checked_add(timeout))
     }
 
     /// The next event, as a future; `None` when the socket is closed. Dropping the future loses nothing.
+    ///
+    /// ```
+    /// # use zefiro::{EventKind, Pull, Result};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let pull = Pull::new();
+    /// let mut monitor = pull.monitor();
+    /// pull.bind("tcp://127.0.0.1:*")?;
+    /// assert_eq!(monitor.recv_async().await.map(|event| event.kind), Some(EventKind::Listening));
+    /// # Ok(())
+    /// # }
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub async fn recv_async(&mut self) -> Option<Event> {
         std::future::poll_fn(|task| self.poll_next(task)).await
     }
 
     /// The next event for a hand-written future; `None` when the socket is closed.
+    ///
+    /// ```
+    /// # use zefiro::{EventKind, Pull, Result};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let pull = Pull::new();
+    /// let mut monitor = pull.monitor();
+    /// pull.bind("tcp://127.0.0.1:*")?;
+    /// let event = std::future::poll_fn(|task| monitor.poll_next(task)).await;
+    /// assert_eq!(event.map(|event| event.kind), Some(EventKind::Listening));
+    /// # Ok(())
+    /// # }
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn poll_next(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Event>> {
         let mut state = self.queue.state.lock();
         if let Some(event) = state.events.pop_front() {
@@ -278,6 +367,10 @@ impl MonitorQueue {
 
 impl EventKind {
     /// Its name for programs, as `handshake-failed`.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::EventKind::HandshakeSucceeded.name(), "handshake-succeeded");
+    /// ```
     pub fn name(&self) -> &'static str {
         match self {
             EventKind::Listening => "listening",
@@ -300,6 +393,12 @@ impl EventKind {
     }
 
     /// Why it happened, in words, where there is a reason to tell.
+    ///
+    /// ```
+    /// # use zefiro::EventKind;
+    /// assert_eq!(EventKind::Disconnected("it hung up".into()).reason(), Some("it hung up"));
+    /// assert_eq!(EventKind::Connected.reason(), None);
+    /// ```
     pub fn reason(&self) -> Option<&str> {
         match self {
             EventKind::BindFailed(why)

@@ -369,12 +369,26 @@ option_table! {
 }
 
 /// The table of all socket options, for tools that list or explain them.
+///
+/// ```
+/// for option in zefiro::option_table() {
+///     println!("{}: {} ({}; {})", option.field, option.doc, option.range, (option.default)());
+/// }
+/// assert!(zefiro::option_table().iter().any(|option| option.field == "linger"));
+/// ```
 pub fn option_table() -> &'static [OptionInfo] {
     Options::table()
 }
 
 impl Options {
     /// The defaults of a socket type in a context, as libzmq has them.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Options, SocketType};
+    /// let options = Options::new(SocketType::Sub, &Default::default());
+    /// assert_eq!(options.linger, Some(Duration::ZERO));
+    /// ```
     pub fn new(socket_type: SocketType, context: &ContextOptions) -> Options {
         let mut options = Options { ipv6: context.ipv6, ..Options::default() };
         if matches!(socket_type, SocketType::Sub | SocketType::XSub | SocketType::Dish) || !context.blocky {
@@ -402,6 +416,14 @@ impl Options {
     /// Endpoints are read [strictly](Options::strict_endpoints), and a ROUTER [hangs up](Options::router_refuse_duplicates) on
     /// peers whose routing id is in use. [`Options::new`] and [`Options::default`] are as libzmq has it:
     /// without.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Options, Pull, SocketType};
+    /// let options = Options::recommended(SocketType::Pull, &Default::default());
+    /// assert_eq!(options.liveness, Some(Duration::from_secs(20)));
+    /// assert_eq!(Pull::new().options().liveness, options.liveness);
+    /// ```
     pub fn recommended(socket_type: SocketType, context: &ContextOptions) -> Options {
         Options {
             liveness: Some(Duration::from_secs(20)),

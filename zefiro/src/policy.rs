@@ -28,6 +28,11 @@ pub fn require_encryption(required: bool) {
 }
 
 /// Whether [`require_encryption`] holds.
+///
+/// ```
+/// zefiro::policy::require_encryption(true);
+/// assert!(zefiro::policy::requires_encryption());
+/// ```
 pub fn requires_encryption() -> bool {
     REQUIRED.load(Ordering::Relaxed)
 }

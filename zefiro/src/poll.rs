@@ -48,6 +48,18 @@ pub struct Poller {
 }
 
 /// What to be told of.
+///
+/// ```
+/// # use zefiro::{Interest, Pair, Poller};
+/// # let (one, other) = (Pair::new(), Pair::new());
+/// # one.connect(other.bind("inproc://interest")?)?;
+/// let poller = Poller::new()?;
+/// poller.add(&one, Interest::BOTH, 1)?;
+/// let mut ready = Vec::new();
+/// poller.wait(&mut ready, None)?;
+/// assert!(ready[0].writable && !ready[0].readable);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Interest {
     readable: bool,
@@ -55,6 +67,18 @@ pub struct Interest {
 }
 
 /// Something is ready.
+///
+/// ```
+/// # use zefiro::{Interest, Poller, Pull, Ready};
+/// # let pull = Pull::new();
+/// let poller = Poller::new()?;
+/// poller.add(&pull, Interest::READABLE, 7)?;
+/// pull.close();
+/// let mut ready: Vec<Ready> = Vec::new();
+/// poller.wait(&mut ready, None)?;
+/// assert_eq!((ready[0].key, ready[0].closed), (7, true));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Ready {
@@ -191,6 +215,14 @@ impl Note {
 impl Poller {
     /// A poller of nothing yet. Sockets can be waited for also while the system has no descriptors left.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::Poller;
+    /// let poller = Poller::new()?;
+    /// assert_eq!(poller.wait(&mut Vec::new(), Some(Duration::ZERO))?, 0);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The system refuses for another reason.
     pub fn new() -> Result<Poller> {
@@ -210,6 +242,14 @@ impl Poller {
 
     /// Begins to watch a socket, under a key of the program's choice.
     ///
+    /// ```
+    /// # use zefiro::{Interest, Poller, Pull};
+    /// let poller = Poller::new()?;
+    /// poller.add(&Pull::new(), Interest::READABLE, 1)?;
+    /// assert!(poller.add(&Pull::new(), Interest::READABLE, 1).is_err());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The key is in use, or the socket is closed.
     pub fn add<K: Kind>(&self, socket: &Socket<K>, interest: Interest, key: u64) -> Result<()> {
@@ -226,6 +266,19 @@ impl Poller {
 
     /// Begins to watch a descriptor, through a duplicate of it.
     ///
+    /// ```
+    /// # use std::io::Write;
+    /// # use std::os::unix::net::UnixStream;
+    /// # use zefiro::{Interest, Poller};
+    /// let (one, mut other) = UnixStream::pair()?;
+    /// let poller = Poller::new()?;
+    /// poller.add_fd(&one, Interest::READABLE, 1)?;
+    /// other.write_all(b"hello")?;
+    /// let mut ready = Vec::new();
+    /// assert_eq!(poller.wait(&mut ready, None)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The key is in use, or the system refuses.
     pub fn add_fd(&self, fd: impl AsFd, interest: Interest, key: u64) -> Result<()> {
@@ -241,6 +294,18 @@ impl Poller {
     }
 
     /// Changes what to watch a socket or descriptor for.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Interest, Poller, Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("inproc://modify")?)?;
+    /// let poller = Poller::new()?;
+    /// poller.add(&push, Interest::WRITABLE, 1)?;
+    /// poller.modify(1, Interest::NONE)?;
+    /// assert_eq!(poller.wait(&mut Vec::new(), Some(Duration::ZERO))?, 0);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Nothing is registered under the key.
@@ -261,6 +326,15 @@ impl Poller {
     }
 
     /// Stops watching.
+    ///
+    /// ```
+    /// # use zefiro::{Interest, Poller, Pull};
+    /// let poller = Poller::new()?;
+    /// poller.add(&Pull::new(), Interest::READABLE, 1)?;
+    /// poller.remove(1)?;
+    /// assert!(poller.remove(1).is_err());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Nothing is registered under the key.
@@ -291,6 +365,20 @@ impl Poller {
     /// Waits until something is ready, at most `timeout` (`None`: for ever), replaces the contents of `ready` with it,
     /// and answers how much it is; 0 when the time is over.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Interest, Poller, Pull, Push};
+    /// # let (push, pull) = (Push::new(), Pull::new());
+    /// # push.connect(pull.bind("inproc://wait")?)?;
+    /// let poller = Poller::new()?;
+    /// poller.add(&pull, Interest::READABLE, 1)?;
+    /// let mut ready = Vec::new();
+    /// assert_eq!(poller.wait(&mut ready, Some(Duration::from_millis(5)))?, 0);
+    /// push.send("hello")?;
+    /// assert_eq!(poller.wait(&mut ready, None)?, 1);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The system refuses to wait.
     pub fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> Result<usize> {
@@ -298,6 +386,17 @@ impl Poller {
     }
 
     /// As [`wait`](Poller::wait), but a signal that is handled meanwhile ends it, as C programs expect.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{ErrorKind, Poller};
+    /// # let (poller, mut ready) = (Poller::new()?, Vec::new());
+    /// match poller.wait_until_signal(&mut ready, Some(Duration::from_millis(5))) {
+    ///     Ok(count) => assert_eq!(count, 0),
+    ///     Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted),
+    /// }
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there, or [`Interrupted`](ErrorKind::Interrupted).

@@ -15,6 +15,20 @@ use crate::socket::{Socket, Wait};
 ///
 /// See [`Proxy`] for capture and control (`zmq_proxy(3)`).
 ///
+/// ```
+/// # use zefiro::{Pull, Push, proxy};
+/// # let (frontend, backend, push, pull) = (Pull::new(), Push::new(), Push::new(), Pull::new());
+/// # push.connect(frontend.bind("inproc://proxy-front")?)?;
+/// # pull.connect(backend.bind("inproc://proxy-back")?)?;
+/// # let closer = frontend.clone();
+/// let running = std::thread::spawn(move || proxy(&frontend, &backend));
+/// push.send("hello")?;
+/// assert_eq!(pull.recv()?, "hello");
+/// # closer.close();
+/// # assert!(running.join().unwrap().is_err());
+/// # Ok::<(), zefiro::Error>(())
+/// ```
+///
 /// # Errors
 /// What ended it.
 pub fn proxy<F: Kind, B: Kind>(frontend: &Socket<F>, backend: &Socket<B>) -> Result<()> {
@@ -56,6 +70,12 @@ pub struct Proxy {
 }
 
 /// A proxy's live counters; clones show the same.
+///
+/// ```
+/// # use zefiro::{Proxy, ProxyStatistics, Pull, Push};
+/// let statistics: ProxyStatistics = Proxy::new(&Pull::new(), &Push::new()).statistics();
+/// assert_eq!((statistics.forward(), statistics.backward()), (0, 0));
+/// ```
 #[derive(Clone, Default, Debug)]
 pub struct ProxyStatistics {
     forward: Arc<Carried>,
@@ -81,21 +101,85 @@ impl Carried {
 
 impl ProxyStatistics {
     /// Messages carried from the frontend to the backend.
+    ///
+    /// ```
+    /// # use zefiro::{Proxy, Pull, Push};
+    /// # let (frontend, backend, push, pull) = (Pull::new(), Push::new(), Push::new(), Pull::new());
+    /// # push.connect(frontend.bind("inproc://forward-front")?)?;
+    /// # pull.connect(backend.bind("inproc://forward-back")?)?;
+    /// let proxy = Proxy::new(&frontend, &backend);
+    /// let statistics = proxy.statistics();
+    /// let running = std::thread::spawn(move || proxy.run());
+    /// push.send("hello")?;
+    /// pull.recv()?;
+    /// assert_eq!(statistics.forward(), 1);
+    /// # frontend.close();
+    /// # assert!(running.join().unwrap().is_err());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn forward(&self) -> u64 {
         self.forward.messages.load(Ordering::Relaxed)
     }
 
     /// Payload bytes of those.
+    ///
+    /// ```
+    /// # use zefiro::{Proxy, Pull, Push};
+    /// # let (frontend, backend, push, pull) = (Pull::new(), Push::new(), Push::new(), Pull::new());
+    /// # push.connect(frontend.bind("inproc://forward-bytes-front")?)?;
+    /// # pull.connect(backend.bind("inproc://forward-bytes-back")?)?;
+    /// # let proxy = Proxy::new(&frontend, &backend);
+    /// # let statistics = proxy.statistics();
+    /// # let running = std::thread::spawn(move || proxy.run());
+    /// push.send("hello")?;
+    /// pull.recv()?;
+    /// assert_eq!(statistics.forward_bytes(), 5);
+    /// # frontend.close();
+    /// # assert!(running.join().unwrap().is_err());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn forward_bytes(&self) -> u64 {
         self.forward.bytes.load(Ordering::Relaxed)
     }
 
     /// Messages carried from the backend to the frontend.
+    ///
+    /// ```
+    /// # use zefiro::{Proxy, Pull, Push};
+    /// # let (frontend, backend, push, pull) = (Push::new(), Pull::new(), Push::new(), Pull::new());
+    /// # pull.connect(frontend.bind("inproc://backward-front")?)?;
+    /// # push.connect(backend.bind("inproc://backward-back")?)?;
+    /// # let proxy = Proxy::new(&frontend, &backend);
+    /// # let statistics = proxy.statistics();
+    /// # let running = std::thread::spawn(move || proxy.run());
+    /// push.send("hello")?;
+    /// pull.recv()?;
+    /// assert_eq!((statistics.forward(), statistics.backward()), (0, 1));
+    /// # frontend.close();
+    /// # assert!(running.join().unwrap().is_err());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn backward(&self) -> u64 {
         self.backward.messages.load(Ordering::Relaxed)
     }
 
     /// Payload bytes of those.
+    ///
+    /// ```
+    /// # use zefiro::{Proxy, Pull, Push};
+    /// # let (frontend, backend, push, pull) = (Push::new(), Pull::new(), Push::new(), Pull::new());
+    /// # pull.connect(frontend.bind("inproc://backward-bytes-front")?)?;
+    /// # push.connect(backend.bind("inproc://backward-bytes-back")?)?;
+    /// # let proxy = Proxy::new(&frontend, &backend);
+    /// # let statistics = proxy.statistics();
+    /// # let running = std::thread::spawn(move || proxy.run());
+    /// push.send("hello")?;
+    /// pull.recv()?;
+    /// assert_eq!(statistics.backward_bytes(), 5);
+    /// # frontend.close();
+    /// # assert!(running.join().unwrap().is_err());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn backward_bytes(&self) -> u64 {
         self.backward.bytes.load(Ordering::Relaxed)
     }
@@ -131,6 +215,14 @@ enum Steer {
 
 impl Proxy {
     /// A proxy between two sockets.
+    ///
+    /// ```
+    /// # use zefiro::{Dealer, ErrorKind, Proxy, Router};
+    /// let (clients, workers) = (Router::new(), Dealer::new());
+    /// let proxy = Proxy::new(&clients, &workers);
+    /// workers.close();
+    /// assert_eq!(proxy.run().unwrap_err().kind(), ErrorKind::Closed);
+    /// ```
     pub fn new<F: Kind, B: Kind>(frontend: &Socket<F>, backend: &Socket<B>) -> Proxy {
         Proxy {
             frontend: frontend.clone().into_any(),
@@ -144,12 +236,37 @@ impl Proxy {
 
     /// A signal that is handled while the proxy waits ends it with [`Interrupted`](crate::ErrorKind::Interrupted), as C
     /// programs expect.
+    ///
+    /// ```
+    /// # use zefiro::{Dealer, ErrorKind, Proxy, Router};
+    /// # let (clients, workers) = (Router::new(), Dealer::new());
+    /// let proxy = Proxy::new(&clients, &workers).until_signal();
+    /// let running = std::thread::spawn(move || proxy.run());
+    /// clients.close();
+    /// assert_eq!(running.join().unwrap().unwrap_err().kind(), ErrorKind::Closed);
+    /// ```
     pub fn until_signal(mut self) -> Proxy {
         self.wait = Wait::UntilSignal;
         self
     }
 
     /// Sends a copy of every message to this socket as well.
+    ///
+    /// ```
+    /// # use zefiro::{Proxy, Pull, Push};
+    /// # let (frontend, backend, push, pull) = (Pull::new(), Push::new(), Push::new(), Pull::new());
+    /// # push.connect(frontend.bind("inproc://capture-front")?)?;
+    /// # pull.connect(backend.bind("inproc://capture-back")?)?;
+    /// let (copies, listener) = (Push::new(), Pull::new());
+    /// copies.connect(listener.bind("inproc://copies")?)?;
+    /// let proxy = Proxy::new(&frontend, &backend).capture(&copies);
+    /// let running = std::thread::spawn(move || proxy.run());
+    /// push.send("hello")?;
+    /// assert_eq!((pull.recv()?, listener.recv()?), ("hello".into(), "hello".into()));
+    /// # frontend.close();
+    /// # assert!(running.join().unwrap().is_err());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn capture<C: Kind>(mut self, socket: &Socket<C>) -> Proxy {
         self.capture = Some(socket.clone().into_any());
         self
@@ -157,18 +274,50 @@ impl Proxy {
 
     /// Obeys `PAUSE`, `RESUME`, `TERMINATE` and `STATISTICS`, received from this socket; a REP socket answers each
     /// (`zmq_proxy_steerable(3)`).
+    ///
+    /// ```
+    /// # use zefiro::{Dealer, Proxy, Rep, Req, Router};
+    /// # let (clients, workers) = (Router::new(), Dealer::new());
+    /// let (control, operator) = (Rep::new(), Req::new());
+    /// operator.connect(control.bind("inproc://control")?)?;
+    /// let proxy = Proxy::new(&clients, &workers).control(&control);
+    /// let running = std::thread::spawn(move || proxy.run());
+    /// operator.send("STATISTICS")?;
+    /// assert_eq!(operator.recv()?.frame_count(), 8);
+    /// operator.send("TERMINATE")?;
+    /// assert!(running.join().unwrap().is_ok());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn control<C: Kind>(mut self, socket: &Socket<C>) -> Proxy {
         self.control = Some(socket.clone().into_any());
         self
     }
 
     /// The live counters.
+    ///
+    /// ```
+    /// # use zefiro::{Dealer, Proxy, Router};
+    /// let proxy = Proxy::new(&Router::new(), &Dealer::new());
+    /// assert_eq!(proxy.statistics().forward(), 0);
+    /// ```
     pub fn statistics(&self) -> ProxyStatistics {
         self.statistics.clone()
     }
 
     /// Carries messages until told to terminate, until the context is shut down, or until a socket is closed. A message
     /// is only taken from one side when the other has room for it.
+    ///
+    /// ```
+    /// # use zefiro::{Context, Dealer, ErrorKind, Proxy, Router};
+    /// # let context = Context::new();
+    /// let clients = Router::builder().context(&context).build()?;
+    /// let workers = Dealer::builder().context(&context).build()?;
+    /// let proxy = Proxy::new(&clients, &workers);
+    /// let running = std::thread::spawn(move || proxy.run());
+    /// context.shutdown();
+    /// assert_eq!(running.join().unwrap().unwrap_err().kind(), ErrorKind::Terminated);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What ended it, if not the control socket.

@@ -47,6 +47,12 @@ pub struct SharedKey {
 
 impl SharedKey {
     /// The key of these bytes, which must be random.
+    ///
+    /// ```
+    /// # use zefiro::SharedKey;
+    /// # let bytes = [7; 32];
+    /// assert_eq!(SharedKey::new(bytes).to_z85(), SharedKey::new(bytes).to_z85());
+    /// ```
     pub fn new(bytes: [u8; 32]) -> SharedKey {
         let kdf = Hkdf::<Sha256>::new(Some(SALT), &bytes);
         let derive = |purpose: &[u8]| {
@@ -68,6 +74,12 @@ impl SharedKey {
 
     /// A new, random key.
     ///
+    /// ```
+    /// # use zefiro::SharedKey;
+    /// assert_ne!(SharedKey::generate()?.to_z85(), SharedKey::generate()?.to_z85());
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The system gives no random bytes.
     pub fn generate() -> Result<SharedKey> {
@@ -77,6 +89,16 @@ impl SharedKey {
     }
 
     /// The key in a file: its text, or its 32 bytes. Nobody but the owner may be able to read the file.
+    ///
+    /// ```
+    /// # use zefiro::{SharedKey, certificate};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("shared.key");
+    /// let key = SharedKey::generate()?;
+    /// certificate::create(&path, 0o600, key.to_z85().as_bytes())?;
+    /// assert_eq!(SharedKey::from_file(&path)?.to_z85(), key.to_z85());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The file cannot be read, has no key, or others can read it.
@@ -99,6 +121,12 @@ impl SharedKey {
 
     /// The key in the environment: the text in `ZEFIRO_SHARED_KEY`, or in the file that `ZEFIRO_KEY_FILE` names.
     ///
+    /// ```
+    /// # use zefiro::{ErrorKind, SharedKey};
+    /// // Nobody has set ZEFIRO_SHARED_KEY or ZEFIRO_KEY_FILE here.
+    /// assert_eq!(SharedKey::from_env().unwrap_err().kind(), ErrorKind::InvalidOption);
+    /// ```
+    ///
     /// # Errors
     /// Neither is set, or what is set is no key: a program that asked for security never goes on without.
     pub fn from_env() -> Result<SharedKey> {
@@ -116,18 +144,52 @@ impl SharedKey {
     }
 
     /// As text, which whoever gets it must keep secret.
+    ///
+    /// ```
+    /// # use zefiro::SharedKey;
+    /// let text = SharedKey::generate()?.to_z85();
+    /// assert_eq!(text.parse::<SharedKey>()?.to_z85(), text);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn to_z85(&self) -> String {
         self.secret.to_z85()
     }
 
     /// The key pair of the side that binds. A libzmq peer on that side: `ZMQ_CURVE_SERVER` 1 and `ZMQ_CURVE_SECRETKEY`
     /// this; its authenticator should let [the client's](SharedKey::client_secret) public key in, and no other.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push, SharedKey};
+    /// let key = SharedKey::generate()?;
+    /// // As a peer that knows nothing of shared keys would be set up.
+    /// let pull = Pull::builder().curve_server(true).curve_secret_key(key.server_secret().clone()).build()?;
+    /// let push = Push::builder().shared_key(key).build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("hello")?;
+    /// assert_eq!(pull.recv()?, "hello");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn server_secret(&self) -> &CurveSecret {
         &self.server
     }
 
     /// The key pair of the side that connects. A libzmq peer on that side: `ZMQ_CURVE_SECRETKEY` and
     /// `ZMQ_CURVE_PUBLICKEY` of this, `ZMQ_CURVE_SERVERKEY` the public key of [the server's](SharedKey::server_secret).
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push, SharedKey};
+    /// let key = SharedKey::generate()?;
+    /// let pull = Pull::builder().shared_key(key.clone()).build()?;
+    /// // As a peer that knows nothing of shared keys would be set up.
+    /// let push = Push::builder()
+    ///     .curve_secret_key(key.client_secret().clone())
+    ///     .curve_server_key(key.server_secret().public())
+    ///     .build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("hello")?;
+    /// assert_eq!(pull.recv()?, "hello");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn client_secret(&self) -> &CurveSecret {
         &self.client
     }

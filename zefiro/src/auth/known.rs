@@ -29,12 +29,33 @@ pub struct Users {
 
 impl Users {
     /// Nobody.
+    ///
+    /// ```
+    /// # use zefiro::{EventKind, Pull, Push, auth::Users};
+    /// let pull = Pull::builder().plain_server(true).authenticator(Users::new()).build()?;
+    /// let mut monitor = pull.monitor();
+    /// let push = Push::builder().plain_username("admin").plain_password("secret").build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// assert!(monitor.any(|event| matches!(event.kind, EventKind::AuthenticationFailed(_))));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn new() -> Users {
         Users::default()
     }
 
     /// One more user, or another password for one. A password given as a `String` or a vector is not copied, and wiped when
     /// the table is dropped.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push, auth::Users};
+    /// let users = Users::new().user("admin", "secret");
+    /// let pull = Pull::builder().plain_server(true).authenticator(users).build()?;
+    /// let push = Push::builder().plain_username("admin").plain_password("secret").build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("let me in")?;
+    /// assert_eq!(pull.recv()?, "let me in");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn user(mut self, name: impl Into<String>, password: impl Into<Password>) -> Users {
         self.passwords.insert(name.into(), password.into());
         self
@@ -78,16 +99,49 @@ pub struct Addresses {
 
 impl Addresses {
     /// Only peers in one of the ranges may connect. An ipc peer, which has no address, may not.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, auth::Addresses};
+    /// # let push = zefiro::Push::new();
+    /// let pull = Pull::builder().authenticator(Addresses::allow(["127.0.0.0/8".parse()?])).build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("from this machine")?;
+    /// assert_eq!(pull.recv()?, "from this machine");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn allow(ranges: impl IntoIterator<Item = AddressFilter>) -> Addresses {
         Addresses { ranges: ranges.into_iter().collect(), inside: true, next: None }
     }
 
     /// Only peers in none of the ranges may connect. An ipc peer, which has no address, may.
+    ///
+    /// ```
+    /// # use zefiro::{EventKind, Pull, auth::Addresses};
+    /// # let push = zefiro::Push::new();
+    /// let pull = Pull::builder().authenticator(Addresses::deny(["127.0.0.0/8".parse()?])).build()?;
+    /// let mut monitor = pull.monitor();
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// assert!(monitor.any(|event| matches!(event.kind, EventKind::AuthenticationFailed(_))));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn deny(ranges: impl IntoIterator<Item = AddressFilter>) -> Addresses {
         Addresses { ranges: ranges.into_iter().collect(), inside: false, next: None }
     }
 
     /// Those who may connect by their address are asked about further.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push, auth::{Addresses, Users}};
+    /// let users = Users::new().user("admin", "secret");
+    /// let inside = Addresses::allow(["127.0.0.0/8".parse()?]).then(users);
+    /// let pull = Pull::builder().plain_server(true).authenticator(inside).build()?;
+    /// # let push = Push::builder().plain_username("admin").plain_password("secret").build()?;
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("let me in")?;
+    /// pull.recv()?;
+    /// assert_eq!(pull.peers()[0].user_id.as_deref(), Some("admin"));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn then(mut self, next: impl Authenticator) -> Addresses {
         self.next = Some(Box::new(next));
         self
@@ -152,12 +206,36 @@ struct Listing {
 
 impl Keys {
     /// No keys.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, auth::Keys};
+    /// # let (alice, bob) = (CurveSecret::new([7; 32]), CurveSecret::new([8; 32]));
+    /// let friends = [("alice", alice.public()), ("bob", bob.public())];
+    /// let keys = friends.into_iter().fold(Keys::new(), |keys, (name, key)| keys.key(key, name));
+    /// # assert!(format!("{keys:?}").contains("bob"));
+    /// ```
     pub fn new() -> Keys {
         Keys::default()
     }
 
     /// The keys of the certificates in a folder, which is read again when it has changed. Files that are no
     /// certificates are left alone.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, Pull, Push, auth::Keys, certificate::Certificate};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (server, alice) = (CurveSecret::generate()?, CurveSecret::generate()?);
+    /// let keys = Keys::in_directory(folder.path())?;
+    /// Certificate::new(&alice).with("name", "Alice").write(folder.path().join("alice"))?;
+    /// # let server_key = server.public();
+    /// # let pull = Pull::builder().curve_server(true).curve_secret_key(server).authenticator(keys).build()?;
+    /// # let push = Push::builder().curve_server_key(server_key).curve_secret_key(alice).build()?;
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("let me in")?;
+    /// pull.recv()?;
+    /// assert_eq!(pull.peers()[0].user_id.as_deref(), Some("Alice"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The folder cannot be read now.
@@ -169,6 +247,20 @@ impl Keys {
     }
 
     /// One more key, with its user id.
+    ///
+    /// ```
+    /// # use zefiro::{CurveSecret, Pull, Push, auth::Keys};
+    /// # let (server, alice) = (CurveSecret::generate()?, CurveSecret::generate()?);
+    /// # let server_key = server.public();
+    /// let keys = Keys::new().key(alice.public(), "alice");
+    /// let pull = Pull::builder().curve_server(true).curve_secret_key(server).authenticator(keys).build()?;
+    /// let push = Push::builder().curve_server_key(server_key).curve_secret_key(alice).build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("let me in")?;
+    /// pull.recv()?;
+    /// assert_eq!(pull.peers()[0].user_id.as_deref(), Some("alice"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn key(mut self, key: CurveKey, user_id: impl Into<String>) -> Keys {
         self.keys.insert(key, user_id.into());
         self

@@ -47,6 +47,23 @@ use crate::zap::Fault;
 ///
 /// It is called on a thread that the socket keeps for it, one peer after the other, and may block: what waits for much
 /// is better done as a [future](crate::Builder::authenticator_async), of which many can wait at once.
+///
+/// ```
+/// # use zefiro::{Pull, auth::{Answer, Authenticator, Request}};
+/// struct Loopback;
+///
+/// impl Authenticator for Loopback {
+///     fn authenticate(&self, peer: &Request) -> Answer {
+///         if peer.ip().is_some_and(|ip| ip.is_loopback()) { Answer::allow("") } else { Answer::deny("not from here") }
+///     }
+/// }
+/// # let push = zefiro::Push::new();
+/// let pull = Pull::builder().authenticator(Loopback).build()?;
+/// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+/// push.send("hello")?;
+/// assert_eq!(pull.recv()?, "hello");
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 pub trait Authenticator: Send + Sync + 'static {
     /// Whether the peer may connect.
     fn authenticate(&self, request: &Request) -> Answer;
@@ -59,6 +76,18 @@ impl<F: Fn(&Request) -> Answer + Send + Sync + 'static> Authenticator for F {
 }
 
 /// A peer that wants to connect.
+///
+/// ```
+/// # use zefiro::{Pull, auth::{Answer, Request}};
+/// # let push = zefiro::Push::new();
+/// let by_mechanism = |peer: &Request| Answer::allow(peer.mechanism);
+/// let pull = Pull::builder().authenticator(by_mechanism).build()?;
+/// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+/// push.send("hello")?;
+/// pull.recv()?;
+/// assert_eq!(pull.peers()[0].user_id.as_deref(), Some("NULL"));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Request {
@@ -77,6 +106,13 @@ pub struct Request {
 }
 
 /// What a peer shows to be let in.
+///
+/// ```
+/// # use zefiro::auth::Credentials;
+/// let shown = Credentials::Password { user: "admin".into(), password: "secret".into() };
+/// assert!(matches!(&shown, Credentials::Password { user, password } if user == "admin" && password == "secret"));
+/// assert!(!format!("{shown:?}").contains("secret"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
@@ -96,6 +132,12 @@ pub enum Credentials {
 }
 
 /// What is to become of a peer.
+///
+/// ```
+/// # use zefiro::auth::Answer;
+/// assert!(Answer::allow("alice").allows());
+/// assert!(!Answer::deny("not on the list").allows());
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use = "an answer counts once it is given"]
 pub struct Answer {
@@ -136,6 +178,24 @@ impl Request {
     }
 
     /// The peer's public key, if it came with CURVE.
+    ///
+    /// ```
+    /// # use zefiro::{CurveKey, auth::{Answer, Request}};
+    /// let friend = CurveKey::from_z85("Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID").expect("it is a key");
+    /// let authenticator = move |peer: &Request| match peer.key() {
+    ///     Some(key) if key == friend => Answer::allow("friend"),
+    ///     _ => Answer::deny("a stranger"),
+    /// };
+    /// # let secret = zefiro::CurveSecret::new([7; 32]);
+    /// # let server = secret.public();
+    /// # let pull = zefiro::Pull::builder().curve_server(true).curve_secret_key(secret).authenticator(authenticator).build()?;
+    /// # let mut monitor = pull.monitor();
+    /// # let stranger = zefiro::CurveSecret::new([8; 32]);
+    /// # let push = zefiro::Push::builder().curve_server_key(server).curve_secret_key(stranger).build()?;
+    /// # push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// # assert!(monitor.any(|event| matches!(event.kind, zefiro::EventKind::AuthenticationFailed(_))));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn key(&self) -> Option<CurveKey> {
         match self.credentials {
             Credentials::Key(key) => Some(key),
@@ -144,6 +204,16 @@ impl Request {
     }
 
     /// The peer's principal, if it came with GSSAPI.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, auth::{Answer, Request}};
+    /// let members = |peer: &Request| match peer.principal() {
+    ///     Some(name) if name.ends_with("@EXAMPLE.COM") => Answer::allow(name),
+    ///     _ => Answer::deny("not one of us"),
+    /// };
+    /// let pull = Pull::builder().gssapi_server(true).authenticator(members).build();
+    /// # assert!(pull.is_ok() || !zefiro::gssapi_is_available());
+    /// ```
     pub fn principal(&self) -> Option<&str> {
         match &self.credentials {
             Credentials::Principal(name) => Some(name),
@@ -152,6 +222,21 @@ impl Request {
     }
 
     /// The peer's IP address; `None` of an ipc peer.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, auth::{Answer, Request}};
+    /// # let push = zefiro::Push::new();
+    /// let by_address = |peer: &Request| match peer.ip() {
+    ///     Some(ip) => Answer::allow(ip.to_string()),
+    ///     None => Answer::deny("not over tcp"),
+    /// };
+    /// let pull = Pull::builder().authenticator(by_address).build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("hello")?;
+    /// pull.recv()?;
+    /// assert_eq!(pull.peers()[0].user_id.as_deref(), Some("127.0.0.1"));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.as_deref()?.parse().ok()
     }
@@ -174,32 +259,97 @@ impl fmt::Debug for Credentials {
 impl Answer {
     /// The peer may connect. The user id, which may be empty, is found on its messages as `User-Id` and in
     /// [`Peer::user_id`](crate::Peer::user_id).
+    ///
+    /// ```
+    /// # use zefiro::{Pull, auth::{Answer, Request}};
+    /// # let push = zefiro::Push::new();
+    /// let pull = Pull::builder().authenticator(|_: &Request| Answer::allow("alice")).build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("hello")?;
+    /// let (_, peer) = pull.recv_from()?;
+    /// assert_eq!(peer.as_ref().and_then(|peer| peer.get("User-Id")), Some(&b"alice"[..]));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn allow(user_id: impl Into<Vec<u8>>) -> Answer {
         Answer { status: 200, text: String::new(), user_id: user_id.into(), metadata: Vec::new() }
     }
 
     /// The peer may not connect (400): it is told so, and does not try again. The text is for this side's monitors.
+    ///
+    /// ```
+    /// # use zefiro::{EventKind, Pull, auth::{Answer, Request}};
+    /// # let push = zefiro::Push::new();
+    /// let pull = Pull::builder().authenticator(|_: &Request| Answer::deny("not on the list")).build()?;
+    /// let mut monitor = pull.monitor();
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// let refused = monitor.find(|event| matches!(event.kind, EventKind::AuthenticationFailed(_)));
+    /// assert_eq!(refused.map(|event| event.value), Some(400));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn deny(text: impl Into<String>) -> Answer {
         Answer::refuse(400, text)
     }
 
     /// The peer may not connect now (300): it is told nothing, and tries again.
+    ///
+    /// ```
+    /// # use std::sync::atomic::{AtomicBool, Ordering};
+    /// # use zefiro::{Pull, Push, auth::{Answer, Request}};
+    /// # use std::time::Duration;
+    /// let ready = AtomicBool::new(false);
+    /// let at_the_second_try = move |_: &Request| match ready.swap(true, Ordering::Relaxed) {
+    ///     true => Answer::allow(""),
+    ///     false => Answer::later("not ready yet"),
+    /// };
+    /// let pull = Pull::builder().authenticator(at_the_second_try).build()?;
+    /// # let push = Push::builder().reconnect_interval(Duration::from_millis(5)).build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("patience")?;
+    /// assert_eq!(pull.recv()?, "patience");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn later(text: impl Into<String>) -> Answer {
         Answer::refuse(300, text)
     }
 
     /// Whether the peer may connect cannot be found out (500): it is told so.
+    ///
+    /// ```
+    /// # use zefiro::auth::Answer;
+    /// let users = std::fs::read_to_string("no such file");
+    /// let answer = match users {
+    ///     Ok(_) => Answer::allow(""),
+    ///     Err(error) => Answer::fail(format!("the users cannot be read: {error}")),
+    /// };
+    /// assert!(!answer.allows());
+    /// ```
     pub fn fail(text: impl Into<String>) -> Answer {
         Answer::refuse(500, text)
     }
 
     /// Adds a property that the messages of a peer let in have in their [metadata](crate::Metadata).
+    ///
+    /// ```
+    /// # use zefiro::{Pull, auth::{Answer, Request}};
+    /// # let push = zefiro::Push::new();
+    /// let pull = Pull::builder().authenticator(|_: &Request| Answer::allow("alice").with("Role", "admin")).build()?;
+    /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
+    /// push.send("hello")?;
+    /// let (_, peer) = pull.recv_from()?;
+    /// assert_eq!(peer.as_ref().and_then(|peer| peer.get("Role")), Some(&b"admin"[..]));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Answer {
         self.metadata.push((name.into(), value.into()));
         self
     }
 
     /// Whether the peer may connect.
+    ///
+    /// ```
+    /// # use zefiro::auth::Answer;
+    /// assert!(Answer::allow("").allows() && !Answer::later("not ready yet").allows());
+    /// ```
     pub fn allows(&self) -> bool {
         self.status == 200
     }

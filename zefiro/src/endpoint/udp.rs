@@ -8,6 +8,14 @@ use super::{HostPort, numeric, unknown};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A UDP address, perhaps with the interface by which its multicast group is reached.
+///
+/// ```
+/// # use zefiro::Endpoint;
+/// let group: Endpoint = "udp://239.0.0.1:5555".parse()?;
+/// assert!(matches!(&group, Endpoint::Udp(_)));
+/// assert_eq!(group.to_string(), "udp://239.0.0.1:5555");
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct UdpEndpoint {
     interface: Option<String>,

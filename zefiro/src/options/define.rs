@@ -5,6 +5,11 @@ use zmtp::SocketType;
 use crate::error::{Error, ErrorKind};
 
 /// A row of the option table.
+///
+/// ```
+/// let linger = zefiro::option_table().iter().find(|info| info.field == "linger").expect("it is one");
+/// assert_eq!((linger.c_name, linger.number), ("ZMQ_LINGER", 17));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OptionInfo {
@@ -64,6 +69,12 @@ macro_rules! define_options {
         impl $name {
             /// Checks every value's range. Times are at most a hundred years; what has no end is `None`.
             ///
+            /// ```
+            #[doc = concat!("let options = zefiro::", stringify!($name), "::default();")]
+            /// options.validate()?;
+            /// # Ok::<(), zefiro::Error>(())
+            /// ```
+            ///
             /// # Errors
             /// [`InvalidOption`](ErrorKind::InvalidOption), naming the option and what it allows.
             pub fn validate(&self) -> Result<()> {
@@ -84,6 +95,13 @@ macro_rules! define_options {
             /// Sets an option by its field's name or its C name, in any case and with or without `ZMQ_`, from text.
             /// Times are given as `250ms`, `2s`, `1m` or `never`; flags as `1`, `0`, `true`, `false`, `on`, `off`.
             ///
+            /// ```
+            #[doc = concat!("let mut options = zefiro::", stringify!($name), "::default();")]
+            /// options.set_text("ZMQ_IPV6", "on")?;
+            /// assert!(options.ipv6 && options.set_text("ipv6", "perhaps").is_err());
+            /// # Ok::<(), zefiro::Error>(())
+            /// ```
+            ///
             /// # Errors
             /// [`InvalidOption`](ErrorKind::InvalidOption): there is no such option, or the text is no value for it.
             /// Then nothing is changed.
@@ -101,6 +119,11 @@ macro_rules! define_options {
             }
 
             /// An option by name, as [`set_text`](Self::set_text) reads it; `None`: there is no such option.
+            ///
+            /// ```
+            #[doc = concat!("let options = zefiro::", stringify!($name), "::default();")]
+            /// assert_eq!(options.text("ipv6").as_deref(), Some("0"));
+            /// ```
             pub fn text(&self, name: &str) -> Option<String> {
                 let wanted = $crate::options::value::plain(name);
                 $(
@@ -112,6 +135,11 @@ macro_rules! define_options {
             }
 
             /// The table of these options.
+            ///
+            /// ```
+            #[doc = concat!("let mut table = zefiro::", stringify!($name), "::table().iter();")]
+            /// assert!(table.any(|option| option.field == "ipv6" && option.c_name == "ZMQ_IPV6"));
+            /// ```
             pub fn table() -> &'static [$crate::options::OptionInfo] {
                 const TABLE: &[$crate::options::OptionInfo] = &[$($crate::options::OptionInfo {
                     c_name: $c_name,

@@ -7,6 +7,14 @@ use std::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A range of addresses: `10.0.0.0/8`, `::1`.
+///
+/// ```
+/// # use zefiro::{AddressFilter, Pull};
+/// let inside: AddressFilter = "10.0.0.0/8".parse()?;
+/// let pull = Pull::builder().tcp_accept_filters([inside]).build()?;
+/// assert_eq!(pull.options().tcp_accept_filters, [inside]);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct AddressFilter {
     address: IpAddr,
@@ -15,6 +23,13 @@ pub struct AddressFilter {
 
 impl AddressFilter {
     /// Whether `address` is in the range; IPv4 addresses mapped into IPv6 count as what they are.
+    ///
+    /// ```
+    /// # use zefiro::AddressFilter;
+    /// let inside: AddressFilter = "10.0.0.0/8".parse()?;
+    /// assert!(inside.accepts("10.1.2.3".parse()?) && !inside.accepts("192.168.1.1".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn accepts(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {

@@ -14,6 +14,14 @@ use crate::shared_key::SharedKey;
 ///
 /// There is one way for each type given, not a conversion of all that convert, so that a plain number is the number
 /// meant: `.send_high_water_mark(10_000)`.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use zefiro::Push;
+/// let push = Push::builder().send_timeout(Duration::from_secs(1)).build()?; // Or `Some` of it, or `None`.
+/// assert_eq!(push.options().send_timeout, Some(Duration::from_secs(1)));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 pub trait OptionValue<T> {
     /// The value.
     fn into_value(self) -> T;

@@ -6,11 +6,21 @@ use std::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The permissions of a file: `0o660` in a program, `660` as text.
+///
+/// ```
+/// # use zefiro::FileMode;
+/// assert_eq!("660".parse::<FileMode>()?, FileMode::from(0o660));
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileMode(u32);
 
 impl FileMode {
     /// The bits.
+    ///
+    /// ```
+    /// assert_eq!(zefiro::FileMode::from(0o660).bits(), 0o660);
+    /// ```
     pub fn bits(self) -> u32 {
         self.0
     }

@@ -11,6 +11,13 @@ use parking_lot::Mutex;
 use zmtp::Error;
 
 /// Kinds of names, as `ZMQ_GSSAPI_NT_…` number them.
+///
+/// ```
+/// # use zefiro::{GssapiName, Push};
+/// let push = Push::builder().gssapi_principal_nametype(GssapiName::KerberosPrincipal).build()?;
+/// assert_eq!(push.options().gssapi_principal_nametype, GssapiName::KerberosPrincipal);
+/// # Ok::<(), zefiro::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum GssapiName {
     /// A service on a host: `name@host`, or `name` alone for this host.
