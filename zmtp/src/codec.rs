@@ -7,6 +7,14 @@ use crate::frame::{Frame, Memory};
 use crate::place::Place;
 
 /// How frames are written: ZMTP 1.0's way, or the way of 2.0 and all since.
+///
+/// ```
+/// # use zmtp::Framing;
+/// let mut bytes = Vec::new();
+/// Framing::V1.encode(&mut bytes, b"hello", false);
+/// Framing::V2.encode(&mut bytes, b"hello", false);
+/// assert_eq!(bytes, b"\x06\x00hello\x00\x05hello");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Framing {
     /// Length with the flags counted in, then flags (RFC 13).
@@ -16,6 +24,13 @@ pub enum Framing {
 }
 
 /// A frame's header.
+///
+/// ```
+/// # use zmtp::{Framing, Header};
+/// let header = Framing::V2.decode_header(b"\x01\x05hello")?;
+/// assert_eq!(header, Some(Header { len: 2, body: 5, more: true, command: false }));
+/// # Ok::<(), zmtp::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Bytes of the header itself.
@@ -38,6 +53,13 @@ impl Header {
 
 impl Framing {
     /// Appends the header of a frame.
+    ///
+    /// ```
+    /// # use zmtp::Framing;
+    /// let mut bytes = Vec::new();
+    /// Framing::V2.encode_header(&mut bytes, 300, false, false);
+    /// assert_eq!(bytes, [2, 0, 0, 0, 0, 0, 0, 1, 44]);
+    /// ```
     #[inline]
     pub fn encode_header(self, out: &mut Vec<u8>, body: usize, more: bool, command: bool) {
         match self {
@@ -63,6 +85,12 @@ impl Framing {
     }
 
     /// Appends a frame.
+    ///
+    /// ```
+    /// let mut bytes = Vec::new();
+    /// zmtp::Framing::V2.encode(&mut bytes, b"hello", true);
+    /// assert_eq!(bytes, b"\x01\x05hello");
+    /// ```
     #[inline]
     pub fn encode(self, out: &mut Vec<u8>, body: &[u8], more: bool) {
         self.encode_header(out, body.len(), more, false);
@@ -70,6 +98,13 @@ impl Framing {
     }
 
     /// Appends a subscription, or the end of one: a command for a 3.1 peer, a message for an older one.
+    ///
+    /// ```
+    /// # use zmtp::{Framing, Version};
+    /// let mut bytes = Vec::new();
+    /// Framing::V2.encode_subscription(&mut bytes, Version::V3_0, true, b"weather");
+    /// assert_eq!(bytes, b"\x00\x08\x01weather");
+    /// ```
     pub fn encode_subscription(self, out: &mut Vec<u8>, peer: Version, subscribe: bool, topic: &[u8]) {
         if peer == Version::V3_1 {
             let name: &[u8] = if subscribe { command::SUBSCRIBE } else { command::CANCEL };
@@ -84,6 +119,12 @@ impl Framing {
     }
 
     /// Appends the command by which a peer joins a group, or leaves it.
+    ///
+    /// ```
+    /// let mut bytes = Vec::new();
+    /// zmtp::Framing::V2.encode_group(&mut bytes, true, b"news");
+    /// assert_eq!(bytes, b"\x04\x09\x04JOINnews");
+    /// ```
     pub fn encode_group(self, out: &mut Vec<u8>, join: bool, group: &[u8]) {
         let name = if join { command::JOIN } else { command::LEAVE };
         self.encode_header(out, 1 + name.len() + group.len(), false, true);
@@ -91,6 +132,13 @@ impl Framing {
     }
 
     /// Reads a frame's header; `None` if more bytes are needed.
+    ///
+    /// ```
+    /// # use zmtp::Framing;
+    /// assert_eq!(Framing::V2.decode_header(b"\x00")?, None);
+    /// assert_eq!(Framing::V2.decode_header(b"\x00\x05hel")?.map(|header| header.body), Some(5));
+    /// # Ok::<(), zmtp::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The bytes are no header.
@@ -132,6 +180,15 @@ fn more_of_v1(flags: u8) -> Result<bool, Error> {
 }
 
 /// Whole messages in a stretch of received bytes, cut into frames when they are wanted.
+///
+/// ```
+/// # use zmtp::{Framing, Memory, Run};
+/// let received = Memory::from(b"\x01\x01a\x00\x01b".to_vec());
+/// let mut run = Run::new(Framing::V2, received, 0..6, 1);
+/// assert_eq!(run.next_frame(), Some(("a".into(), true)));
+/// assert_eq!(run.next_frame(), Some(("b".into(), false)));
+/// assert_eq!(run.next_frame(), None);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Run {
     framing: Framing,
@@ -144,29 +201,69 @@ pub struct Run {
 impl Run {
     /// A run of `messages` whole messages in a part of `memory`, no commands among them. If the bytes are not that, it
     /// ends early.
+    ///
+    /// ```
+    /// # use zmtp::{Framing, Memory, Run};
+    /// let received = Memory::from(b"\x00\x01a\x00\x01b".to_vec());
+    /// let mut second = Run::new(Framing::V2, received, 3..6, 1);
+    /// assert_eq!(second.next_frame(), Some(("b".into(), false)));
+    /// ```
     pub fn new(framing: Framing, memory: Memory, part: std::ops::Range<usize>, messages: usize) -> Run {
         let end = part.end.min(memory.as_slice().len());
         Run { framing, memory, at: part.start, end, messages }
     }
 
     /// Messages not cut yet.
+    ///
+    /// ```
+    /// # use zmtp::{Framing, Memory, Run};
+    /// # let received = Memory::from(b"\x00\x01a\x00\x01b".to_vec());
+    /// let mut run = Run::new(Framing::V2, received, 0..6, 2);
+    /// run.next_frame();
+    /// assert_eq!(run.messages(), 1);
+    /// ```
     #[inline]
     pub fn messages(&self) -> usize {
         self.messages
     }
 
     /// Bytes not cut yet, headers included.
+    ///
+    /// ```
+    /// # use zmtp::{Framing, Memory, Run};
+    /// # let received = Memory::from(b"\x00\x01a\x00\x01b".to_vec());
+    /// let mut run = Run::new(Framing::V2, received, 0..6, 2);
+    /// run.next_frame();
+    /// assert_eq!(run.bytes_len(), 3);
+    /// ```
     pub fn bytes_len(&self) -> usize {
         self.end.saturating_sub(self.at)
     }
 
     /// The memory it is in, for others to be read into when this run is done with.
+    ///
+    /// ```
+    /// # use zmtp::{Framing, Memory, Run};
+    /// # let received = Memory::from(b"\x00\x01a".to_vec());
+    /// let run = Run::new(Framing::V2, received, 0..3, 1);
+    /// assert_eq!(run.into_memory().as_slice(), b"\x00\x01a");
+    /// ```
     pub fn into_memory(self) -> Memory {
         self.memory
     }
 
     /// Moves what is not cut yet to memory of its own, if it is little of the memory it is in: a run that is to be kept
     /// for a while then keeps no more than it needs.
+    ///
+    /// ```
+    /// # use zmtp::{Framing, Memory, Run};
+    /// let mut buffer = Vec::with_capacity(64 * 1024);
+    /// Framing::V2.encode(&mut buffer, b"hello", false);
+    /// let mut run = Run::new(Framing::V2, Memory::from(buffer), 0..7, 1);
+    /// run.compact();
+    /// assert!(run.clone().into_memory().capacity() < 100);
+    /// assert_eq!(run.next_frame(), Some(("hello".into(), false)));
+    /// ```
     pub fn compact(&mut self) {
         let len = self.bytes_len();
         if self.memory.capacity() < COMPACT_SHARE * len {
@@ -177,6 +274,13 @@ impl Run {
     }
 
     /// Cuts the next frame, and says whether another of the same message follows.
+    ///
+    /// ```
+    /// # use zmtp::{Framing, Memory, Run};
+    /// # let received = Memory::from(b"\x01\x01a\x00\x01b".to_vec());
+    /// let mut run = Run::new(Framing::V2, received, 0..6, 1);
+    /// assert_eq!(run.next_frame(), Some(("a".into(), true)));
+    /// ```
     pub fn next_frame(&mut self) -> Option<(Frame, bool)> {
         let mut frame = Frame::new();
         let more = self.next_frame_into(&mut frame)?;
@@ -184,6 +288,13 @@ impl Run {
     }
 
     /// Cuts the next frame into its place, and says whether another of the same message follows.
+    ///
+    /// ```
+    /// # use zmtp::{Frame, Framing, Memory, Run};
+    /// # let received = Memory::from(b"\x01\x01a\x00\x01b".to_vec());
+    /// let (mut run, mut frame) = (Run::new(Framing::V2, received, 0..6, 1), Frame::new());
+    /// assert_eq!((run.next_frame_into(&mut frame), frame), (Some(true), "a".into()));
+    /// ```
     #[inline]
     pub fn next_frame_into(&mut self, place: &mut impl Place) -> Option<bool> {
         match self.next_small::<FLAG_MORE>(place) {
@@ -194,6 +305,15 @@ impl Run {
 
     /// Cuts the next message into its place if it is of one part, and answers its length; `None`, and nothing has
     /// happened, if not. Not for the middle of a message.
+    ///
+    /// ```
+    /// # use zmtp::{Frame, Framing, Memory, Run};
+    /// # let received = Memory::from(b"\x00\x01a\x01\x01b\x00\x01c".to_vec());
+    /// let (mut run, mut frame) = (Run::new(Framing::V2, received, 0..9, 2), Frame::new());
+    /// assert_eq!(run.next_message_into(&mut frame), Some(1));
+    /// assert_eq!(run.next_message_into(&mut frame), None); // It has two parts.
+    /// assert_eq!(run.next_frame(), Some(("b".into(), true)));
+    /// ```
     #[inline]
     pub fn next_message_into(&mut self, place: &mut impl Place) -> Option<usize> {
         match self.next_small::<0>(place) {

@@ -3,6 +3,12 @@
 use std::fmt;
 
 /// Why a connection is over.
+///
+/// ```
+/// # use zmtp::Error;
+/// let error = Error::Oversize { bytes: 4096, limit: 1000 };
+/// assert_eq!(error.to_string(), "the peer sent or announced 4096 bytes where 1000 are allowed");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -61,6 +67,12 @@ pub enum Error {
 
 impl Error {
     /// The monitor event value libzmq reports for it (`ZMQ_PROTOCOL_ERROR_…`); `None` where it reports no such event.
+    ///
+    /// ```
+    /// # use zmtp::Error;
+    /// assert_eq!(Error::Cryptographic.protocol_code(), Some(0x1100_0001));
+    /// assert_eq!(Error::HandshakeTimeout.protocol_code(), None);
+    /// ```
     pub fn protocol_code(&self) -> Option<u32> {
         match self {
             Error::MechanismMismatch(_) => Some(0x1100_0002),
@@ -84,6 +96,12 @@ impl Error {
     }
 
     /// The status a peer has refused this side with, if it is one of ZAP's (RFC 27): 300, 400 or 500.
+    ///
+    /// ```
+    /// # use zmtp::Error;
+    /// assert_eq!(Error::Refused("400".into()).refused_status(), Some(400));
+    /// assert_eq!(Error::Refused("go away".into()).refused_status(), None);
+    /// ```
     pub fn refused_status(&self) -> Option<u16> {
         match self {
             Error::Refused(reason) => match reason.as_str() {
@@ -97,12 +115,22 @@ impl Error {
     }
 
     /// Whether the peer was too slow, rather than wrong.
+    ///
+    /// ```
+    /// # use zmtp::Error;
+    /// assert!(Error::HandshakeTimeout.is_timeout() && !Error::MalformedFrame.is_timeout());
+    /// ```
     pub fn is_timeout(&self) -> bool {
         matches!(self, Error::HandshakeTimeout | Error::HeartbeatTimeout)
     }
 
     /// Whether a connecting socket should try again: after a timeout, or when there was no memory or no ticket to be
     /// had, not after a breach of the protocol.
+    ///
+    /// ```
+    /// # use zmtp::Error;
+    /// assert!(Error::OutOfMemory.retryable() && !Error::MalformedFrame.retryable());
+    /// ```
     pub fn retryable(&self) -> bool {
         self.is_timeout() || matches!(self, Error::Negotiation(_) | Error::OutOfMemory)
     }

@@ -20,6 +20,13 @@ use crate::place::Place;
 /// It is a struct of plain fields rather than an enum because it is moved often: compilers move the fields of a struct
 /// as they were stored, the variants of an enum piecewise, and then a processor waits for its own stores (a third of
 /// the time a small message took).
+///
+/// ```
+/// # use zmtp::Frame;
+/// let (small, large) = (Frame::from("hello"), Frame::from(vec![7; 1_000_000]));
+/// assert!(!small.is_shared() && large.is_shared());
+/// assert_eq!(large.clone().as_slice().as_ptr(), large.as_slice().as_ptr());
+/// ```
 #[derive(Clone)]
 #[repr(C)]
 pub struct Frame {
@@ -54,6 +61,13 @@ impl Place for Frame {
 }
 
 /// Memory that frames share.
+///
+/// ```
+/// # use zmtp::{Frame, Memory};
+/// let memory = Memory::from(vec![7; 1000]);
+/// let halves = [Frame::slice_of(&memory, 0..500), Frame::slice_of(&memory, 500..1000)];
+/// assert_eq!(halves[1].as_slice(), &memory.as_slice()[500..]);
+/// ```
 #[derive(Clone)]
 pub struct Memory(Arc<Owner>);
 
@@ -65,6 +79,10 @@ enum Owner {
 
 impl Memory {
     /// All of it.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::Memory::from(vec![1, 2, 3]).as_slice(), [1, 2, 3]);
+    /// ```
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match &*self.0 {
@@ -76,6 +94,11 @@ impl Memory {
 
     /// Where it begins: for who may write to a part of it, as C may to what it received. It is no reference, behind which
     /// nothing may change.
+    ///
+    /// ```
+    /// let memory = zmtp::Memory::from(vec![1, 2, 3]);
+    /// assert_eq!(memory.as_ptr(), memory.as_slice().as_ptr());
+    /// ```
     pub fn as_ptr(&self) -> *const u8 {
         match &*self.0 {
             Owner::Vec(bytes) => bytes.as_ptr(),
@@ -85,6 +108,14 @@ impl Memory {
     }
 
     /// All of it, if it lasts as long as the program.
+    ///
+    /// ```
+    /// # use zmtp::{Frame, Memory};
+    /// static PAGE: [u8; 4096] = [7; 4096];
+    /// let (memory, _) = Frame::from_static(&PAGE).into_memory();
+    /// assert_eq!(memory.as_static(), Some(&PAGE[..]));
+    /// assert_eq!(Memory::from(vec![7]).as_static(), None);
+    /// ```
     pub fn as_static(&self) -> Option<&'static [u8]> {
         match *self.0 {
             Owner::Static(bytes) => Some(bytes),
@@ -108,6 +139,15 @@ impl Memory {
     }
 
     /// The room in memory that can be filled anew; 0 if it is not of the kind, or somebody else refers to it.
+    ///
+    /// ```
+    /// # use zmtp::Memory;
+    /// let mut memory = Memory::from(Vec::with_capacity(1000));
+    /// let other = memory.clone();
+    /// assert_eq!(memory.reusable_bytes(), 0);
+    /// drop(other);
+    /// assert_eq!(memory.reusable_bytes(), 1000);
+    /// ```
     pub fn reusable_bytes(&mut self) -> usize {
         match Arc::get_mut(&mut self.0) {
             Some(Owner::Vec(bytes)) => bytes.capacity(),
@@ -116,6 +156,10 @@ impl Memory {
     }
 
     /// How many bytes are allocated for it, used or not.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::Memory::from(Vec::with_capacity(1000)).capacity(), 1000);
+    /// ```
     pub fn capacity(&self) -> usize {
         match &*self.0 {
             Owner::Vec(bytes) => bytes.capacity(),
@@ -125,6 +169,14 @@ impl Memory {
     }
 
     /// Whether others refer to it just now.
+    ///
+    /// ```
+    /// # use zmtp::{Frame, Memory};
+    /// let memory = Memory::from(vec![7; 1000]);
+    /// assert!(!memory.is_shared());
+    /// let _frame = Frame::slice_of(&memory, 0..1000);
+    /// assert!(memory.is_shared());
+    /// ```
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
@@ -153,11 +205,19 @@ impl Frame {
     pub const INLINE_MAX: usize = 64;
 
     /// An empty frame.
+    ///
+    /// ```
+    /// assert!(zmtp::Frame::new().is_empty());
+    /// ```
     pub const fn new() -> Frame {
         Frame { shared: None, len: 0, inline: [0; Frame::INLINE_MAX] }
     }
 
     /// A frame with a copy of `bytes`.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::Frame::copy_from_slice(&[1, 2, 3]).as_slice(), [1, 2, 3]);
+    /// ```
     pub fn copy_from_slice(bytes: &[u8]) -> Frame {
         if bytes.len() > Frame::INLINE_MAX {
             return Frame::whole(Memory::from(bytes.to_vec()));
@@ -168,6 +228,13 @@ impl Frame {
     }
 
     /// Appends the payload to `out`.
+    ///
+    /// ```
+    /// # use zmtp::Frame;
+    /// let mut line = b"> ".to_vec();
+    /// Frame::from("hello").append_to(&mut line);
+    /// assert_eq!(line, b"> hello");
+    /// ```
     #[inline]
     pub fn append_to(&self, out: &mut Vec<u8>) {
         if self.is_shared() {
@@ -180,6 +247,12 @@ impl Frame {
     }
 
     /// A frame that refers to memory that lasts as long as the program.
+    ///
+    /// ```
+    /// # use zmtp::Frame;
+    /// static PAGE: [u8; 4096] = [7; 4096];
+    /// assert_eq!(Frame::from_static(&PAGE).as_slice().as_ptr(), PAGE.as_ptr());
+    /// ```
     pub fn from_static(bytes: &'static [u8]) -> Frame {
         if bytes.len() <= Frame::INLINE_MAX {
             return Frame::copy_from_slice(bytes);
@@ -188,6 +261,12 @@ impl Frame {
     }
 
     /// A part of `memory`: copied if it is small, else a reference to it.
+    ///
+    /// ```
+    /// # use zmtp::{Frame, Memory};
+    /// let memory = Memory::from(b"hello world".to_vec());
+    /// assert_eq!(Frame::slice_of(&memory, 6..11).as_slice(), b"world");
+    /// ```
     ///
     /// # Panics
     /// The range reaches beyond the memory.
@@ -198,6 +277,13 @@ impl Frame {
     }
 
     /// Becomes a part of `memory`, as by [`slice_of`](Frame::slice_of), in place.
+    ///
+    /// ```
+    /// # use zmtp::{Frame, Memory};
+    /// let mut frame = Frame::from("before");
+    /// frame.set_slice_of(&Memory::from(b"hello world".to_vec()), 0..5);
+    /// assert_eq!(frame.as_slice(), b"hello");
+    /// ```
     ///
     /// # Panics
     /// The range reaches beyond the memory.
@@ -226,6 +312,13 @@ impl Frame {
     }
 
     /// Goes to its place, and is empty then.
+    ///
+    /// ```
+    /// # use zmtp::Frame;
+    /// let (mut from, mut to) = (Frame::from("hello"), Frame::new());
+    /// from.move_to(&mut to);
+    /// assert!(from.is_empty() && to.as_slice() == b"hello");
+    /// ```
     #[inline]
     pub fn move_to(&mut self, place: &mut impl Place) {
         if self.shared.is_none() {
@@ -236,6 +329,13 @@ impl Frame {
     }
 
     /// A part of `memory`, which it takes over: copied if it is small. Nothing, if the range reaches beyond it.
+    ///
+    /// ```
+    /// # use zmtp::{Frame, Memory};
+    /// let memory = Memory::from(b"hello world".to_vec());
+    /// assert_eq!(Frame::from_memory(memory.clone(), 6..11).as_slice(), b"world");
+    /// assert!(Frame::from_memory(memory, 6..12).is_empty());
+    /// ```
     pub fn from_memory(memory: Memory, range: Range<usize>) -> Frame {
         let Some(bytes) = memory.as_slice().get(range.clone()) else { return Frame::new() };
         if bytes.len() <= Frame::INLINE_MAX {
@@ -248,6 +348,13 @@ impl Frame {
     }
 
     /// The payload as a part of shared memory; what is inside the frame is copied there.
+    ///
+    /// ```
+    /// # use zmtp::{Frame, Memory};
+    /// let page = Frame::slice_of(&Memory::from(vec![7; 1000]), 100..300);
+    /// let (memory, range) = page.into_memory();
+    /// assert_eq!((memory.as_slice().len(), range), (1000, 100..300));
+    /// ```
     pub fn into_memory(mut self) -> (Memory, Range<usize>) {
         let (start, len) = (self.start(), self.len);
         match self.shared.take() {
@@ -280,6 +387,10 @@ impl Frame {
     }
 
     /// The payload.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::Frame::from("hello").as_slice(), b"hello");
+    /// ```
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match &self.shared {
@@ -292,22 +403,43 @@ impl Frame {
     }
 
     /// Payload bytes.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::Frame::from("hello").len(), 5);
+    /// ```
     #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there is no payload.
+    ///
+    /// ```
+    /// # use zmtp::Frame;
+    /// assert!(Frame::from("").is_empty() && !Frame::from("hello").is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Whether the payload is shared memory rather than inside the frame.
+    ///
+    /// ```
+    /// # use zmtp::Frame;
+    /// assert!(!Frame::from(vec![7; Frame::INLINE_MAX]).is_shared());
+    /// assert!(Frame::from(vec![7; Frame::INLINE_MAX + 1]).is_shared());
+    /// ```
     pub fn is_shared(&self) -> bool {
         self.shared.is_some()
     }
 
     /// The payload as text.
+    ///
+    /// ```
+    /// # use zmtp::Frame;
+    /// assert_eq!(Frame::from("21 °C").as_str(), Ok("21 °C"));
+    /// assert!(Frame::copy_from_slice(&[0xff]).as_str().is_err());
+    /// ```
     ///
     /// # Errors
     /// It is not valid UTF-8.
@@ -316,11 +448,23 @@ impl Frame {
     }
 
     /// The payload as shared bytes; copies only what is inside the frame.
+    ///
+    /// ```
+    /// let frame = zmtp::Frame::from(vec![7; 1000]);
+    /// let place = frame.as_slice().as_ptr();
+    /// assert_eq!(frame.into_bytes().as_ptr(), place);
+    /// ```
     pub fn into_bytes(self) -> Bytes {
         if self.is_shared() { Bytes::from_owner(self) } else { Bytes::copy_from_slice(&self) }
     }
 
     /// The payload as a vector; no copy if it is all of some shared memory that nobody else uses.
+    ///
+    /// ```
+    /// let frame = zmtp::Frame::from(vec![7; 1000]);
+    /// let place = frame.as_slice().as_ptr();
+    /// assert_eq!(frame.into_vec().as_ptr(), place);
+    /// ```
     pub fn into_vec(mut self) -> Vec<u8> {
         let whole = self.start() == 0;
         match self.shared.take() {

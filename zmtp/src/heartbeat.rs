@@ -3,6 +3,14 @@
 use std::time::{Duration, Instant};
 
 /// How a connection's liveness is watched.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use zmtp::{Config, Heartbeat, SocketType};
+/// let mut config = Config::new(SocketType::Push);
+/// config.heartbeat = Heartbeat { interval: Some(Duration::from_secs(5)), ..Heartbeat::default() };
+/// assert_eq!(config.heartbeat.timeout, None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Heartbeat {
     /// Send a PING this often; `None`: never. A peer's PINGs are answered all the same.

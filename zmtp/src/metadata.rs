@@ -14,6 +14,12 @@ pub(crate) fn encode(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// Reads all properties, in order. As libzmq: the end may come right behind a name, a lone byte may not.
 ///
+/// ```
+/// let properties = zmtp::parse_metadata(b"\x0bSocket-Type\x00\x00\x00\x04PUSH")?;
+/// assert_eq!(properties[0], ("Socket-Type".into(), "PUSH".into()));
+/// # Ok::<(), zmtp::Error>(())
+/// ```
+///
 /// # Errors
 /// [`MalformedMetadata`](Error::MalformedMetadata).
 pub fn parse(mut bytes: &[u8]) -> Result<Vec<(String, Bytes)>, Error> {

@@ -4,6 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A socket type. The discriminant is its number in ZMTP 2.0 greetings and in the C API.
+///
+/// ```
+/// # use zmtp::SocketType;
+/// assert_eq!((SocketType::Push as u8, SocketType::Push.to_string()), (8, "PUSH".into()));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 #[allow(missing_docs)]
@@ -58,6 +63,10 @@ impl SocketType {
     ];
 
     /// The name on the wire.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::SocketType::XPub.name(), "XPUB");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             SocketType::Pair => "PAIR",
@@ -85,11 +94,22 @@ impl SocketType {
     }
 
     /// The type with this name, in capitals as on the wire; [`FromStr`] is for what people write.
+    ///
+    /// ```
+    /// # use zmtp::SocketType;
+    /// assert_eq!(SocketType::from_name(b"DEALER"), Some(SocketType::Dealer));
+    /// assert_eq!(SocketType::from_name(b"dealer"), None);
+    /// ```
     pub fn from_name(name: &[u8]) -> Option<SocketType> {
         SocketType::ALL.into_iter().find(|socket_type| socket_type.name().as_bytes() == name)
     }
 
     /// Whether the types can talk to each other.
+    ///
+    /// ```
+    /// # use zmtp::SocketType;
+    /// assert!(SocketType::Req.accepts(SocketType::Router) && !SocketType::Req.accepts(SocketType::Pull));
+    /// ```
     pub fn accepts(self, peer: SocketType) -> bool {
         use SocketType::*;
         match self {
@@ -116,6 +136,11 @@ impl SocketType {
     }
 
     /// Whether the type tells its peers an identity (RFC 37: REQ, DEALER, and ROUTER too).
+    ///
+    /// ```
+    /// # use zmtp::SocketType;
+    /// assert!(SocketType::Dealer.sends_identity() && !SocketType::Push.sends_identity());
+    /// ```
     pub fn sends_identity(self) -> bool {
         matches!(self, SocketType::Req | SocketType::Dealer | SocketType::Router)
     }
@@ -138,6 +163,12 @@ impl FromStr for SocketType {
 }
 
 /// A text is no socket type's name.
+///
+/// ```
+/// # use zmtp::SocketType;
+/// let error = "puhs".parse::<SocketType>().unwrap_err();
+/// assert!(error.to_string().starts_with("no such socket type: there are PAIR, "));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct UnknownSocketType(());
 

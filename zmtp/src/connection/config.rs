@@ -8,6 +8,13 @@ use crate::mechanism::MechanismConfig;
 use crate::socket_type::SocketType;
 
 /// What one side of a connection is and wants.
+///
+/// ```
+/// # use zmtp::{Config, SocketType};
+/// let mut config = Config::new(SocketType::Dealer);
+/// config.routing_id = "worker-1".into();
+/// config.metadata.push(("X-Shift".into(), b"night".to_vec()));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -33,6 +40,18 @@ pub struct Config {
 }
 
 /// The most a peer may send.
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// # use zmtp::{Config, Connection, Error, SocketType};
+/// # let now = Instant::now();
+/// let mut config = Config::new(SocketType::Pull);
+/// config.limits.frame_bytes_max = Some(1000);
+/// let mut pull = Connection::new(Arc::new(config), now);
+/// // A peer of ZMTP 2.0 that announces a frame of 4,096 bytes.
+/// pull.input().extend_from_slice(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x08\0\0\x02\0\0\0\0\0\0\x10\0");
+/// assert_eq!(pull.handle_input(now), Err(Error::Oversize { bytes: 4096, limit: 1000 }));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Limits {
@@ -48,6 +67,12 @@ pub struct Limits {
 
 impl Config {
     /// The defaults for a socket type: NULL, no identity, 30 s for the handshake, no heartbeat.
+    ///
+    /// ```
+    /// # use zmtp::{Config, MechanismConfig, SocketType};
+    /// let config = Config::new(SocketType::Push);
+    /// assert_eq!((config.mechanism, config.as_server), (MechanismConfig::Null, false));
+    /// ```
     pub fn new(socket_type: SocketType) -> Config {
         Config {
             socket_type,

@@ -7,6 +7,17 @@ use crate::socket_type::SocketType;
 impl Connection {
     /// A buffer with room: append what was read, then call [`handle_input`](Connection::handle_input). It has no room if
     /// there is no memory for what the peer sends; then the connection cannot go on.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use zmtp::{Config, Connection, SocketType};
+    /// # let now = Instant::now();
+    /// let mut pull = Connection::new(Arc::new(Config::new(SocketType::Pull)), now);
+    /// assert!(pull.input().capacity() > 0);
+    /// pull.input().push(0xff);
+    /// pull.handle_input(now)?;
+    /// # Ok::<(), zmtp::Error>(())
+    /// ```
     pub fn input(&mut self) -> &mut Vec<u8> {
         if self.input.capacity() == 0 && self.opener.is_none() {
             self.input = fresh_buffer(&mut self.lent, &mut self.husk, 1);
@@ -49,16 +60,41 @@ impl Connection {
     }
 
     /// How many bytes of memory to [lend](Connection::lend) for what is read next; `None`: there is some.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use zmtp::{Config, Connection, Memory, SocketType};
+    /// let mut pull = Connection::new(Arc::new(Config::new(SocketType::Pull)), Instant::now());
+    /// let bytes = pull.wants_memory().expect("none was lent");
+    /// pull.lend(Memory::from(Vec::with_capacity(bytes)));
+    /// assert_eq!(pull.wants_memory(), None);
+    /// ```
     pub fn wants_memory(&self) -> Option<usize> {
         self.lent.is_none().then(|| self.input_bytes.max(self.large_bytes))
     }
 
     /// Lends memory that has held other messages, and saves an allocation: messages that come are kept in it.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use zmtp::{Config, Connection, Memory, SocketType};
+    /// let mut pull = Connection::new(Arc::new(Config::new(SocketType::Pull)), Instant::now());
+    /// pull.lend(Memory::from(Vec::with_capacity(100_000)));
+    /// assert_eq!(pull.input().capacity(), 100_000);
+    /// ```
     pub fn lend(&mut self, memory: Memory) {
         self.lent = Some(memory);
     }
 
     /// Memory that was [lent](Connection::lend) and has nothing in it.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use zmtp::{Config, Connection, Memory, SocketType};
+    /// let mut pull = Connection::new(Arc::new(Config::new(SocketType::Pull)), Instant::now());
+    /// pull.lend(Memory::from(Vec::with_capacity(100_000)));
+    /// assert_eq!(pull.take_lent().map(|memory| memory.capacity()), Some(100_000));
+    /// ```
     pub fn take_lent(&mut self) -> Option<Memory> {
         let buffer = if self.opener.is_some() { &mut self.opened } else { &mut self.input };
         if buffer.is_empty()
@@ -71,6 +107,15 @@ impl Connection {
     }
 
     /// Gives the input buffer back if there is nothing in it: an idle connection owns none.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use zmtp::{Config, Connection, Memory, SocketType};
+    /// let mut pull = Connection::new(Arc::new(Config::new(SocketType::Pull)), Instant::now());
+    /// pull.input();
+    /// pull.idle_trim(); // The room for what comes is made anew when it comes.
+    /// assert!(pull.input().is_empty());
+    /// ```
     pub fn idle_trim(&mut self) {
         if self.input.is_empty() {
             self.input = Vec::new();

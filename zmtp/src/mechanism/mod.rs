@@ -25,6 +25,14 @@ pub use self::cipher::{Opener, Sealer};
 pub use self::password::Password;
 
 /// Which mechanism to use, with what it needs.
+///
+/// ```
+/// # use zmtp::{Config, CurveSecret, MechanismConfig, SocketType};
+/// let mut config = Config::new(SocketType::Pull);
+/// config.mechanism = MechanismConfig::CurveServer { secret: CurveSecret::generate()? };
+/// assert_eq!(config.mechanism.name(), "CURVE");
+/// # Ok::<(), zmtp::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum MechanismConfig {
@@ -67,6 +75,30 @@ pub enum MechanismConfig {
 }
 
 /// What a mechanism wants to know: whether a peer with these credentials is welcome. They are wiped when it is dropped.
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// # use zmtp::{Config, Connection, CurveSecret, MechanismConfig, SocketType};
+/// # let now = Instant::now();
+/// # let (server, client) = (CurveSecret::generate()?, CurveSecret::generate()?);
+/// # let (mut config, mut asking) = (Config::new(SocketType::Push), Config::new(SocketType::Pull));
+/// # let public = client.public();
+/// # config.mechanism = MechanismConfig::CurveClient { public, secret: client.clone(), server: server.public() };
+/// # asking.mechanism = MechanismConfig::CurveServer { secret: server };
+/// # (asking.as_server, asking.authenticate) = (true, true);
+/// # let mut push = Connection::new(Arc::new(config), now);
+/// # let mut pull = Connection::new(Arc::new(asking), now);
+/// # while push.has_output() || pull.has_output() {
+/// #     let (from_push, from_pull) = (push.take_output(), pull.take_output());
+/// #     push.input().extend(from_pull.unwrap_or_default());
+/// #     push.handle_input(now)?;
+/// #     pull.input().extend(from_push.unwrap_or_default());
+/// #     pull.handle_input(now)?;
+/// # }
+/// let question = pull.take_question().expect("the server was set up to ask");
+/// assert_eq!((question.mechanism, &question.credentials[0][..]), ("CURVE", &client.public().as_bytes()[..]));
+/// # Ok::<(), zmtp::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Question {
@@ -90,6 +122,28 @@ impl Drop for Question {
 }
 
 /// The answer to a [`Question`].
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// # use zmtp::{Config, Connection, Error, SocketType, Verdict};
+/// # let now = Instant::now();
+/// # let mut asking = Config::new(SocketType::Pull);
+/// # asking.authenticate = true;
+/// # let mut push = Connection::new(Arc::new(Config::new(SocketType::Push)), now);
+/// # let mut pull = Connection::new(Arc::new(asking), now);
+/// # while push.has_output() || pull.has_output() {
+/// #     let (from_push, from_pull) = (push.take_output(), pull.take_output());
+/// #     push.input().extend(from_pull.unwrap_or_default());
+/// #     push.handle_input(now)?;
+/// #     pull.input().extend(from_push.unwrap_or_default());
+/// #     pull.handle_input(now)?;
+/// # }
+/// // Two peers, one of which waits for the other's verdict.
+/// pull.answer(Verdict::Refused(400), now)?;
+/// push.input().extend(pull.take_output().unwrap_or_default());
+/// assert_eq!(push.handle_input(now), Err(Error::Refused("400".into())));
+/// # Ok::<(), zmtp::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// The peer is welcome.
@@ -100,6 +154,10 @@ pub enum Verdict {
 
 impl MechanismConfig {
     /// The name in the greeting.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::MechanismConfig::PlainServer.name(), "PLAIN");
+    /// ```
     pub fn name(&self) -> &'static str {
         match self {
             MechanismConfig::Null => "NULL",

@@ -7,11 +7,21 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A password; wiped when it is dropped, and never shown.
+///
+/// ```
+/// # use zmtp::Password;
+/// let password = Password::from("secret");
+/// assert!(password == "secret" && !format!("{password:?}").contains("secret"));
+/// ```
 #[derive(Clone, Default)]
 pub struct Password(Zeroizing<Vec<u8>>);
 
 impl Password {
     /// No password.
+    ///
+    /// ```
+    /// assert!(zmtp::Password::new().is_empty());
+    /// ```
     pub fn new() -> Password {
         Password::default()
     }

@@ -23,30 +23,61 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::Error;
 
 /// A public key.
+///
+/// ```
+/// # use zmtp::{CurveKey, CurveSecret};
+/// let public: CurveKey = CurveSecret::new([7; 32]).public();
+/// assert_eq!(CurveKey::from_z85(&public.to_z85()), Some(public));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CurveKey([u8; 32]);
 
 /// A secret key; wiped when it is dropped, and never shown.
+///
+/// ```
+/// # use zmtp::CurveSecret;
+/// let secret = CurveSecret::generate()?;
+/// assert!(!format!("{secret:?}").contains(&secret.to_z85()));
+/// # Ok::<(), zmtp::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct CurveSecret(Zeroizing<[u8; 32]>);
 
 impl CurveKey {
     /// The key of these bytes.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::CurveKey::new([7; 32]).as_bytes(), &[7; 32]);
+    /// ```
     pub const fn new(bytes: [u8; 32]) -> CurveKey {
         CurveKey(bytes)
     }
 
     /// The key of this Z85 text of 40 characters (RFC 32); `None` if it is not one.
+    ///
+    /// ```
+    /// # use zmtp::CurveKey;
+    /// assert!(CurveKey::from_z85("Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID").is_some());
+    /// assert!(CurveKey::from_z85("too short").is_none());
+    /// ```
     pub fn from_z85(text: &str) -> Option<CurveKey> {
         z85::decode(text.as_bytes())?.try_into().ok().map(CurveKey)
     }
 
     /// Its bytes.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::CurveKey::new([7; 32]).as_bytes()[0], 7);
+    /// ```
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// As Z85 text.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::CurveKey::new([0; 32]).to_z85(), "0".repeat(40));
+    /// ```
     pub fn to_z85(&self) -> String {
         z85::encode(&self.0).unwrap_or_default()
     }
@@ -60,11 +91,21 @@ impl fmt::Debug for CurveKey {
 
 impl CurveSecret {
     /// The key of these bytes.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::CurveSecret::new([7; 32]).to_bytes(), [7; 32]);
+    /// ```
     pub fn new(bytes: [u8; 32]) -> CurveSecret {
         CurveSecret(Zeroizing::new(bytes))
     }
 
     /// A new, random key.
+    ///
+    /// ```
+    /// # use zmtp::CurveSecret;
+    /// assert_ne!(CurveSecret::generate()?, CurveSecret::generate()?);
+    /// # Ok::<(), zmtp::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The system gives no random bytes.
@@ -73,22 +114,44 @@ impl CurveSecret {
     }
 
     /// The key of this Z85 text of 40 characters (RFC 32); `None` if it is not one.
+    ///
+    /// ```
+    /// # use zmtp::CurveSecret;
+    /// let secret = CurveSecret::generate()?;
+    /// assert_eq!(CurveSecret::from_z85(&secret.to_z85()), Some(secret));
+    /// # Ok::<(), zmtp::Error>(())
+    /// ```
     pub fn from_z85(text: &str) -> Option<CurveSecret> {
         let bytes = Zeroizing::new(z85::decode(text.as_bytes())?);
         bytes.as_slice().try_into().ok().map(CurveSecret::new)
     }
 
     /// Its bytes, which whoever gets them must keep secret.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::CurveSecret::new([7; 32]).to_bytes(), [7; 32]);
+    /// ```
     pub fn to_bytes(&self) -> [u8; 32] {
         *self.0
     }
 
     /// As Z85 text, which whoever gets it must keep secret.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::CurveSecret::new([7; 32]).to_z85().len(), 40);
+    /// ```
     pub fn to_z85(&self) -> String {
         z85::encode(&*self.0).unwrap_or_default()
     }
 
     /// The public key that belongs to it.
+    ///
+    /// ```
+    /// # use zmtp::CurveSecret;
+    /// let secret = CurveSecret::generate()?;
+    /// assert_eq!(secret.public(), CurveSecret::new(secret.to_bytes()).public());
+    /// # Ok::<(), zmtp::Error>(())
+    /// ```
     pub fn public(&self) -> CurveKey {
         CurveKey(x25519::public_of(&self.0))
     }

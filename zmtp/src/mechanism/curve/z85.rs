@@ -1,6 +1,12 @@
 //! Z85: four bytes as five characters that survive source code and command lines (RFC 32).
 
 /// The text of `bytes`, whose number must be a multiple of four.
+///
+/// ```
+/// # use zmtp::z85;
+/// assert_eq!(z85::encode(&[0x86, 0x4f, 0xd2, 0x6f, 0xb5, 0x59, 0xf7, 0x5b]).as_deref(), Some("HelloWorld"));
+/// assert_eq!(z85::encode(b"odd"), None);
+/// ```
 pub fn encode(bytes: &[u8]) -> Option<String> {
     if !bytes.len().is_multiple_of(4) {
         return None;
@@ -17,6 +23,12 @@ pub fn encode(bytes: &[u8]) -> Option<String> {
 
 /// The bytes of `text`; `None` if it is not Z85: its length no multiple of five, or none at all, a character from
 /// outside the alphabet, a group that stands for no four bytes.
+///
+/// ```
+/// # use zmtp::z85;
+/// assert_eq!(z85::decode(b"HelloWorld"), Some(vec![0x86, 0x4f, 0xd2, 0x6f, 0xb5, 0x59, 0xf7, 0x5b]));
+/// assert_eq!(z85::decode(b"\"no\" "), None);
+/// ```
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     if text.is_empty() || !text.len().is_multiple_of(5) {
         return None;

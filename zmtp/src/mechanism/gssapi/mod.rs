@@ -28,6 +28,11 @@ use crate::command::{self, Command};
 use crate::error::Error;
 
 /// What one step of a security context came to.
+///
+/// ```
+/// let step = zmtp::Step { token: b"for the peer".to_vec(), established: None };
+/// assert!(step.established.is_none()); // It goes on with the peer's next token.
+/// ```
 #[derive(Debug)]
 pub struct Step {
     /// For the peer; empty if there is nothing to tell it.
@@ -47,6 +52,24 @@ pub struct Established {
 
 /// What protects the traffic of a security context. Both directions may be used at once, each in the order of the
 /// stream.
+///
+/// ```
+/// use zmtp::{Error, Wrapping};
+///
+/// /// No protection at all: for tests.
+/// struct Clear;
+///
+/// impl Wrapping for Clear {
+///     fn wrap(&self, text: &[u8]) -> Result<Vec<u8>, Error> {
+///         Ok(text.to_vec())
+///     }
+///     fn unwrap(&self, token: &[u8]) -> Result<Vec<u8>, Error> {
+///         Ok(token.to_vec())
+///     }
+/// }
+/// assert_eq!(Clear.unwrap(&Clear.wrap(b"hello")?)?, b"hello");
+/// # Ok::<(), zmtp::Error>(())
+/// ```
 pub trait Wrapping: Send + Sync {
     /// Encrypts.
     ///
