@@ -155,48 +155,265 @@ macro_rules! socket_names {
 
 socket_names! {
     /// A socket of any type, decided at run time: for brokers and tools.
+    ///
+    /// ```
+    /// # use zefiro::{AnySocket, SocketType};
+    /// let (one, other) = (AnySocket::open(SocketType::Push), AnySocket::open(SocketType::Pull));
+    /// one.connect(other.bind("inproc://any")?)?;
+    /// one.send("hello")?;
+    /// assert_eq!(other.recv()?, "hello");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     AnySocket = Any;
     /// One peer, both ways.
+    ///
+    /// ```
+    /// # use zefiro::{Pair};
+    /// let (one, other) = (Pair::new(), Pair::new());
+    /// one.connect(other.bind("inproc://pair")?)?;
+    /// one.send("ping")?;
+    /// assert_eq!(other.recv()?, "ping");
+    /// other.send("pong")?;
+    /// assert_eq!(one.recv()?, "pong");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Pair = Pair;
     /// Publishes: each message goes to all who subscribed to its beginning; those too slow miss it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Pub, Sub};
+    /// let (publisher, subscriber) = (Pub::new(), Sub::new());
+    /// subscriber.connect(publisher.bind("inproc://pub")?)?;
+    /// subscriber.subscribe("weather.")?;
+    /// publisher.wait_subscribed("weather.", 1, Duration::from_secs(10))?;
+    /// publisher.send("weather.milan 21 °C")?;
+    /// assert_eq!(subscriber.recv()?, "weather.milan 21 °C");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Pub = Pub;
     /// Subscribes to what publishers send.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use zefiro::{Pub, Sub};
+    /// # let publisher = Pub::new();
+    /// let subscriber = Sub::new();
+    /// subscriber.connect(publisher.bind("inproc://sub")?)?;
+    /// subscriber.subscribe("")?; // Everything.
+    /// # publisher.wait_subscribed("", 1, Duration::from_secs(10))?;
+    /// publisher.send("hear, hear")?;
+    /// assert_eq!(subscriber.recv()?, "hear, hear");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Sub = Sub;
     /// Sends a request and receives its reply, in turn; several servers take turns.
+    ///
+    /// ```
+    /// # use zefiro::{Rep, Req};
+    /// let (one, other) = (Req::new(), Rep::new());
+    /// one.connect(other.bind("inproc://req")?)?;
+    /// one.send("question")?;
+    /// assert_eq!(other.recv()?, "question");
+    /// other.send("answer")?;
+    /// assert_eq!(one.recv()?, "answer");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Req = Req;
     /// Receives a request and sends its reply, in turn.
+    ///
+    /// ```
+    /// # use zefiro::{ErrorKind, Rep};
+    /// // A reply needs a request.
+    /// assert_eq!(Rep::new().send("answer").unwrap_err().kind(), ErrorKind::State);
+    /// ```
     Rep = Rep;
     /// Sends to its peers in turn and receives from all: a REQ without the strict turns.
+    ///
+    /// ```
+    /// # use zefiro::{Dealer, Rep};
+    /// let (one, other) = (Dealer::new(), Rep::new());
+    /// one.connect(other.bind("inproc://dealer")?)?;
+    /// one.send(["", "question"])?; // The empty part that a REQ would have put there.
+    /// other.recv()?;
+    /// other.send("answer")?;
+    /// assert_eq!(one.recv()?, ["", "answer"]);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Dealer = Dealer;
     /// Receives from all peers with their routing id as first frame, and sends to the one named by the first frame.
+    ///
+    /// ```
+    /// # use zefiro::{Req, Router};
+    /// let (one, other) = (Req::new(), Router::new());
+    /// one.connect(other.bind("inproc://router")?)?;
+    /// one.send("question")?;
+    /// let mut message = other.recv()?;
+    /// let peer = message.pop_front().expect("a routing id comes first");
+    /// assert_eq!(message, ["", "question"]);
+    /// other.send([peer, "".into(), "answer".into()])?;
+    /// assert_eq!(one.recv()?, "answer");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Router = Router;
     /// Receives what PUSH sockets send, from each in turn.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// let (one, other) = (Push::new(), Pull::new());
+    /// one.connect(other.bind("inproc://pull")?)?;
+    /// one.send("a task")?;
+    /// assert_eq!(other.recv()?, "a task");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Pull = Pull;
     /// Sends to its peers in turn: pipelines.
+    ///
+    /// ```
+    /// # use zefiro::{Pull, Push};
+    /// let (push, workers) = (Push::new(), [Pull::new(), Pull::new()]);
+    /// push.connect(workers[0].bind("inproc://push-0")?)?;
+    /// push.connect(workers[1].bind("inproc://push-1")?)?;
+    /// push.send("a task")?;
+    /// push.send("another")?;
+    /// assert!(workers.iter().all(|worker| worker.recv().is_ok()));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Push = Push;
     /// A [`Pub`] that receives the subscriptions as messages: for proxies.
+    ///
+    /// ```
+    /// # use zefiro::{Sub, XPub};
+    /// let (one, other) = (Sub::new(), XPub::new());
+    /// one.connect(other.bind("inproc://xpub")?)?;
+    /// one.subscribe("weather.")?;
+    /// assert_eq!(other.recv()?, b"\x01weather.");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     XPub = XPub;
     /// A [`Sub`] that sends its subscriptions as messages: for proxies.
+    ///
+    /// ```
+    /// # use zefiro::{XPub, XSub};
+    /// let (one, other) = (XSub::new(), XPub::new());
+    /// one.connect(other.bind("inproc://xsub")?)?;
+    /// one.send(b"\x01weather.")?;
+    /// assert_eq!(other.recv()?, b"\x01weather.");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     XSub = XSub;
     /// Plain TCP peers: each message is a routing id and a piece of data.
+    ///
+    /// ```
+    /// # use std::io::Read;
+    /// # use zefiro::{Endpoint, Stream};
+    /// let stream = Stream::new();
+    /// let Endpoint::Tcp(address) = stream.bind("tcp://127.0.0.1:*")? else { unreachable!() };
+    /// let mut client = std::net::TcpStream::connect((address.host(), address.port()))?;
+    /// let mut greeting = stream.recv()?; // The client is there: its routing id, and no data yet.
+    /// let peer = greeting.pop_front().expect("a routing id comes first");
+    /// stream.send([peer, "hello".into()])?;
+    /// let mut bytes = [0; 5];
+    /// client.read_exact(&mut bytes)?;
+    /// assert_eq!(&bytes, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     Stream = Stream;
     /// Answers its clients by their [numbers](Message::peer_number); messages have a single part. A young type, which few
     /// other implementations have, as are those below.
+    ///
+    /// ```
+    /// # use zefiro::{Client, Message, Server};
+    /// let (client, server) = (Client::new(), Server::new());
+    /// client.connect(server.bind("inproc://server")?)?;
+    /// client.send("question")?;
+    /// let number = server.recv()?.peer_number().expect("a server's message has one");
+    /// server.send(Message::for_peer(number, "answer"))?;
+    /// assert_eq!(client.recv()?, "answer");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Server = Server;
     /// Talks to servers, in turn; messages have a single part.
+    ///
+    /// ```
+    /// # use zefiro::{Client, ErrorKind};
+    /// let error = Client::new().try_send(["two", "parts"]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidMessage);
+    /// ```
     Client = Client;
     /// Sends each message to those who joined its [group](Message::for_group), exactly.
+    ///
+    /// ```
+    /// # use zefiro::{Dish, Message, Radio};
+    /// let (radio, dish) = (Radio::new(), Dish::new());
+    /// dish.join("news")?;
+    /// radio.connect(dish.bind("inproc://radio")?)?;
+    /// radio.send(Message::for_group("news", "hear, hear"))?;
+    /// assert_eq!(dish.recv()?, ["news", "hear, hear"]);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Radio = Radio;
     /// Receives the messages of the groups it joins.
+    ///
+    /// ```
+    /// # use zefiro::{Dish, ErrorKind};
+    /// let dish = Dish::new();
+    /// dish.join("news")?;
+    /// assert_eq!(dish.try_recv().unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Dish = Dish;
     /// A [`Pull`] of single parts, from [`Scatter`].
+    ///
+    /// ```
+    /// # use zefiro::{Gather, Scatter};
+    /// let (one, other) = (Scatter::new(), Gather::new());
+    /// one.connect(other.bind("inproc://gather")?)?;
+    /// one.send("a task")?;
+    /// assert_eq!(other.recv()?, "a task");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Gather = Gather;
     /// A [`Push`] of single parts, to [`Gather`].
+    ///
+    /// ```
+    /// # use zefiro::{ErrorKind, Scatter};
+    /// let error = Scatter::new().try_send(["two", "parts"]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidMessage);
+    /// ```
     Scatter = Scatter;
     /// A [`Server`] and [`Client`] in one: connects to its like and has a number for each.
+    ///
+    /// ```
+    /// # use zefiro::{Message, PeerSocket};
+    /// let (one, other) = (PeerSocket::new(), PeerSocket::new());
+    /// let number = one.connect_peer(other.bind("inproc://peer-socket")?)?;
+    /// one.send(Message::for_peer(number, "hello"))?;
+    /// assert_eq!(other.recv()?.last().as_str(), Ok("hello"));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     PeerSocket = Peer;
     /// Datagrams over udp: each message is an address, as `127.0.0.1:5555`, and a body.
+    ///
+    /// ```
+    /// # use zefiro::Dgram;
+    /// # let (one, other) = (Dgram::new(), Dgram::new());
+    /// let address = other.bind("udp://127.0.0.1:*")?.to_string();
+    /// one.bind("udp://127.0.0.1:*")?;
+    /// one.send([address.trim_start_matches("udp://"), "hello"])?;
+    /// assert_eq!(other.recv()?.last().as_str(), Ok("hello"));
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Dgram = Dgram;
     /// A [`Pair`] of single parts.
+    ///
+    /// ```
+    /// # use zefiro::{Channel};
+    /// let (one, other) = (Channel::new(), Channel::new());
+    /// one.connect(other.bind("inproc://channel")?)?;
+    /// one.send("ping")?;
+    /// assert_eq!(other.recv()?, "ping");
+    /// # Ok::<(), zefiro::Error>(())
+    /// ```
     Channel = Channel;
 }
