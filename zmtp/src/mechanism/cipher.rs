@@ -5,6 +5,32 @@ use crate::codec::Framing;
 use crate::error::Error;
 
 /// Encrypts what goes to the peer.
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// # use zmtp::{Config, Connection, CurveSecret, Event, Framing, MechanismConfig, SocketType};
+/// # let now = Instant::now();
+/// # let (server, secret) = (CurveSecret::generate()?, CurveSecret::generate()?);
+/// # let (mut config, mut serving) = (Config::new(SocketType::Push), Config::new(SocketType::Pull));
+/// # config.mechanism = MechanismConfig::CurveClient { public: secret.public(), secret, server: server.public() };
+/// # serving.mechanism = MechanismConfig::CurveServer { secret: server };
+/// # serving.as_server = true;
+/// # let mut push = Connection::new(Arc::new(config), now);
+/// # let mut pull = Connection::new(Arc::new(serving), now);
+/// # while push.has_output() || pull.has_output() {
+/// #     let (from_push, from_pull) = (push.take_output(), pull.take_output());
+/// #     push.input().extend(from_pull.unwrap_or_default());
+/// #     push.handle_input(now)?;
+/// #     pull.input().extend(from_push.unwrap_or_default());
+/// #     pull.handle_input(now)?;
+/// # }
+/// # pull.poll_event();
+/// let mut sealer = push.take_sealer().expect("both sides use CURVE");
+/// let mut bytes = Vec::new();
+/// sealer.seal(&mut bytes, false, false, b"for your eyes only")?;
+/// assert!(!bytes.windows(4).any(|part| part == b"eyes"));
+/// # Ok::<(), zmtp::Error>(())
+/// ```
 pub struct Sealer(Sealing);
 
 enum Sealing {
@@ -23,6 +49,34 @@ enum Opening {
 impl Sealer {
     /// Appends one frame, encrypted.
     ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use zmtp::{Config, Connection, CurveSecret, Event, Framing, MechanismConfig, SocketType};
+    /// # let now = Instant::now();
+    /// # let (server, secret) = (CurveSecret::generate()?, CurveSecret::generate()?);
+    /// # let (mut config, mut serving) = (Config::new(SocketType::Push), Config::new(SocketType::Pull));
+    /// # config.mechanism = MechanismConfig::CurveClient { public: secret.public(), secret, server: server.public() };
+    /// # serving.mechanism = MechanismConfig::CurveServer { secret: server };
+    /// # serving.as_server = true;
+    /// # let mut push = Connection::new(Arc::new(config), now);
+    /// # let mut pull = Connection::new(Arc::new(serving), now);
+    /// # while push.has_output() || pull.has_output() {
+    /// #     let (from_push, from_pull) = (push.take_output(), pull.take_output());
+    /// #     push.input().extend(from_pull.unwrap_or_default());
+    /// #     push.handle_input(now)?;
+    /// #     pull.input().extend(from_push.unwrap_or_default());
+    /// #     pull.handle_input(now)?;
+    /// # }
+    /// # pull.poll_event();
+    /// # let mut sealer = push.take_sealer().expect("both sides use CURVE");
+    /// sealer.seal(pull.input(), true, false, b"head")?;
+    /// sealer.seal(pull.input(), false, false, b"body")?;
+    /// pull.handle_input(now)?;
+    /// let Some(Event::Messages(mut messages)) = pull.poll_event() else { panic!("one was sent") };
+    /// assert_eq!(messages.next_frame(), Some(("head".into(), true)));
+    /// # Ok::<(), zmtp::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// CURVE: after 2^64 frames. GSSAPI: the security context is too old, or the system fails.
     #[inline]
@@ -34,6 +88,36 @@ impl Sealer {
     }
 
     /// Appends all frames of `plain`, encrypted. There must be whole frames, of ZMTP 2.0 and later, in it.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use zmtp::{Config, Connection, CurveSecret, Event, Framing, MechanismConfig, SocketType};
+    /// # let now = Instant::now();
+    /// # let (server, secret) = (CurveSecret::generate()?, CurveSecret::generate()?);
+    /// # let (mut config, mut serving) = (Config::new(SocketType::Push), Config::new(SocketType::Pull));
+    /// # config.mechanism = MechanismConfig::CurveClient { public: secret.public(), secret, server: server.public() };
+    /// # serving.mechanism = MechanismConfig::CurveServer { secret: server };
+    /// # serving.as_server = true;
+    /// # let mut push = Connection::new(Arc::new(config), now);
+    /// # let mut pull = Connection::new(Arc::new(serving), now);
+    /// # while push.has_output() || pull.has_output() {
+    /// #     let (from_push, from_pull) = (push.take_output(), pull.take_output());
+    /// #     push.input().extend(from_pull.unwrap_or_default());
+    /// #     push.handle_input(now)?;
+    /// #     pull.input().extend(from_push.unwrap_or_default());
+    /// #     pull.handle_input(now)?;
+    /// # }
+    /// # pull.poll_event();
+    /// # let mut sealer = push.take_sealer().expect("both sides use CURVE");
+    /// let mut plain = Vec::new();
+    /// Framing::V2.encode(&mut plain, b"head", true);
+    /// Framing::V2.encode(&mut plain, b"body", false);
+    /// sealer.seal_frames(pull.input(), &plain)?;
+    /// pull.handle_input(now)?;
+    /// let Some(Event::Messages(mut messages)) = pull.poll_event() else { panic!("one was sent") };
+    /// assert_eq!(messages.next_frame(), Some(("head".into(), true)));
+    /// # Ok::<(), zmtp::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`seal`](Sealer::seal), or `plain` is something else.

@@ -42,6 +42,24 @@ pub struct Step {
 }
 
 /// A security context that stands on this side.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use zmtp::{Error, Established, Step, Wrapping};
+///
+/// # struct Clear;
+/// # impl Wrapping for Clear {
+/// #     fn wrap(&self, text: &[u8]) -> Result<Vec<u8>, Error> {
+/// #         Ok(text.to_vec())
+/// #     }
+/// #     fn unwrap(&self, token: &[u8]) -> Result<Vec<u8>, Error> {
+/// #         Ok(token.to_vec())
+/// #     }
+/// # }
+/// let context = Established { principal: "alice@EXAMPLE.COM".into(), wrapping: Arc::new(Clear) };
+/// let last = Step { token: Vec::new(), established: Some(context) };
+/// assert_eq!(last.established.map(|context| context.principal), Some("alice@EXAMPLE.COM".into()));
+/// ```
 #[derive(Clone)]
 pub struct Established {
     /// Who the peer is, as text: `alice@EXAMPLE.COM`.
