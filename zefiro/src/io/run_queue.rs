@@ -91,6 +91,13 @@ impl<L, C> RunQueue<L, C> {
         shared.links.is_empty() && shared.commands.is_empty()
     }
 
+    /// The thread counts as asleep; `false` if there is something to do.
+    pub(crate) fn rest(&self) -> bool {
+        let mut shared = self.shared.lock();
+        shared.asleep = shared.links.is_empty() && shared.commands.is_empty();
+        shared.asleep
+    }
+
     /// The thread is awake and will look at the queue before it waits again.
     pub(crate) fn awake(&self) {
         self.shared.lock().asleep = false;
@@ -172,8 +179,7 @@ mod models {
             everything_is_done(|queue, links, commands| {
                 queue.take(links, commands) || {
                     queue.awake();
-                    queue.is_empty();
-                    queue.take(links, commands)
+                    (!queue.is_empty() || !queue.rest()) && queue.take(links, commands)
                 }
             });
         });

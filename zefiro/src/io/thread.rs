@@ -10,7 +10,6 @@ mod entries;
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
-use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -70,7 +69,7 @@ impl IoThread {
         let (mut links, mut commands, mut ready) = (Vec::new(), Vec::new(), ReadyList::new());
         loop {
             let mut written = false;
-            while self.handle.queue.take(&mut links, &mut commands) || (mem::take(&mut written) && self.linger()) {
+            while self.handle.queue.take(&mut links, &mut commands) {
                 written |= !links.is_empty();
                 for link in links.drain(..) {
                     write_queued(&link);
@@ -82,7 +81,7 @@ impl IoThread {
                     self.obey(command);
                 }
             }
-            let timeout = self.timeout();
+            let timeout = if written && self.linger() { Some(Duration::ZERO) } else { self.timeout() };
             if self.handle.selector.wait(&mut ready, timeout).is_err() {
                 ready.clear();
             }
@@ -94,11 +93,11 @@ impl IoThread {
         }
     }
 
-    /// Stays awake for a moment after it has written: senders with more to say need not wake it then.
+    /// Stays awake for a moment after it has written: senders with more to say need not wake it then. Answers whether there
+    /// is more; what else has happened meanwhile is looked at before that is done.
     fn linger(&self) -> bool {
         self.handle.queue.awake();
-        self.patience.linger(|| !self.handle.queue.is_empty());
-        true
+        self.patience.linger(|| !self.handle.queue.is_empty()) || !self.handle.queue.rest()
     }
 
     fn timeout(&mut self) -> Option<Duration> {
