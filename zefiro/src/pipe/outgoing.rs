@@ -342,7 +342,7 @@ impl Limits {
 }
 
 /// Whether a message fits.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Room {
     Enough,
     None,

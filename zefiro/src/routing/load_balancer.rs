@@ -45,26 +45,30 @@ impl LoadBalancer {
     /// The pipe whose turn it is.
     #[inline]
     pub(crate) fn pick(&mut self, pipes: &mut Pipes) -> Option<PipeId> {
-        let mut left = self.active.len();
-        while left > 0 {
-            let id = *self.active.get(self.next)?;
-            let room = pipes.room(id);
-            if room == Room::Enough {
-                return Some(id);
-            }
-            self.pass_over(room);
-            left -= 1;
-        }
-        None
+        self.seek(|id| pipes.room(id))
     }
 
-    /// The next pipe cannot be written to: it leaves, unless it has room that is only not noticed.
-    fn pass_over(&mut self, room: Room) {
-        let id = self.active.swap_remove(self.next);
-        self.begin_again_at_end();
-        if room == Room::Unnoticed {
-            self.active.push(id);
+    /// Asks one after the other, each once, until one has room. A pipe that cannot be written to leaves, unless it has room
+    /// that is only not noticed.
+    #[inline]
+    fn seek(&mut self, mut room_of: impl FnMut(PipeId) -> Room) -> Option<PipeId> {
+        let mut some_stay = false;
+        for _ in 0..self.active.len() {
+            let id = *self.active.get(self.next)?;
+            match room_of(id) {
+                Room::Enough => return Some(id),
+                Room::Unnoticed => {
+                    some_stay = true;
+                    self.turn();
+                    continue;
+                }
+                // The last may have been asked already.
+                Room::None if some_stay => drop(self.active.remove(self.next)),
+                Room::None => drop(self.active.swap_remove(self.next)),
+            }
+            self.begin_again_at_end();
         }
+        None
     }
 
     fn begin_again_at_end(&mut self) {
@@ -85,18 +89,11 @@ impl LoadBalancer {
 
     /// Writes the message to the pipe whose turn it is; `false` if none has room.
     pub(crate) fn send(&mut self, pipes: &mut Pipes, message: &mut Message) -> bool {
-        let mut left = self.active.len();
-        while left > 0 {
-            let Some(&id) = self.active.get(self.next) else { return false };
-            let room = pipes.write_if_room(id, message);
-            if room == Room::Enough {
-                self.turn();
-                return true;
-            }
-            self.pass_over(room);
-            left -= 1;
+        let sent = self.seek(|id| pipes.write_if_room(id, message)).is_some();
+        if sent {
+            self.turn();
         }
-        false
+        sent
     }
 
     /// The pipe picked got a whole message: it is the next one's turn.
@@ -157,5 +154,35 @@ mod tests {
         pipes.remove(ids[1]);
         balancer.ended(&pipes);
         assert_eq!([3, 2, 0].map(|_| next(&mut pipes, &mut balancer)), [3, 2, 0].map(|index| ids[index]));
+    }
+
+    #[test]
+    fn a_pipe_is_found_exactly_if_there_is_one_with_room() {
+        let mut pipes = Pipes::new(1, 1, 0);
+        let mut insert = || pipes.insert(Line::Backlog(VecDeque::new()), PeerFacts::default(), false);
+        let ids: Vec<_> = (0..5).map(|_| insert()).collect();
+        for len in 0..=ids.len() {
+            for state in 0..3usize.pow(len as u32) {
+                let rooms: Vec<Room> = (0..len)
+                    .map(|place| [Room::Enough, Room::Unnoticed, Room::None][state / 3usize.pow(place as u32) % 3])
+                    .collect();
+                for next in 0..len.max(1) {
+                    let mut balancer = LoadBalancer { active: ids[..len].to_vec(), next, ended: 0 };
+                    let mut asked = Vec::new();
+                    let found = balancer.seek(|id| {
+                        asked.push(id);
+                        ids.iter().position(|other| *other == id).map_or(Room::None, |place| rooms[place])
+                    });
+                    assert_eq!(found.is_some(), rooms.contains(&Room::Enough), "{rooms:?} from {next}");
+                    let all = asked.len();
+                    asked.sort_unstable();
+                    asked.dedup();
+                    assert_eq!(asked.len(), all, "{rooms:?} from {next}: one was asked twice");
+                    // Who has room that is not noticed stays; whose turn it is, is one of them.
+                    let stay = rooms.iter().filter(|room| **room != Room::None).count();
+                    assert!(balancer.active.len() >= stay && balancer.next < balancer.active.len().max(1));
+                }
+            }
+        }
     }
 }
