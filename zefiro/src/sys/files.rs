@@ -23,8 +23,9 @@ pub(crate) fn mode(file: &Metadata) -> u32 {
     file.permissions().mode() & 0o7777
 }
 
+/// Sets the mode of the file itself, not of what it may be a link to, lest somebody puts a link in its place.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    std::fs::set_permissions(path, Permissions::from_mode(mode))
+    itself(path, |file| std::fs::set_permissions(file, Permissions::from_mode(mode)))
 }
 
 /// Gives the file itself, not what it may be a link to, to a user and a group.
@@ -42,7 +43,7 @@ pub(crate) fn abstract_address(name: &[u8]) -> io::Result<SockAddr> {
 }
 
 /// Binds to a path that no file has. Where it is too long for an address, the socket is made under a short name in the same
-/// directory, which is reached through a descriptor, and then renamed.
+/// directory, which is reached through a descriptor, and then given its long one.
 pub(crate) fn bind(socket: &Socket, path: &Path) -> io::Result<()> {
     if path.as_os_str().len() <= PATH_BYTES_MAX {
         return socket.bind(&SockAddr::unix(path)?);
@@ -52,7 +53,13 @@ pub(crate) fn bind(socket: &Socket, path: &Path) -> io::Result<()> {
     by_descriptor(parent, |directory| {
         let made = directory.join(&name);
         socket.bind(&SockAddr::unix(&made)?)?;
-        std::fs::rename(&made, path).inspect_err(|_| drop(std::fs::remove_file(&made)))
+        // As a second name, which takes no other's place; the first one goes.
+        let linked = std::fs::hard_link(&made, path);
+        let removed = std::fs::remove_file(&made);
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(rustix::io::Errno::ADDRINUSE.into()),
+            linked => linked.and(removed),
+        }
     })
 }
 
@@ -67,10 +74,33 @@ pub(crate) fn with_address<T>(path: &Path, act: impl FnOnce(&SockAddr) -> io::Re
 /// Calls `act` with a short path to a file, which leads through the file system of this process's descriptors.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn by_descriptor<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    through_descriptor(path, rustix::fs::OFlags::empty(), act)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn itself<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    through_descriptor(path, rustix::fs::OFlags::NOFOLLOW, act)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn through_descriptor<T>(
+    path: &Path,
+    flags: rustix::fs::OFlags,
+    act: impl FnOnce(&Path) -> io::Result<T>,
+) -> io::Result<T> {
     use std::os::fd::AsRawFd;
-    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
+    let flags = flags | rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
     act(&Path::new("/proc/self/fd").join(file.as_raw_fd().to_string()))
+}
+
+/// Without such a file system it is only looked whether it is a link.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn itself<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    match std::fs::symlink_metadata(path)?.file_type().is_symlink() {
+        true => Err(io::ErrorKind::InvalidInput.into()),
+        false => act(path),
+    }
 }
 
 /// There is no such file system.

@@ -78,12 +78,15 @@ fn bind(socket: &Socket, endpoint: &IpcEndpoint, options: &Options) -> io::Resul
     guarded.inspect_err(|_| drop(std::fs::remove_file(path)))
 }
 
-/// Gives a file its owner, group and mode, as far as they were chosen.
+/// Gives a file its mode, owner and group, as far as they were chosen; the mode first, while the file is still ours.
 fn guard(path: &Path, options: &Options, mode: Option<u32>) -> io::Result<()> {
+    if let Some(mode) = mode {
+        files::set_mode(path, mode)?;
+    }
     if options.ipc_owner.is_some() || options.ipc_group.is_some() {
         files::set_owner(path, options.ipc_owner, options.ipc_group)?;
     }
-    mode.map_or(Ok(()), |mode| files::set_mode(path, mode))
+    Ok(())
 }
 
 /// Who may write to the file of a wildcard address may enter its directory.
