@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 use zmtp::{CurveKey, Password};
 
 use super::{Answer, Authenticator, Credentials, Request};
@@ -24,7 +25,8 @@ use crate::options::AddressFilter;
 #[derive(Clone, Default)]
 #[must_use = "an authenticator asks nobody until it is given to a builder"]
 pub struct Users {
-    passwords: HashMap<String, Password>,
+    /// Digests, which take the same time to compare whatever a password's length.
+    digests: HashMap<String, Password>,
 }
 
 impl Users {
@@ -43,8 +45,8 @@ impl Users {
         Users::default()
     }
 
-    /// One more user, or another password for one. A password given as a `String` or a vector is not copied, and wiped when
-    /// the table is dropped.
+    /// One more user, or another password for one. The table keeps a digest of the password, and
+    /// wipes the password itself.
     ///
     /// ```
     /// # use zefiro::{Pull, Push, auth::Users};
@@ -57,7 +59,7 @@ impl Users {
     /// # Ok::<(), zefiro::Error>(())
     /// ```
     pub fn user(mut self, name: impl Into<String>, password: impl Into<Password>) -> Users {
-        self.passwords.insert(name.into(), password.into());
+        self.digests.insert(name.into(), digest_of(&password.into()));
         self
     }
 }
@@ -68,8 +70,8 @@ impl Authenticator for Users {
             return Answer::deny("no user and password were shown");
         };
         // A user nobody knows takes as long as a wrong password.
-        let known = self.passwords.get(user);
-        let equal = known.unwrap_or(password) == password;
+        let (known, shown) = (self.digests.get(user), digest_of(password));
+        let equal = *known.unwrap_or(&shown) == shown;
         if known.is_some() && equal { Answer::allow(user.as_str()) } else { Answer::deny("wrong user or password") }
     }
 }
@@ -77,7 +79,7 @@ impl Authenticator for Users {
 impl std::fmt::Debug for Users {
     /// Passwords are not shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.passwords.keys()).finish()
+        f.debug_set().entries(self.digests.keys()).finish()
     }
 }
 
@@ -327,6 +329,11 @@ impl Read {
         self.state = Some(state);
         Ok(())
     }
+}
+
+/// SHA-256 of a password, which is compared as a password is.
+fn digest_of(password: &[u8]) -> Password {
+    Password::from(Sha256::digest(password).as_slice())
 }
 
 /// How long a folder that has not changed is not looked through again.
