@@ -44,9 +44,8 @@ impl FromStr for FileMode {
     fn from_str(text: &str) -> Result<FileMode> {
         let is_octal = text.bytes().all(|digit| digit.is_ascii_digit());
         let mode = u32::from_str_radix(text, 8).ok().filter(|_| is_octal).map(FileMode);
-        mode.filter(|mode| mode.is_permissions()).ok_or_else(|| {
-            Error::with_text(ErrorKind::InvalidOption, "set option", format!("ipc_mode {text}"), "allowed is: 0 to 777")
-        })
+        mode.filter(|mode| mode.is_permissions())
+            .ok_or_else(|| Error::with_text(ErrorKind::InvalidOption, "read permissions", text, "allowed is: 0 to 777"))
     }
 }
 

@@ -201,11 +201,12 @@ impl Pattern for Router {
 fn refuse_duplicate(pipes: &mut Pipes, options: &Options, id: PipeId) {
     if !options.router_refuse_duplicates {
         pipes.report_duplicate(id);
-    } else if pipes.is_stream(id) {
-        pipes.refuse_duplicate(id);
-    } else {
-        drop_unread(pipes, id);
-        pipes.close(id);
+        return;
+    }
+    drop_unread(pipes, id);
+    match pipes.is_stream(id) {
+        true => pipes.refuse_duplicate(id),
+        false => pipes.close(id),
     }
 }
 

@@ -84,7 +84,10 @@ impl State {
 
     /// A connection within the process is over, and with it its endpoint: nobody connects anew there.
     pub(crate) fn forget_name(&mut self, pipe: PipeId) {
-        self.endpoints.retain(|entry| !matches!(entry.kind, Kind::ConnectedName(_, id) if id == pipe));
+        let is_its = |entry: &EndpointEntry| matches!(entry.kind, Kind::ConnectedName(_, id) if id == pipe);
+        if let Some(index) = self.endpoints.iter().position(is_its) {
+            self.endpoints.remove(index);
+        }
     }
 
     /// One connect by this endpoint is over for good.
