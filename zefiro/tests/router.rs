@@ -201,7 +201,8 @@ fn storms_of_peers_of_the_same_name_leave_a_way_to_the_last() {
     for handover in [false, true] {
         for endpoint in util::endpoints() {
             let mut state = 7;
-            let context = Context::new();
+            // Those that were closed may take a while to be gone.
+            let context = Context::builder().max_sockets(100_000).build();
             let router = AnySocket::builder_of(SocketType::Router).context(&context).router_handover(handover);
             let router = router.recv_timeout(LONG).router_mandatory(true).linger(Duration::ZERO).build().unwrap();
             let endpoint = router.bind(&endpoint).unwrap().to_string();
