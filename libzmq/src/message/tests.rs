@@ -66,20 +66,23 @@ unsafe fn receive(message: *mut Message, text: &[u8], more: bool) {
 
 /// A message of `len` bytes, made in each way.
 const WAYS: [unsafe fn(*mut Message, usize); 5] = [
-    // SAFETY, of all five: the caller passes a place for a message; the bytes live as long as the call, or as the message.
+    // SAFETY: the caller passes a place for a message.
     |message, len| unsafe {
         assert_eq!(zmq_msg_init_size(message, len), 0);
         fill(message);
     },
+    // SAFETY: the same; the bytes are copied before they go.
     |message, len| unsafe {
         let text = text(len);
         assert_eq!(zmq_msg_init_buffer(message, text.as_ptr().cast(), len), 0);
     },
+    // SAFETY: the same; the bytes live until `unbox` takes them back.
     |message, len| unsafe {
         let lent = Box::leak(text(len).into_boxed_slice());
         let hint = ptr::without_provenance_mut(len);
         assert_eq!(zmq_msg_init_data(message, lent.as_mut_ptr().cast(), len, Some(unbox), hint), 0);
     },
+    // SAFETY: the same; the bytes are there for ever.
     |message, len| unsafe {
         static FOR_EVER: [u8; 1000] = {
             let mut bytes = [0; 1000];
@@ -93,7 +96,7 @@ const WAYS: [unsafe fn(*mut Message, usize); 5] = [
         let data = FOR_EVER.as_ptr().cast_mut().cast();
         assert_eq!(zmq_msg_init_data(message, data, len, None, ptr::null_mut()), 0);
     },
-    // As it is received: a part of what was read, behind something else.
+    // As it is received: a part of what was read, behind something else. SAFETY: the same; nothing was in the place before.
     |message, len| unsafe {
         let read = Memory::from([b"before".to_vec(), text(len), b"after".to_vec()].concat());
         message.write(Message::from_frame(Frame::slice_of(&read, 6..6 + len), true, None));
