@@ -9,7 +9,7 @@ use crate::pipe::broadcast::Broadcast;
 use crate::pipe::duct::{DuctReader, DuctWriter, duct};
 use crate::pipe::outbox::{Format, Outbox};
 use crate::pipe::pool::Pool;
-use crate::routing::subscriptions::{Removed, SubscriptionIndex};
+use crate::routing::subscriptions::{Found, Removed, SubscriptionIndex};
 use crate::transport::socks::Socks;
 
 /// Messages encoded for one connection, taken by who writes them.
@@ -100,7 +100,9 @@ impl Index {
 
     /// Appends those who subscribe to a beginning of `topic`.
     pub fn matches(&self, topic: &[u8], subscribers: &mut Vec<u32>) {
-        self.0.matches(topic, subscribers);
+        let mut found = Found::default();
+        self.0.matches(topic, &mut found);
+        subscribers.append(&mut found.pipes);
     }
 }
 

@@ -113,6 +113,13 @@ impl Counters {
         self.sent_bytes += bytes;
     }
 
+    /// As [`sent`](Counters::sent), so many messages at once.
+    #[inline]
+    pub(crate) fn sent_all(&mut self, messages: u64, bytes: u64) {
+        self.sent += messages;
+        self.sent_bytes += bytes;
+    }
+
     #[inline]
     pub(crate) fn received(&mut self, bytes: u64) {
         self.received += 1;

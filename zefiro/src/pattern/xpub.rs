@@ -12,9 +12,9 @@ use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
-use crate::routing::distributor::{any_full, distribute};
+use crate::routing::distributor::distribute;
 use crate::routing::request::{Request, Rest, subscription_message, take_requests};
-use crate::routing::subscriptions::SubscriptionIndex;
+use crate::routing::subscriptions::{Found, SubscriptionIndex};
 
 /// A distributor over the subscriptions.
 pub(crate) struct XPub {
@@ -28,6 +28,7 @@ pub(crate) struct XPub {
     silent: bool,
     /// Manual mode: whom the program subscribes. It may be gone.
     last_peer: Option<PipeId>,
+    found: Found<PipeId>,
     targets: Vec<PipeId>,
     /// `targets` are those of a message of which the first part has come: who subscribes since gets the next one.
     begun: bool,
@@ -42,6 +43,7 @@ impl XPub {
             shown: Shown::default(),
             silent: false,
             last_peer: None,
+            found: Found::default(),
             targets: Vec::new(),
             begun: false,
         }
@@ -159,8 +161,8 @@ impl XPub {
 
     /// The peers that want a message on `topic`; of one `alone`, if that is given, whether it does.
     fn find_targets(&mut self, options: &Options, topic: &[u8]) {
-        self.targets.clear();
-        self.subscriptions.matches(topic, &mut self.targets);
+        self.subscriptions.matches(topic, &mut self.found);
+        self.targets.clone_from(&self.found.pipes);
         if let Some(alone) = self.last_peer.filter(|_| options.xpub_manual && options.xpub_manual_last_value) {
             self.targets.retain(|target| *target == alone);
         }
@@ -226,7 +228,7 @@ impl Pattern for XPub {
 
     fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
         self.find_targets(options, first);
-        if options.xpub_no_drop && any_full(pipes, &self.targets) {
+        if options.xpub_no_drop && pipes.any_full(&self.targets) {
             return Err(Refusal::WouldBlock);
         }
         self.begun = true;
@@ -276,9 +278,9 @@ impl Pattern for XPub {
     }
 
     fn subscribers(&self, topic: &[u8]) -> usize {
-        let mut found = Vec::new();
+        let mut found = Found::default();
         self.subscriptions.matches(topic, &mut found);
-        found.len()
+        found.pipes.len()
     }
 
     fn topics(&self) -> usize {

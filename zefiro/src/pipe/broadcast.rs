@@ -23,6 +23,9 @@ pub(crate) struct Broadcast {
     chunk: Arc<Chunk>,
     /// Bytes of the log before the open chunk.
     before: u64,
+    /// The closed chunks since somebody follows, each with the bytes before it.
+    kept: Vec<(u64, Arc<Chunk>)>,
+    keeps: bool,
 }
 
 /// A part of the log; its bytes are there once it is closed.
@@ -44,13 +47,13 @@ pub(crate) struct Passage {
 }
 
 impl Broadcast {
-    /// Appends a message in the bytes of `framing`.
-    pub(crate) fn append(&mut self, pool: &mut Pool, framing: Framing, message: &Message) -> Place {
+    /// Appends a message.
+    pub(crate) fn append(&mut self, pool: &mut Pool, message: &Message) -> Place {
         if self.open.len() >= CHUNK_BYTES {
             self.close(pool);
         }
         let start = self.end();
-        reclaim::encode(framing, message, &mut self.open);
+        reclaim::encode(Framing::V2, message, &mut self.open);
         Place { start, end: self.end() }
     }
 
@@ -99,18 +102,49 @@ impl Broadcast {
         Arc::ptr_eq(&self.chunk, &passage.chunk)
     }
 
+    /// Keeps all chunks from now on, for passages that are asked for [later](Broadcast::since).
+    pub(super) fn keep(&mut self) {
+        self.keeps = true;
+    }
+
+    /// Keeps no chunks any more.
+    pub(super) fn forget(&mut self, pool: &mut Pool) {
+        self.keeps = false;
+        for (_, chunk) in self.kept.drain(..) {
+            if let Some(buffer) = Arc::into_inner(chunk).and_then(|chunk| chunk.0.into_inner()) {
+                pool.put(buffer);
+            }
+        }
+    }
+
+    /// All that was appended after the first `from` bytes, where chunks were kept so long.
+    pub(super) fn since(&self, from: u64) -> impl Iterator<Item = Passage> {
+        let open = (self.before, &self.chunk, self.open.len());
+        let kept = self.kept.iter().map(|(before, chunk)| (*before, chunk, chunk.0.get().map_or(0, Vec::len)));
+        kept.chain([open]).filter_map(move |(before, chunk, len)| {
+            let range = from.saturating_sub(before) as usize..len;
+            (!range.is_empty()).then(|| Passage { chunk: chunk.clone(), range })
+        })
+    }
+
     fn close(&mut self, pool: &mut Pool) {
+        let before = self.before;
         self.before = self.end();
-        if Arc::strong_count(&self.chunk) == 1 {
+        if !self.keeps && Arc::strong_count(&self.chunk) == 1 {
             self.open.clear();
             return;
         }
         let bytes = std::mem::replace(&mut self.open, pool.take());
+        let chunk = std::mem::take(&mut self.chunk);
         // Nobody else sets it: it is set here, once, and a new one takes its place.
-        let _ = std::mem::take(&mut self.chunk).0.set(bytes);
+        let _ = chunk.0.set(bytes);
+        if self.keeps {
+            self.kept.push((before, chunk));
+        }
     }
 
-    fn end(&self) -> u64 {
+    /// The bytes of the whole log.
+    pub(super) fn end(&self) -> u64 {
         self.before + self.open.len() as u64
     }
 
@@ -126,6 +160,15 @@ impl Place {
 }
 
 impl Passage {
+    /// Goes on to the end of `next`, if that begins where this ends, in the same chunk.
+    pub(super) fn go_on(&mut self, next: &Passage) -> bool {
+        let goes_on = Arc::ptr_eq(&self.chunk, &next.chunk) && self.range.end == next.range.start;
+        if goes_on {
+            self.range.end = next.range.end;
+        }
+        goes_on
+    }
+
     /// The bytes; none while the chunk is open.
     #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
@@ -164,7 +207,7 @@ mod tests {
 
     impl Bench {
         fn send(&mut self, text: &str, to: &mut [&mut Outbox]) {
-            let place = self.broadcast.append(&mut self.pool, Framing::V2, &Message::from(text));
+            let place = self.broadcast.append(&mut self.pool, &Message::from(text));
             for outbox in to {
                 outbox.push_from(&mut self.pool, &mut self.broadcast, place);
             }

@@ -8,6 +8,7 @@ pub(crate) mod batch;
 pub(crate) mod broadcast;
 pub(crate) mod duct;
 pub(crate) mod early;
+mod followers;
 mod incoming;
 pub(crate) mod outbox;
 pub(crate) mod outgoing;
@@ -27,6 +28,7 @@ use zmtp::{Frame, SocketType};
 use self::broadcast::Broadcast;
 use self::duct::{DuctReader, DuctWriter};
 use self::early::Early;
+use self::followers::{Followers, Told};
 use self::incoming::Item;
 use self::outbox::Outbox;
 use self::pool::Pool;
@@ -105,6 +107,8 @@ pub(crate) struct Pipe {
     pub(crate) early: Early,
     inbox: VecDeque<Item>,
     inbox_messages: usize,
+    /// It gets what goes to all who follow, and has had so much of that.
+    follows: Option<Told>,
     /// Not to be written to any more.
     pub(crate) closing: bool,
     /// Its connection is to end when all is written, and another to come.
@@ -149,6 +153,7 @@ pub(crate) struct Pipes {
     pool: Pool,
     /// Messages that go to many pipes.
     broadcast: Broadcast,
+    followers: Followers,
     /// Messages per pipe and direction; 0 for no limit.
     pub(crate) send_mark: usize,
     pub(crate) recv_mark: usize,
@@ -193,6 +198,7 @@ impl Pipes {
             generation: 0,
             pool: Pool::default(),
             broadcast: Broadcast::default(),
+            followers: Followers::default(),
             send_mark,
             recv_mark,
             send_bytes,
@@ -217,6 +223,7 @@ impl Pipes {
 
     /// Changes the marks, of existing pipes too.
     pub(crate) fn set_marks(&mut self, send: usize, recv: usize, send_bytes: usize) {
+        self.catch_up();
         if (send, recv) != (self.send_mark, self.recv_mark) {
             for (_, pipe) in &mut self.slots {
                 if let Line::Duct(writer, reader, peer) = &mut pipe.line {
@@ -243,6 +250,7 @@ impl Pipes {
             early: Early::default(),
             inbox: VecDeque::new(),
             inbox_messages: 0,
+            follows: None,
             closing: false,
             renewing: false,
             ended: false,
@@ -265,7 +273,7 @@ impl Pipes {
 
     /// Removes a pipe and answers it, if it is still there.
     pub(crate) fn remove(&mut self, id: PipeId) -> Option<Pipe> {
-        self.get(id)?;
+        self.get_mut(id)?;
         let mut pipe = self.slots.remove(id.index as usize);
         self.unread = self.unread.saturating_sub(pipe.inbox_messages);
         self.counters.drop(DropReason::Unread, pipe.inbox_messages as u64);
@@ -279,24 +287,31 @@ impl Pipes {
         if self.slots.is_empty() {
             self.pool.trim();
             self.broadcast = Broadcast::default();
+            self.followers = Followers::default();
         }
         Some(pipe)
     }
 
+    /// A pipe; of one that follows, what is counted and queued may be behind.
     #[inline]
     pub(crate) fn get(&self, id: PipeId) -> Option<&Pipe> {
         self.slots.get(id.index as usize).filter(|pipe| pipe.generation == id.generation)
     }
 
+    /// A pipe with all that was written to it.
     #[inline]
     pub(crate) fn get_mut(&mut self, id: PipeId) -> Option<&mut Pipe> {
-        self.slots.get_mut(id.index as usize).filter(|pipe| pipe.generation == id.generation)
+        self.get_with_memory(id).map(|(pipe, ..)| pipe)
     }
 
-    /// A pipe, and what outboxes take their memory from.
+    /// As [`get_mut`](Pipes::get_mut), and what outboxes take their memory from.
+    #[inline]
     pub(crate) fn get_with_memory(&mut self, id: PipeId) -> Option<(&mut Pipe, &mut Pool, &mut Broadcast)> {
-        let Pipes { slots, pool, broadcast, .. } = self;
+        let Pipes { slots, pool, broadcast, followers, .. } = self;
         let pipe = slots.get_mut(id.index as usize).filter(|pipe| pipe.generation == id.generation)?;
+        if pipe.follows.is_some() {
+            followers.part(id, pipe, pool, broadcast);
+        }
         Some((pipe, pool, broadcast))
     }
 
@@ -305,6 +320,7 @@ impl Pipes {
         self.slots.iter().map(|(index, pipe)| PipeId { index: index as u32, generation: pipe.generation }).collect()
     }
 
+    /// As [`get`](Pipes::get) does it: see [`catch_up`](Pipes::catch_up).
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PipeId, &Pipe)> {
         self.slots.iter().map(|(index, pipe)| (PipeId { index: index as u32, generation: pipe.generation }, pipe))
     }
@@ -417,6 +433,7 @@ impl Pipes {
 impl Pipe {
     /// Messages that wait to be sent.
     pub(crate) fn queued_out(&self) -> usize {
+        debug_assert!(self.follows.is_none(), "it has not caught up");
         match &self.line {
             Line::Backlog(queue) => queue.len(),
             Line::Stream(_, outbox) => outbox.unsent(),
@@ -427,6 +444,7 @@ impl Pipe {
 
     /// Those of them that are the program's, as far as that is known.
     pub(crate) fn queued_messages(&self) -> u64 {
+        debug_assert!(self.follows.is_none(), "it has not caught up");
         match &self.line {
             Line::Stream(_, outbox) => outbox.unsent_messages() as u64,
             _ => self.queued_out() as u64,

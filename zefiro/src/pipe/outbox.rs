@@ -15,7 +15,7 @@
 use zmtp::{Frame, Framing, Version};
 
 use super::batch::{Batch, Remains, SEGMENTS_KEPT, Segment};
-use super::broadcast::{Broadcast, Place};
+use super::broadcast::{Broadcast, Passage, Place};
 use super::pool::Pool;
 use super::reclaim::reclaim;
 use crate::message::Message;
@@ -238,18 +238,41 @@ impl Outbox {
         {
             return;
         }
+        if follows {
+            self.push_passage(pool, broadcast, broadcast.passage(place));
+            return;
+        }
         if let Some(last) = self.segments.last_mut() {
             broadcast.copy_short(pool, last);
         }
-        if follows {
-            if !self.open.is_empty() {
-                self.segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
+        self.prepare(pool, self.open.len());
+        self.open.extend_from_slice(broadcast.bytes(place));
+    }
+
+    /// Adds all messages, so many, that the socket's log has after the last one of them that is here.
+    pub(super) fn push_since(&mut self, pool: &mut Pool, broadcast: &Broadcast, messages: usize) {
+        self.messages += messages;
+        let heard = std::mem::replace(&mut self.heard, broadcast.end());
+        self.bytes += (self.heard - heard) as usize;
+        for passage in broadcast.since(heard) {
+            let goes_on = match self.segments.last_mut() {
+                Some(Segment::Passage(last)) => self.open.is_empty() && last.go_on(&passage),
+                _ => false,
+            };
+            if !goes_on {
+                self.push_passage(pool, broadcast, passage);
             }
-            self.segments.push(Segment::Passage(broadcast.passage(place)));
-        } else {
-            self.prepare(pool, self.open.len());
-            self.open.extend_from_slice(broadcast.bytes(place));
         }
+    }
+
+    fn push_passage(&mut self, pool: &mut Pool, broadcast: &Broadcast, passage: Passage) {
+        if let Some(last) = self.segments.last_mut() {
+            broadcast.copy_short(pool, last);
+        }
+        if !self.open.is_empty() {
+            self.segments.push(Segment::Bytes(std::mem::take(&mut self.open)));
+        }
+        self.segments.push(Segment::Passage(passage));
     }
 
     /// Adds a subscription or its end.

@@ -2,7 +2,6 @@
 
 use zmtp::{Frame, Framing};
 
-use super::broadcast::Place;
 use super::outbox::{self, Extent, Format, Outbox, Part, WriteState};
 use super::pool::Pool;
 use super::window::{self, Glance, Window};
@@ -59,7 +58,7 @@ impl Pipes {
         let Some(pipe) = slots.get_mut(id.index as usize) else { return false };
         let Line::Stream(_, outbox) = &mut pipe.line else { return false };
         if pipe.generation != id.generation
-            || pipe.closing | pipe.ended | pipe.conflate
+            || pipe.closing | pipe.ended | pipe.conflate | pipe.follows.is_some()
             || !limits.leave_room(outbox, pipe.counters.sent)
             || !limits.notice_room(outbox, &mut pipe.window, pipe.counters.sent)
             || !outbox.push_swiftly(part)
@@ -111,7 +110,8 @@ impl Pipes {
         message: &mut Message,
     ) -> Room {
         let limits = self.limits();
-        let Pipes { slots, pool, dirty, notices, datagrams, counters, noted, unnoticed, .. } = self;
+        let Pipes { slots, pool, broadcast, followers, dirty, notices, datagrams, counters, noted, unnoticed, .. } =
+            self;
         let pipe = match slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation && !pipe.closing && !pipe.ended => pipe,
             _ if IF_ROOM => return Room::None,
@@ -120,6 +120,9 @@ impl Pipes {
                 return Room::None;
             }
         };
+        if pipe.follows.is_some() {
+            followers.part(id, pipe, pool, broadcast);
+        }
         if IF_ROOM {
             let room = pipe.room(limits);
             if room != Room::Enough {
@@ -171,48 +174,63 @@ impl Pipes {
     pub(crate) fn fan_out(&mut self, ids: &[PipeId], message: &mut Message) {
         let size = message.byte_len();
         let together = size <= outbox::COPY_BYTES_MAX && ids.len() > 1;
-        let mut appended: Option<(Framing, Place)> = None;
+        if !together {
+            self.catch_up();
+        }
+        let mut others = self.gather(ids);
+        let mut place = self.tell(size, |broadcast, pool| broadcast.append(pool, message));
         let mut last = None;
         let limits = self.limits();
-        for &id in ids {
-            let Pipes { slots, pool, broadcast, dirty, counters, noted, unnoticed, .. } = self;
+        others.retain(|&id| {
+            let Pipes { slots, pool, broadcast, followers, dirty, counters, noted, unnoticed, .. } = self;
             let pipe = slots.get_mut(id.index as usize).filter(|pipe| pipe.generation == id.generation);
             let Some(pipe) = pipe else {
                 counters.drop(DropReason::HighWaterMark, 1);
-                continue;
+                return true;
             };
             let room = pipe.room(limits);
             if room != Room::Enough {
                 *unnoticed |= room == Room::Unnoticed;
                 counters.drop(DropReason::HighWaterMark, 1);
                 pipe.counters.drop(DropReason::HighWaterMark, 1);
-                continue;
+                return true;
             }
             if let Line::Stream(_, outbox) = &mut pipe.line
-                && let Format::Zmtp(framing, _) = outbox.format()
+                && let Format::Zmtp(Framing::V2, _) = outbox.format()
                 && together
                 && !pipe.conflate
             {
-                let place = match appended {
-                    Some((as_of, place)) if as_of == framing => place,
-                    _ => broadcast.append(pool, framing, message),
-                };
-                appended = Some((framing, place));
+                let place = *place.get_or_insert_with(|| broadcast.append(pool, message));
                 pipe.counters.sent(size as u64);
                 counters.sent(size as u64);
                 outbox.push_from(pool, broadcast, place);
                 if needs_writer(outbox) {
                     *noted = true;
                     dirty.push(id);
+                    return true;
                 }
-            } else if let Some(previous) = last.replace(id) {
+                let left = limits.left(outbox, &pipe.window, pipe.counters.sent);
+                return !followers.join(pipe, broadcast, left, limits.glance);
+            }
+            if let Some(previous) = last.replace(id) {
                 // One clone less: the last such pipe gets the message itself.
                 self.write(previous, &mut message.clone());
             }
-        }
+            true
+        });
+        self.disperse(others);
         if let Some(id) = last {
             self.write(id, message);
         }
+    }
+
+    /// Whether one of the pipes that could be written to has no room.
+    pub(crate) fn any_full(&mut self, ids: &[PipeId]) -> bool {
+        let others = self.gather(ids);
+        // Each is asked, so that each that is full tells when it is not any more.
+        let full = others.iter().fold(false, |full, &id| full | (self.is_open(id) && !self.has_room(id)));
+        self.disperse(others);
+        full
     }
 
     /// Keeps a subscription, or its end, for the next connection of a pipe that has none, behind the messages that wait
@@ -329,6 +347,23 @@ impl Limits {
             None => messages < self.mark,
         };
         room && (self.bytes == 0 || bytes < self.bytes)
+    }
+
+    /// How much more fits for sure, if nobody looks, in an outbox that has had room just now; and how much more may be
+    /// there before somebody [has to write it](needs_writer) who was not to before.
+    fn left(self, outbox: &Outbox, window: &Window, sent: u64) -> Extent {
+        let waiting = outbox.waiting();
+        let messages = match self.glance {
+            _ if self.mark == 0 => usize::MAX,
+            Some(_) => window.left(self.mark as u64, sent, waiting.messages as u64) as usize,
+            None => self.mark.saturating_sub(waiting.messages),
+        };
+        let bytes = if self.bytes == 0 { usize::MAX } else { self.bytes.saturating_sub(waiting.bytes) };
+        let unhelped = match outbox.state() {
+            WriteState::Queued => HELP_BYTES.saturating_sub(outbox.bytes()),
+            _ => usize::MAX,
+        };
+        Extent { messages, bytes: bytes.min(unhelped) }
     }
 
     /// Whether the program knows, of an outbox with room.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::sys::now;
 
 /// How the program looks after its pipes.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Glance {
     /// How often it has looked what has left them.
     pub(crate) look: u64,
@@ -36,6 +36,12 @@ impl Window {
     #[inline]
     pub(crate) fn admits(&mut self, mark: usize, sent: u64, queued: usize, glance: Glance) -> bool {
         self.admits_at(now, mark as u64, sent, queued as u64, glance)
+    }
+
+    /// How many more messages fit for sure, if nobody looks, beside one of which that was asked just now.
+    pub(super) fn left(&self, mark: u64, sent: u64, queued: u64) -> u64 {
+        let known = self.noticed.min(acknowledged(mark, sent, queued));
+        mark.saturating_sub(sent.saturating_sub(known))
     }
 
     #[inline]

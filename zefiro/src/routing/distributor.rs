@@ -14,7 +14,7 @@ pub(crate) fn distribute(
     targets: &[PipeId],
     message: &mut Message,
 ) -> Result<(), Refusal> {
-    if options.xpub_no_drop && any_full(pipes, targets) {
+    if options.xpub_no_drop && pipes.any_full(targets) {
         return Err(Refusal::WouldBlock);
     }
     if targets.is_empty() {
@@ -23,10 +23,4 @@ pub(crate) fn distribute(
         pipes.fan_out(targets, message);
     }
     Ok(())
-}
-
-/// Whether one of `targets` that could be written to has no room.
-pub(crate) fn any_full(pipes: &mut Pipes, targets: &[PipeId]) -> bool {
-    // Each is asked, so that each that is full tells when it is not any more.
-    targets.iter().fold(false, |full, &id| full | (pipes.is_open(id) && !pipes.has_room(id)))
 }

@@ -33,6 +33,22 @@ pub(crate) struct SubscriptionIndex<P> {
     pair_hash: RandomState,
     by_pipe: HashMap<P, Holding>,
     hash: PrefixHash,
+    /// How often a subscription began or ended.
+    changes: u64,
+}
+
+/// The pipes that match a message's topic, and what they were found by: for the next message, which often has the same.
+pub(crate) struct Found<P> {
+    pub(crate) pipes: Vec<P>,
+    topics: Vec<u32>,
+    topics_before: Vec<u32>,
+    changes: u64,
+}
+
+impl<P> Default for Found<P> {
+    fn default() -> Found<P> {
+        Found { pipes: Vec::new(), topics: Vec::new(), topics_before: Vec::new(), changes: 0 }
+    }
 }
 
 /// The subscriptions of one pipe.
@@ -85,6 +101,7 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
             pair_hash: RandomState::new(),
             by_pipe: HashMap::new(),
             hash: PrefixHash::new(),
+            changes: 0,
         }
     }
 
@@ -113,6 +130,7 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
                 (index, true)
             }
         };
+        self.changes += 1;
         let next_of_topic = self.topics.get(index as usize).map_or(NONE, |topic| topic.first);
         let held = self.by_pipe.get(&pipe).copied().unwrap_or(Holding { newest: NONE, topics: 0, bytes: 0 });
         let next_of_pipe = held.newest;
@@ -183,23 +201,27 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
         by_both.shrink_to_fit(|id| members.get(*id as usize).map_or(0, both));
     }
 
-    /// Appends the pipes that subscribe to a prefix of `topic`, each once.
-    pub(crate) fn matches(&self, topic: &[u8], out: &mut Vec<P>) {
-        let mut topics = 0;
-        let before = out.len();
-        self.for_each_match(topic, |entry| {
-            topics += 1;
-            let mut next = entry.first;
+    /// Finds the pipes that subscribe to a prefix of `topic`, each once. They are not gone through again if `found` holds
+    /// them already.
+    pub(crate) fn matches(&self, topic: &[u8], found: &mut Found<P>) {
+        let Found { pipes, topics, topics_before, changes } = found;
+        std::mem::swap(topics, topics_before);
+        topics.clear();
+        self.for_each_match(topic, |index| topics.push(index));
+        if std::mem::replace(changes, self.changes) == self.changes && topics == topics_before {
+            return;
+        }
+        pipes.clear();
+        for index in &*topics {
+            let mut next = self.topics.get(*index as usize).map_or(NONE, |topic| topic.first);
             while let Some(member) = self.members.get(next as usize) {
-                out.push(member.pipe);
+                pipes.push(member.pipe);
                 next = member.next_of_topic;
             }
-        });
-        if topics > 1 {
-            let mut found = out.split_off(before);
-            found.sort_unstable();
-            found.dedup();
-            out.append(&mut found);
+        }
+        if topics.len() > 1 {
+            pipes.sort_unstable();
+            pipes.dedup();
         }
     }
 
@@ -208,7 +230,7 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
         self.topics.len()
     }
 
-    fn for_each_match(&self, topic: &[u8], mut each: impl FnMut(&Topic)) {
+    fn for_each_match(&self, topic: &[u8], mut each: impl FnMut(u32)) {
         let [mut one, mut other] = self.hash.start();
         let mut landmark = LANDMARK;
         for &len in self.lengths.keys() {
@@ -220,9 +242,8 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
                 }
                 landmark *= 2;
             }
-            let found = self.find(one.go_on(prefix, len), prefix, &mut other);
-            if let Some(entry) = found.and_then(|index| self.topics.get(index as usize)) {
-                each(entry);
+            if let Some(index) = self.find(one.go_on(prefix, len), prefix, &mut other) {
+                each(index);
             }
         }
     }
@@ -259,6 +280,7 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
 
     fn remove_member(&mut self, id: u32) -> Removed {
         let Some(member) = self.members.try_remove(id as usize) else { return Removed::NotThere };
+        self.changes += 1;
         if let Ok(entry) =
             self.by_both.find_entry(self.pair_hash.hash_one((member.topic, member.pipe)), |other| *other == id)
         {

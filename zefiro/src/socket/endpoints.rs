@@ -58,7 +58,7 @@ impl EndpointEntry {
             Kind::BoundName(name) => core.context.names().unbind(&name, core),
             Kind::ConnectedName(name, pipe) => {
                 // Within the process what was sent is there to be read, whatever the linger.
-                let waits = core.lock().pipes.get(pipe).is_some_and(|pipe| pipe.queued_out() > 0);
+                let waits = core.lock().pipes.get_mut(pipe).is_some_and(|pipe| pipe.queued_out() > 0);
                 if waits && !core.context.is_terminated() {
                     return;
                 }
@@ -442,7 +442,7 @@ impl SocketCore {
             Kind::BoundName(name) => self.context.names().unbind(&name, self),
             Kind::ConnectedName(name, pipe) => {
                 let mut state = self.lock();
-                let unsent = state.pipes.get(pipe).is_some_and(|pipe| !pipe.is_duct() && pipe.queued_out() > 0);
+                let unsent = state.pipes.get_mut(pipe).is_some_and(|pipe| !pipe.is_duct() && pipe.queued_out() > 0);
                 if unsent && !self.context.is_terminated() {
                     // What was sent waits on for whoever binds the name.
                     return state.disconnect_pipe(pipe);

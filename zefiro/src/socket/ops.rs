@@ -407,7 +407,8 @@ impl SocketCore {
 
     /// The counters, with what is queued now.
     pub(crate) fn counters(self: &Arc<SocketCore>) -> Counters {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.pipes.catch_up();
         let mut counters = state.pipes.counters;
         for (_, pipe) in state.pipes.iter() {
             pipe.add_to(&mut counters);
@@ -418,7 +419,8 @@ impl SocketCore {
 
     /// What waits to be sent, for each peer.
     pub(crate) fn unsent(self: &Arc<SocketCore>) -> Vec<Unsent> {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.pipes.catch_up();
         state
             .pipes
             .iter()
@@ -433,19 +435,20 @@ impl SocketCore {
 
     /// What is queued now for peers outside this process: how many messages are to have left each pipe.
     pub(crate) fn goals_at_exit(self: &Arc<SocketCore>) -> Vec<(PipeId, u64)> {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.pipes.catch_up();
         let queued = state.pipes.iter().filter(|(_, pipe)| pipe.queued_messages() > 0 && !pipe.is_within_process());
         queued.map(|(id, pipe)| (id, pipe.counters.sent)).collect()
     }
 
     /// Whether, so long after the process began to end, a goal is not reached yet and worth waiting for.
     pub(crate) fn waits_at_exit(self: &Arc<SocketCore>, goals: &[(PipeId, u64)], since: Duration) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
         // Who closes within a time of his own gives up himself when that is over: this process's other threads run on.
         let linger = if state.phase == Phase::Closed { state.linger } else { state.options.linger };
         let linger = linger.unwrap_or(Duration::MAX);
         goals.iter().any(|(id, goal)| {
-            state.pipes.get(*id).is_some_and(|pipe| {
+            state.pipes.get_mut(*id).is_some_and(|pipe| {
                 let max = if pipe.is_connected() { exit::CONNECTED_MAX } else { exit::ABSENT_MAX };
                 since < linger.min(max) && pipe.gone_out() < *goal
             })

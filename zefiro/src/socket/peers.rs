@@ -76,7 +76,8 @@ impl<K: Kind> Socket<K> {
     /// # Ok::<(), zefiro::Error>(())
     /// ```
     pub fn peers(&self) -> Vec<Peer> {
-        let state = self.core.lock();
+        let mut state = self.core.lock();
+        state.pipes.catch_up();
         let found_from = state.pattern.found_from();
         let connected = state.pipes.iter().filter(|(_, pipe)| pipe.is_connected());
         connected

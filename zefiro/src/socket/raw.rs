@@ -216,7 +216,8 @@ impl Socket<Any> {
     /// How long the queues are, a pair of them for each pipe, as libzmq counts: what was sent is in the queue until the
     /// reader has reported it, which it does each time half a queue is read.
     pub fn queues(&self) -> Vec<Queues> {
-        let state = self.core.lock();
+        let mut state = self.core.lock();
+        state.pipes.catch_up();
         let found_from = state.pattern.found_from();
         let queues = state.pipes.iter().map(|(id, pipe)| {
             let counters = pipe.counters_now(found_from == Some(id));

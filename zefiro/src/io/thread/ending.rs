@@ -214,7 +214,7 @@ impl IoThread {
 
 /// Whether messages wait in the session's pipe.
 fn has_something_to_say(session: &Session) -> bool {
-    session.pipe().is_some_and(|pipe| session.core.lock().pipes.get(pipe).is_some_and(|pipe| pipe.queued_out() > 0))
+    session.pipe().is_some_and(|pipe| session.core.lock().pipes.get_mut(pipe).is_some_and(|pipe| pipe.queued_out() > 0))
 }
 
 /// Reads what is left before a stream is closed: closing over unread input would make the kernel reset the connection,

@@ -41,10 +41,10 @@ fn long_topics_agree_with_the_naive_twin() {
     }
     for removed in (0..topics.len()).rev() {
         for topic in topics.iter().filter(|_| removed.is_multiple_of(LESS)) {
-            let mut found = Vec::new();
+            let mut found = Found::default();
             index.matches(&[topic, &b"a"[..]].concat(), &mut found);
-            found.sort_unstable();
-            assert_eq!(found, naive.matches(&[topic, &b"a"[..]].concat()));
+            found.pipes.sort_unstable();
+            assert_eq!(found.pipes, naive.matches(&[topic, &b"a"[..]].concat()));
         }
         index.remove(&topics[removed], removed as u32);
         naive.0.remove(&(topics[removed].clone(), removed as u32));
@@ -71,10 +71,10 @@ fn the_room_of_many_subscriptions_goes_with_their_pipe() {
     assert!(room.iter().all(|room| *room <= ROOM_KEPT), "{room:?}");
     // What is left is found, and what comes then, too.
     index.add(b"ne", 3);
-    let mut found = Vec::new();
+    let mut found = Found::default();
     index.matches(b"news!", &mut found);
-    found.sort_unstable();
-    assert_eq!(found, [1, 3]);
+    found.pipes.sort_unstable();
+    assert_eq!(found.pipes, [1, 3]);
     assert_eq!((index.remove(b"news", 1), index.remove(b"ne", 3), index.len()), (Removed::Last, Removed::Last, 0));
 }
 
@@ -88,9 +88,9 @@ fn nobody_s_long_topics_make_matching_long() {
     index.add(b"news", 8);
     let topic = [&b"news"[..], &[b'x'; 60_000 / LESS]].concat();
     let before = BYTES_READ.get();
-    let mut found = Vec::new();
+    let mut found = Found::default();
     index.matches(&topic, &mut found);
-    assert_eq!(found, [7, 8]);
+    assert_eq!(found.pipes, [7, 8]);
     // What ten thousand lengths would make one look at is not.
     let bytes = BYTES_READ.get() - before;
     assert!((1..10 * SHORT).contains(&bytes), "{bytes} bytes read");
@@ -108,9 +108,9 @@ fn topics_that_begin_one_another_cost_what_they_are_long_once() {
     };
     let read = |lens: usize| {
         let (index, topic) = index_of(lens);
-        let (before, mut found) = (BYTES_READ.get(), Vec::new());
+        let (before, mut found) = (BYTES_READ.get(), Found::default());
         index.matches(&topic, &mut found);
-        assert_eq!(found, [7]);
+        assert_eq!(found.pipes, [7]);
         BYTES_READ.get() - before
     };
     // Each byte by two hashes; and the short topics to their ends.
@@ -129,6 +129,7 @@ fn random_operations_agree_with_the_naive_twin() {
     };
     let mut index = SubscriptionIndex::new();
     let mut naive = Naive::default();
+    let mut found = Found::default();
     for _ in 0..20_000 / LESS {
         let topic: Vec<u8> = (0..next(5)).map(|_| b'a' + next(3) as u8).collect();
         let pipe = next(6) as u32;
@@ -156,10 +157,10 @@ fn random_operations_agree_with_the_naive_twin() {
                 naive.0.retain(|(_, other)| *other != pipe);
             }
             _ => {
-                let mut found = Vec::new();
                 index.matches(&topic, &mut found);
-                found.sort_unstable();
-                assert_eq!(found, naive.matches(&topic));
+                let mut pipes = found.pipes.clone();
+                pipes.sort_unstable();
+                assert_eq!(pipes, naive.matches(&topic));
             }
         }
         let topics: BTreeSet<&Vec<u8>> = naive.0.iter().map(|(topic, _)| topic).collect();
@@ -177,9 +178,9 @@ fn many_pipes_on_one_topic_come_and_go_in_any_order() {
     for pipe in (0..pipes).filter(|pipe| pipe % 3 > 0) {
         assert_eq!(index.remove(b"news", pipe), Removed::Left);
     }
-    let mut found = Vec::new();
+    let mut found = Found::default();
     index.matches(b"news", &mut found);
-    assert!(found.len() == pipes.div_ceil(3) as usize && found.iter().all(|pipe| pipe % 3 == 0));
+    assert!(found.pipes.len() == pipes.div_ceil(3) as usize && found.pipes.iter().all(|pipe| pipe % 3 == 0));
     for pipe in (0..pipes).step_by(3) {
         index.remove_pipe(pipe, |topic, last| assert_eq!((topic, last), (&b"news"[..], pipe + 3 >= pipes)));
     }
@@ -192,9 +193,9 @@ fn a_topic_of_a_megabyte_needs_no_stack() {
         let topic = vec![b'x'; (1 << 20) / LESS];
         let mut index = SubscriptionIndex::new();
         index.add(&topic, 1u32);
-        let mut found = Vec::new();
+        let mut found = Found::default();
         index.matches(&topic, &mut found);
-        assert_eq!(found, [1]);
+        assert_eq!(found.pipes, [1]);
         index.remove_pipe(1, |_, last| assert!(last));
         assert_eq!(index.len(), 0);
     });
