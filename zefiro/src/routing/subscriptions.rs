@@ -208,7 +208,7 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
         std::mem::swap(topics, topics_before);
         topics.clear();
         self.for_each_match(topic, |index| topics.push(index));
-        if std::mem::replace(changes, self.changes) == self.changes && topics == topics_before {
+        if std::mem::replace(changes, self.changes) == self.changes && topics.iter().eq(&*topics_before) {
             return;
         }
         pipes.clear();
@@ -256,7 +256,9 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
             match known.digest {
                 NONE => {
                     note_read(topic.len());
-                    *known.bytes == *topic
+                    // Comparing nothing at an address where nothing is costs 130 ns: the processor takes the fault, and
+                    // forgets it.
+                    known.bytes.len() == topic.len() && (topic.is_empty() || *known.bytes == *topic)
                 }
                 digest => self.is_digest(digest, one, topic, other),
             }
