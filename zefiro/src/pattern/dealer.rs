@@ -5,6 +5,7 @@ use zmtp::{Frame, Place};
 use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
+use crate::pipe::outbox::Part;
 use crate::pipe::{PipeId, Pipes};
 use crate::routing::fair_queue::FairQueue;
 use crate::routing::load_balancer::LoadBalancer;
@@ -63,8 +64,9 @@ impl Pattern for Dealer {
         self.queue.next_swiftly::<true>(pipes, out).is_some()
     }
 
-    fn balancer(&mut self) -> Option<&mut LoadBalancer> {
-        Some(&mut self.balancer)
+    #[inline]
+    fn send_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, part: &(impl Part + ?Sized)) -> bool {
+        self.balancer.send_swiftly(pipes, part)
     }
 }
 

@@ -29,8 +29,8 @@ use zmtp::{Frame, Place, SocketType};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
+use crate::pipe::outbox::Part;
 use crate::pipe::{PipeId, Pipes};
-use crate::routing::load_balancer::LoadBalancer;
 
 /// Why a pattern would not send or receive just now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,9 +122,10 @@ pub(crate) trait Pattern: Send {
         Err(Refusal::Unsupported)
     }
 
-    /// The load balancer, of a pattern that sends by nothing else.
-    fn balancer(&mut self) -> Option<&mut LoadBalancer> {
-        None
+    /// [Sends](Pattern::send) a message of one part, if that is [simple](Pipes::write_swiftly); `false`, and nothing has
+    /// happened, if it is not.
+    fn send_swiftly(&mut self, _pipes: &mut Pipes, _options: &Options, _part: &(impl Part + ?Sized)) -> bool {
+        false
     }
 
     /// [Receives](Pattern::recv) a message, if that is [simple](Pipes::read_swiftly); `false`, and `out` is anything, if
@@ -184,7 +185,7 @@ macro_rules! any_pattern {
             can_send(pipes: &mut Pipes, options: &Options) -> bool;
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal>;
             recipient_gone() -> ();
-            balancer() -> Option<&mut LoadBalancer>;
+            send_swiftly(pipes: &mut Pipes, options: &Options, part: &(impl Part + ?Sized)) -> bool;
             recv_swiftly(pipes: &mut Pipes, options: &Options, out: &mut impl Place) -> bool;
             subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;

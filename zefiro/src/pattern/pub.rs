@@ -6,6 +6,7 @@ use super::xpub::XPub;
 use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
+use crate::pipe::outbox::Part;
 use crate::pipe::{PipeId, Pipes};
 
 /// XPUB, narrowed.
@@ -42,6 +43,11 @@ impl Pattern for Pub {
 
     fn send(&mut self, pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal> {
         self.xpub.send(pipes, options, message)
+    }
+
+    #[inline]
+    fn send_swiftly(&mut self, pipes: &mut Pipes, options: &Options, part: &(impl Part + ?Sized)) -> bool {
+        self.xpub.send_swiftly(pipes, options, part)
     }
 
     fn recv(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut Message) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@ use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
+use crate::pipe::outbox::Part;
 use crate::pipe::{PipeId, Pipes};
 use crate::routing::load_balancer::LoadBalancer;
 
@@ -57,8 +58,9 @@ impl Pattern for Push {
         self.balancer.pick(pipes).map(Recipient::Peer).ok_or(Refusal::WouldBlock)
     }
 
-    fn balancer(&mut self) -> Option<&mut LoadBalancer> {
-        Some(&mut self.balancer)
+    #[inline]
+    fn send_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, part: &(impl Part + ?Sized)) -> bool {
+        self.balancer.send_swiftly(pipes, part)
     }
 }
 

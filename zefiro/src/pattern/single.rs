@@ -5,8 +5,8 @@ use zmtp::Frame;
 use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
+use crate::pipe::outbox::Part;
 use crate::pipe::{PipeId, Pipes};
-use crate::routing::load_balancer::LoadBalancer;
 
 /// Another pattern, narrowed.
 #[derive(Default)]
@@ -94,8 +94,9 @@ impl<P: Pattern> Pattern for Single<P> {
         }
     }
 
-    fn balancer(&mut self) -> Option<&mut LoadBalancer> {
-        self.inner.balancer()
+    #[inline]
+    fn send_swiftly(&mut self, pipes: &mut Pipes, options: &Options, part: &(impl Part + ?Sized)) -> bool {
+        self.inner.send_swiftly(pipes, options, part)
     }
 }
 

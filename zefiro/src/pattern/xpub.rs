@@ -11,6 +11,7 @@ use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
+use crate::pipe::outbox::Part;
 use crate::pipe::{PipeId, Pipes};
 use crate::routing::distributor::distribute;
 use crate::routing::request::{Request, Rest, subscription_message, take_requests};
@@ -224,6 +225,18 @@ impl Pattern for XPub {
         self.begun = false;
         self.last_peer.take_if(|_| options.xpub_manual && options.xpub_manual_last_value);
         Ok(())
+    }
+
+    #[inline]
+    fn send_swiftly(&mut self, pipes: &mut Pipes, options: &Options, part: &(impl Part + ?Sized)) -> bool {
+        if self.begun || options.invert_matching || options.xpub_manual {
+            return false;
+        }
+        self.subscriptions.matches(part.bytes(), &mut self.found);
+        let targets = &self.found.pipes;
+        // One alone is not written to if it is full.
+        let refused = options.xpub_no_drop && targets.len() > 1 && pipes.any_full(targets);
+        !refused && pipes.fan_out_swiftly(targets, part)
     }
 
     fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal> {

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use zmtp::Framing;
 
 use super::batch::Segment;
+use super::outbox::Part;
 use super::pool::Pool;
 use super::reclaim;
 use crate::message::Message;
@@ -49,11 +50,25 @@ pub(crate) struct Passage {
 impl Broadcast {
     /// Appends a message.
     pub(crate) fn append(&mut self, pool: &mut Pool, message: &Message) -> Place {
+        self.append_with(pool, |open| reclaim::encode(Framing::V2, message, open))
+    }
+
+    /// Appends a message of one part.
+    #[inline]
+    pub(crate) fn append_part(&mut self, pool: &mut Pool, part: &(impl Part + ?Sized)) -> Place {
+        self.append_with(pool, |open| {
+            Framing::V2.encode_header(open, part.len(), false, false);
+            part.append_to(open);
+        })
+    }
+
+    #[inline]
+    fn append_with(&mut self, pool: &mut Pool, encode: impl FnOnce(&mut Vec<u8>)) -> Place {
         if self.open.len() >= CHUNK_BYTES {
             self.close(pool);
         }
         let start = self.end();
-        reclaim::encode(Framing::V2, message, &mut self.open);
+        encode(&mut self.open);
         Place { start, end: self.end() }
     }
 

@@ -60,6 +60,7 @@ pub(crate) enum Format {
 /// What a message of one part may be sent from.
 pub(crate) trait Part {
     fn len(&self) -> usize;
+    fn bytes(&self) -> &[u8];
     fn append_to(&self, out: &mut Vec<u8>);
 }
 
@@ -67,6 +68,11 @@ impl Part for Frame {
     #[inline]
     fn len(&self) -> usize {
         Frame::len(self)
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.as_slice()
     }
 
     #[inline]
@@ -79,6 +85,11 @@ impl Part for [u8] {
     #[inline]
     fn len(&self) -> usize {
         <[u8]>::len(self)
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self
     }
 
     #[inline]

@@ -2,6 +2,7 @@
 
 use zmtp::{Frame, Framing};
 
+use super::broadcast::{Broadcast, Place};
 use super::outbox::{self, Extent, Format, Outbox, Part, WriteState};
 use super::pool::Pool;
 use super::window::{self, Glance, Window};
@@ -177,9 +178,52 @@ impl Pipes {
         if !together {
             self.catch_up();
         }
-        let mut others = self.gather(ids);
-        let mut place = self.tell(size, |broadcast, pool| broadcast.append(pool, message));
+        let others = self.gather(ids);
         let mut last = None;
+        let append = |broadcast: &mut Broadcast, pool: &mut Pool| broadcast.append(pool, message);
+        self.spread(others, size, together.then_some(append), |pipes, id| {
+            if let Some(previous) = last.replace(id) {
+                // One clone less: the last such pipe gets the message itself.
+                pipes.write(previous, &mut message.clone());
+            }
+        });
+        if let Some(id) = last {
+            self.write(id, message);
+        }
+    }
+
+    /// As [`fan_out`](Pipes::fan_out) does it, of what most messages are, one small part, if all pipes are connections.
+    /// `false`, and nothing has happened, if it is not so simple.
+    #[inline]
+    pub(crate) fn fan_out_swiftly(&mut self, ids: &[PipeId], part: &(impl Part + ?Sized)) -> bool {
+        if let [id] = *ids {
+            return self.write_swiftly(id, part);
+        }
+        if part.len() > outbox::COPY_BYTES_MAX || ids.is_empty() {
+            return false;
+        }
+        let others = self.gather(ids);
+        let simple = others.iter().all(|&id| self.get(id).is_some_and(Pipe::takes_passages));
+        if simple {
+            let append = |broadcast: &mut Broadcast, pool: &mut Pool| broadcast.append_part(pool, part);
+            self.spread(others, part.len(), Some(append), |_, _| {});
+        } else {
+            self.disperse(others);
+        }
+        simple
+    }
+
+    /// Queues one message on each of the pipes that has room: all who follow, and `others`. Those who can take it from the
+    /// log do, if there is a way to `append` it; the rest is left to `write`.
+    #[inline]
+    fn spread(
+        &mut self,
+        mut others: Vec<PipeId>,
+        size: usize,
+        append: Option<impl Fn(&mut Broadcast, &mut Pool) -> Place>,
+        mut write: impl FnMut(&mut Pipes, PipeId),
+    ) {
+        let mut place = append.as_ref().and_then(|append| self.tell(size, append));
         let limits = self.limits();
         others.retain(|&id| {
             let Pipes { slots, pool, broadcast, followers, dirty, counters, noted, unnoticed, .. } = self;
@@ -195,33 +239,24 @@ impl Pipes {
                 pipe.counters.drop(DropReason::HighWaterMark, 1);
                 return true;
             }
-            if let Line::Stream(_, outbox) = &mut pipe.line
-                && let Format::Zmtp(Framing::V2, _) = outbox.format()
-                && together
-                && !pipe.conflate
-            {
-                let place = *place.get_or_insert_with(|| broadcast.append(pool, message));
-                pipe.counters.sent(size as u64);
-                counters.sent(size as u64);
-                outbox.push_from(pool, broadcast, place);
-                if needs_writer(outbox) {
-                    *noted = true;
-                    dirty.push(id);
-                    return true;
-                }
-                let left = limits.left(outbox, &pipe.window, pipe.counters.sent);
-                return !followers.join(pipe, broadcast, left, limits.glance);
+            let (Some(append), true) = (&append, pipe.takes_passages()) else {
+                write(self, id);
+                return true;
+            };
+            let Line::Stream(_, outbox) = &mut pipe.line else { return true };
+            let place = *place.get_or_insert_with(|| append(broadcast, pool));
+            pipe.counters.sent(size as u64);
+            counters.sent(size as u64);
+            outbox.push_from(pool, broadcast, place);
+            if needs_writer(outbox) {
+                *noted = true;
+                dirty.push(id);
+                return true;
             }
-            if let Some(previous) = last.replace(id) {
-                // One clone less: the last such pipe gets the message itself.
-                self.write(previous, &mut message.clone());
-            }
-            true
+            let left = limits.left(outbox, &pipe.window, pipe.counters.sent);
+            !followers.join(pipe, broadcast, left, limits.glance)
         });
         self.disperse(others);
-        if let Some(id) = last {
-            self.write(id, message);
-        }
     }
 
     /// Whether one of the pipes that could be written to has no room.
@@ -304,6 +339,13 @@ impl Pipes {
 }
 
 impl Pipe {
+    /// Whether it can take messages from the log, or at least later ones.
+    #[inline]
+    fn takes_passages(&self) -> bool {
+        let Line::Stream(_, outbox) = &self.line else { return false };
+        !self.conflate && matches!(outbox.format(), Format::Zmtp(Framing::V2, _))
+    }
+
     /// Whether one more message fits; if not, its writer wants to know when one does.
     #[inline]
     fn room(&mut self, limits: Limits) -> Room {

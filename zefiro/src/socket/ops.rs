@@ -473,14 +473,15 @@ impl State {
         message.as_single().is_some_and(|part| self.send_swiftly(part, wait))
     }
 
-    /// Sends a message of one part to the peer whose turn it is, if the pattern is as simple as that and nothing is in
-    /// the way.
+    /// Sends a message of one part, if that is simple and nothing is in the way.
     #[inline]
     pub(super) fn send_swiftly(&mut self, part: &(impl Part + ?Sized), wait: Wait) -> bool {
         // A C program that does not wait is refused at the mark.
-        self.phase == Phase::Open
-            && (wait != Wait::No || self.pipes.glance.is_none())
-            && self.pattern.balancer().is_some_and(|balancer| balancer.send_swiftly(&mut self.pipes, part))
+        if self.phase != Phase::Open || wait == Wait::No && self.pipes.glance.is_some() {
+            return false;
+        }
+        let (pattern, pipes, options) = self.parts();
+        pattern.send_swiftly(pipes, options, part)
     }
 
     /// As [`recv_swiftly`](State::recv_swiftly), as a message.
