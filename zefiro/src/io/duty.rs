@@ -10,7 +10,8 @@
 //! thread looks every [`TICK`] whether the socket is still in use, and takes the duty if not. So between two receives
 //! in quick succession there is no system call at all, and data is never left alone for longer than two ticks.
 //!
-//! A poller leads the few sockets it waits for in the same way: their sets are items of its own selector.
+//! A poller leads the few sockets it waits for in the same way: their sets are items of its own selector. A publisher has
+//! a set from its first link on: after a rest it [hears](hear) there what its peers ask for, whoever watches.
 //!
 //! Why nothing is lost: unread data keeps the set ready, level-triggered. Either the set is armed, or a leader waits on
 //! it, or a tick will arm it. All of these change under the socket's lock only.
@@ -22,6 +23,7 @@ use super::link::{Link, Loss};
 use super::receive::{READS_APPLICATION, READS_IO, receive};
 use super::transmit::report_loss;
 use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
+use crate::lock::give_way;
 use crate::pipe::{Line, PipeId};
 use crate::socket::core::{SocketCore, State};
 use crate::socket::locked::Locked;
@@ -43,6 +45,8 @@ pub(crate) enum Duty {
 #[derive(Default)]
 pub(crate) struct Watch {
     set: Option<Arc<Set>>,
+    /// The socket is a publisher with a set: what its peers ask for can be [heard](hear) before it sends.
+    pub(crate) is_heard: bool,
     pub(crate) duty: Duty,
     /// A thread waits on the set.
     pub(crate) leader: bool,
@@ -83,6 +87,10 @@ pub(crate) struct LinkWatch {
 }
 
 impl Watch {
+    pub(crate) fn set(&self) -> Option<Arc<Set>> {
+        self.set.clone()
+    }
+
     pub(crate) fn alarm(&self) -> Option<Arc<Alarm>> {
         self.set.as_ref().map(|set| set.alarm.clone())
     }
@@ -115,10 +123,17 @@ impl Drop for Set {
 
 impl State {
     /// A link was established: it joins the set, if there is one. It is registered with its I/O thread already.
+    ///
+    /// A publisher gets its set with its first link: it may look there before it sends, and later there may be many to be
+    /// moved.
     pub(crate) fn watch_link(&mut self, link: &Arc<Link>) {
-        let set = self.watch.set.clone();
-        if let Some(set) = set {
+        if let Some(set) = self.watch.set.clone() {
             self.move_to_set(link, &set);
+        } else if Selector::NESTS
+            && self.is_publisher()
+            && let Some(core) = self.me.upgrade()
+        {
+            self.set(&core);
         }
     }
 
@@ -267,6 +282,7 @@ impl State {
         }
         let set = Arc::new(Set { selector, alarm, io, token, patience: Patience::default() });
         self.watch.set = Some(set.clone());
+        self.watch.is_heard = self.is_publisher();
         for link in links {
             self.move_to_set(&link, &set);
         }
@@ -410,6 +426,37 @@ pub(crate) fn look(core: &Arc<SocketCore>) {
     pump(core, &set, Some(Duration::ZERO), READS_APPLICATION, false);
 }
 
+/// Reads what the links of a publisher have, whoever watches them; where a thread is just reading it is waited for. All
+/// that takes no longer than a moment.
+pub(crate) fn hear(core: &Arc<SocketCore>, set: &Set) {
+    let begun = now();
+    let mut ready = ReadyList::new();
+    if set.selector.wait(&mut ready, Some(Duration::ZERO)).is_err() {
+        return;
+    }
+    for event in ready {
+        let state = core.lock();
+        if event.token == ALARM_TOKEN {
+            // It is told once: whom it was meant for sleeps on.
+            if let Some(alarm) = state.watch.alarm().filter(|_| state.watch.leader) {
+                drop(state);
+                alarm.ring();
+            }
+            continue;
+        }
+        let link = state.pipes.get(pipe_of(event.token)).and_then(|pipe| pipe.link().cloned());
+        drop(state);
+        if let Some(link) = link {
+            while now() - begun < HEARING && link.reader.try_lock().is_none() {
+                give_way(&link.reader);
+            }
+            if now() - begun < HEARING {
+                receive(core, &link, READS_APPLICATION, false);
+            }
+        }
+    }
+}
+
 /// The I/O thread was told that a set is ready, and reads its links if that is its duty.
 pub(crate) fn set_ready(core: &Arc<SocketCore>) {
     let set = {
@@ -476,8 +523,47 @@ fn pipe_of(token: u64) -> PipeId {
     PipeId { index: token as u32, generation: (token >> 32) as u32 }
 }
 
+/// So long a publisher listens to one after the other of its peers.
+const HEARING: Duration = Duration::from_micros(100);
+
 /// How often the I/O thread looks after supervised sockets.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// A leader that waited this long gives the duty back, rather than have its socket supervised.
 const QUIET: Duration = Duration::from_millis(1);
+
+#[cfg(all(test, not(zefiro_loom), not(zefiro_portable)))]
+mod tests {
+    use super::*;
+    use crate::pipe::outbox::WriteState;
+    use crate::{Pub, Sub};
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// The subscription is in the kernel, and the I/O thread is not told.
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no streams")]
+    fn a_publisher_that_has_rested_hears_who_has_subscribed() {
+        let (publisher, subscriber) = (Pub::new(), Sub::new());
+        subscriber.connect(publisher.bind("ipc://*").unwrap()).unwrap();
+        publisher.wait_connected(1, LONG).unwrap();
+        subscriber.wait_connected(1, LONG).unwrap();
+        publisher.core().lock().watch.set().unwrap().disarm();
+        for topic in ["a", "b"] {
+            subscriber.subscribe(topic).unwrap();
+            let is_written = |state: &mut State| {
+                let mut pipes = state.pipes.iter();
+                pipes.all(
+                    |(_, pipe)| matches!(&pipe.line, Line::Stream(_, outbox) if outbox.state() == WriteState::Idle),
+                )
+            };
+            while !is_written(&mut subscriber.core().lock()) {
+                std::thread::yield_now();
+            }
+            assert!(publisher.wait_subscribed(topic, 1, Duration::ZERO).is_err());
+            publisher.core().lock().rest();
+            publisher.send(topic).unwrap();
+            assert_eq!(subscriber.recv_timeout(LONG).unwrap(), topic);
+        }
+    }
+}

@@ -139,6 +139,11 @@ pub(crate) trait Pattern: Send {
         0
     }
 
+    /// PUB, XPUB, RADIO: one of those that the last message was for.
+    fn last_target(&self) -> Option<PipeId> {
+        None
+    }
+
     /// Distinct subscriptions held.
     fn topics(&self) -> usize {
         0
@@ -197,6 +202,13 @@ macro_rules! any_pattern {
             pub(crate) fn subscribers(&self, topic: &[u8]) -> usize {
                 match self {
                     $(AnyPattern::$variant(pattern) => pattern.subscribers(topic),)*
+                }
+            }
+
+            #[inline]
+            pub(crate) fn last_target(&self) -> Option<PipeId> {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.last_target(),)*
                 }
             }
 

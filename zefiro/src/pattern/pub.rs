@@ -78,6 +78,10 @@ impl Pattern for Pub {
         self.xpub.subscribers(topic)
     }
 
+    fn last_target(&self) -> Option<PipeId> {
+        self.xpub.last_target()
+    }
+
     fn topics(&self) -> usize {
         self.xpub.topics()
     }

@@ -140,6 +140,10 @@ impl Pattern for Radio {
         self.groups.get(topic).map_or(0, HashMap::len)
     }
 
+    fn last_target(&self) -> Option<PipeId> {
+        self.targets.first().copied()
+    }
+
     fn topics(&self) -> usize {
         self.groups.len()
     }

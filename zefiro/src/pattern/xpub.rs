@@ -296,6 +296,10 @@ impl Pattern for XPub {
         found.pipes.len()
     }
 
+    fn last_target(&self) -> Option<PipeId> {
+        self.found.pipes.first().copied()
+    }
+
     fn topics(&self) -> usize {
         self.subscriptions.len()
     }

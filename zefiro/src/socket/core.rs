@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::ReentrantMutex;
 use zmtp::SocketType;
 
+use super::attention::Attention;
 use super::endpoints::EndpointEntry;
 use super::locked::{After, Locked};
 use super::parts::Parts;
@@ -58,6 +59,7 @@ pub(crate) struct State {
     pub(crate) pattern: AnyPattern,
     pub(crate) pipes: Pipes,
     pub(crate) watch: Watch,
+    pub(super) attention: Attention,
     pub(crate) endpoints: Vec<EndpointEntry>,
     pub(crate) last_endpoint: Option<Arc<str>>,
     pub(crate) unfinished: Parts,
@@ -118,6 +120,7 @@ impl SocketCore {
             options: Arc::new(options),
             pipes,
             watch: Watch::default(),
+            attention: Attention::default(),
             endpoints: Vec::new(),
             last_endpoint: None,
             unfinished: Parts::default(),

@@ -60,6 +60,14 @@ impl Locked<'_> {
         self.core.trickle.store(found, Ordering::Relaxed);
     }
 
+    /// Unlocks, carries out what became due, does some `work`, and locks again.
+    pub(super) fn unlocked(&mut self, work: impl FnOnce(&Arc<SocketCore>)) {
+        let core = self.core;
+        self.release(());
+        work(core);
+        *self = core.lock();
+    }
+
     /// Unlocks, lets go of another lock too, and only then carries out what became due: who is woken may want either.
     pub(crate) fn unlock_after<T>(mut self, other: T) {
         self.release(other);

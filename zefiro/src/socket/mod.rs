@@ -3,6 +3,7 @@
 //! What only some types can do is in `sending`, `receiving`, `subscribing` and `draft`; `raw` is for the C library.
 
 pub(crate) mod attach;
+pub(crate) mod attention;
 mod builder;
 pub(crate) mod core;
 mod draft;

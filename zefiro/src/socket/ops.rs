@@ -477,7 +477,7 @@ impl State {
     #[inline]
     pub(super) fn send_swiftly(&mut self, part: &(impl Part + ?Sized), wait: Wait) -> bool {
         // A C program that does not wait is refused at the mark.
-        if self.phase != Phase::Open || wait == Wait::No && self.pipes.glance.is_some() {
+        if self.phase != Phase::Open || wait == Wait::No && self.pipes.glance.is_some() || self.is_inattentive() {
             return false;
         }
         let (pattern, pipes, options) = self.parts();
@@ -527,6 +527,7 @@ impl State {
 
 #[inline]
 pub(super) fn try_send(state: &mut Locked<'_>, message: &mut Message, wait: Wait) -> Result<(), ErrorKind> {
+    state.pay_attention();
     if let Err(error) = state.check_open(SEND) {
         return Err(error.kind());
     }

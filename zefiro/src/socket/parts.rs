@@ -153,6 +153,7 @@ impl SocketCore {
         let mut deadline = None;
         let (parker, waker) = current_parker();
         loop {
+            state.pay_attention();
             state.check_open(SEND)?;
             let hurried = state.is_hurried(wait);
             state.pipes.hurry(hurried);

@@ -31,7 +31,7 @@ mod sleeper;
 
 use smallvec::SmallVec;
 
-pub(crate) use kernel::now;
+pub(crate) use kernel::{Tick, now};
 pub(crate) use selector::{Alarm, Beacon, Selector};
 pub(crate) use sleeper::Sleeper;
 
