@@ -168,6 +168,7 @@ programs! {
     security needs "curve";
     handles;
     pieces;
+    turns;
     begun;
     signals;
     threads;

@@ -23,6 +23,7 @@ impl Pattern for Dealer {
             pipes.write(id, &mut Message::new());
         }
         self.balancer.attached(id);
+        self.queue.readable(pipes, id);
     }
 
     fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, _id: PipeId) {

@@ -42,8 +42,9 @@ impl Dish {
 }
 
 impl Pattern for Dish {
-    fn on_attached(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+    fn on_attached(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.peers.push(id);
+        self.queue.readable(pipes, id);
     }
 
     fn on_connected(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {

@@ -15,7 +15,9 @@ pub(crate) struct Pull {
 }
 
 impl Pattern for Pull {
-    fn on_attached(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+    fn on_attached(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.queue.readable(pipes, id);
+    }
 
     fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
 

@@ -60,6 +60,7 @@ impl Pattern for Rep {
         if options.probe_router {
             pipes.write(id, &mut Message::new());
         }
+        self.queue.readable(pipes, id);
     }
 
     fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}

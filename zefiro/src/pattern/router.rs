@@ -34,9 +34,7 @@ impl Router {
         }
         self.table.insert(name.clone(), id);
         pipes.set_routing_id(id, name);
-        if pipes.has_message(id) {
-            self.queue.readable(pipes, id);
-        }
+        self.queue.readable(pipes, id);
     }
 
     /// Takes its name from a peer, and its unread messages. Its connection stays open and is ignored from then on: closed,
@@ -104,6 +102,7 @@ impl Pattern for Router {
                 return pipes.report_duplicate(id);
             }
             self.table.insert(name, id);
+            self.queue.readable(pipes, id);
         } else if options.router_raw {
             self.identify(pipes, options, id);
         }

@@ -48,6 +48,7 @@ impl Pattern for Server {
         let number = self.table.generate_number();
         self.table.insert(number.clone(), id);
         pipes.set_routing_id(id, number);
+        self.queue.readable(pipes, id);
     }
 
     fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {

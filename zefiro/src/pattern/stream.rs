@@ -41,6 +41,7 @@ impl Pattern for Stream {
             if wanted.is_empty() || in_use { pipes.made_up_id.insert(self.table.generate()).clone() } else { wanted };
         self.table.insert(name.clone(), id);
         pipes.set_routing_id(id, name);
+        self.queue.readable(pipes, id);
     }
 
     fn on_connected(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {

@@ -150,6 +150,7 @@ impl XSub {
 impl Pattern for XSub {
     fn on_attached(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.peers.push(id);
+        self.queue.readable(pipes, id);
         if pipes.is_waiting(id) {
             self.waiting.insert(id, Told::Nothing);
         }
