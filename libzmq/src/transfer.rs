@@ -7,7 +7,7 @@ use libc::iovec;
 use zefiro::{Frame, Wait};
 
 use crate::draft::{self, Beside, has_beside};
-use crate::failure::{Failure, Outcome, guard};
+use crate::failure::{ETERM, Failure, Outcome, guard};
 use crate::handle::with_socket;
 use crate::message::{self, Message, Receiving, message_at};
 use crate::socket::{SocketHandle, bytes_at};
@@ -134,8 +134,9 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
                 Ok(more) => more,
                 Err(error) => {
                     let failure = Failure::from(error);
-                    if matches!(failure.0, libc::EAGAIN | libc::EINTR) {
-                        // As in libzmq, who has looked for a message has let go of the last one.
+                    if matches!(failure.0, libc::EAGAIN | libc::EINTR | ETERM) {
+                        // As in libzmq, who has looked for a message has let go of the last one; nor is anything left of one
+                        // that was not for the program.
                         message::replace(message, Message::from_frame(Frame::new(), false, None));
                     } else {
                         message.set_metadata(metadata);

@@ -488,6 +488,11 @@ impl ContextInner {
             })
     }
 
+    /// Whether it was made without I/O threads.
+    pub(crate) fn is_without_io(&self) -> bool {
+        self.first_options().io_threads == 0
+    }
+
     fn first_options(&self) -> &ContextOptions {
         self.first_options.get_or_init(|| self.options.lock().clone())
     }

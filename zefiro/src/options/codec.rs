@@ -160,7 +160,7 @@ codecs! {
     Filters: Vec<AddressFilter>,
         |value, field| match value {
             None => field.clear(),
-            some => field.push(text(some, 1, 255)?.as_str().ok()?.parse().ok()?),
+            some => field.push(AddressFilter::parse_as_libzmq(text(some, 1, 255)?.as_str().ok()?)?),
         },
         |_field, _out| {};
     /// One more id; a null pointer clears them.

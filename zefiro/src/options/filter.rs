@@ -44,6 +44,19 @@ impl AddressFilter {
         }
     }
 
+    /// Reads what C programs write: the address may stand in brackets, and what follows the digits of the number is ignored.
+    pub(super) fn parse_as_libzmq(text: &str) -> Option<AddressFilter> {
+        let (address, bits) = text.rsplit_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address = address.strip_prefix('[').and_then(|address| address.strip_suffix(']')).unwrap_or(address);
+        let Some(bits) = bits else { return address.parse().ok() };
+        let number = bits.trim_ascii_start();
+        let number = number.strip_prefix('+').unwrap_or(number);
+        let digits = number.split(|character: char| !character.is_ascii_digit()).next()?;
+        // Zero has to be meant.
+        let is_meant = bits == "0" || digits.bytes().any(|digit| digit != b'0');
+        if is_meant { format!("{address}/{digits}").parse().ok() } else { None }
+    }
+
     pub(super) fn is_ipv6(&self) -> bool {
         self.address.is_ipv6()
     }
@@ -85,6 +98,22 @@ mod tests {
         let everybody: AddressFilter = "0.0.0.0/0".parse().unwrap();
         assert!(everybody.accepts("1.2.3.4".parse().unwrap()));
         assert_eq!(filter.to_string(), "10.1.0.0/16");
+    }
+
+    #[test]
+    fn c_programs_are_read_as_libzmq_does() {
+        for (text, filter) in [
+            ("10.0.0.0/8x", "10.0.0.0/8"),
+            ("10.0.0.0/ +8", "10.0.0.0/8"),
+            ("10.0.0.0/0", "10.0.0.0/0"),
+            ("[10.0.0.1]", "10.0.0.1"),
+            ("[::1]/128", "::1/128"),
+        ] {
+            assert_eq!(AddressFilter::parse_as_libzmq(text), filter.parse().ok(), "{text}");
+        }
+        for text in ["/8x", "10.0.0.0/", "10.0.0.0/x", "10.0.0.0/-1", "10.0.0.0/0x8", "10.0.0.0/33x", "10.0.0.0/8/8"] {
+            assert_eq!(AddressFilter::parse_as_libzmq(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -109,12 +109,21 @@ impl SocketCore {
         Ok(())
     }
 
+    /// C programs are told that the context has no I/O thread before anything else about the endpoint.
+    fn need_io_thread(self: &Arc<SocketCore>, operation: &'static str, text: &str) -> Result<()> {
+        if listens(text) && !self.lock().options.strict_endpoints && self.context.is_without_io() {
+            self.context.choose_io(0, operation, text)?;
+        }
+        Ok(())
+    }
+
     /// Binds, and answers the endpoint as it really is.
     pub(crate) fn bind(self: &Arc<SocketCore>, text: &str) -> Result<Endpoint> {
         self.enter(BIND)?;
         if is_udp(text) && !matches!(self.socket_type, SocketType::Dish | SocketType::Dgram) {
             return Err(incompatible(BIND, text));
         }
+        self.need_io_thread(BIND, text)?;
         let endpoint = Endpoint::parse(BIND, text, self.lock().options.strict_endpoints);
         let endpoint = match endpoint {
             Err(error) if listens(text) => return Err(self.note_failed_bind(text, error, None)),
@@ -285,6 +294,7 @@ impl SocketCore {
         if is_udp(text) && self.socket_type != SocketType::Radio {
             return Err(incompatible(CONNECT, text));
         }
+        self.need_io_thread(CONNECT, text)?;
         let strict = self.lock().options.strict_endpoints;
         let endpoint = if strict { Endpoint::parse_connect(text) } else { Endpoint::parse_connect_as_libzmq(text) }?;
         let key: Arc<str> = text.into();

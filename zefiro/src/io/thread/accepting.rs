@@ -90,7 +90,8 @@ impl IoThread {
 
 /// Tells that a peer could not be accepted.
 fn accept_failed(core: &Arc<SocketCore>, listener: &Listener, error: &io::Error) {
-    let value = error.raw_os_error().unwrap_or_else(|| Errno::PERM.raw_os_error()) as u64;
+    // Of a peer that the filters refuse libzmq tells what its last look for peers came to.
+    let value = error.raw_os_error().unwrap_or_else(|| Errno::AGAIN.raw_os_error()) as u64;
     let event = listener.event(EventKind::AcceptFailed(error.to_string()));
     core.lock().emit(Event { value, ..event });
 }
