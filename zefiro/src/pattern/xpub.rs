@@ -234,6 +234,10 @@ impl Pattern for XPub {
         }
         self.subscriptions.matches(part.bytes(), &mut self.found);
         let targets = &self.found.pipes;
+        if targets.is_empty() {
+            pipes.count_dropped(DropReason::Unroutable, 1);
+            return true;
+        }
         // One alone is not written to if it is full.
         let refused = options.xpub_no_drop && targets.len() > 1 && pipes.any_full(targets);
         !refused && pipes.fan_out_swiftly(targets, part)
