@@ -244,10 +244,10 @@ option_table! {
     "REQ: a new request may be sent before the reply to the last one has come."
         "ZMQ_REQ_RELAXED" 53 req_relaxed: bool = false; "flag", "0, 1", "at once";
         w Truth, on REQUESTERS;
-    "XPUB: pass every subscription to the program, repeated ones too."
+    "XPUB: pass every subscription to the program, repeated ones too, but only the last end of one. An XSUB counts what it is told: a program that passes all of it on to one, as libzmq's proxy does, leaves topics upstream that nobody wants any more. `zefiro::proxy` passes on the end after which nobody does."
         "ZMQ_XPUB_VERBOSE" 40 xpub_verbose: bool = false; "flag", "0, 1", "at once";
         w Truth, on PUBLISHERS;
-    "XPUB: pass every subscription and every end of one to the program."
+    "XPUB: pass every subscription and every end of one to the program. An XSUB passes on each subscription and only the last end: above two or more levels of these libzmq's proxies leave topics upstream, too, as with `xpub_verbose`; `zefiro::proxy` does not."
         "ZMQ_XPUB_VERBOSER" 78 xpub_verboser: bool = false; "flag", "0, 1", "at once";
         w Truth, on PUBLISHERS;
     "XPUB: the program itself says which subscriptions requests lead to."

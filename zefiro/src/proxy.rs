@@ -8,6 +8,7 @@ use zmtp::{Frame, SocketType};
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
 use crate::poll::{Interest, Poller};
+use crate::routing::request::Request;
 use crate::socket::kind::{Any, Kind};
 use crate::socket::{Socket, Wait};
 
@@ -365,6 +366,7 @@ impl Proxy {
 
     /// Carries what is there, for a turn. Answers whether the receiving side has no room.
     fn carry(&self, from: &Socket<Any>, to: &Socket<Any>, carried: &Carried) -> Result<bool> {
+        let asks = (from.socket_type(), to.socket_type()) == (SocketType::XPub, SocketType::XSub);
         for _ in 0..MESSAGES_PER_TURN {
             // What has not been read from the links is for the poller to find.
             let there = to.core();
@@ -382,7 +384,9 @@ impl Proxy {
             if let Some(capture) = &self.capture {
                 capture.core().send(&mut message.clone(), self.wait)?;
             }
-            to.core().send(&mut message, self.wait)?;
+            if !asks || is_to_be_passed_on(&message, from, to) {
+                to.core().send(&mut message, self.wait)?;
+            }
         }
         Ok(false)
     }
@@ -422,6 +426,28 @@ impl Proxy {
             control.try_send(Message::new())?;
         }
         Ok(steer)
+    }
+}
+
+/// What an XPUB tells, and whether the XSUB is to hear it.
+///
+/// The XSUB counts what it is asked for. But in its verbose modes an XPUB tells of more subscriptions than ends, and of
+/// ends that never had a beginning: then topics would stay upstream that nobody asks for, or go that somebody does. So
+/// the end that counts is the one after which no subscriber has the topic.
+fn is_to_be_passed_on(message: &Message, from: &Socket<Any>, to: &Socket<Any>) -> bool {
+    let Some(Request { subscribe: false, topic }) = Request::of(message.first()) else { return true };
+    let is_asked_for = from.core().lock().pattern.is_asked_for(topic);
+    let mut upstream = to.core().lock();
+    if message.frame_count() > 1 || upstream.options.xsub_verbose_unsubscribe {
+        return true;
+    }
+    match upstream.pattern.instances(topic) {
+        Some(1) if is_asked_for => false,
+        Some(instances) if !is_asked_for => {
+            *instances = 1;
+            true
+        }
+        _ => true,
     }
 }
 

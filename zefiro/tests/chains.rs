@@ -4,9 +4,12 @@
 mod util;
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::TcpStream;
 use std::thread;
 
-use util::{LONG, random, socket};
+use util::hostile::frame;
+use util::{LONG, handshake, random, socket};
 use zefiro::{Builder, Context, Sub, XPub, XSub, kind};
 
 /// Topics that begin one another, too.
@@ -164,6 +167,71 @@ fn the_publisher_knows_what_those_who_live_want() {
 #[test]
 fn the_publisher_knows_it_if_every_end_is_passed_on_below() {
     run("verboser below", |xpub, at| xpub.xpub_verboser(at == At::Lowest));
+}
+
+/// Where libzmq's proxies leave topics upstream that nobody wants any more.
+#[test]
+fn the_publisher_knows_it_if_proxies_hear_more_beginnings_than_ends() {
+    run("verbose below", |xpub, at| xpub.xpub_verbose(at == At::Lowest));
+    run("verbose between", |xpub, at| xpub.xpub_verbose(at == At::Middle));
+    run("verbose everywhere", |xpub, _| xpub.xpub_verbose(true));
+    run("verboser everywhere", |xpub, _| xpub.xpub_verboser(true));
+}
+
+#[test]
+fn a_topic_ends_upstream_when_the_last_of_several_has_gone() {
+    let modes: [(&str, Mode); 4] = [
+        ("as it is", |xpub, _| xpub),
+        ("verbose below", |xpub, at| xpub.xpub_verbose(at == At::Lowest)),
+        ("verbose everywhere", |xpub, _| xpub.xpub_verbose(true)),
+        ("verboser everywhere", |xpub, _| xpub.xpub_verboser(true)),
+    ];
+    for (name, mode) in modes {
+        for levels in 1..=3 {
+            let mut chain = Chain::new(mode, levels);
+            for _ in 0..3 {
+                let below = chain.lowest.iter().chain(&chain.lowest);
+                let mut leaves: Vec<Leaf> = below.map(|endpoint| Leaf::new(&chain.context, endpoint)).collect();
+                leaves.iter_mut().for_each(|leaf| leaf.toggle("topic"));
+                // Each of them is known all the way up.
+                let mut wanted = BTreeSet::from(["topic".to_string()]);
+                for (number, leaf) in leaves.iter_mut().enumerate() {
+                    leaf.mark(format!("!{number}"));
+                    wanted.insert(leaf.last.clone());
+                }
+                let case = format!("{name}, {levels} levels");
+                chain.learn(&case, &wanted);
+                while let Some(mut leaf) = leaves.pop() {
+                    // Some end their subscription, some just go.
+                    if leaves.len() % 3 == 1 {
+                        leaf.toggle("topic");
+                    }
+                }
+                chain.learn(&case, &BTreeSet::new());
+            }
+            chain.context.shutdown();
+        }
+    }
+}
+
+/// In all modes an XPUB tells of ends of what its peer never began.
+#[test]
+fn who_ends_what_others_began_ends_it_for_nobody() {
+    let modes: [Mode; 3] = [|xpub, _| xpub, |xpub, _| xpub.xpub_verbose(true), |xpub, _| xpub.xpub_verboser(true)];
+    for mode in modes {
+        let chain = Chain::new(mode, 3);
+        let means_well = Leaf::new(&chain.context, &chain.lowest[0]);
+        means_well.sub.subscribe("topic").unwrap();
+        chain.publisher.wait_subscribed("topic", 1, LONG).unwrap();
+        let address = chain.lowest[0].trim_start_matches("tcp://");
+        let mut other = TcpStream::connect(address).unwrap();
+        let says = [frame(4, b"\x06CANCELtopic"), frame(4, b"\x06CANCELtopic"), frame(4, b"\x09SUBSCRIBElast")];
+        other.write_all(&[handshake("SUB"), says.concat()].concat()).unwrap();
+        chain.publisher.wait_subscribed("last", 1, LONG).unwrap();
+        chain.publisher.send("topic").unwrap();
+        assert_eq!(means_well.sub.recv().unwrap(), "topic");
+        chain.context.shutdown();
+    }
 }
 
 #[test]

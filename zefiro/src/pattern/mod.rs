@@ -144,9 +144,24 @@ pub(crate) trait Pattern: Send {
         None
     }
 
+    /// XPUB: whether a peer asks for just this topic.
+    fn is_asked_for(&self, _topic: &[u8]) -> bool {
+        false
+    }
+
+    /// XSUB: how often the program asks for this topic, if it does.
+    fn instances(&mut self, _topic: &[u8]) -> Option<&mut usize> {
+        None
+    }
+
     /// Distinct subscriptions held.
     fn topics(&self) -> usize {
         0
+    }
+
+    /// ROUTER, STREAM: whether a peer has this routing id.
+    fn knows(&self, _routing_id: &[u8]) -> bool {
+        false
     }
 
     /// Whom a message is from that was found while looking whether there is one, and is in no queue any more.
@@ -196,6 +211,7 @@ macro_rules! any_pattern {
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             join(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;
             leave(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;
+            instances(topic: &[u8]) -> Option<&mut usize>;
         );
 
         impl AnyPattern {
@@ -212,9 +228,21 @@ macro_rules! any_pattern {
                 }
             }
 
+            pub(crate) fn is_asked_for(&self, topic: &[u8]) -> bool {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.is_asked_for(topic),)*
+                }
+            }
+
             pub(crate) fn topics(&self) -> usize {
                 match self {
                     $(AnyPattern::$variant(pattern) => pattern.topics(),)*
+                }
+            }
+
+            pub(crate) fn knows(&self, routing_id: &[u8]) -> bool {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.knows(routing_id),)*
                 }
             }
 

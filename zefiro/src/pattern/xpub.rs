@@ -304,6 +304,10 @@ impl Pattern for XPub {
         self.found.pipes.first().copied()
     }
 
+    fn is_asked_for(&self, topic: &[u8]) -> bool {
+        self.subscriptions.has(topic) || self.asked.has(topic)
+    }
+
     fn topics(&self) -> usize {
         self.subscriptions.len()
     }

@@ -232,6 +232,10 @@ impl Pattern for XSub {
         Ok(())
     }
 
+    fn instances(&mut self, topic: &[u8]) -> Option<&mut usize> {
+        self.subscriptions.instances(topic)
+    }
+
     fn topics(&self) -> usize {
         self.subscriptions.len()
     }

@@ -225,6 +225,12 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
         }
     }
 
+    /// Whether somebody subscribes to just this topic.
+    pub(crate) fn has(&self, topic: &[u8]) -> bool {
+        let [mut one, mut other] = self.hash.start();
+        self.find(one.go_on(topic, topic.len()), topic, &mut other).is_some()
+    }
+
     /// How many distinct topics there are.
     pub(crate) fn len(&self) -> usize {
         self.topics.len()
@@ -385,6 +391,11 @@ impl Subscriptions {
             }
         }
         true
+    }
+
+    /// How many instances of a topic there are, if there is one.
+    pub(crate) fn instances(&mut self, topic: &[u8]) -> Option<&mut usize> {
+        self.counts.get_mut(topic)
     }
 
     /// Whether a subscription is a prefix of `topic`.
