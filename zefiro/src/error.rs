@@ -73,7 +73,7 @@ pub enum ErrorKind {
     UnknownEndpoint,
     /// A name or an interface could not be resolved (`ENODEV`).
     UnknownHost,
-    /// The address is in use (`EADDRINUSE`).
+    /// The address is in use, or the routing id that the next connect is to have (`EADDRINUSE`).
     AddressInUse,
     /// The address is not one of this machine's (`EADDRNOTAVAIL`).
     AddressNotAvailable,

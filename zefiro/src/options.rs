@@ -235,7 +235,7 @@ option_table! {
     "ROUTER: an empty message tells that a peer came (1), went (2), or both (3); over tcp and ipc."
         "ZMQ_ROUTER_NOTIFY" 97 router_notify: u32 = 0; "flags", "0 to 3", "at once";
         rw TwoBits, on ROUTERS, check |flags| *flags <= 3;
-    "ROUTER, STREAM: the routing id of the peer of the next connect, usable at once; then cleared."
+    "ROUTER, STREAM: the routing id of the peer of the next connect, usable at once; then cleared. One that a peer has fails the connect."
         "ZMQ_CONNECT_ROUTING_ID" 61 connect_routing_id: Option<Frame> = None; "bytes", "1 to 255 bytes", "the next connect";
         w NextId, on ADDRESSERS, check |id| id.as_ref().is_none_or(|id| (1..=255).contains(&id.len()));
     "REQ: number requests, and take only the reply with the same number."

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use util::{LONG, socket};
-use zefiro::{AnySocket, Context, Dealer, EventKind, Frame, Message, Router, SocketType, Wait};
+use zefiro::{AnySocket, Context, Dealer, ErrorKind, EventKind, Frame, Message, Router, SocketType, Wait};
 
 fn address_of(endpoint: &zefiro::Endpoint) -> String {
     endpoint.to_string().trim_start_matches("tcp://").to_string()
@@ -103,6 +103,41 @@ fn a_name_given_beforehand_is_usable_at_once_and_only_for_one_connect() {
     router.send(["bob", "hi"]).unwrap();
     assert_eq!(dealer.recv().unwrap(), "hi");
     assert_eq!(router.options().connect_routing_id, None);
+}
+
+/// Which of the two would be meant by it?
+#[test]
+fn a_name_that_a_peer_has_is_given_to_no_other_connect() {
+    for socket_type in [SocketType::Router, SocketType::Stream] {
+        for endpoint in ["tcp://127.0.0.1:1", "ipc:///no/such/socket", "inproc://nobody"] {
+            let context = Context::new();
+            let socket = AnySocket::builder_of(socket_type).context(&context).linger(Duration::ZERO).build().unwrap();
+            let connect_as = |name: &'static str, endpoint: &str| {
+                socket.set_options(|options| options.connect_routing_id = Some(Frame::from(name))).unwrap();
+                socket.connect(endpoint)
+            };
+            connect_as("bob", "tcp://127.0.0.1:2").unwrap();
+            let error = connect_as("bob", endpoint).unwrap_err();
+            assert_eq!((error.kind(), error.endpoint()), (ErrorKind::AddressInUse, Some(endpoint)));
+            assert!(error.to_string().contains("\"bob\""), "{error}");
+            // Nothing is left of it, and another name will do.
+            assert_eq!(socket.disconnect(endpoint).unwrap_err().kind(), ErrorKind::UnknownEndpoint);
+            connect_as("ann", endpoint).unwrap();
+            socket.disconnect(endpoint).unwrap();
+            // So will this one, once it is free.
+            socket.disconnect("tcp://127.0.0.1:2").unwrap();
+            connect_as("bob", endpoint).unwrap();
+        }
+    }
+    let context = Context::new();
+    let router: Router = socket(&context);
+    let endpoint = router.bind("tcp://127.0.0.1:*").unwrap();
+    let dealer = Dealer::builder().context(&context).routing_id("ann").build().unwrap();
+    dealer.connect(&endpoint).unwrap();
+    dealer.send("here I am").unwrap();
+    assert_eq!(router.recv().unwrap(), ["ann", "here I am"]);
+    router.set_options(|options| options.connect_routing_id = Some(Frame::from("ann"))).unwrap();
+    assert_eq!(router.connect("tcp://127.0.0.1:1").unwrap_err().kind(), ErrorKind::AddressInUse);
 }
 
 #[test]

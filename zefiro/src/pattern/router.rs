@@ -178,6 +178,10 @@ impl Pattern for Router {
         self.queue.has_message(pipes)
     }
 
+    fn knows(&self, routing_id: &[u8]) -> bool {
+        self.table.get(routing_id).is_some()
+    }
+
     fn found_from(&self) -> Option<PipeId> {
         self.queue.found_from()
     }

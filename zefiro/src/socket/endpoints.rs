@@ -82,6 +82,17 @@ impl State {
         pipe
     }
 
+    /// The routing id given to the next connect must be no other peer's: which of them would be meant by it?
+    fn check_next_id(&self, text: &str) -> Result<()> {
+        match &self.options.connect_routing_id {
+            Some(id) if self.pattern.knows(id) => {
+                let why = format!("connect_routing_id: another peer has the routing id {id:?}");
+                Err(Error::with_text(ErrorKind::AddressInUse, CONNECT, text, why))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A connection within the process is over, and with it its endpoint: nobody connects anew there.
     pub(crate) fn forget_name(&mut self, pipe: PipeId) {
         let is_its = |entry: &EndpointEntry| matches!(entry.kind, Kind::ConnectedName(_, id) if id == pipe);
@@ -324,6 +335,7 @@ impl SocketCore {
         let pipe = if options.immediate {
             None
         } else {
+            state.check_next_id(text)?;
             let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
             Some(state.attach_pipe(facts, None))
         };
@@ -340,6 +352,7 @@ impl SocketCore {
             // As in binding: what waits for a name that a close does not know of would be waited for, for ever.
             let mut state = self.lock();
             state.check_open(CONNECT)?;
+            state.check_next_id(key)?;
             let facts = PeerFacts { endpoint: key.clone(), ..PeerFacts::default() };
             let hello = salute::hello_inproc(self.socket_type, &state.options).cloned();
             let pipe = state.attach_pipe(facts, hello);
