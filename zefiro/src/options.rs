@@ -187,7 +187,7 @@ option_table! {
     "The user to whom the file at an ipc path is given; it takes a privilege. `None`: who binds."
         "ZEFIRO_IPC_OWNER" 0 ipc_owner: Option<u32> = None; "user id", "any, or never", "later bind";
         none Own;
-    "The group to which the file at an ipc path is given: one of the process's, or it takes a privilege. `None`: the system's choice."
+    "The group to which the file at an ipc path is given: one of the process's, or it takes a privilege. It may connect if the mode lets it. `None`: the system's choice."
         "ZEFIRO_IPC_GROUP" 0 ipc_group: Option<u32> = None; "group id", "any, or never", "later bind";
         none Own;
     "The IP type of service of tcp connections; 0: the system's default."

@@ -126,6 +126,53 @@ fn the_file_of_an_ipc_address_has_the_mode_and_owner_asked_for() {
     assert_eq!(Pull::builder().ipc_mode(0o4777).build().unwrap_err().kind(), ErrorKind::InvalidOption);
 }
 
+/// In children of this process: what is asked of the system here holds for all of a process.
+#[test]
+fn the_folder_of_an_ipc_wildcard_lets_in_whom_its_file_does_and_goes_with_it() {
+    const ROLE: &str = "the_folder_of_an_ipc_wildcard_lets_in_whom_its_file_does_and_goes_with_it";
+    if !util::is_child(ROLE) {
+        let _children = children_or_addresses();
+        util::Player::new(ROLE).ends_well();
+        // Who may give files away, but not use those of others.
+        let powerless = || {
+            let mut program = std::process::Command::new("setpriv");
+            program.args(["--bounding-set", "-dac_override,-dac_read_search,-fowner"]);
+            program
+        };
+        let allowed = powerless().arg("true").stderr(std::process::Stdio::null()).status();
+        if rustix::process::geteuid().is_root() && allowed.is_ok_and(|status| status.success()) {
+            let mut program = powerless();
+            program.arg(std::env::current_exe().unwrap());
+            util::Player::started_by(program, ROLE, &[]).ends_well();
+        }
+        return;
+    }
+    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid().as_raw());
+    let (other_user, other_group) = if user.is_root() { (1, 2) } else { (user.as_raw(), group) };
+    let context = Context::new();
+    for (umask, file, folder) in [(0o022, 0o755, 0o700), (0o007, 0o770, 0o710), (0o000, 0o777, 0o711)] {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask));
+        for owner in [None, Some(other_user)] {
+            let pull = Pull::builder().context(&context).ipc_group(other_group).ipc_owner(owner).build().unwrap();
+            let bound = pull.bind("ipc://*").unwrap().to_string();
+            let path = std::path::Path::new(bound.trim_start_matches("ipc://"));
+            let directory = path.parent().unwrap();
+            assert_eq!(standing(directory), (owner.unwrap_or(user.as_raw()), other_group, folder));
+            // Who has been given both may not be able to look.
+            if let Ok(there) = std::fs::metadata(path) {
+                assert_eq!(std::os::unix::fs::MetadataExt::mode(&there) & 0o7777, file);
+            }
+            pull.unbind(&bound).unwrap();
+            assert!(std::fs::symlink_metadata(directory).is_err(), "the folder is left behind");
+        }
+        // As long as nothing is asked for, it is for this user alone.
+        let pull: Pull = socket(&context);
+        let bound = pull.bind("ipc://*").unwrap().to_string();
+        let directory = std::path::Path::new(bound.trim_start_matches("ipc://")).parent().unwrap();
+        assert_eq!(standing(directory).2, 0o700);
+    }
+}
+
 #[test]
 fn the_file_of_a_killed_process_is_no_obstacle() {
     const ROLE: &str = "the_file_of_a_killed_process_is_no_obstacle";

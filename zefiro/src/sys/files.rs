@@ -33,6 +33,11 @@ pub(crate) fn set_owner(path: &Path, user: Option<u32>, group: Option<u32>) -> i
     std::os::unix::fs::lchown(path, user, group)
 }
 
+/// Gives a directory back to this process's user, where the process may do that.
+pub(crate) fn take_back(directory: &Path) -> io::Result<()> {
+    set_owner(directory, Some(rustix::process::geteuid().as_raw()), None)
+}
+
 pub(crate) fn is_socket(file: &Metadata) -> bool {
     file.file_type().is_socket()
 }

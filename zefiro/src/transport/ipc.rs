@@ -18,11 +18,15 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// Removes them.
+    /// Removes them. A directory that was given away is taken back where only its owner may remove what is in it.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        match &self.directory {
-            Some(directory) => std::fs::remove_dir_all(directory),
-            None => Ok(()),
+        let Some(directory) = &self.directory else { return Ok(()) };
+        match std::fs::remove_dir_all(directory) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                files::take_back(directory)?;
+                std::fs::remove_dir_all(directory)
+            }
+            removed => removed,
         }
     }
 }
@@ -32,6 +36,7 @@ impl Traces {
 /// A socket at the path is unlinked first, so that the traces of a killed program are no obstacle. Where endpoints are
 /// strict, that is one that nobody listens at; as in libzmq, it is whatever there is.
 pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> Result<(Socket, IpcEndpoint, Traces), NotListening> {
+    let socket = open()?;
     let mut traces = Traces::default();
     let endpoint = match endpoint {
         IpcEndpoint::Wildcard => {
@@ -42,11 +47,10 @@ pub(crate) fn listen(endpoint: &IpcEndpoint, options: &Options) -> Result<(Socke
         }
         other => other.clone(),
     };
-    let socket = open()?;
     let bound = bind(&socket, &endpoint, options);
-    let guarded = bound.and_then(|()| match &traces.directory {
-        Some(directory) => guard_directory(directory, options),
-        None => Ok(()),
+    let guarded = bound.and_then(|()| match (&traces.directory, &endpoint) {
+        (Some(directory), IpcEndpoint::Path(path)) => guard_directory(directory, path, options),
+        _ => Ok(()),
     });
     if let Err(error) = guarded.and_then(|()| socket.listen(backlog(options))) {
         let _ = traces.remove();
@@ -59,7 +63,7 @@ fn bind(socket: &Socket, endpoint: &IpcEndpoint, options: &Options) -> io::Resul
     let path = match endpoint {
         IpcEndpoint::Path(path) => path,
         IpcEndpoint::Abstract(name) => {
-            if options.ipc_mode.is_some() || options.ipc_owner.is_some() || options.ipc_group.is_some() {
+            if is_guarded(options) {
                 let why = "an abstract name has no file, and so no mode and no owner";
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
             }
@@ -89,9 +93,17 @@ fn guard(path: &Path, options: &Options, mode: Option<u32>) -> io::Result<()> {
     Ok(())
 }
 
-/// Who may write to the file of a wildcard address may enter its directory.
-fn guard_directory(directory: &Path, options: &Options) -> io::Result<()> {
-    guard(directory, options, options.ipc_mode.map(|mode| 0o700 | (mode.bits() & 0o022) >> 1))
+/// Who may write to the file of a wildcard address may enter its directory, once anything was chosen about that.
+fn guard_directory(directory: &Path, path: &Path, options: &Options) -> io::Result<()> {
+    if !is_guarded(options) {
+        return Ok(());
+    }
+    let writers = files::mode(&std::fs::symlink_metadata(path)?) & 0o022;
+    guard(directory, options, Some(0o700 | writers >> 1))
+}
+
+fn is_guarded(options: &Options) -> bool {
+    options.ipc_mode.is_some() || options.ipc_owner.is_some() || options.ipc_group.is_some()
 }
 
 /// Fails if there is a file at the path that is no socket, or a socket at which somebody listens, or may do so: only who

@@ -112,7 +112,8 @@ impl Player {
         })
     }
 
-    fn started_by(mut program: Command, role: &str, variables: &[(&str, &str)]) -> Player {
+    /// By a program that starts this one, whose path is its last argument so far.
+    pub fn started_by(mut program: Command, role: &str, variables: &[(&str, &str)]) -> Player {
         let mut child = program
             .args([role, "--exact", "--nocapture", "--test-threads=1"])
             .env("ZEFIRO_TEST_ROLE", role)
