@@ -1,4 +1,4 @@
-//! Futures: on tokio, on an executor of ten lines, cancelled at any time, beside threads.
+//! Futures: on tokio, on smol's executor, on one of ten lines, cancelled at any time, beside threads.
 
 mod util;
 
@@ -232,25 +232,44 @@ async fn receive_hesitantly(pull: Pull, messages: u32) {
     }
 }
 
+/// Who polls.
+enum Executor {
+    Tokio,
+    Smol,
+    OfTenLines,
+}
+
 #[test]
 fn nothing_is_lost_or_doubled_however_often_futures_are_dropped() {
     let messages = if util::is_long() { 200_000 } else { 2_000 };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     for endpoint in util::endpoints() {
-        for on_tokio in [true, false] {
+        for executor in [Executor::Tokio, Executor::Smol, Executor::OfTenLines] {
             let context = Context::new();
             let pull = Pull::builder().context(&context).recv_high_water_mark(1).build().unwrap();
             let push = Push::builder().context(&context).send_high_water_mark(1).build().unwrap();
             push.connect(pull.bind(&endpoint).unwrap()).unwrap();
             let (sending, receiving) = (send_hesitantly(push, messages), receive_hesitantly(pull.clone(), messages));
-            if on_tokio {
-                let sending = runtime.spawn(sending);
-                runtime.block_on(runtime.spawn(receiving)).unwrap();
-                runtime.block_on(sending).unwrap();
-            } else {
-                let sending = thread::spawn(move || block_on(sending));
-                block_on(receiving);
-                sending.join().unwrap();
+            match executor {
+                Executor::Tokio => {
+                    let sending = runtime.spawn(sending);
+                    runtime.block_on(runtime.spawn(receiving)).unwrap();
+                    runtime.block_on(sending).unwrap();
+                }
+                Executor::Smol => {
+                    let smol = async_executor::Executor::new();
+                    let (sending, receiving) = (smol.spawn(sending), smol.spawn(receiving));
+                    // Each thread runs whichever task is due until the one it waits for is done.
+                    thread::scope(|scope| {
+                        scope.spawn(|| block_on(smol.run(sending)));
+                        block_on(smol.run(receiving));
+                    });
+                }
+                Executor::OfTenLines => {
+                    let sending = thread::spawn(move || block_on(sending));
+                    block_on(receiving);
+                    sending.join().unwrap();
+                }
             }
             assert_eq!(pull.try_recv().unwrap_err().kind(), ErrorKind::WouldBlock);
         }
