@@ -3,12 +3,17 @@
 
 mod realm;
 
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use realm::{ALICE, BOB, SERVICE, in_realm};
 use zefiro::auth::{Answer, Request};
-use zefiro::{AnySocket, Context, EventKind, GssapiName, Monitor, Rep, SocketType};
+use zefiro::{AnySocket, Context, Event, EventKind, Frame, GssapiName, Message, Monitor, Rep, SocketType};
 use zefiro_interop::{LONG, Peer, message, python};
 
 const COUNT: usize = 60;
@@ -209,6 +214,183 @@ fn libzmqs_client_that_is_refused_gets_nothing_across() {
             let mut gone = std::iter::from_fn(|| monitor.recv_timeout(LONG));
             assert!(gone.any(|event| matches!(event.kind, EventKind::Disconnected(_))));
             assert!(pull.try_recv().is_err() && pull.peers().is_empty());
+        }
+    });
+}
+
+/// From now on nothing that comes for this stream arrives: the kernel drops it, and tells of no end and no reset.
+#[cfg(target_os = "linux")]
+fn deafen(stream: &OwnedFd) {
+    let mut drop_all = libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
+    let program = libc::sock_fprog { len: 1, filter: &mut drop_all };
+    // SAFETY: the program outlives the call, and the descriptor is only a number to it.
+    let result = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of_val(&program) as libc::socklen_t,
+        )
+    };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// The stream that an event tells of, if it does, by a descriptor whose number does not come to mean another.
+#[cfg(target_os = "linux")]
+fn stream_of(event: &Event) -> Option<OwnedFd> {
+    matches!(event.kind, EventKind::Accepted | EventKind::Connected).then(|| {
+        // SAFETY: whoever tells has it open.
+        let stream = unsafe { BorrowedFd::borrow_raw(event.value as i32) };
+        stream.try_clone_to_owned().unwrap()
+    })
+}
+
+/// A number, and as many bytes as make it differ in length from its neighbours, all alike.
+fn numbered(number: u64) -> Message {
+    Message::from(vec![
+        Frame::from(&number.to_be_bytes()[..]),
+        Frame::from(vec![number as u8; number as usize * 37 % 5000]),
+    ])
+}
+
+/// Sends and receives until it is over: what comes is whole, and in order. Tells how many came.
+fn talk(socket: &AnySocket, came: &AtomicU64, over: &AtomicBool) {
+    let (mut next, mut last) = (0, None);
+    while !over.load(Ordering::Relaxed) {
+        if socket.try_send(numbered(next)).is_ok() {
+            next += 1;
+        }
+        if let Ok(message) = socket.recv_timeout(Duration::from_millis(1)) {
+            let number = u64::from_be_bytes(message.first()[..].try_into().expect("a number"));
+            assert_eq!(message, numbered(number));
+            assert!(last.replace(number).is_none_or(|last| last < number), "{number} came after {last:?}");
+            came.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn dropped_packets_are_noticed_in_the_middle_of_traffic_and_it_goes_on_anew() {
+    in_realm("dropped_packets_are_noticed_in_the_middle_of_traffic_and_it_goes_on_anew", &[], || {
+        for plaintext in [false, true] {
+            let context = Context::new();
+            let [one, other] = [server, client].map(|side| {
+                let socket = side(&context, SocketType::Dealer).gssapi_plaintext(plaintext).linger(Duration::ZERO);
+                let socket = socket.heartbeat_interval(Duration::from_millis(100));
+                socket.heartbeat_timeout(Duration::from_millis(500)).build().unwrap()
+            });
+            let mut monitors = [&one, &other].map(AnySocket::monitor);
+            let ends = [&one, &other].map(|socket| {
+                let (sender, streams) = channel();
+                (
+                    socket.monitor_with(move |event| {
+                        stream_of(&event).into_iter().for_each(|stream| _ = sender.send(stream))
+                    }),
+                    streams,
+                )
+            });
+            other.connect(one.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
+            let (came, over) = ([AtomicU64::new(0), AtomicU64::new(0)], AtomicBool::new(false));
+            thread::scope(|scope| {
+                let talking = [(&one, &came[0]), (&other, &came[1])]
+                    .map(|(socket, came)| scope.spawn(|| talk(socket, came, &over)));
+                let both_hear_more = || {
+                    let (before, deadline) =
+                        (came.each_ref().map(|came| came.load(Ordering::Relaxed)), Instant::now() + LONG);
+                    while (0..2).any(|side| came[side].load(Ordering::Relaxed) < before[side] + 50) {
+                        assert!(Instant::now() < deadline, "plain {plaintext}: nothing comes");
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                };
+                for _ in 0..3 {
+                    both_hear_more();
+                    for (_, streams) in &ends {
+                        let first = streams.recv_timeout(LONG).unwrap();
+                        deafen(&streams.try_iter().last().unwrap_or(first));
+                    }
+                    for monitor in &mut monitors {
+                        let lost = |event: Event| matches!(event.kind, EventKind::Disconnected(_));
+                        assert!(
+                            std::iter::from_fn(|| monitor.recv_timeout(LONG)).any(lost),
+                            "plain {plaintext}: nobody notices"
+                        );
+                    }
+                }
+                both_hear_more();
+                over.store(true, Ordering::Relaxed);
+                talking.into_iter().for_each(|talking| talking.join().unwrap());
+            });
+        }
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_handshake_whose_packets_are_dropped_ends_in_time_and_the_next_one_succeeds() {
+    in_realm("a_handshake_whose_packets_are_dropped_ends_in_time_and_the_next_one_succeeds", &[], || {
+        // Who hears nothing more, and from when on.
+        for (server_is_deaf, once_the_context_stands) in [(true, false), (false, false), (true, true), (false, true)] {
+            let case = format!("server is deaf {server_is_deaf}, once the context stands {once_the_context_stands}");
+            let context = Context::new();
+            // The descriptors of both ends, until the first connection is deaf.
+            let ends = Arc::new(Mutex::new(Some([None, None])));
+            let note = |side: usize| {
+                let ends = ends.clone();
+                move |event: Event| {
+                    if let (Some(stream), Some(ends)) = (stream_of(&event), &mut *ends.lock().unwrap()) {
+                        ends[side] = Some(stream);
+                    }
+                }
+            };
+            let deafen_once = {
+                let ends = ends.clone();
+                move || {
+                    let Some(ends) = ends.lock().unwrap().take() else { return };
+                    deafen(ends[usize::from(!server_is_deaf)].as_ref().expect("it stands"));
+                }
+            };
+            let limit = Duration::from_secs(1);
+            let at_first = deafen_once.clone();
+            let pull =
+                server(&context, SocketType::Pull).handshake_interval(limit).authenticator(move |_: &Request| {
+                    if once_the_context_stands {
+                        deafen_once();
+                    }
+                    Answer::allow("alice")
+                });
+            let pull = pull.build().unwrap();
+            // Where the client's handshake is over before the server's, heartbeats tell it: even the end of the connection may
+            // not come through, behind what is not acknowledged.
+            let push = client(&context, SocketType::Push).handshake_interval(limit);
+            let push =
+                push.heartbeat_interval(Duration::from_millis(100)).heartbeat_timeout(Duration::from_millis(500));
+            let push = push.build().unwrap();
+            let (at_server, at_client) = (pull.monitor_with(note(0)), push.monitor_with(note(1)));
+            let _early = (!once_the_context_stands).then(|| {
+                let connected = move |event: Event| {
+                    if matches!(event.kind, EventKind::Accepted | EventKind::Connected) {
+                        at_first();
+                    }
+                };
+                if server_is_deaf { pull.monitor_with(connected) } else { push.monitor_with(connected) }
+            });
+            let mut failures = pull.monitor();
+            push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
+            // What the first connection took is lost with it, if for the client its handshake was over.
+            let deadline = Instant::now() + LONG;
+            let received = std::iter::from_fn(|| {
+                let _ = push.try_send("hello");
+                Some(pull.recv_timeout(Duration::from_millis(20)))
+            });
+            let mut received = received.take_while(|_| Instant::now() < deadline);
+            assert!(received.any(|message| message.is_ok_and(|message| message == "hello")), "{case}");
+            assert!(ends.lock().unwrap().is_none(), "{case}: nobody was made deaf");
+            // The server has given the first one up, too, however it was told.
+            let mut lost = std::iter::from_fn(|| failures.recv_timeout(LONG));
+            assert!(lost.any(|event| matches!(event.kind, EventKind::Disconnected(_))), "{case}");
+            drop((at_server, at_client));
         }
     });
 }
