@@ -72,6 +72,15 @@ impl Role {
         }
     }
 
+    /// Whether there is such a thing over the transport. Within the process there is nobody to hide from.
+    pub fn suits(self, transport: &str) -> bool {
+        match self {
+            Role::PlainTcp => transport == "tcp",
+            Role::SecretRep => transport != "inproc",
+            _ => true,
+        }
+    }
+
     /// Whether the pattern drops what a slow receiver has no room for.
     pub fn drops(self) -> bool {
         matches!(self, Role::Pub | Role::Xpub | Role::ProxiedPub)

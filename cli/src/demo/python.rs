@@ -20,7 +20,7 @@ pub fn find() -> Option<PathBuf> {
 
 /// Whether [`PROGRAM`] can play the role.
 pub fn speaks(role: Role) -> bool {
-    !matches!(role, Role::ProxiedPub | Role::PlainTcp)
+    role != Role::ProxiedPub
 }
 
 /// Plays a role as [`super::peer::play`] does, on libzmq.
@@ -29,7 +29,7 @@ import os, sys, zmq
 role, endpoint, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 context = zmq.Context()
 types = {"push": zmq.PUSH, "rep": zmq.REP, "secret-rep": zmq.REP, "pub": zmq.XPUB, "xpub": zmq.XPUB, "router": zmq.ROUTER,
-         "dealer": zmq.DEALER, "pair": zmq.PAIR}
+         "dealer": zmq.DEALER, "pair": zmq.PAIR, "plain-tcp": zmq.STREAM}
 socket = context.socket(types[role])
 socket.rcvtimeo = socket.sndtimeo = 10000
 socket.linger = 10000
@@ -66,6 +66,19 @@ elif role == "dealer":
         socket.send_multipart(message(number))
         answer = socket.recv_multipart()
         assert answer == message(number), "answer %d came damaged" % number
+elif role == "plain-tcp":
+    name, nothing = socket.recv_multipart()
+    assert nothing == b""
+    for number in range(count):
+        line = bytes((index + number) & 255 for index in range(1 + number % 3000))
+        socket.send_multipart([name, line])
+        answer = b""
+        while len(answer) < len(line):
+            sender, piece = socket.recv_multipart()
+            assert sender == name and piece, "answer %d did not come" % number
+            answer += piece
+        assert answer == line, "answer %d came damaged" % number
+    socket.send_multipart([name, b""])
 else:
     for number in range(count):
         socket.send_multipart(socket.recv_multipart())

@@ -62,10 +62,7 @@ pub fn scenarios(python: Option<&Path>) -> Vec<Scenario> {
     let mut all = Vec::new();
     for transport in ["tcp", "ipc", "inproc"] {
         for (pattern, role, messages) in PATTERNS {
-            // Within the process there is nobody to hide from.
-            let not_here =
-                (role == Role::PlainTcp && transport != "tcp") || (role == Role::SecretRep && transport == "inproc");
-            if not_here {
+            if !role.suits(transport) {
                 continue;
             }
             let peers = if transport == "inproc" { Peers::Thread } else { Peers::Process };
@@ -75,7 +72,7 @@ pub fn scenarios(python: Option<&Path>) -> Vec<Scenario> {
     if let Some(python) = python {
         for transport in ["tcp", "ipc"] {
             for (pattern, role, messages) in PATTERNS {
-                if python::speaks(role) {
+                if python::speaks(role) && role.suits(transport) {
                     let peers = Peers::Libzmq(python.to_path_buf());
                     all.push(Scenario { pattern, transport, peers, role, messages: messages / 10 });
                 }
