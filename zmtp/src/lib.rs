@@ -81,7 +81,7 @@ pub use frame::{Frame, Memory};
 pub use heartbeat::Heartbeat;
 pub use mechanism::curve::{CurveKey, CurveSecret, z85};
 pub use mechanism::gssapi::{Established, Step, Wrapping};
-pub use mechanism::{MechanismConfig, Opener, Password, Question, Sealer, Verdict};
+pub use mechanism::{MechanismConfig, Password, Question, Sealer, Verdict};
 pub use metadata::parse as parse_metadata;
 pub use place::Place;
 pub use socket_type::{SocketType, UnknownSocketType};

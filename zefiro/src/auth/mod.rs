@@ -302,7 +302,8 @@ impl Answer {
     ///     false => Answer::later("not ready yet"),
     /// };
     /// let pull = Pull::builder().authenticator(at_the_second_try).build()?;
-    /// # let push = Push::builder().reconnect_interval(Duration::from_millis(5)).build()?;
+    /// // How long a client waits for an answer before it tries again.
+    /// let push = Push::builder().handshake_interval(Duration::from_millis(200)).build()?;
     /// push.connect(pull.bind("tcp://127.0.0.1:*")?)?;
     /// push.send("patience")?;
     /// assert_eq!(pull.recv()?, "patience");

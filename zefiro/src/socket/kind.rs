@@ -149,6 +149,12 @@ macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $kind:ident: $($ability:ident)*;)*) => {
         $(
             $(#[doc = $doc])*
+            ///
+            /// ```
+            /// # use zefiro::{Socket, SocketType, kind};
+            #[doc = concat!("let socket: Socket<kind::", stringify!($kind), "> = Socket::new();")]
+            #[doc = concat!("assert_eq!(socket.socket_type(), SocketType::", stringify!($kind), ");")]
+            /// ```
             #[derive(Debug)]
             pub struct $kind(());
 

@@ -39,7 +39,7 @@ enum Sealing {
 }
 
 /// Decrypts what comes from the peer.
-pub struct Opener(Opening);
+pub(crate) struct Opener(Opening);
 
 enum Opening {
     Curve(curve::cipher::Opener),
@@ -140,7 +140,7 @@ impl Opener {
     /// # Errors
     /// It is not what this connection's peer has sent next.
     #[inline]
-    pub fn open(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn open(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         match &mut self.0 {
             Opening::Curve(opener) => opener.open(body, out),
             Opening::Gssapi(opener) => opener.open(body, out),

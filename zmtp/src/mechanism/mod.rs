@@ -21,7 +21,8 @@ use self::gssapi::Step;
 use crate::connection::Config;
 use crate::error::Error;
 
-pub use self::cipher::{Opener, Sealer};
+pub(crate) use self::cipher::Opener;
+pub use self::cipher::Sealer;
 pub use self::password::Password;
 
 /// Which mechanism to use, with what it needs.
