@@ -114,6 +114,7 @@ mod pattern;
 mod pipe;
 pub mod policy;
 mod poll;
+mod prometheus;
 mod proxy;
 mod routing;
 mod shared_key;

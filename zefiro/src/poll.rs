@@ -1,23 +1,25 @@
 //! Poller: waits for sockets and descriptors, and costs only what is ready.
 
-use std::collections::{BTreeMap, VecDeque};
+mod note;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use self::note::{Note, Shared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::duty::{self, Set};
 use crate::pipe::sync::{SleepingGuard as MutexGuard, SleepingMutex as Mutex};
 use crate::socket::Socket;
 use crate::socket::core::SocketCore;
 use crate::socket::kind::Kind;
-use crate::sys::{Alarm, ReadyList, Selector};
-use crate::wait::{Observer, Patience, WaitList, Wakes, current_parker};
+use crate::sys::{ReadyList, Selector};
+use crate::wait::{Patience, current_parker};
 
 /// Waits for any of many sockets and descriptors.
 ///
@@ -129,47 +131,6 @@ impl Drop for Leading<'_> {
     }
 }
 
-/// Stands in a socket's list of those to be told of any change.
-struct Note {
-    key: u64,
-    shared: Weak<Shared>,
-    /// Already in the list of what to look at.
-    noted: Mutex<bool>,
-}
-
-struct Shared {
-    bell: OnceLock<Bell>,
-    noted: Mutex<Noted>,
-}
-
-/// What a thread waits on, and what rouses it.
-struct Bell {
-    selector: Selector,
-    alarm: Alarm,
-}
-
-/// What has changed since it was looked at.
-#[derive(Default)]
-struct Noted {
-    keys: VecDeque<u64>,
-    /// Threads that wait, and are to be roused.
-    asleep: usize,
-    /// Those of them that do without a selector, as the system had no descriptors left.
-    parked: WaitList,
-}
-
-impl Shared {
-    /// The bell, made when the system has the descriptors for it. Sockets can be waited for without.
-    fn bell(&self) -> std::io::Result<&Bell> {
-        if let Some(bell) = self.bell.get() {
-            return Ok(bell);
-        }
-        let selector = Selector::new()?;
-        let alarm = Alarm::new(&selector, ALARM)?;
-        Ok(self.bell.get_or_init(|| Bell { selector, alarm }))
-    }
-}
-
 impl Interest {
     /// Whether something could be received.
     pub const READABLE: Interest = Interest { readable: true, writable: false };
@@ -179,37 +140,6 @@ impl Interest {
     pub const NONE: Interest = Interest { readable: false, writable: false };
     /// Either.
     pub const BOTH: Interest = Interest { readable: true, writable: true };
-}
-
-impl Observer for Note {
-    fn note(&self) -> bool {
-        let Some(shared) = self.shared.upgrade() else { return false };
-        if std::mem::replace(&mut *self.noted.lock(), true) {
-            return false;
-        }
-        let mut noted = shared.noted.lock();
-        noted.keys.push_back(self.key);
-        noted.asleep > 0
-    }
-
-    fn rouse(&self) {
-        let Some(shared) = self.shared.upgrade() else { return };
-        let mut wakes = Wakes::new();
-        shared.noted.lock().parked.take_all(&mut wakes);
-        if let Some(bell) = shared.bell.get() {
-            bell.alarm.ring();
-        }
-        wakes.into_iter().for_each(Waker::wake);
-    }
-}
-
-impl Note {
-    /// To be looked at, whatever has changed.
-    fn take_note(&self) {
-        if self.note() {
-            self.rouse();
-        }
-    }
 }
 
 impl Poller {

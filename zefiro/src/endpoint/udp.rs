@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use super::{HostPort, numeric, unknown};
+use super::host_port::{HostPort, numeric, unknown};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A UDP address, perhaps with the interface by which its multicast group is reached.
