@@ -3,7 +3,8 @@
 use crate::command;
 use crate::connection::Version;
 use crate::error::Error;
-use crate::frame::{Frame, Memory};
+use crate::frame::Frame;
+use crate::memory::Memory;
 use crate::place::Place;
 
 /// How frames are written: ZMTP 1.0's way, or the way of 2.0 and all since.

@@ -20,11 +20,12 @@ use self::input::INPUT_BYTES_MIN;
 use crate::codec::{Framing, Run};
 use crate::command;
 use crate::error::Error;
-use crate::frame::{Frame, Memory};
+use crate::frame::Frame;
 use crate::greeting::{Greeting, Settled, signature};
 use crate::heartbeat::{Clocks, Due};
 use crate::mechanism::gssapi::Step;
 use crate::mechanism::{Mechanism, Opener, Question, Sealer, Verdict};
+use crate::memory::Memory;
 use crate::scanner::Scanner;
 use crate::socket_type::SocketType;
 

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::frame::{Frame, Memory};
+use crate::frame::Frame;
+use crate::memory::Memory;
 
 /// Where a frame goes that is cut from what was received: another frame, or what a driver has instead.
 ///

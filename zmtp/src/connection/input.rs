@@ -1,7 +1,7 @@
 //! Input: the buffers that what is read goes to, how large they are, and whose memory they are made of.
 
 use super::{Connection, Phase};
-use crate::frame::Memory;
+use crate::memory::Memory;
 use crate::socket_type::SocketType;
 
 impl Connection {

@@ -10,7 +10,8 @@ use super::{Connection, Event, Phase, Version};
 use crate::codec::{Framing, Run};
 use crate::command::{self, Command};
 use crate::error::Error;
-use crate::frame::{Frame, Memory};
+use crate::frame::Frame;
+use crate::memory::Memory;
 use crate::scanner::Found;
 use crate::socket_type::SocketType;
 
