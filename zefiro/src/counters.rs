@@ -131,6 +131,14 @@ impl Counters {
         }
     }
 
+    /// What `others` says was sent and received is added.
+    pub(crate) fn add_traffic(&mut self, others: &Counters) {
+        self.sent += others.sent;
+        self.sent_bytes += others.sent_bytes;
+        self.received += others.received;
+        self.received_bytes += others.received_bytes;
+    }
+
     /// Takes one back.
     pub(crate) fn unreceived(&mut self, bytes: u64) {
         self.received = self.received.saturating_sub(1);

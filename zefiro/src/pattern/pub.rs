@@ -99,7 +99,7 @@ mod tests {
         bench.arrive(peer, "\u{1}a");
         bench.arrive(peer, "upstream");
         assert_eq!(bench.recv(), Err(Refusal::Unsupported));
-        assert_eq!((bench.pipes.counters.received, bench.pipes.counters.dropped.filtered), (0, 1));
+        assert_eq!((bench.pipes.counters_of_all().received, bench.pipes.counters.dropped.filtered), (0, 1));
         bench.send("abc").unwrap();
         assert_eq!(bench.sent(peer), ["abc"]);
         bench.end(peer);

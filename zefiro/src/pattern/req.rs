@@ -241,7 +241,7 @@ mod tests {
         assert!(bench.pattern.can_recv(&mut bench.pipes, &bench.options));
         bench.send("second").unwrap();
         assert!(!bench.pattern.can_recv(&mut bench.pipes, &bench.options));
-        assert_eq!((bench.pipes.counters.received, bench.pipes.counters.dropped.filtered), (0, 1));
+        assert_eq!((bench.pipes.counters_of_all().received, bench.pipes.counters.dropped.filtered), (0, 1));
     }
 
     #[test]

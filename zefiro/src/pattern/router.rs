@@ -317,6 +317,6 @@ mod tests {
         bench.end(peer);
         assert_eq!(bench.recv().unwrap(), ["ann", "last words"]);
         assert_eq!(bench.recv().unwrap(), ["ann", ""]);
-        assert_eq!(bench.pipes.counters.received, 1);
+        assert_eq!(bench.pipes.counters_of_all().received, 1);
     }
 }

@@ -119,7 +119,7 @@ mod tests {
         assert!(bench.pattern.can_recv(&mut bench.pipes, &bench.options));
         assert_eq!(bench.recv().unwrap(), "one");
         assert!(!bench.pattern.can_recv(&mut bench.pipes, &bench.options));
-        let counters = bench.pipes.counters;
+        let counters = bench.pipes.counters_of_all();
         assert_eq!((counters.received, counters.received_bytes, counters.dropped.filtered), (1, 3, 1));
         let refused = bench.pattern.admits(&mut bench.pipes, &bench.options, &Frame::from("a"));
         assert_eq!(refused, Err(Refusal::InvalidMessage));

@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(bench.recv_swiftly(), None);
         assert_eq!(bench.recv().unwrap(), long.as_str());
         assert_eq!(bench.recv(), Err(Refusal::WouldBlock));
-        let counters = bench.pipes.counters;
+        let counters = bench.pipes.counters_of_all();
         assert_eq!((counters.arrived, counters.received, counters.dropped.filtered), (9, 6, 3));
     }
 

@@ -122,7 +122,7 @@ impl Pipes {
         size: usize,
         append: impl FnOnce(&mut Broadcast, &mut Pool) -> Place,
     ) -> Option<Place> {
-        let Pipes { pool, broadcast, followers, counters, .. } = self;
+        let Pipes { pool, broadcast, followers, .. } = self;
         followers.streak = followers.streak.saturating_add(1);
         if followers.count == 0 {
             return None;
@@ -132,7 +132,6 @@ impl Pipes {
         followers.told.bytes += size as u64;
         followers.left.messages = followers.left.messages.saturating_sub(1);
         followers.left.bytes = followers.left.bytes.saturating_sub(place.len());
-        counters.sent_all(followers.count as u64, (followers.count * size) as u64);
         Some(place)
     }
 }

@@ -70,7 +70,6 @@ impl Pipes {
         self.unread = self.unread.saturating_sub(1);
         if COUNT {
             pipe.counters.received(bytes as u64);
-            self.counters.received(bytes as u64);
             self.last_received = Some(id);
         }
         true
@@ -124,9 +123,7 @@ impl Pipes {
             }
         }
         if COUNT {
-            let bytes = out.byte_len() as u64;
-            pipe.counters.received(bytes);
-            self.counters.received(bytes);
+            pipe.counters.received(out.byte_len() as u64);
             self.last_received = Some(id);
         }
         true

@@ -159,6 +159,8 @@ pub(crate) struct Pipes {
     pub(crate) recv_mark: usize,
     /// Bytes per pipe, outgoing; 0 for no limit.
     pub(crate) send_bytes: usize,
+    /// What is counted of no pipe in particular. What was sent and received is counted there: see
+    /// [`counters_of_all`](Pipes::counters_of_all).
     pub(crate) counters: Counters,
     /// Whose message the program was handed last.
     last_received: Option<PipeId>,
@@ -275,6 +277,7 @@ impl Pipes {
     pub(crate) fn remove(&mut self, id: PipeId) -> Option<Pipe> {
         self.get_mut(id)?;
         let mut pipe = self.slots.remove(id.index as usize);
+        self.counters.add_traffic(&pipe.counters);
         self.unread = self.unread.saturating_sub(pipe.inbox_messages);
         self.counters.drop(DropReason::Unread, pipe.inbox_messages as u64);
         if let Line::Duct(_, reader, _) = &mut pipe.line {

@@ -55,7 +55,7 @@ impl Pipes {
     #[inline]
     pub(crate) fn write_swiftly(&mut self, id: PipeId, part: &(impl Part + ?Sized)) -> bool {
         let limits = self.limits();
-        let Pipes { slots, dirty, counters, noted, .. } = self;
+        let Pipes { slots, dirty, noted, .. } = self;
         let Some(pipe) = slots.get_mut(id.index as usize) else { return false };
         let Line::Stream(_, outbox) = &mut pipe.line else { return false };
         if pipe.generation != id.generation
@@ -66,9 +66,7 @@ impl Pipes {
         {
             return false;
         }
-        let size = part.len() as u64;
-        pipe.counters.sent(size);
-        counters.sent(size);
+        pipe.counters.sent(part.len() as u64);
         if needs_writer(outbox) {
             *noted = true;
             dirty.push(id);
@@ -131,9 +129,7 @@ impl Pipes {
                 return room;
             }
         }
-        let size = message.byte_len() as u64;
-        pipe.counters.sent(size);
-        counters.sent(size);
+        pipe.counters.sent(message.byte_len() as u64);
         match &mut pipe.line {
             Line::Backlog(queue) => {
                 if pipe.conflate && !queue.is_empty() {
@@ -246,7 +242,6 @@ impl Pipes {
             let Line::Stream(_, outbox) = &mut pipe.line else { return true };
             let place = *place.get_or_insert_with(|| append(broadcast, pool));
             pipe.counters.sent(size as u64);
-            counters.sent(size as u64);
             outbox.push_from(pool, broadcast, place);
             if needs_writer(outbox) {
                 *noted = true;

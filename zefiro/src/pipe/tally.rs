@@ -4,23 +4,37 @@ use super::{Line, Pipe, PipeId, Pipes};
 use crate::counters::{Counters, DropReason};
 
 impl Pipes {
+    /// Where what is sent and received of a pipe is counted: there, as long as it is there.
+    #[inline]
+    fn counters_of(&mut self, id: PipeId) -> &mut Counters {
+        let Pipes { slots, counters, .. } = self;
+        match slots.get_mut(id.index as usize).filter(|pipe| pipe.generation == id.generation) {
+            Some(pipe) => &mut pipe.counters,
+            None => counters,
+        }
+    }
+
+    /// The counters of the socket, but for what is queued.
+    pub(crate) fn counters_of_all(&mut self) -> Counters {
+        self.catch_up();
+        let mut counters = self.counters;
+        for (_, pipe) in &self.slots {
+            counters.add_traffic(&pipe.counters);
+        }
+        counters
+    }
+
     /// The program was handed a message of this pipe.
     #[inline]
     pub(crate) fn count_received(&mut self, id: PipeId, bytes: usize) {
-        self.counters.received(bytes as u64);
         self.last_received = Some(id);
-        if let Some(pipe) = self.get_mut(id) {
-            pipe.counters.received(bytes as u64);
-        }
+        self.counters_of(id).received(bytes as u64);
     }
 
     /// A message of so many bytes was queued for the peer by the engine itself.
     pub(crate) fn count_sent(&mut self, id: PipeId, bytes: Option<usize>) {
         let Some(bytes) = bytes else { return };
-        self.counters.sent(bytes as u64);
-        if let Some(pipe) = self.get_mut(id) {
-            pipe.counters.sent(bytes as u64);
-        }
+        self.counters_of(id).sent(bytes as u64);
     }
 
     /// The program was handed something of this pipe that is no message of the peer's, and does not count.
@@ -54,10 +68,7 @@ impl Pipes {
     /// The message counted last, of so many bytes, was found, but is not received yet. Answers whose it is.
     pub(crate) fn take_back_received(&mut self, bytes: usize) -> Option<PipeId> {
         let id = self.last_received?;
-        self.counters.unreceived(bytes as u64);
-        if let Some(pipe) = self.get_mut(id) {
-            pipe.counters.unreceived(bytes as u64);
-        }
+        self.counters_of(id).unreceived(bytes as u64);
         Some(id)
     }
 

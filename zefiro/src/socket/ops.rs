@@ -408,8 +408,7 @@ impl SocketCore {
     /// The counters, with what is queued now.
     pub(crate) fn counters(self: &Arc<SocketCore>) -> Counters {
         let mut state = self.lock();
-        state.pipes.catch_up();
-        let mut counters = state.pipes.counters;
+        let mut counters = state.pipes.counters_of_all();
         for (_, pipe) in state.pipes.iter() {
             pipe.add_to(&mut counters);
         }
