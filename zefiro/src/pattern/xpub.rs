@@ -160,7 +160,8 @@ impl XPub {
         }
     }
 
-    /// The peers that want a message on `topic`; of one `alone`, if that is given, whether it does.
+    /// The peers that want a message on `topic`. In manual mode with the last value that is at most the one whose request
+    /// was read last.
     fn find_targets(&mut self, options: &Options, topic: &[u8]) {
         self.subscriptions.matches(topic, &mut self.found);
         self.targets.clone_from(&self.found.pipes);

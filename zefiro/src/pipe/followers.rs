@@ -2,11 +2,15 @@
 //!
 //! What many peers are sent is the same for all: the socket's [log](super::broadcast), from where each outbox was last
 //! taken. A pipe that has the log's last message, and room for more, follows. What goes to all who follow is counted once,
-//! and put down to each only when somebody turns to its pipe, as whoever writes to its peer does. So a publisher's work
-//! for a message does not grow with the number of its subscribers.
+//! and put down to each only when somebody turns to its pipe. So a publisher's work for a message hardly grows with the
+//! number of its subscribers, as long as message after message is for the same of them.
 //!
-//! Nobody follows past its mark: how much may still go to all is known beforehand, from the least room among them, and
-//! when that is used up each is looked at again.
+//! Why nobody misses anything:
+//! * A pipe follows only while somebody is due to write its outbox, and whoever does comes by [`Pipes::get_mut`], which has
+//!   it part from the others with all that it was told. So does whoever changes the outbox or the pipe in any way.
+//! * While anybody follows, nothing is appended to the log that is not for all who do.
+//! * Nobody follows past its mark: how much may still go to all is known beforehand, from the least room among them, and
+//!   when that is used up each is looked at again.
 
 use super::broadcast::{Broadcast, Place};
 use super::outbox::Extent;
@@ -26,7 +30,7 @@ pub(crate) struct Followers {
     count: usize,
     /// What has gone to all who follow, over all time.
     told: Told,
-    /// What may still go to them before somebody has to look: as long as the program has not done so.
+    /// What may still go to them before each has to be looked at, with what was known when the first of them joined.
     left: Extent,
     glance: Option<Glance>,
 }
@@ -39,6 +43,18 @@ pub(crate) struct Told {
 }
 
 impl Followers {
+    /// Whether what may go to all who follow is used up, or not to be relied on any more.
+    fn are_due(&self, glance: Option<Glance>, mark: usize) -> bool {
+        let changed = match (self.glance, glance) {
+            // Who is not hurried looks when nothing fits: then more fits than was thought, never less.
+            (Some(then), Some(now)) => {
+                mark > 0 && (then.hurried != now.hurried || now.hurried && then.look != now.look)
+            }
+            (then, now) => then.is_some() != now.is_some(),
+        };
+        self.count > 0 && (changed || self.left.messages == 0 || self.left.bytes == 0)
+    }
+
     /// The pipe is put down what it was told, and follows no more.
     #[inline(never)]
     pub(super) fn part(&mut self, id: PipeId, pipe: &mut Pipe, pool: &mut Pool, broadcast: &mut Broadcast) {
@@ -88,31 +104,34 @@ impl Pipes {
         if followers.count == 0 {
             return;
         }
-        for id in std::mem::take(&mut followers.group) {
+        let group = std::mem::take(&mut followers.group);
+        for &id in &group {
             if let Some(pipe) = slots.get_mut(id.index as usize).filter(|pipe| pipe.generation == id.generation) {
                 followers.part(id, pipe, pool, broadcast);
             }
         }
-        followers.others.clear();
+        followers.others.clone_from(&group);
+        followers.group = group;
     }
 
     /// A message is for these pipes. Answers who of them are to be asked, and written to, one by one; they are to be
     /// [given back](Pipes::disperse).
     pub(super) fn gather(&mut self, ids: &[PipeId]) -> Vec<PipeId> {
-        let same = self.followers.group.iter().eq(ids);
-        let Followers { left, count, glance, .. } = &self.followers;
-        if !same || *count > 0 && (left.messages == 0 || left.bytes == 0 || *glance != self.glance) {
+        if self.followers.group != ids {
             self.catch_up();
-            let followers = &mut self.followers;
-            followers.group.clear();
-            followers.group.extend_from_slice(ids);
-            followers.others.clone_from(&followers.group);
-            followers.streak *= u32::from(same);
+            let Followers { group, others, streak, .. } = &mut self.followers;
+            group.clear();
+            group.extend_from_slice(ids);
+            *streak = 0;
+            others.clone_from(group);
+        } else if self.followers.are_due(self.glance, self.send_mark) {
+            self.catch_up();
         }
         std::mem::take(&mut self.followers.others)
     }
 
     pub(super) fn disperse(&mut self, others: Vec<PipeId>) {
+        debug_assert!(self.followers.others.is_empty(), "nobody parts meanwhile");
         self.followers.others = others;
     }
 
@@ -137,7 +156,7 @@ impl Pipes {
 }
 
 /// So many messages in a row go to the same pipes before one follows: fewer are not worth it.
-const STREAK_MIN: u32 = 4;
+const STREAK_MIN: u32 = 8;
 
 /// Who has no room for so much more does not follow, lest all are looked at again for it.
 const ROOM_MIN: Extent = Extent { messages: 16, bytes: 8 * 1024 };
@@ -152,6 +171,7 @@ mod tests {
     use super::*;
     use crate::message::Message;
     use crate::pipe::outbox::{Outbox, WriteState};
+    use crate::routing::request::Form;
     use crate::{Context, Pub, Sub};
 
     const PEERS: usize = 5;
@@ -229,9 +249,13 @@ mod tests {
                     assert_eq!(one.counters, other.counters);
                 }
                 930..980 => assert!(written(one, id) == written(other, id), "in round {round}"),
-                980..984 => {
+                980..982 => {
                     one.write(id, &mut Message::from("alone"));
                     other.write(id, &mut Message::from("alone"));
+                }
+                982..984 => {
+                    one.write_subscription(id, Form::Message, true, b"topic");
+                    other.write_subscription(id, Form::Message, true, b"topic");
                 }
                 984..988 => {
                     let state = [WriteState::Idle, WriteState::Queued, WriteState::Blocked][next(3) as usize];
@@ -246,6 +270,7 @@ mod tests {
                     other.set_marks(mark, 1000, bytes);
                 }
                 991 => {
+                    // Who is hurried goes by the clock: no two do the same.
                     let glance = [None, Some(Glance { look: round, hurried: false })][next(2) as usize];
                     (one.glance, other.glance) = (glance, glance);
                 }

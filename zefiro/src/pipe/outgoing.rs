@@ -169,8 +169,18 @@ impl Pipes {
 
     /// Queues one message on each of the pipes that has room; the others miss it, which is counted.
     pub(crate) fn fan_out(&mut self, ids: &[PipeId], message: &mut Message) {
+        // One alone changes nothing for those who follow.
+        if let [id] = *ids {
+            if self.write_if_room(id, message) != Room::Enough {
+                self.counters.drop(DropReason::HighWaterMark, 1);
+                if let Some(pipe) = self.get_mut(id) {
+                    pipe.counters.drop(DropReason::HighWaterMark, 1);
+                }
+            }
+            return;
+        }
         let size = message.byte_len();
-        let together = size <= outbox::COPY_BYTES_MAX && ids.len() > 1;
+        let together = size <= outbox::COPY_BYTES_MAX;
         if !together {
             self.catch_up();
         }
@@ -256,11 +266,18 @@ impl Pipes {
 
     /// Whether one of the pipes that could be written to has no room.
     pub(crate) fn any_full(&mut self, ids: &[PipeId]) -> bool {
-        let others = self.gather(ids);
-        // Each is asked, so that each that is full tells when it is not any more.
-        let full = others.iter().fold(false, |full, &id| full | (self.is_open(id) && !self.has_room(id)));
-        self.disperse(others);
-        full
+        let is_full = |pipes: &mut Pipes, id| pipes.is_open(id) && !pipes.has_room(id);
+        match *ids {
+            [] => false,
+            [id] => is_full(self, id),
+            _ => {
+                let others = self.gather(ids);
+                // Each is asked, so that each that is full tells when it is not any more.
+                let full = others.iter().fold(false, |full, &id| full | is_full(self, id));
+                self.disperse(others);
+                full
+            }
+        }
     }
 
     /// Keeps a subscription, or its end, for the next connection of a pipe that has none, behind the messages that wait
@@ -298,8 +315,11 @@ impl Pipes {
         if !self.is_open(id) {
             return;
         }
-        let Pipes { slots, pool, dirty, notices, noted, .. } = self;
+        let Pipes { slots, pool, broadcast, followers, dirty, notices, noted, .. } = self;
         let Some(pipe) = slots.get_mut(id.index as usize) else { return };
+        if pipe.follows.is_some() {
+            followers.part(id, pipe, pool, broadcast);
+        }
         match &mut pipe.line {
             Line::Backlog(_) | Line::Datagrams(_) => {}
             Line::Stream(_, outbox) => {
@@ -386,8 +406,8 @@ impl Limits {
         room && (self.bytes == 0 || bytes < self.bytes)
     }
 
-    /// How much more fits for sure, if nobody looks, in an outbox that has had room just now; and how much more may be
-    /// there before somebody [has to write it](needs_writer) who was not to before.
+    /// How much more may go, without another look, into an outbox that has had room just now: as much as fits for sure, and
+    /// as may be there before its sender [is to write it](needs_writer).
     fn left(self, outbox: &Outbox, window: &Window, sent: u64) -> Extent {
         let waiting = outbox.waiting();
         let messages = match self.glance {
@@ -395,12 +415,12 @@ impl Limits {
             Some(_) => window.left(self.mark as u64, sent, waiting.messages as u64) as usize,
             None => self.mark.saturating_sub(waiting.messages),
         };
-        let bytes = if self.bytes == 0 { usize::MAX } else { self.bytes.saturating_sub(waiting.bytes) };
+        let fits = if self.bytes == 0 { usize::MAX } else { self.bytes.saturating_sub(waiting.bytes) };
         let unhelped = match outbox.state() {
             WriteState::Queued => HELP_BYTES.saturating_sub(outbox.bytes()),
             _ => usize::MAX,
         };
-        Extent { messages, bytes: bytes.min(unhelped) }
+        Extent { messages, bytes: fits.min(unhelped) }
     }
 
     /// Whether the program knows, of an outbox with room.

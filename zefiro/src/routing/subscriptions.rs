@@ -219,10 +219,9 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
                 next = member.next_of_topic;
             }
         }
-        if topics.len() > 1 {
-            pipes.sort_unstable();
-            pipes.dedup();
-        }
+        // Of one topic, too: that the same peers are in the same order makes the next message cheap.
+        pipes.sort_unstable();
+        pipes.dedup();
     }
 
     /// Whether somebody subscribes to just this topic.
