@@ -75,11 +75,11 @@ option_table! {
     "How long unsent messages survive disconnect and close; `None`: until they are sent."
         "ZMQ_LINGER" 17 linger: Option<Duration> = None; "time", "0 and up, or never", "at once";
         rw Wait;
-    "The wait before an attempt to connect again, and up to as much again by chance; `None` or zero: no further attempt. For a peer that ends one connection after the other as soon as it is there, as one does that knows another of this routing id, it doubles each time, up to 32 times this."
+    "The wait before an attempt to connect again, and up to as much again by chance; `None` or zero: no further attempt."
         "ZMQ_RECONNECT_IVL" 18 reconnect_interval: Option<Duration> = Some(Duration::from_millis(100));
         "time", "0 and up, or never", "later";
         rw Wait;
-    "If set, the wait doubles with each failed attempt, and each connection that ends as soon as it is there, up to this, and is not random."
+    "If set, the wait doubles with each failed attempt up to this, and is not random."
         "ZMQ_RECONNECT_IVL_MAX" 21 reconnect_interval_max: Option<Duration> = None; "time", "0 and up, or never", "later";
         rw Limit;
     "Connections the system holds for a listener that has not accepted them yet; by default as many as it allows."
@@ -223,7 +223,7 @@ option_table! {
     "ROUTER: refuse messages for unknown or full peers instead of dropping them."
         "ZMQ_ROUTER_MANDATORY" 33 router_mandatory: bool = false; "flag", "0, 1", "at once";
         w Truth, on ROUTERS;
-    "ROUTER: a new peer takes over a routing id in use, instead of being ignored. The older one's connection stays, and is ignored from then on, as in libzmq: hung up on, it would come again and take the id in its turn."
+    "ROUTER: a new peer takes over a routing id in use, instead of being ignored."
         "ZMQ_ROUTER_HANDOVER" 56 router_handover: bool = false; "flag", "0, 1", "at once";
         w Truth, on ROUTERS;
     "ROUTER: hang up on a new peer whose routing id is in use, so that both ends know, and it may come again; else its connection stays and is ignored, as in libzmq. Not with `router_handover`."

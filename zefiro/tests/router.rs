@@ -229,38 +229,6 @@ fn a_newcomer_with_a_name_in_use_is_hung_up_on_until_the_name_is_free() {
     assert_eq!((holder.peers().len(), newcomer.peers().len()), (1, 0));
 }
 
-/// It tries less and less often, whichever side connects.
-#[test]
-fn who_is_hung_up_on_for_its_name_waits_longer_each_time() {
-    for router_binds in [true, false] {
-        let context = Context::new();
-        let interval = Duration::from_millis(4);
-        let router =
-            Router::builder().context(&context).reconnect_interval(interval).recv_timeout(LONG).build().unwrap();
-        let bound = router.bind("tcp://127.0.0.1:*").unwrap();
-        let [holder, newcomer] = [(); 2].map(|()| {
-            let dealer = Dealer::builder().context(&context).routing_id("ann").reconnect_interval(interval);
-            dealer.build().unwrap()
-        });
-        holder.connect(&bound).unwrap();
-        holder.send("first").unwrap();
-        assert_eq!(router.recv().unwrap(), ["ann", "first"]);
-        let mut monitor = if router_binds { newcomer.monitor() } else { router.monitor() };
-        match router_binds {
-            true => newcomer.connect(&bound).unwrap(),
-            false => router.connect(newcomer.bind("tcp://127.0.0.1:*").unwrap()).unwrap(),
-        }
-        // In the end it is as long as it gets, as far as it is not a matter of chance.
-        util::until("it waits its longest", || {
-            let waits = std::iter::from_fn(|| monitor.try_recv()).filter_map(|event| match event.kind {
-                EventKind::ConnectRetried(wait) => Some(wait),
-                _ => None,
-            });
-            waits.max().is_some_and(|wait| wait >= 32 * interval)
-        });
-    }
-}
-
 /// Peers of the same name come and go at random, while the router is now in the middle of a message, now reads, now does not.
 /// Whoever is left in the end is reached, and nobody's message comes under a wrong name.
 #[test]

@@ -27,14 +27,8 @@ pub(crate) struct Dialer {
     pub(crate) options: Arc<Options>,
     /// The pipe that lasts from one connection to the next; none with IMMEDIATE.
     pub(crate) pipe: Option<PipeId>,
-    /// Failed attempts since the last established connection; and those that the peer has sent away.
+    /// Failed attempts since the last established connection.
     attempts: u32,
-    /// The last wait before an attempt.
-    waited: Duration,
-    /// Since when messages may flow on the connection of now.
-    ready_since: Option<Instant>,
-    /// The last connection was hardly there when it ended.
-    sent_away: bool,
     /// Addresses of the name not tried yet in this attempt.
     pub(crate) addresses: VecDeque<SocketAddr>,
 }
@@ -50,9 +44,6 @@ pub(crate) struct Race {
 /// How long an attempt runs alone before the next address is dialled as well.
 pub(crate) const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The longest wait for a peer that sends this one away, where the options have none.
-const SENT_AWAY_INTERVALS_MAX: u32 = 32;
-
 /// Flags of [`Options::reconnect_stop`].
 pub(crate) const STOP_REFUSED: u32 = 1;
 pub(crate) const STOP_HANDSHAKE_FAILED: u32 = 2;
@@ -60,17 +51,7 @@ pub(crate) const STOP_AFTER_DISCONNECT: u32 = 4;
 
 impl Dialer {
     pub(crate) fn new(text: Arc<str>, endpoint: Endpoint, options: Arc<Options>, pipe: Option<PipeId>) -> Dialer {
-        Dialer {
-            text,
-            endpoint,
-            options,
-            pipe,
-            attempts: 0,
-            waited: Duration::ZERO,
-            ready_since: None,
-            sent_away: false,
-            addresses: VecDeque::new(),
-        }
+        Dialer { text, endpoint, options, pipe, attempts: 0, addresses: VecDeque::new() }
     }
 
     /// The name to look up and connect to: the peer's, or the proxy's that leads to it.
@@ -127,41 +108,19 @@ impl Dialer {
     }
 
     /// The time to wait before the next attempt; `None`: there is to be none.
-    ///
-    /// A peer that hangs up as soon as it knows who has come, say a ROUTER that knows another of that routing id, is likely to
-    /// do so again: the waits for it are doubled, too, whether or not the options have a longest one.
-    pub(crate) fn next_wait(&mut self, now: Instant) -> Option<Duration> {
+    pub(crate) fn next_wait(&mut self) -> Option<Duration> {
         let interval = self.options.reconnect_interval.filter(|interval| !interval.is_zero())?;
-        self.sent_away = match self.ready_since.take() {
-            Some(since) if now.saturating_duration_since(since) > self.waited.max(interval) => {
-                self.attempts = 0;
-                false
-            }
-            ready => ready.is_some(),
-        };
-        let doubled = interval.saturating_mul(1u32.checked_shl(self.attempts).unwrap_or(u32::MAX));
         let wait = match self.options.reconnect_interval_max.filter(|max| !max.is_zero()) {
-            Some(max) => doubled.min(max),
-            None if self.sent_away => {
-                doubled.min(interval.saturating_mul(SENT_AWAY_INTERVALS_MAX)) + random_below(interval)
-            }
+            Some(max) => interval.saturating_mul(1u32.checked_shl(self.attempts).unwrap_or(u32::MAX)).min(max),
             None => interval + random_below(interval),
         };
         self.attempts = (self.attempts + 1).min(31);
-        self.waited = wait;
         Some(wait)
     }
 
-    /// The system has connected: doubling starts over, unless the last connection was of no use.
+    /// The system has connected: doubling starts over.
     pub(crate) fn established(&mut self) {
-        if !self.sent_away {
-            self.attempts = 0;
-        }
-    }
-
-    /// The peer speaks our protocol: messages may flow.
-    pub(crate) fn ready(&mut self, now: Instant) {
-        self.ready_since = Some(now);
+        self.attempts = 0;
     }
 
     /// Dials the next address, if any is left.
@@ -260,37 +219,6 @@ mod tests {
         let v6 = |last| SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last), 1));
         dialer.set_addresses(vec![v6(1), v6(2), v6(3), v4(1), v4(2)]);
         assert_eq!(dialer.addresses, [v6(1), v4(1), v6(2), v4(2), v6(3)]);
-    }
-
-    #[test]
-    fn who_is_sent_away_waits_twice_as_long_each_time_until_it_may_stay() {
-        for (max, last) in [(None, 320), (Some(Duration::from_millis(70)), 70)] {
-            let options = Options {
-                reconnect_interval: Some(Duration::from_millis(10)),
-                reconnect_interval_max: max,
-                ..Options::default()
-            };
-            let (mut dialer, now) = (dialer(options), Instant::now());
-            // What the wait is, but for what is random of it.
-            let mut after = |lasted: Option<u64>| {
-                dialer.established();
-                if lasted.is_some() {
-                    dialer.ready(now);
-                }
-                let wait = dialer.next_wait(now + Duration::from_millis(lasted.unwrap_or(0))).unwrap();
-                wait.as_millis() as u64 / 10 * 10
-            };
-            let random = if max.is_some() { 0 } else { 10 };
-            for wait in [10, 20, 40, 80, 160, 320, 320] {
-                let waited = after(Some(3));
-                assert!((wait.min(last)..=wait.min(last) + random).contains(&waited), "{waited}, not {wait}");
-            }
-            // One that lasts longer than the wait before it is of use, and one whose handshake fails says nothing.
-            for lasted in [Some(400), None, Some(1)] {
-                let waited = after(lasted);
-                assert!((10..=10 + random).contains(&waited), "{waited} after {lasted:?}");
-            }
-        }
     }
 
     #[test]

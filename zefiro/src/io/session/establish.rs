@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use socket2::Socket;
 use zmtp::{PeerInfo, Version};
@@ -50,9 +49,6 @@ impl Session {
         io: &Arc<IoHandle>,
         token: u64,
     ) {
-        if let Origin::Connect(dialer) = &mut self.origin {
-            dialer.ready(Instant::now());
-        }
         self.without_mechanism = info.as_ref().is_none_or(|info| info.version < Version::V3_0);
         let metadata = self.metadata(info.as_ref());
         let mechanism = match &protocol {

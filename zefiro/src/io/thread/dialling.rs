@@ -259,14 +259,13 @@ impl IoThread {
     pub(super) fn retry(&mut self, token: u64) {
         let Some(session) = self.session(token) else { return };
         let Origin::Connect(dialer) = &mut session.origin else { return };
-        let now = Instant::now();
-        let Some(wait) = dialer.next_wait(now) else {
+        let Some(wait) = dialer.next_wait() else {
             session.phase = Phase::Over;
             session.deadline = session.closing.flatten();
             return self.end_if_idle(token);
         };
         session.phase = Phase::Waiting;
-        let due = now + wait;
+        let due = Instant::now() + wait;
         session.deadline = Some(session.closing.flatten().map_or(due, |until| until.min(due)));
         session.emit_with(EventKind::ConnectRetried(wait), wait.as_millis() as u64);
         self.arm(token);
