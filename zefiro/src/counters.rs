@@ -120,7 +120,9 @@ impl Counters {
     #[inline]
     pub(crate) fn sent_all(&mut self, messages: u64, bytes: u64) {
         self.sent += messages;
-        self.sent_bytes += bytes;
+        if COUNTS {
+            self.sent_bytes += bytes;
+        }
     }
 
     #[inline]

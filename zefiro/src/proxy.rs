@@ -433,22 +433,20 @@ impl Proxy {
 ///
 /// The XSUB counts what it is asked for. But in its verbose modes an XPUB tells of more subscriptions than ends, and of
 /// ends that never had a beginning: then topics would stay upstream that nobody asks for, or go that somebody does. So
-/// the end that counts is the one after which no subscriber has the topic.
+/// the end that counts is the one after which no subscriber has the topic. What the program has asked the XSUB for itself
+/// stays.
 fn is_to_be_passed_on(message: &Message, from: &Socket<Any>, to: &Socket<Any>) -> bool {
-    let Some(Request { subscribe: false, topic }) = Request::of(message.first()) else { return true };
-    let is_asked_for = from.core().lock().pattern.is_asked_for(topic);
+    let Some(Request { subscribe, topic }) = Request::of(message.first()) else { return true };
+    let is_wanted = subscribe || from.core().lock().pattern.is_asked_for(topic);
     let mut upstream = to.core().lock();
     if message.frame_count() > 1 || upstream.options.xsub_verbose_unsubscribe {
         return true;
     }
-    match upstream.pattern.instances(topic) {
-        Some(1) if is_asked_for => false,
-        Some(instances) if !is_asked_for => {
-            *instances = 1;
-            true
-        }
-        _ => true,
+    if subscribe {
+        upstream.pattern.note_proxied(topic);
+        return true;
     }
+    upstream.pattern.end_proxied(topic, is_wanted)
 }
 
 const FRONTEND: u64 = 0;

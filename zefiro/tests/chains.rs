@@ -178,6 +178,42 @@ fn the_publisher_knows_it_if_proxies_hear_more_beginnings_than_ends() {
     run("verboser everywhere", |xpub, _| xpub.xpub_verboser(true));
 }
 
+/// What the program has asked the XSUB for is not the proxy's to end.
+#[test]
+fn what_the_program_subscribes_to_itself_stays_upstream() {
+    let modes: [(&str, Mode); 3] = [
+        ("as it is", |xpub, _| xpub),
+        ("verbose", |xpub, _| xpub.xpub_verbose(true)),
+        ("verboser", |xpub, _| xpub.xpub_verboser(true)),
+    ];
+    for (name, mode) in modes {
+        let context = Context::new();
+        let publisher = mode(XPub::builder().context(&context).recv_timeout(LONG), At::Publisher).build().unwrap();
+        let xsub: XSub = socket(&context);
+        xsub.connect(publisher.bind("inproc://publisher").unwrap()).unwrap();
+        xsub.subscribe("own").unwrap();
+        let xpub = mode(XPub::builder().context(&context), At::Lowest).build().unwrap();
+        let endpoint = xpub.bind("tcp://127.0.0.1:*").unwrap().to_string();
+        thread::spawn(move || zefiro::proxy(&xsub, &xpub));
+        let mut leaves = [Leaf::new(&context, &endpoint), Leaf::new(&context, &endpoint)];
+        for round in 0..3 {
+            for wants in [true, false] {
+                for (number, leaf) in leaves.iter_mut().enumerate() {
+                    leaf.toggle("own");
+                    leaf.mark(format!("!{round}-{number}-{wants}"));
+                }
+                let mut last: BTreeSet<String> = leaves.iter().map(|leaf| leaf.last.clone()).collect();
+                while !last.is_empty() {
+                    let request = publisher.recv().unwrap();
+                    assert_ne!(request, "\u{0}own", "{name}");
+                    last.remove(request.as_str().unwrap().trim_start_matches('\u{1}'));
+                }
+            }
+        }
+        context.shutdown();
+    }
+}
+
 #[test]
 fn a_topic_ends_upstream_when_the_last_of_several_has_gone() {
     let modes: [(&str, Mode); 4] = [

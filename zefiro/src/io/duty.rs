@@ -435,6 +435,9 @@ pub(crate) fn hear(core: &Arc<SocketCore>, set: &Set) {
         return;
     }
     for event in ready {
+        if late && event.token != ALARM_TOKEN {
+            continue;
+        }
         let state = core.lock();
         if event.token == ALARM_TOKEN {
             // It is told once: whom it was meant for sleeps on.
@@ -447,7 +450,7 @@ pub(crate) fn hear(core: &Arc<SocketCore>, set: &Set) {
         let link = state.pipes.get(pipe_of(event.token)).and_then(|pipe| pipe.link().cloned());
         drop(state);
         // One of them is always heard, however late it is by then.
-        if let Some(link) = link.filter(|_| !late) {
+        if let Some(link) = link {
             while now() - begun < HEARING && link.reader.try_lock().is_none() {
                 give_way(&link.reader);
             }

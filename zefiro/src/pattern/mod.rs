@@ -149,9 +149,12 @@ pub(crate) trait Pattern: Send {
         false
     }
 
-    /// XSUB: how often the program asks for this topic, if it does.
-    fn instances(&mut self, _topic: &[u8]) -> Option<&mut usize> {
-        None
+    /// XSUB: a proxy [asks](crate::routing::subscriptions::Subscriptions::note_proxied) for a topic.
+    fn note_proxied(&mut self, _topic: &[u8]) {}
+
+    /// XSUB: a proxy has heard of the [end](crate::routing::subscriptions::Subscriptions::end_proxied) of one.
+    fn end_proxied(&mut self, _topic: &[u8], _is_wanted: bool) -> bool {
+        true
     }
 
     /// Distinct subscriptions held.
@@ -211,7 +214,8 @@ macro_rules! any_pattern {
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             join(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;
             leave(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;
-            instances(topic: &[u8]) -> Option<&mut usize>;
+            note_proxied(topic: &[u8]) -> ();
+            end_proxied(topic: &[u8], is_wanted: bool) -> bool;
         );
 
         impl AnyPattern {

@@ -232,8 +232,12 @@ impl Pattern for XSub {
         Ok(())
     }
 
-    fn instances(&mut self, topic: &[u8]) -> Option<&mut usize> {
-        self.subscriptions.instances(topic)
+    fn note_proxied(&mut self, topic: &[u8]) {
+        self.subscriptions.note_proxied(topic);
+    }
+
+    fn end_proxied(&mut self, topic: &[u8], is_wanted: bool) -> bool {
+        self.subscriptions.end_proxied(topic, is_wanted)
     }
 
     fn topics(&self) -> usize {

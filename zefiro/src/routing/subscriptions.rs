@@ -358,12 +358,14 @@ impl<P: Copy + Ord + Hash> SubscriptionIndex<P> {
 /// The subscriptions of one subscriber, counted.
 pub(crate) struct Subscriptions {
     counts: HashMap<Box<[u8]>, usize>,
+    /// How many of them proxies have added.
+    proxied: HashMap<Box<[u8]>, usize>,
     lengths: BTreeMap<usize, usize>,
 }
 
 impl Subscriptions {
     pub(crate) fn new() -> Subscriptions {
-        Subscriptions { counts: HashMap::new(), lengths: BTreeMap::new() }
+        Subscriptions { counts: HashMap::new(), proxied: HashMap::new(), lengths: BTreeMap::new() }
     }
 
     /// Adds one instance of a topic.
@@ -392,9 +394,30 @@ impl Subscriptions {
         true
     }
 
-    /// How many instances of a topic there are, if there is one.
-    pub(crate) fn instances(&mut self, topic: &[u8]) -> Option<&mut usize> {
-        self.counts.get_mut(topic)
+    /// A proxy is about to add an instance, for who is below it.
+    pub(crate) fn note_proxied(&mut self, topic: &[u8]) {
+        *self.proxied.entry(topic.into()).or_default() += 1;
+    }
+
+    /// A proxy has heard that somebody below it does not want a topic any more, which others still do if it `is_wanted`.
+    /// Answers whether an instance is to be taken away: of those that proxies have added the last one only when nobody
+    /// wants the topic, and then with all others of them.
+    pub(crate) fn end_proxied(&mut self, topic: &[u8], is_wanted: bool) -> bool {
+        match self.proxied.get_mut(topic) {
+            Some(proxied) if is_wanted => {
+                let others = *proxied > 1;
+                *proxied -= usize::from(others);
+                others
+            }
+            Some(proxied) => {
+                if let Some(count) = self.counts.get_mut(topic) {
+                    *count = count.saturating_sub(*proxied - 1).max(1);
+                }
+                self.proxied.remove(topic);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Whether a subscription is a prefix of `topic`.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use zmtp::SocketType;
 
-use super::core::State;
+use super::core::{Phase, State};
 use super::locked::Locked;
 use crate::io::duty::hear;
 use crate::pipe::Line;
@@ -34,8 +34,9 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    /// A message is about to be sent: answers whether it is the first after a rest.
-    fn has_rested(&mut self) -> bool {
+    /// A message is about to be sent: answers whether it is time to look. So it is after a rest, and now and then in a
+    /// stream, where the clock was not asked for long.
+    fn note_sending(&mut self) -> bool {
         let is_stream = self.row >= ROW;
         if is_stream && Tick::now() == self.tick {
             self.unasked = self.unasked.saturating_add(1);
@@ -56,31 +57,28 @@ impl Locked<'_> {
     /// Before a message is sent: reads what the peers of a publisher that has rested have asked for.
     #[inline]
     pub(super) fn pay_attention(&mut self) {
-        if self.is_inattentive() {
+        if self.phase == Phase::Open && self.owes_a_look() {
             self.attention.due = false;
             if let Some(set) = self.watch.set() {
                 let begun = now();
                 self.unlocked(|core| hear(core, &set));
                 let end = now();
-                self.attention.not_before = Some(end + (end - begun) * RESTS);
+                self.attention.not_before = Some(end + ((end - begun) * RESTS).min(DEAF_MAX));
             }
         }
     }
 }
 
 impl State {
-    /// Whether the socket is a publisher that is to [look](Locked::pay_attention) before the message it is about to send.
+    /// Whether the socket is a publisher that is to [look](Locked::pay_attention) before the message that it is about to send.
     #[inline]
-    pub(super) fn is_inattentive(&mut self) -> bool {
-        self.watch.is_heard && self.has_rested()
-    }
-
-    #[inline]
-    fn has_rested(&mut self) -> bool {
-        if !self.attention.due && !self.is_amid_a_stream() {
-            self.attention.due = self.attention.has_rested();
+    pub(super) fn owes_a_look(&mut self) -> bool {
+        self.watch.is_heard && {
+            if !self.attention.due && !self.is_amid_a_stream() {
+                self.attention.due = self.attention.note_sending();
+            }
+            self.attention.due
         }
-        self.attention.due
     }
 
     /// Whether one of those that the last message was for is being written to, or will be in a moment.
@@ -104,12 +102,15 @@ impl State {
     }
 }
 
-/// After so long a pause a publisher looks: long enough that looking is less than a hundredth of what it does, and much
+/// After so long a pause a publisher looks: long enough that looking is little of what it does, and much
 /// less than the millisecond for which libzmq does not look.
 const REST: Duration = Duration::from_micros(100);
 
 /// At most every so many times as long as a look has taken it looks again.
 const RESTS: u32 = 20;
+
+/// And after so long in any case: a look may have taken long because the thread was given no processor.
+const DEAF_MAX: Duration = Duration::from_millis(10);
 
 /// So many messages closer than this are a stream.
 const ROW: u32 = 16;

@@ -82,11 +82,13 @@ impl State {
         pipe
     }
 
-    /// The routing id given to the next connect must be no other peer's: which of them would be meant by it?
-    fn check_next_id(&self, text: &str) -> Result<()> {
+    /// The routing id given to the next connect must be no other peer's: which of them would be meant by it? It was given
+    /// for this one alone.
+    fn check_next_id(&mut self, text: &str) -> Result<()> {
         match &self.options.connect_routing_id {
             Some(id) if self.pattern.knows(id) => {
                 let why = format!("connect_routing_id: another peer has the routing id {id:?}");
+                Arc::make_mut(&mut self.options).connect_routing_id = None;
                 Err(Error::with_text(ErrorKind::AddressInUse, CONNECT, text, why))
             }
             _ => Ok(()),

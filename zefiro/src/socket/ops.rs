@@ -93,6 +93,7 @@ impl SocketCore {
         message: &mut Message,
         wait: Wait,
     ) -> Result<()> {
+        state.pay_attention();
         match try_send(&mut state, message, wait) {
             Err(ErrorKind::WouldBlock) => {}
             result => return result.map_err(|kind| Error::new(kind, SEND)),
@@ -333,6 +334,7 @@ impl SocketCore {
             *message = None;
             return Poll::Ready(Ok(()));
         }
+        state.pay_attention();
         let mut result = try_send(&mut state, sending, Wait::AsConfigured);
         if result == Err(ErrorKind::WouldBlock) && state.help() {
             drop(state);
@@ -476,7 +478,7 @@ impl State {
     #[inline]
     pub(super) fn send_swiftly(&mut self, part: &(impl Part + ?Sized), wait: Wait) -> bool {
         // A C program that does not wait is refused at the mark.
-        if self.phase != Phase::Open || wait == Wait::No && self.pipes.glance.is_some() || self.is_inattentive() {
+        if self.phase != Phase::Open || wait == Wait::No && self.pipes.glance.is_some() || self.owes_a_look() {
             return false;
         }
         let (pattern, pipes, options) = self.parts();
@@ -526,7 +528,6 @@ impl State {
 
 #[inline]
 pub(super) fn try_send(state: &mut Locked<'_>, message: &mut Message, wait: Wait) -> Result<(), ErrorKind> {
-    state.pay_attention();
     if let Err(error) = state.check_open(SEND) {
         return Err(error.kind());
     }

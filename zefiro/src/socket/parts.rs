@@ -121,6 +121,12 @@ impl SocketCore {
             return Ok(());
         }
         if !more && self.socket_type != SocketType::Stream {
+            state.pay_attention();
+            if !state.unfinished.out.is_empty() {
+                // Another thread has begun a message meanwhile.
+                drop(state);
+                return self.send_part(part, more, wait);
+            }
             let mut message = Message::from(std::mem::take(part));
             let result = match try_send(&mut state, &mut message, wait) {
                 Err(ErrorKind::WouldBlock) => self.send_waiting(state, &mut message, wait),
@@ -254,9 +260,14 @@ impl SocketCore {
     /// Sends a copy of the bytes as a message of its own, or as the last part of one begun before.
     pub(crate) fn send_last_part(self: &Arc<SocketCore>, bytes: &[u8], wait: Wait) -> Result<()> {
         let mut state = self.lock();
-        let begun = !state.unfinished.out.is_empty() || state.unfinished.more();
-        if !begun && state.send_swiftly(bytes, wait) {
-            return Ok(());
+        let is_begun = |state: &State| !state.unfinished.out.is_empty() || state.unfinished.more();
+        let mut begun = is_begun(&state);
+        if !begun {
+            if state.send_swiftly(bytes, wait) {
+                return Ok(());
+            }
+            state.pay_attention();
+            begun = is_begun(&state);
         }
         // Nothing is allocated under the lock.
         if begun || self.socket_type == SocketType::Stream || bytes.len() > Frame::INLINE_MAX {
