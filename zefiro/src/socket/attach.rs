@@ -138,12 +138,7 @@ impl State {
         pattern.on_connected(pipes, options, id);
         self.notify_send();
         self.notify_change();
-        if self.watch.leader {
-            // The leader waits on a set, or in vain if there was none: it looks again.
-            self.notify_recv(false);
-        } else if !self.recv_waiters.is_empty() {
-            self.notify_recv(false);
-        }
+        self.notify_recv_of_peers();
     }
 
     /// A connection is lost. A `lasting` pipe keeps its queue for the next one; another ends, and what it does not get to
@@ -184,8 +179,7 @@ impl State {
         if lasting {
             let (pattern, pipes, options) = self.parts();
             pattern.on_disconnected(pipes, options, id);
-            // STREAM has a notice now, and XPUB cancels, for whoever waits to receive.
-            self.notify_recv(false);
+            self.notify_recv_of_peers();
             if self.pipes.take_wants_room(id) {
                 self.pipe_writable(id);
             }
@@ -217,7 +211,7 @@ impl State {
         if !self.pipes.has_message(id) {
             self.remove_pipe(id);
         }
-        self.notify_recv(false);
+        self.notify_recv_of_peers();
         self.notify_send();
         self.notify_change();
     }

@@ -21,6 +21,18 @@ impl State {
         self.notify_observers();
     }
 
+    /// A peer came or went: those who wait to receive are told if that has left something for them, as STREAM's notices
+    /// and XPUB's cancels are. Waking them for each peer would cost more than the peer.
+    pub(super) fn notify_recv_of_peers(&mut self) {
+        if self.watch.leader || !self.recv_waiters.is_empty() {
+            let (pattern, pipes, options) = self.parts();
+            if pattern.can_recv(pipes, options) {
+                return self.notify_recv(false);
+            }
+        }
+        self.notify_observers();
+    }
+
     /// Those who wait to send are told that there is room, or a new peer.
     pub(crate) fn notify_send(&mut self) {
         if !self.send_waiters.is_empty() {
@@ -61,6 +73,11 @@ impl State {
             self.after.any = true;
             self.after.asleep.push(io);
         }
+    }
+
+    /// Whether there is anybody to [tell](State::emit).
+    pub(crate) fn is_monitored(&self) -> bool {
+        !self.monitors.is_empty()
     }
 
     /// Tells the monitors.
