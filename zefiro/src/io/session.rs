@@ -172,6 +172,11 @@ impl Session {
         }
     }
 
+    /// Whether messages wait in its pipe.
+    pub(crate) fn has_something_to_say(&self) -> bool {
+        self.pipe().is_some_and(|pipe| self.core.lock().pipes.get_mut(pipe).is_some_and(|pipe| pipe.queued_out() > 0))
+    }
+
     /// Tells of an event of the connection itself.
     pub(crate) fn emit(&self, kind: EventKind) {
         self.emit_with(kind, self.peer.descriptor as u64);
@@ -179,13 +184,17 @@ impl Session {
 
     /// Tells of an event with a number to it.
     pub(crate) fn emit_with(&self, kind: EventKind, value: u64) {
+        let mut state = self.core.lock();
+        if !state.is_monitored() {
+            return;
+        }
         let event = monitor::Event::new(&self.endpoint(), kind);
         let (peer, local) = (self.peer.endpoint.clone(), self.peer.local.clone());
         let proxy = match &self.origin {
             Origin::Connect(dialer) => dialer.proxy(),
             _ => None,
         };
-        self.core.lock().emit(monitor::Event { peer, local, proxy, value, ..event });
+        state.emit(monitor::Event { peer, local, proxy, value, ..event });
     }
 }
 

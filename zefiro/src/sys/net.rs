@@ -33,10 +33,23 @@ pub(crate) fn read(stream: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize>
 
 /// Writes as much of `bytes` as the kernel takes.
 pub(crate) fn write(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    write_with(stream, bytes, SendFlags::empty())
+}
+
+/// As [`write`]; more follows at once, and may go out together with it.
+pub(crate) fn write_with_more(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(target_os = "linux")]
+    let flags = SendFlags::MORE;
+    #[cfg(not(target_os = "linux"))]
+    let flags = SendFlags::empty();
+    write_with(stream, bytes, flags)
+}
+
+fn write_with(stream: impl AsFd, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
     loop {
         let part = bytes.get(..shorten(bytes.len())).unwrap_or(bytes);
         let sent = fail(Call::Write)
-            .and_then(|()| step(|| send(stream.as_fd(), part, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)));
+            .and_then(|()| step(|| send(stream.as_fd(), part, flags | SendFlags::NOSIGNAL | SendFlags::DONTWAIT)));
         match sent {
             Err(Errno::INTR) => {}
             result => return Ok(result?),

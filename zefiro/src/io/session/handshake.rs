@@ -138,12 +138,14 @@ impl Session {
     /// Writes what is due, and has the rest of it written as soon as the kernel has room: a peer that waits for it says
     /// nothing that would bring this thread here again.
     pub(super) fn write_greeting(&mut self, io: &IoHandle, token: u64) -> Result<(), Loss> {
+        let is_last = matches!(&self.phase, Phase::Greeting(_, connection, _) if connection.is_ready());
+        let write = if is_last && self.has_something_to_say() { net::write_with_more } else { net::write };
         let Phase::Greeting(stream, connection, unwritten) = &mut self.phase else { return Ok(()) };
         if let Some(output) = connection.take_output() {
             unwritten.extend_from_slice(&output);
         }
         while !unwritten.is_empty() {
-            match net::write(&*stream, unwritten) {
+            match write(&*stream, unwritten) {
                 Ok(count) => drop(unwritten.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 // It has said all it had to and is gone: what it said is still good, and its end is seen next.

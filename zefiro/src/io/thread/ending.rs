@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::Which;
 use super::super::link::{Link, Loss};
 use super::super::receive::{READS_IO, receive};
-use super::super::session::{Origin, Phase, Session};
+use super::super::session::{Origin, Phase};
 use super::IoThread;
 use super::entries::Item;
 use crate::counters::DropReason;
@@ -74,7 +74,7 @@ impl IoThread {
             let reconnects = matches!(&session.origin, Origin::Connect(dialer) if dialer.reconnects());
             return if reconnects { self.retry(token) } else { self.forget_endpoint(token) };
         }
-        if again && has_something_to_say(session) {
+        if again && session.has_something_to_say() {
             return self.retry(token);
         }
         self.over(token);
@@ -182,7 +182,7 @@ impl IoThread {
         let Some(session) = self.session(token) else { return };
         let Some(until) = session.closing else { return };
         let expired = until.is_some_and(|until| until <= Instant::now());
-        if !expired && has_something_to_say(session) && !matches!(session.phase, Phase::Over) {
+        if !expired && session.has_something_to_say() && !matches!(session.phase, Phase::Over) {
             return;
         }
         if let Phase::Established(link) = &session.phase {
@@ -210,11 +210,6 @@ impl IoThread {
         }
         state.not_busy();
     }
-}
-
-/// Whether messages wait in the session's pipe.
-fn has_something_to_say(session: &Session) -> bool {
-    session.pipe().is_some_and(|pipe| session.core.lock().pipes.get_mut(pipe).is_some_and(|pipe| pipe.queued_out() > 0))
 }
 
 /// Reads what is left before a stream is closed: closing over unread input would make the kernel reset the connection,
