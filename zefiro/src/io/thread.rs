@@ -43,6 +43,9 @@ pub(crate) struct IoThread {
     patrol_due: Option<Instant>,
     idle_rounds: u32,
     patience: Patience,
+    /// A peer has been told something in its handshake since the thread last waited, and may answer at once.
+    greeted: bool,
+    peers_patience: Patience,
     resolver: Resolver,
     /// Handshakes of those that each listener has accepted.
     handshakes: HashMap<u64, Handshakes>,
@@ -59,6 +62,8 @@ impl IoThread {
             patrol_due: None,
             idle_rounds: 0,
             patience: Patience::default(),
+            greeted: false,
+            peers_patience: Patience::default(),
             resolver,
             handshakes: HashMap::new(),
         }
@@ -82,7 +87,9 @@ impl IoThread {
                 }
             }
             let timeout = if written && self.linger() { Some(Duration::ZERO) } else { self.timeout() };
-            if self.handle.selector.wait(&mut ready, timeout).is_err() {
+            if !(std::mem::take(&mut self.greeted) && self.await_answer(&mut ready))
+                && self.handle.selector.wait(&mut ready, timeout).is_err()
+            {
                 ready.clear();
             }
             self.handle.queue.awake();
@@ -98,6 +105,13 @@ impl IoThread {
     fn linger(&self) -> bool {
         self.handle.queue.awake();
         self.patience.linger(|| !self.handle.queue.is_empty()) || !self.handle.queue.rest()
+    }
+
+    /// In the middle of a handshake the thread stays awake for a moment, as long as that pays: a peer that is near answers
+    /// at once, several times. Answers whether something has come.
+    fn await_answer(&self, ready: &mut ReadyList) -> bool {
+        self.peers_patience
+            .linger(|| self.handle.selector.wait(ready, Some(Duration::ZERO)).is_ok() && !ready.is_empty())
     }
 
     fn timeout(&mut self) -> Option<Duration> {
@@ -234,7 +248,10 @@ impl IoThread {
         let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
         match session.begin(fresh, &io, token, Instant::now()) {
-            Ok(()) => self.arm(token),
+            Ok(()) => {
+                self.greeted = true;
+                self.arm(token);
+            }
             Err(loss) => self.handshake_lost(token, loss),
         }
     }
@@ -257,10 +274,14 @@ impl IoThread {
     fn go_on(&mut self, token: u64, greeted: Result<Greeted, Loss>) {
         let io = self.handle.clone();
         match greeted {
-            Ok(Greeted::NotYet) => self.arm(token),
+            Ok(Greeted::NotYet) => {
+                self.greeted = true;
+                self.arm(token);
+            }
             Ok(Greeted::Ready(info)) => {
                 let Some(session) = self.session(token) else { return };
                 session.greeted(*info, &io, token);
+                self.greeted = true;
                 self.arm(token);
                 self.end_if_idle(token);
             }

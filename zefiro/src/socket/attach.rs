@@ -138,7 +138,12 @@ impl State {
         pattern.on_connected(pipes, options, id);
         self.notify_send();
         self.notify_change();
-        self.notify_recv_of_peers();
+        if !self.watch.leader && self.pattern.socket_type() != SocketType::Req {
+            // Who waits for a stream is to lead from its beginning. A single answer is not worth a set.
+            self.notify_recv(false);
+        } else {
+            self.notify_recv_of_peers();
+        }
     }
 
     /// A connection is lost. A `lasting` pipe keeps its queue for the next one; another ends, and what it does not get to

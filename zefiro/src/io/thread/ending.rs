@@ -228,5 +228,5 @@ fn discard_input(link: &Arc<Link>) {
 const LONG: Duration = Duration::from_micros(200);
 
 /// So much that a peer has sent before its end is read, and thrown away.
-const DISCARD_BYTES: usize = 64 * 1024;
-const DISCARD_READS: usize = 16;
+const DISCARD_BYTES: usize = 16 * 1024;
+const DISCARD_READS: usize = 64;
