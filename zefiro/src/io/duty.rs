@@ -13,6 +13,10 @@
 //! A poller leads the few sockets it waits for in the same way: their sets are items of its own selector. A publisher has
 //! a set from its first link on: after a rest it [hears](hear) there what its peers ask for, whoever watches.
 //!
+//! A future cannot wait on the set: while it waits the duty is the I/O thread's. Woken often, it is left the duty with the
+//! message, under the same lock, and the socket is supervised; it reads when it is polled, and gives the duty back when it
+//! waits again.
+//!
 //! Why nothing is lost: unread data keeps the set ready, level-triggered. Either the set is armed, or a leader waits on
 //! it, or a tick will arm it. All of these change under the socket's lock only.
 
@@ -25,7 +29,7 @@ use super::transmit::report_loss;
 use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
 use crate::lock::give_way;
 use crate::pipe::{Line, PipeId};
-use crate::socket::core::{SocketCore, State};
+use crate::socket::core::{Phase, SocketCore, State};
 use crate::socket::locked::Locked;
 use crate::sys::{Alarm, Interest, ReadyList, Selector, now};
 use crate::wait::Patience;
@@ -63,6 +67,8 @@ pub(crate) struct Watch {
     left: Option<Instant>,
     /// The last two leaders came long after one another: the program has other things to do in between.
     rare: bool,
+    /// When the I/O thread last read what somebody waited for.
+    told: Option<Instant>,
 }
 
 /// A socket's own selector.
@@ -304,6 +310,29 @@ impl State {
         }
     }
 
+    /// The I/O thread has read what somebody waited for who is told of it now. If that happens often, the links are
+    /// left to him: he looks himself for what comes next, and the duty is the I/O thread's again when he waits again.
+    pub(crate) fn pass_duty(&mut self) {
+        let free = self.watch.duty == Duty::Io && self.can_lead();
+        let alone = self.recv_waiters.is_empty() && self.observers.len() == 0;
+        if !free || !alone || self.phase != Phase::Open {
+            return;
+        }
+        let now = now();
+        let often = self.watch.told.replace(now).is_some_and(|told| now - told < QUIET);
+        if !often || !self.looking.pays() {
+            return;
+        }
+        let Some(core) = self.me.upgrade() else { return };
+        let Some(set) = self.set(&core) else { return };
+        set.disarm();
+        self.watch.duty = Duty::App;
+        self.watch.epoch += 1;
+        if !self.watch.supervised {
+            self.supervise(&set);
+        }
+    }
+
     /// The I/O thread looks after the socket from now on.
     fn supervise(&mut self, set: &Set) {
         self.watch.supervised = true;
@@ -345,7 +374,7 @@ impl State {
         }
         let Some(set) = self.watch.set.clone() else { return };
         let often = !others && !self.watch.rare && waited.is_some_and(|waited| waited < QUIET);
-        if self.phase == crate::socket::core::Phase::Open && often {
+        if self.phase == Phase::Open && often {
             self.supervise(&set);
         } else {
             self.watch_by_io();

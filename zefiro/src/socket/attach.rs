@@ -365,7 +365,7 @@ impl State {
             pipe.purse.earn();
         }
         if self.pipes.deliver_run(id, run) {
-            self.pipe_readable(id, leader);
+            self.stream_readable(id, leader);
         }
     }
 
@@ -375,7 +375,16 @@ impl State {
             return;
         }
         if self.pipes.deliver_message(id, message) {
-            self.pipe_readable(id, leader);
+            self.stream_readable(id, leader);
+        }
+    }
+
+    /// Messages arrived from a stream.
+    fn stream_readable(&mut self, id: PipeId, leader: bool) {
+        let awaited = !self.recv_waiters.is_empty();
+        self.pipe_readable(id, leader);
+        if awaited {
+            self.pass_duty();
         }
     }
 

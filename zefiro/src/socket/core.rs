@@ -16,6 +16,7 @@ use super::attention::Attention;
 use super::endpoints::EndpointEntry;
 use super::locked::{After, Locked};
 use super::parts::Parts;
+use super::turns::Looking;
 use crate::auth::worker::Worker;
 use crate::context::ContextInner;
 use crate::error::{Error, ErrorKind};
@@ -59,6 +60,7 @@ pub(crate) struct State {
     pub(crate) pattern: AnyPattern,
     pub(crate) pipes: Pipes,
     pub(crate) watch: Watch,
+    pub(crate) looking: Looking,
     pub(super) attention: Attention,
     pub(crate) endpoints: Vec<EndpointEntry>,
     pub(crate) last_endpoint: Option<Arc<str>>,
@@ -120,6 +122,7 @@ impl SocketCore {
             options: Arc::new(options),
             pipes,
             watch: Watch::default(),
+            looking: Looking::default(),
             attention: Attention::default(),
             endpoints: Vec::new(),
             last_endpoint: None,
@@ -263,9 +266,9 @@ impl State {
         }
     }
 
-    /// Whether the I/O thread watches the links at present.
-    pub(crate) fn io_watches(&self) -> bool {
-        self.watch.duty == Duty::Io
+    /// Whether nobody watches the links at present: whoever wants something looks himself.
+    pub(crate) fn nobody_watches(&self) -> bool {
+        self.watch.duty == Duty::App && !self.watch.leader
     }
 
     /// The pattern with what it works on.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::core::SocketCore;
+use super::turns::Turns;
 use crate::error::{Result, SendError};
 use crate::message::Message;
 
@@ -29,7 +30,7 @@ use crate::message::Message;
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct RecvFuture<'a> {
     core: &'a Arc<SocketCore>,
-    key: Option<u64>,
+    turns: Turns,
 }
 
 /// Sends a message; made by [`Socket::send_async`](crate::Socket::send_async).
@@ -57,7 +58,7 @@ pub struct SendFuture<'a> {
 impl<'a> RecvFuture<'a> {
     #[inline]
     pub(super) fn new(core: &'a Arc<SocketCore>) -> RecvFuture<'a> {
-        RecvFuture { core, key: None }
+        RecvFuture { core, turns: Turns::default() }
     }
 }
 
@@ -67,7 +68,7 @@ impl Future for RecvFuture<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<Message>> {
         let core = self.core;
-        core.poll_recv(task, &mut self.key)
+        core.poll_recv(task, &mut self.turns)
     }
 }
 
@@ -80,9 +81,7 @@ impl fmt::Debug for RecvFuture<'_> {
 impl Drop for RecvFuture<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.core.cancel_recv(key);
-        }
+        self.core.cancel_recv(&self.turns);
     }
 }
 
@@ -159,13 +158,13 @@ mod stream {
     #[derive(Debug)]
     pub struct RecvStream {
         socket: Socket<Any>,
-        key: Option<u64>,
+        turns: Turns,
         failed: bool,
     }
 
     impl RecvStream {
         pub(in crate::socket) fn new(socket: Socket<Any>) -> RecvStream {
-            RecvStream { socket, key: None, failed: false }
+            RecvStream { socket, turns: Turns::default(), failed: false }
         }
     }
 
@@ -173,11 +172,11 @@ mod stream {
         type Item = Result<Message>;
 
         fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
-            let RecvStream { socket, key, failed } = &mut *self;
+            let RecvStream { socket, turns, failed } = &mut *self;
             if *failed {
                 return Poll::Ready(None);
             }
-            socket.core().poll_recv(task, key).map(|result| {
+            socket.core().poll_recv(task, turns).map(|result| {
                 *failed = result.is_err();
                 Some(result).filter(|result| !result.as_ref().is_err_and(Error::is_end))
             })
@@ -187,9 +186,7 @@ mod stream {
     impl Drop for RecvStream {
         #[inline]
         fn drop(&mut self) {
-            if let Some(key) = self.key {
-                self.socket.core().cancel_recv(key);
-            }
+            self.socket.core().cancel_recv(&self.turns);
         }
     }
 

@@ -20,6 +20,7 @@ mod receiving;
 pub(crate) mod salute;
 mod sending;
 mod subscribing;
+pub(crate) mod turns;
 mod writer;
 
 use std::fmt;

@@ -1,9 +1,8 @@
-//! Sending and receiving: at once, or waiting as a thread does. Futures wait in `future.rs`.
+//! Sending and receiving: at once, or waiting as a thread does. Futures do so in `turns.rs`.
 
 use std::hint;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use zmtp::{Place, SocketType};
@@ -11,7 +10,7 @@ use zmtp::{Place, SocketType};
 use super::core::{Phase, SocketCore, State};
 use super::locked::Locked;
 use crate::counters::Counters;
-use crate::error::{Error, ErrorKind, Result, SendError};
+use crate::error::{Error, ErrorKind, Result};
 use crate::exit;
 use crate::io::duty::{lead, look};
 use crate::message::Message;
@@ -267,7 +266,7 @@ impl SocketCore {
         state: Locked<'a>,
         out: &mut Message,
     ) -> Result<Locked<'a>, ErrorKind> {
-        if state.io_watches() || state.watch.leader {
+        if !state.nobody_watches() {
             return Err(ErrorKind::WouldBlock);
         }
         drop(state);
@@ -276,99 +275,11 @@ impl SocketCore {
         try_recv(&mut state, out).map(|()| state)
     }
 
-    /// One poll of a future that receives. `key` names its place among those who wait.
-    #[inline]
-    pub(crate) fn poll_recv(
-        self: &Arc<SocketCore>,
-        task: &mut TaskContext<'_>,
-        key: &mut Option<u64>,
-    ) -> Poll<Result<Message>> {
-        // Received where it is returned: moving a message costs as much as receiving it.
-        let mut ready = Poll::Ready(Ok(Message::new()));
-        let Poll::Ready(Ok(message)) = &mut ready else { return Poll::Pending };
-        let mut state = self.lock();
-        if key.is_none() && state.recv_message_swiftly(message) {
-            return ready;
-        }
-        let mut result = try_recv(&mut state, message);
-        if result == Err(ErrorKind::WouldBlock) && !state.io_watches() && !state.watch.leader {
-            drop(state);
-            look(self);
-            state = self.lock();
-            result = try_recv(&mut state, message);
-        }
-        if result == Err(ErrorKind::WouldBlock) {
-            *key = Some(state.recv_waiters.add(*key, task.waker()));
-            state.watch_by_io();
-            return Poll::Pending;
-        }
-        if let Some(key) = key.take() {
-            state.recv_waiters.remove(key);
-        }
-        if let Err(kind) = result {
-            return Poll::Ready(Err(Error::new(kind, RECV)));
-        }
-        ready
-    }
-
-    /// A future that received nothing is dropped: if it was woken, another gets its turn.
-    pub(crate) fn cancel_recv(self: &Arc<SocketCore>, key: u64) {
-        let mut state = self.lock();
-        if !state.recv_waiters.remove(key) {
-            state.pass_on_recv();
-        }
-    }
-
-    /// One poll of a future that sends; the message stays in `message` until it is sent or refused.
-    #[inline]
-    pub(crate) fn poll_send(
-        self: &Arc<SocketCore>,
-        task: &mut TaskContext<'_>,
-        key: &mut Option<u64>,
-        message: &mut Option<Message>,
-    ) -> Poll<Result<(), SendError>> {
-        let Some(sending) = message.as_mut() else { return Poll::Ready(Ok(())) };
-        let mut state = self.lock();
-        if key.is_none() && state.send_message_swiftly(sending, Wait::AsConfigured) {
-            drop(state);
-            *message = None;
-            return Poll::Ready(Ok(()));
-        }
-        state.pay_attention();
-        let mut result = try_send(&mut state, sending, Wait::AsConfigured);
-        if result == Err(ErrorKind::WouldBlock) && state.help() {
-            drop(state);
-            state = self.lock();
-            result = try_send(&mut state, sending, Wait::AsConfigured);
-        }
-        if result == Err(ErrorKind::WouldBlock) {
-            *key = Some(state.send_waiters.add(*key, task.waker()));
-            return Poll::Pending;
-        }
-        if let Some(key) = key.take() {
-            state.send_waiters.remove(key);
-        }
-        drop(state);
-        let Err(kind) = result else {
-            *message = None;
-            return Poll::Ready(Ok(()));
-        };
-        match message.take() {
-            Some(refused) => Poll::Ready(Err(SendError::new(Error::new(kind, SEND), refused))),
-            None => Poll::Ready(Ok(())),
-        }
-    }
-
-    /// A future that has not sent is dropped.
-    pub(crate) fn cancel_send(self: &Arc<SocketCore>, key: u64) {
-        self.lock().send_waiters.remove(key);
-    }
-
     /// Whether a receive, and a send, would go through now.
     pub(crate) fn readiness(self: &Arc<SocketCore>) -> (bool, bool) {
         let mut state = self.lock();
         let (mut readable, writable) = state.readiness(self.socket_type);
-        if !readable && !state.io_watches() && !state.watch.leader {
+        if !readable && state.nobody_watches() {
             drop(state);
             look(self);
             let mut state = self.lock();
@@ -470,7 +381,7 @@ impl State {
 
     /// As [`send_swiftly`](State::send_swiftly), if the message is of one part.
     #[inline]
-    fn send_message_swiftly(&mut self, message: &Message, wait: Wait) -> bool {
+    pub(super) fn send_message_swiftly(&mut self, message: &Message, wait: Wait) -> bool {
         message.as_single().is_some_and(|part| self.send_swiftly(part, wait))
     }
 
@@ -487,7 +398,7 @@ impl State {
 
     /// As [`recv_swiftly`](State::recv_swiftly), as a message.
     #[inline]
-    fn recv_message_swiftly(&mut self, out: &mut Message) -> bool {
+    pub(super) fn recv_message_swiftly(&mut self, out: &mut Message) -> bool {
         let (first, rest) = out.parts_mut();
         rest.is_empty() && self.recv_swiftly(first)
     }

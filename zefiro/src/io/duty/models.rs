@@ -12,6 +12,7 @@ use crate::io::thread::bench::{Bench, Far, explore, recv, send};
 use crate::message::Message;
 use crate::pipe::Pipe;
 use crate::socket::Wait;
+use crate::socket::turns::Turns;
 use crate::wait::current_parker;
 
 /// Threads put aside while they could go on.
@@ -106,9 +107,9 @@ fn what_comes_after_the_leader_of_a_supervised_socket_has_left_is_told() {
 /// Receives as a future does.
 fn recv_as_future(core: &Arc<SocketCore>) -> u8 {
     let (parker, waker) = current_parker();
-    let (mut task, mut key) = (std::task::Context::from_waker(&waker), None);
+    let (mut task, mut turns) = (std::task::Context::from_waker(&waker), Turns::default());
     loop {
-        match core.poll_recv(&mut task, &mut key) {
+        match core.poll_recv(&mut task, &mut turns) {
             std::task::Poll::Ready(message) => return message.unwrap().as_bytes()[0],
             std::task::Poll::Pending => parker.park(None),
         }
@@ -137,6 +138,77 @@ fn a_future_and_a_receiver_get_a_message_each() {
 fn a_future_and_a_receiver_that_comes_often_get_a_message_each() {
     explore(PREEMPTIONS, || a_future_receives(is_busy, recv_as_future, recv));
     explore(PREEMPTIONS, || a_future_receives(is_busy, recv, recv_as_future));
+}
+
+/// All that comes is received by futures, one after the other: the I/O thread leaves the links to whom it has woken. Of
+/// those whose number `is_hasty`, the first is dropped after one poll.
+fn futures_receive(is_hasty: fn(u8) -> bool) {
+    let (bench, far) = bench();
+    bench.core.lock().watch.told = Some(now());
+    let core = bench.core.clone();
+    let receiver = thread::spawn(move || {
+        for message in 0..3 {
+            if is_hasty(message) {
+                let (_, waker) = current_parker();
+                let (mut task, mut turns) = (std::task::Context::from_waker(&waker), Turns::default());
+                match core.poll_recv(&mut task, &mut turns) {
+                    std::task::Poll::Ready(received) => {
+                        assert_eq!(received.unwrap().as_bytes(), [message]);
+                        continue;
+                    }
+                    std::task::Poll::Pending => core.cancel_recv(&turns),
+                }
+            }
+            assert_eq!(recv_as_future(&core), message);
+        }
+    });
+    for message in 0..3 {
+        far.write(&[message]);
+    }
+    receiver.join().unwrap();
+    bench.finish();
+}
+
+#[test]
+fn futures_that_come_often_get_what_comes() {
+    explore(PREEMPTIONS, || futures_receive(|_| false));
+}
+
+#[test]
+fn futures_that_come_often_and_are_dropped_lose_nothing() {
+    explore(PREEMPTIONS, || futures_receive(|message| message > 0));
+}
+
+/// The I/O thread leaves the links to a future that is dropped, and nobody comes again: an observer is told of the next
+/// message all the same.
+#[test]
+fn what_comes_after_a_future_was_dropped_is_told() {
+    explore(PREEMPTIONS, || {
+        let (bench, far) = bench();
+        bench.core.lock().watch.told = Some(now());
+        let core = bench.core.clone();
+        let receiver = thread::spawn(move || {
+            let received = recv_as_future(&core);
+            let (_, waker) = current_parker();
+            let (mut task, mut turns) = (std::task::Context::from_waker(&waker), Turns::default());
+            let polled = core.poll_recv(&mut task, &mut turns);
+            core.cancel_recv(&turns);
+            received + polled.is_ready() as u8
+        });
+        far.write(&[0]);
+        far.write(&[1]);
+        let mut left = 1 - receiver.join().unwrap();
+        let (parker, waker) = current_parker();
+        let place = bench.core.observe("model", Arc::new(waker)).unwrap();
+        while left > 0 {
+            match bench.core.recv(&mut Message::new(), Wait::No) {
+                Ok(()) => left -= 1,
+                Err(_) => parker.park(None),
+            }
+        }
+        bench.core.lock().observers.remove(place);
+        bench.finish();
+    });
 }
 
 /// Waits with a poller, and takes what is there, until it has so many messages.
@@ -325,6 +397,22 @@ fn leaving_without_a_word_must_fail() {
             pump(core, &set, None, READS_APPLICATION, true);
             core.lock().watch.leader = false;
         });
+    });
+}
+
+/// The I/O thread leaves the links to a future, and does not look after the socket.
+#[test]
+#[should_panic(expected = "nobody watches")]
+fn passing_the_duty_without_supervision_must_fail() {
+    explore(PREEMPTIONS, || {
+        let (bench, far) = bench();
+        bench.core.lock().watch.told = Some(now());
+        let core = bench.core.clone();
+        let receiver = thread::spawn(move || recv_as_future(&core));
+        far.write(&[1]);
+        receiver.join().unwrap();
+        bench.core.lock().watch.supervised = false;
+        bench.finish();
     });
 }
 

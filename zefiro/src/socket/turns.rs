@@ -1,0 +1,307 @@
+//! Turns: what futures do when they are polled.
+//!
+//! A future that finds nothing waits to be woken by the I/O thread, which watches the links meanwhile. Where messages come
+//! in quick succession that is two threads to be woken for each; so the I/O thread then leaves the links to the future
+//! it has woken ([`pass_duty`](State::pass_duty)), and that reads them itself: whenever it is polled, and, as long as that
+//! has been paying, for a moment more before it waits again. The moment is cut into turns, between which its executor
+//! has time for other tasks; where those are many, there is one.
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Wait;
+use super::core::{SocketCore, State};
+use super::locked::Locked;
+use super::ops::{RECV, SEND, try_recv, try_send};
+use crate::error::{Error, ErrorKind, Result, SendError};
+use crate::io::duty::look;
+use crate::message::Message;
+
+/// What a future that receives remembers from one poll to the next.
+#[derive(Default, Debug)]
+pub(crate) struct Turns {
+    /// Its place among those who wait.
+    key: Option<u64>,
+    /// Since when it looks.
+    since: Option<Instant>,
+    /// When it last gave way to other tasks.
+    gave_way: Option<Instant>,
+    /// It was long before it was polled again then.
+    crowded: bool,
+}
+
+/// How the futures of a socket look for messages before they wait.
+pub(crate) struct Looking {
+    /// How long: what was found late doubles it, what was not found halves it, down to not at all.
+    budget: Duration,
+    /// Waits that were begun without looking, since the last that was not.
+    unlooked: u32,
+    /// So often something came within a turn; whether there are other tasks has not been seen meanwhile.
+    unseen: u32,
+}
+
+impl SocketCore {
+    /// One poll of a future that receives.
+    #[inline]
+    pub(crate) fn poll_recv(
+        self: &Arc<SocketCore>,
+        task: &mut TaskContext<'_>,
+        turns: &mut Turns,
+    ) -> Poll<Result<Message>> {
+        // Received where it is returned: moving a message costs as much as receiving it.
+        let mut polled = Poll::Ready(Ok(Message::new()));
+        if let Poll::Ready(Ok(message)) = &mut polled {
+            let mut state = self.lock();
+            let received = turns.is_new() && state.recv_message_swiftly(message);
+            if !received && let Err(kind) = self.take_turn(state, message, task, turns) {
+                polled = match kind {
+                    ErrorKind::WouldBlock => Poll::Pending,
+                    kind => Poll::Ready(Err(Error::new(kind, RECV))),
+                };
+            }
+        }
+        polled
+    }
+
+    /// Receives what is not received in a few steps, or sees to it that the future is polled again.
+    #[inline(never)]
+    fn take_turn<'a>(
+        self: &'a Arc<SocketCore>,
+        mut state: Locked<'a>,
+        out: &mut Message,
+        task: &mut TaskContext<'_>,
+        turns: &mut Turns,
+    ) -> Result<(), ErrorKind> {
+        let mut result = try_recv(&mut state, out);
+        if result == Err(ErrorKind::WouldBlock) && state.nobody_watches() {
+            (state, result) = self.look_in_turn(state, out, turns);
+        }
+        if result != Err(ErrorKind::WouldBlock) {
+            turns.end(&mut state);
+            return result;
+        }
+        // Nobody else may be due to write what is going to be answered.
+        state.help();
+        if state.nobody_watches() && turns.go_on(&mut state) {
+            drop(state);
+            task.waker().wake_by_ref();
+        } else {
+            let key = state.recv_waiters.add(turns.key, task.waker());
+            *turns = Turns { key: Some(key), ..Turns::default() };
+            state.watch_by_io();
+        }
+        result
+    }
+
+    /// Reads what the links have, once or as long as a turn lasts.
+    fn look_in_turn<'a>(
+        self: &'a Arc<SocketCore>,
+        mut state: Locked<'a>,
+        out: &mut Message,
+        turns: &mut Turns,
+    ) -> (Locked<'a>, Result<(), ErrorKind>) {
+        let begun = Instant::now();
+        let (since, lingers) = turns.begin(&mut state, begun);
+        state.help();
+        loop {
+            drop(state);
+            look(self);
+            state = self.lock();
+            let result = try_recv(&mut state, out);
+            let goes_on = result == Err(ErrorKind::WouldBlock)
+                && lingers
+                && state.nobody_watches()
+                && begun.elapsed() < TURN
+                && state.looking.lasts(since);
+            if !goes_on {
+                return (state, result);
+            }
+            state.unlocked(|_| thread::yield_now());
+        }
+    }
+
+    /// A future that received nothing is dropped: if it was woken, another gets its turn.
+    pub(crate) fn cancel_recv(self: &Arc<SocketCore>, turns: &Turns) {
+        let Some(key) = turns.key else { return };
+        let mut state = self.lock();
+        if !state.recv_waiters.remove(key) {
+            state.pass_on_recv();
+        }
+    }
+
+    /// One poll of a future that sends; the message stays in `message` until it is sent or refused.
+    #[inline]
+    pub(crate) fn poll_send(
+        self: &Arc<SocketCore>,
+        task: &mut TaskContext<'_>,
+        key: &mut Option<u64>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), SendError>> {
+        let Some(sending) = message.as_mut() else { return Poll::Ready(Ok(())) };
+        let mut state = self.lock();
+        if key.is_none() && state.send_message_swiftly(sending, Wait::AsConfigured) {
+            drop(state);
+            *message = None;
+            return Poll::Ready(Ok(()));
+        }
+        state.pay_attention();
+        let mut result = try_send(&mut state, sending, Wait::AsConfigured);
+        if result == Err(ErrorKind::WouldBlock) && state.help() {
+            drop(state);
+            state = self.lock();
+            result = try_send(&mut state, sending, Wait::AsConfigured);
+        }
+        if result == Err(ErrorKind::WouldBlock) {
+            *key = Some(state.send_waiters.add(*key, task.waker()));
+            return Poll::Pending;
+        }
+        if let Some(key) = key.take() {
+            state.send_waiters.remove(key);
+        }
+        drop(state);
+        let Err(kind) = result else {
+            *message = None;
+            return Poll::Ready(Ok(()));
+        };
+        match message.take() {
+            Some(refused) => Poll::Ready(Err(SendError::new(Error::new(kind, SEND), refused))),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// A future that has not sent is dropped.
+    pub(crate) fn cancel_send(self: &Arc<SocketCore>, key: u64) {
+        self.lock().send_waiters.remove(key);
+    }
+}
+
+impl Turns {
+    #[inline]
+    fn is_new(&self) -> bool {
+        self.key.is_none() && self.since.is_none()
+    }
+
+    /// A turn begins. Answers since when the future looks, and whether it may do so more than once in this turn.
+    fn begin(&mut self, state: &mut State, now: Instant) -> (Instant, bool) {
+        if let Some(gave_way) = self.gave_way {
+            self.crowded = now.duration_since(gave_way) > SOON;
+            state.looking.unseen = 0;
+        }
+        (*self.since.get_or_insert(now), !self.crowded && state.looking.unseen < UNSEEN_MAX)
+    }
+
+    /// A turn has ended in vain. Answers whether there is to be another before the future waits.
+    fn go_on(&mut self, state: &mut State) -> bool {
+        let Some(since) = self.since else { return false };
+        let goes_on = !self.crowded && state.looking.lasts(since) || cfg!(zefiro_loom) && self.gave_way.is_none();
+        if goes_on {
+            self.gave_way = Some(Instant::now());
+        } else {
+            state.looking.found_nothing(self.crowded);
+        }
+        goes_on
+    }
+
+    /// The future is done.
+    fn end(&mut self, state: &mut State) {
+        if let Some(since) = self.since.take() {
+            state.looking.found(since, self.crowded);
+        }
+        if let Some(key) = self.key.take() {
+            state.recv_waiters.remove(key);
+        }
+    }
+}
+
+impl Default for Looking {
+    fn default() -> Looking {
+        Looking { budget: BUDGET_MAX, unlooked: 0, unseen: 0 }
+    }
+}
+
+impl Looking {
+    /// Whether it pays that the links are left to the next future: or it is time to try whether it does.
+    pub(crate) fn pays(&mut self) -> bool {
+        if self.budget == Duration::ZERO {
+            self.unlooked += 1;
+            if self.unlooked >= UNLOOKED_MAX {
+                (self.budget, self.unlooked) = (BUDGET_MAX, 0);
+            }
+        }
+        self.budget > Duration::ZERO || cfg!(zefiro_loom)
+    }
+
+    fn lasts(&self, since: Instant) -> bool {
+        since.elapsed() < self.budget
+    }
+
+    /// Something came while a future was looking.
+    fn found(&mut self, since: Instant, crowded: bool) {
+        if !crowded {
+            self.budget = self.budget.max(2 * since.elapsed()).min(BUDGET_MAX);
+        }
+        self.unseen += 1;
+    }
+
+    /// A future has looked in vain all the time. Where other tasks are due none is to go round in circles among them.
+    fn found_nothing(&mut self, crowded: bool) {
+        self.budget /= 2;
+        if crowded || self.budget < BUDGET_MIN {
+            self.budget = Duration::ZERO;
+        }
+    }
+}
+
+/// The longest that a future looks before it waits: about as long as its peer takes to answer if it has to be woken for
+/// that, which is the work of two threads. To the model checker looking longer shows nothing new.
+const BUDGET_MAX: Duration = Duration::from_micros(if cfg!(zefiro_loom) { 0 } else { 100 });
+
+/// Less is not worth the duty's change of hands.
+const BUDGET_MIN: Duration = Duration::from_micros(3);
+
+/// Where it does not pay it is tried again after so many waits.
+const UNLOOKED_MAX: u32 = 32;
+
+/// The longest turn.
+const TURN: Duration = Duration::from_micros(10);
+
+/// An executor that polls a future again so soon has little else to do.
+const SOON: Duration = Duration::from_micros(10);
+
+/// So often in a row a future may find something before it has given way to other tasks.
+const UNSEEN_MAX: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_pay_is_given_up_and_tried_again() {
+        let mut looking = Looking::default();
+        let mut vain = 0;
+        while looking.pays() {
+            looking.found_nothing(false);
+            vain += 1;
+        }
+        assert!(vain < 10, "{vain} times in vain");
+        assert_eq!((2..).find(|_| looking.pays()), Some(UNLOOKED_MAX));
+    }
+
+    #[test]
+    fn who_has_other_tasks_gives_up_at_once() {
+        let mut looking = Looking::default();
+        looking.found_nothing(true);
+        assert!(!looking.pays());
+    }
+
+    #[test]
+    fn what_pays_is_done_for_longer() {
+        let mut looking = Looking { budget: BUDGET_MIN, ..Looking::default() };
+        looking.found(Instant::now() - BUDGET_MAX / 4, false);
+        assert!(looking.budget >= BUDGET_MAX / 2 && looking.budget <= BUDGET_MAX);
+        looking.found(Instant::now() - 9 * BUDGET_MAX, false);
+        assert_eq!(looking.budget, BUDGET_MAX);
+    }
+}
