@@ -212,6 +212,10 @@ impl Turns {
         if let Some(key) = self.key.take() {
             state.recv_waiters.remove(key);
         }
+        if !state.recv_waiters.is_empty() {
+            // Others wait for what comes next, and do not look.
+            state.watch_by_io();
+        }
     }
 }
 
