@@ -4,11 +4,9 @@
 //! Each byte that comes is a message. A model in which something readable is left alone while somebody waits for it ends
 //! in a deadlock.
 
-use loom::thread;
-
 use super::*;
 use crate::error::ErrorKind;
-use crate::io::thread::bench::{Bench, Far, explore, recv, send};
+use crate::io::thread::bench::{Bench, Far, explore, recv, send, spawn};
 use crate::message::Message;
 use crate::pipe::Pipe;
 use crate::socket::Wait;
@@ -32,7 +30,7 @@ fn one_receives(prepare: fn(&Bench), messages: u8) {
     let (bench, far) = bench();
     prepare(&bench);
     let core = bench.core.clone();
-    let receiver = thread::spawn(move || {
+    let receiver = spawn(move || {
         for message in 0..messages {
             assert_eq!(recv(&core), message);
         }
@@ -59,7 +57,7 @@ fn two_receive(prepare: fn(&Bench)) {
     let (bench, far) = bench();
     prepare(&bench);
     let core = bench.core.clone();
-    let receiver = thread::spawn(move || recv(&core));
+    let receiver = spawn(move || recv(&core));
     far.write(&[1]);
     far.write(&[2]);
     assert_eq!(recv(&bench.core) + receiver.join().unwrap(), 3);
@@ -83,7 +81,7 @@ fn an_observer_is_told(prepare: fn(&Bench)) {
     let (parker, waker) = current_parker();
     let place = bench.core.observe("model", Arc::new(waker)).unwrap();
     let core = bench.core.clone();
-    let receiver = thread::spawn(move || recv(&core));
+    let receiver = spawn(move || recv(&core));
     far.write(&[1]);
     far.write(&[2]);
     assert_eq!(receiver.join().unwrap(), 1);
@@ -121,7 +119,7 @@ fn a_future_receives(prepare: fn(&Bench), early: fn(&Arc<SocketCore>) -> u8, lat
     let (bench, far) = bench();
     prepare(&bench);
     let core = bench.core.clone();
-    let other = thread::spawn(move || early(&core));
+    let other = spawn(move || early(&core));
     far.write(&[1]);
     far.write(&[2]);
     assert_eq!(late(&bench.core) + other.join().unwrap(), 3);
@@ -229,7 +227,7 @@ fn one_polls(prepare: fn(&Bench)) {
     let (bench, far) = bench();
     prepare(&bench);
     let socket = crate::Pair::clone(&bench.socket);
-    let polling = thread::spawn(move || recv_polled(&socket, 2));
+    let polling = spawn(move || recv_polled(&socket, 2));
     far.write(&[1]);
     far.write(&[2]);
     polling.join().unwrap();
@@ -256,7 +254,7 @@ fn two_poll(prepare: fn(&Bench)) {
         poller.wait(&mut Vec::new(), None).unwrap();
     };
     let socket = crate::Pair::clone(&bench.socket);
-    let other = thread::spawn(move || wait(&socket));
+    let other = spawn(move || wait(&socket));
     far.write(&[1]);
     wait(&bench.socket);
     other.join().unwrap();
@@ -278,7 +276,7 @@ fn at_the_mark(prepare: fn(&Bench)) {
     let (bench, far) = Bench::new(|options| options.recv_high_water_mark = 1, |_| {});
     prepare(&bench);
     let core = bench.core.clone();
-    let receiver = thread::spawn(move || (0..3).for_each(|message| assert_eq!(recv(&core), message)));
+    let receiver = spawn(move || (0..3).for_each(|message| assert_eq!(recv(&core), message)));
     far.write(&[0, 1, 2]);
     receiver.join().unwrap();
     bench.finish();
@@ -298,7 +296,7 @@ fn reading_of_a_busy_socket_stops_at_the_mark_and_goes_on() {
 fn ask(prepare: fn(&mut Pipe)) {
     let (bench, far) = Bench::new(|_| {}, prepare);
     let core = bench.core.clone();
-    let asking = thread::spawn(move || {
+    let asking = spawn(move || {
         for question in 0..2 {
             send(&core, &[question]);
             assert_eq!(recv(&core), question);
@@ -330,7 +328,7 @@ fn the_kernel_has_room_again_while_a_leader_waits() {
     explore(PREEMPTIONS, || {
         let (bench, far) = bench();
         let core = bench.core.clone();
-        let receiver = thread::spawn(move || recv(&core));
+        let receiver = spawn(move || recv(&core));
         send(&bench.core, &[0; 6000]);
         far.read(6000);
         far.write(&[1]);
@@ -345,12 +343,12 @@ fn who_waits_learns_of_the_end() {
     explore(PREEMPTIONS, || {
         let (bench, far) = bench();
         let core = bench.core.clone();
-        let closing = thread::spawn(move || {
+        let closing = spawn(move || {
             far.write(&[1]);
             core.close(None);
         });
         let core = bench.core.clone();
-        let waiting = thread::spawn(move || until_closed(&core));
+        let waiting = spawn(move || until_closed(&core));
         until_closed(&bench.core);
         waiting.join().unwrap();
         closing.join().unwrap();
@@ -371,7 +369,7 @@ fn until_closed(core: &Arc<SocketCore>) {
 fn one_receives_by(wait: fn(&Arc<SocketCore>)) {
     let (bench, far) = bench();
     let core = bench.core.clone();
-    let receiver = thread::spawn(move || {
+    let receiver = spawn(move || {
         for _ in 0..2 {
             while core.recv(&mut Message::new(), Wait::No).is_err() {
                 wait(&core);
@@ -425,7 +423,7 @@ fn giving_the_duty_back_without_arming_must_fail() {
         let (parker, waker) = current_parker();
         bench.core.observe("model", Arc::new(waker)).unwrap();
         let core = bench.core.clone();
-        let receiver = thread::spawn(move || {
+        let receiver = spawn(move || {
             let mut state = core.lock();
             let set = state.set(&core).unwrap();
             state.start_leading(&set);
@@ -461,9 +459,9 @@ fn reading_for_a_leader_without_ringing_must_fail() {
     explore(PREEMPTIONS, || {
         let (bench, far) = bench();
         let core = bench.core.clone();
-        let receiver = thread::spawn(move || recv(&core));
+        let receiver = spawn(move || recv(&core));
         let (core, link) = (bench.core.clone(), bench.link.clone());
-        let another = thread::spawn(move || receive(&core, &link, READS_APPLICATION, true));
+        let another = spawn(move || receive(&core, &link, READS_APPLICATION, true));
         far.write(&[1]);
         receiver.join().unwrap();
         another.join().unwrap();
@@ -479,7 +477,7 @@ fn ending_the_supervision_without_arming_must_fail() {
         let (bench, far) = bench();
         is_busy(&bench);
         let core = bench.core.clone();
-        let ticking = thread::spawn(move || {
+        let ticking = spawn(move || {
             let mut state = core.lock();
             let epoch = state.watch.epoch;
             if state.watch.supervised && std::mem::replace(&mut state.watch.epoch_at_tick, epoch) == epoch {
@@ -503,7 +501,7 @@ fn pausing_before_watching_less_must_fail() {
         recv(&bench.core);
         far.write(&[1]);
         let (core, link) = (bench.core.clone(), bench.link.clone());
-        let pausing = thread::spawn(move || {
+        let pausing = spawn(move || {
             {
                 let mut state = core.lock();
                 let pipe = state.pipes.get_mut(link.pipe).unwrap();

@@ -48,12 +48,10 @@ impl Bench {
         let socket = Pair::builder().context(&context).options(options.clone()).build().unwrap();
         let core = socket.core().clone();
         let io = Arc::new(IoHandle::new().unwrap());
-        let stream = || Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        let listening = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         (options.router_raw, options.in_batch_size) = (true, 1);
-        let listener = Arc::new(Listener::new(stream(), "model".into(), Arc::new(options), io.clone(), None));
-        let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None).unwrap();
-        near.set_nonblocking(true).unwrap();
-        far.set_nonblocking(true).unwrap();
+        let listener = Arc::new(Listener::new(listening, "model".into(), Arc::new(options), io.clone(), None));
+        let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM.nonblocking(), None).unwrap();
         // The least the kernel allows: full after a few thousand bytes.
         near.set_send_buffer_size(1).unwrap();
         let mut thread = IoThread::new(io.clone(), Resolver::default());
@@ -63,7 +61,7 @@ impl Bench {
         };
         let link = link.clone();
         prepare(core.lock().pipes.get_mut(link.pipe).unwrap());
-        let thread = thread::spawn(move || thread.run());
+        let thread = spawn(move || thread.run());
         let selector = Selector::new().unwrap();
         selector.add(&far, 0, Interest::READ).unwrap();
         (Bench { socket: ManuallyDrop::new(socket), core, link, io, thread }, Far { stream: far, selector })
@@ -139,8 +137,25 @@ pub(crate) fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'stat
     let mut builder = Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
     builder.max_branches = BRANCHES_MAX;
-    builder.check(model);
+    builder.max_threads = THREADS_MAX;
+    let model = Arc::new(model);
+    builder.check(move || {
+        // loom's first thread, whose stack is small, waits for it and adds no interleavings.
+        let model = model.clone();
+        spawn(move || model()).join().unwrap();
+    });
+}
+
+/// A thread of a model, with a stack that unoptimized code fits on.
+pub(crate) fn spawn<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
+    thread::Builder::new().stack_size(STACK_WORDS).spawn(body).unwrap()
 }
 
 /// Steps of one execution: more than these, and a thread goes round in circles.
 const BRANCHES_MAX: usize = 20_000;
+
+/// As many as loom knows.
+const THREADS_MAX: usize = 5;
+
+/// loom hands it on as a number of words.
+const STACK_WORDS: usize = 64 * 1024;

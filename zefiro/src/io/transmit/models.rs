@@ -3,7 +3,7 @@
 use loom::thread;
 
 use super::*;
-use crate::io::thread::bench::{Bench, explore, outbox, send};
+use crate::io::thread::bench::{Bench, explore, outbox, send, spawn};
 use crate::message::Message;
 use crate::pipe::Pipe;
 use crate::pipe::outbox::WriteState;
@@ -20,7 +20,7 @@ const PREEMPTIONS_WHEN_FULL: usize = 2;
 fn two_send(prepare: fn(&mut Pipe)) {
     let (bench, far) = Bench::new(|_| {}, prepare);
     let core = bench.core.clone();
-    let other = thread::spawn(move || send(&core, b"ab"));
+    let other = spawn(move || send(&core, b"ab"));
     send(&bench.core, b"cd");
     let bytes = far.read(4);
     assert!(bytes == b"abcd" || bytes == b"cdab", "{bytes:?}");
@@ -60,7 +60,7 @@ fn what_is_left_to_a_sender_that_does_not_come_back_is_written() {
 fn one_fills_the_kernel(prepare: fn(&mut Pipe)) {
     let (bench, far) = Bench::new(|_| {}, prepare);
     let core = bench.core.clone();
-    let other = thread::spawn(move || send(&core, b"b"));
+    let other = spawn(move || send(&core, b"b"));
     send(&bench.core, &[b'a'; LARGE]);
     let bytes = far.read(LARGE + 1);
     let small = bytes.iter().position(|&byte| byte == b'b').unwrap();
@@ -86,7 +86,7 @@ fn what_the_kernel_does_not_take_of_the_io_thread_is_written() {
 fn senders_wait_for_room(prepare: fn(&mut Pipe)) {
     let (bench, far) = Bench::new(|options| options.send_high_water_mark = 1, prepare);
     let core = bench.core.clone();
-    let other = thread::spawn(move || {
+    let other = spawn(move || {
         send(&core, b"a");
         send(&core, b"b");
     });
@@ -117,7 +117,7 @@ fn a_sender_in_a_stream_that_waits_for_room_helps() {
 fn commands_go_between(prepare: fn(&mut Pipe)) {
     let (bench, far) = Bench::new(|_| {}, prepare);
     let (core, link) = (bench.core.clone(), bench.link.clone());
-    let other = thread::spawn(move || core.lock().push_control(&link, b"PONG"));
+    let other = spawn(move || core.lock().push_control(&link, b"PONG"));
     send(&bench.core, b"ab");
     let bytes = far.read(6);
     assert!(bytes == b"abPONG" || bytes == b"PONGab", "{bytes:?}");
@@ -136,7 +136,7 @@ fn a_command_is_written_before_or_after_a_message() {
 fn the_peer_leaves(write: fn(&Arc<SocketCore>, &Arc<Link>)) {
     let (bench, far) = Bench::new(|_| {}, |_| {});
     let (core, link) = (bench.core.clone(), bench.link.clone());
-    let other = thread::spawn(move || write(&core, &link));
+    let other = spawn(move || write(&core, &link));
     far.leave();
     while bench.core.lock().pipes.get(bench.link.pipe).is_some() {
         thread::yield_now();
@@ -171,7 +171,7 @@ fn begin(state: &mut State, link: &Arc<Link>, bytes: &[u8]) -> Option<Batch> {
 fn another_sends(write: fn(&Arc<SocketCore>, &Arc<Link>), count: usize) {
     let (bench, far) = Bench::new(|_| {}, |_| {});
     let (core, link) = (bench.core.clone(), bench.link.clone());
-    let other = thread::spawn(move || write(&core, &link));
+    let other = spawn(move || write(&core, &link));
     send(&bench.core, b"b");
     far.read(count + 1);
     other.join().unwrap();
@@ -267,7 +267,7 @@ fn two_that_write_must_fail() {
     explore(PREEMPTIONS, || {
         let (bench, far) = Bench::new(|_| {}, |_| {});
         let (core, link) = (bench.core.clone(), bench.link.clone());
-        let other = thread::spawn(move || {
+        let other = spawn(move || {
             let mut state = core.lock();
             let (pipe, pool, broadcast) = state.pipes.get_with_memory(link.pipe).unwrap();
             let outbox = outbox(pipe);
