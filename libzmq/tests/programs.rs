@@ -55,6 +55,20 @@ fn output(program: &Path, library: &Path) -> Result<String, String> {
     Err(format!("{} with {}: {:?}\n{errors}\n{text}", program.display(), library.display(), output.status))
 }
 
+/// A program of each compiler there is, and what it prints with our library. They run side by side: mostly they wait.
+fn ours_print(name: &str) -> Vec<(PathBuf, String)> {
+    std::thread::scope(|scope| {
+        let runs = COMPILERS.map(|compiler| {
+            scope.spawn(move || {
+                let program = compile(name, compiler)?;
+                let printed = output(&program, our_folder()).unwrap_or_else(|error| panic!("{error}"));
+                Some((program, printed))
+            })
+        });
+        runs.into_iter().filter_map(|run| run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
 fn prints_the_same(name: &str, needed: &str) {
     if !needed.is_empty() && !util::has(needed) {
         return println!("left out: {needed} is not in this build");
@@ -62,9 +76,7 @@ fn prints_the_same(name: &str, needed: &str) {
     let theirs = theirs();
     let mut runs: Vec<String> = Vec::new();
     let mut failed: Vec<String> = Vec::new();
-    for compiler in COMPILERS {
-        let Some(program) = compile(name, compiler) else { continue };
-        let printed = output(&program, our_folder()).unwrap_or_else(|error| panic!("{error}"));
+    for (program, printed) in ours_print(name) {
         let Some(theirs) = &theirs else {
             println!("no libzmq on this system to compare {name} with");
             continue;
@@ -125,11 +137,7 @@ macro_rules! programs_for_ours_only {
         $(
             #[test]
             fn $name() {
-                for compiler in COMPILERS {
-                    if let Some(program) = compile(stringify!($name), compiler) {
-                        output(&program, our_folder()).unwrap_or_else(|error| panic!("{error}"));
-                    }
-                }
+                ours_print(stringify!($name));
             }
         )*
     };
@@ -188,19 +196,16 @@ programs! {
 
 /// Under valgrind: no invalid access, and nothing lost that nobody points to. Only programs that do not fork, and that
 /// do not depend on being quick, or on how many descriptors there are; what takes seconds with `ZEFIRO_LONG=1` only.
-#[test]
-fn valgrind_finds_nothing() {
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        return println!("left out: there is no valgrind");
-    }
-    let names =
-        ["contexts", "messages", "zero_copy", "req_rep", "router", "inproc", "pieces", "timers", "handles", "misuse"];
-    let more = ["drafts", "extension", "threads", "proxy", "stream", "turns", "utilities", "curve_keys"];
-    let long = ["pub_sub", "pipeline", "endpoints", "poll", "monitor", "security", "begun", "details", "leaving"];
-    let longer = ["heartbeats", "attempts", "marks", "shutdown"];
-    let is_long = std::env::var("ZEFIRO_LONG").is_ok_and(|long| long == "1");
-    let all = names.into_iter().chain(more).chain(long.into_iter().chain(longer).filter(|_| is_long));
-    for name in all.filter(|name| !["curve_keys", "security"].contains(name) || util::has("curve")) {
+mod valgrind_finds_nothing_in {
+    use super::*;
+
+    fn valgrind_finds_nothing(name: &str, needed: &str) {
+        if Command::new("valgrind").arg("--version").output().is_err() {
+            return println!("left out: there is no valgrind");
+        }
+        if !needed.is_empty() && !util::has(needed) {
+            return println!("left out: {needed} is not in this build");
+        }
         let Some(program) = compile(name, COMPILERS[0]) else { return };
         let mut command = Command::new("valgrind");
         command.args(["--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
@@ -213,5 +218,59 @@ fn valgrind_finds_nothing() {
             output.status,
             String::from_utf8_lossy(&output.stdout)
         );
+    }
+
+    macro_rules! programs_under_valgrind {
+        ($($name:ident $(needs $needed:literal)? $(if $long:ident)?;)*) => {
+            $(
+                #[test]
+                fn $name() {
+                    $(
+                        if !$long() {
+                            return println!("left out: it takes long");
+                        }
+                    )?
+                    valgrind_finds_nothing(stringify!($name), concat!($($needed)?));
+                }
+            )*
+        };
+    }
+
+    fn long() -> bool {
+        std::env::var("ZEFIRO_LONG").is_ok_and(|long| long == "1")
+    }
+
+    programs_under_valgrind! {
+        contexts;
+        messages;
+        zero_copy;
+        req_rep;
+        router;
+        inproc;
+        pieces;
+        timers;
+        handles;
+        misuse;
+        drafts;
+        extension;
+        threads;
+        proxy;
+        stream;
+        turns;
+        utilities;
+        curve_keys needs "curve";
+        pub_sub if long;
+        pipeline if long;
+        endpoints if long;
+        poll if long;
+        monitor if long;
+        security needs "curve" if long;
+        begun if long;
+        details if long;
+        leaving if long;
+        heartbeats if long;
+        attempts if long;
+        marks if long;
+        shutdown if long;
     }
 }
