@@ -1,31 +1,50 @@
 /* Whose message is read when several peers have some: in the order of the peers first, then of their messages. */
 #include "say.h"
 
-#define PEERS 4
+#define PEERS 8
+#define FIRST_PEERS 4
+#define RANDOM_PLAYS 12
+#define RANDOM_STEPS 40
 
 static void *context;
 static int plays;
 
-/* Letters are peers that send, dots messages that are read; first all that is there is waited for. */
+static void *connect_peer (int type, int number, const char *endpoint)
+{
+    char name = (char) ('a' + number);
+    void *peer = open_socket (context, type);
+    NEED (zmq_setsockopt (peer, ZMQ_ROUTING_ID, &name, 1) == 0);
+    NEED (zmq_connect (peer, endpoint) == 0);
+    return peer;
+}
+
+/* Letters are peers that send, capital ones close, and dots messages that are read; first all that is there is waited for.
+   The first four peers are there when it begins, the others come when they first send. */
 static void play (int type, int peer_type, const char *script)
 {
-    void *bound = open_socket (context, type), *peers[PEERS];
+    void *bound = open_socket (context, type), *peers[PEERS] = {NULL};
     int sent[PEERS] = {0};
     char endpoint[32];
     const char *step;
     int i;
     sprintf (endpoint, "inproc://turns-%d", ++plays);
     NEED (zmq_bind (bound, endpoint) == 0);
-    for (i = 0; i < PEERS; i++) {
-        char name = (char) ('a' + i);
-        peers[i] = open_socket (context, peer_type);
-        NEED (zmq_setsockopt (peers[i], ZMQ_ROUTING_ID, &name, 1) == 0);
-        NEED (zmq_connect (peers[i], endpoint) == 0);
-    }
+    for (i = 0; i < FIRST_PEERS; i++)
+        peers[i] = connect_peer (peer_type, i, endpoint);
     printf ("%-28s", script);
     for (step = script; *step; step++) {
         char text[8] = "";
+        if (*step >= 'A' && *step <= 'Z') {
+            /* libzmq closes on a thread of its own. */
+            zmq_close (peers[*step - 'A']);
+            peers[*step - 'A'] = NULL;
+            usleep (10000);
+            (void) get_int (bound, ZMQ_EVENTS);
+            continue;
+        }
         if (*step != '.') {
+            if (!peers[*step - 'a'])
+                peers[*step - 'a'] = connect_peer (peer_type, *step - 'a', endpoint);
             sprintf (text, "%c%d", *step, ++sent[*step - 'a']);
             NEED (zmq_send (peers[*step - 'a'], text, 2, 0) == 2);
             continue;
@@ -39,8 +58,37 @@ static void play (int type, int peer_type, const char *script)
     }
     printf ("\n");
     for (i = 0; i < PEERS; i++)
-        zmq_close (peers[i]);
+        if (peers[i])
+            zmq_close (peers[i]);
     zmq_close (bound);
+}
+
+static unsigned roll (unsigned sides)
+{
+    static uint32_t state = 1;
+    state = state * 1664525u + 1013904223u;
+    return (state >> 16) % sides;
+}
+
+/* Closed peers stay so. */
+static void play_at_random (int type, int peer_type)
+{
+    char script[2 * RANDOM_STEPS + 1], state[PEERS] = {0};
+    size_t len = 0, step;
+    for (step = 0; step < RANDOM_STEPS; step++) {
+        unsigned number = roll (PEERS), what = roll (20);
+        if (what < 9)
+            script[len++] = '.';
+        else if (state[number] == 'A')
+            continue;
+        else if (what > 16 && (state[number] || number < FIRST_PEERS))
+            script[len++] = (char) ((state[number] = 'A') + number);
+        else
+            script[len++] = (char) ((state[number] = 'a') + number);
+    }
+    memset (script + len, '.', RANDOM_STEPS / 2);
+    script[len + RANDOM_STEPS / 2] = 0;
+    play (type, peer_type, script);
 }
 
 int main (void)
@@ -56,6 +104,10 @@ int main (void)
         say (type == 0 ? "PULL" : type == 1 ? "ROUTER" : "DEALER");
         for (i = 0; scripts[i]; i++)
             play (types[type][0], types[type][1], scripts[i]);
+        for (i = 0; i < RANDOM_PLAYS; i++) {
+            say ("at random, with peers that leave");
+            play_at_random (types[type][0], types[type][1]);
+        }
     }
     zmq_ctx_term (context);
     return 0;

@@ -74,7 +74,8 @@ pub(crate) trait Pattern: Send {
     /// The pipe takes no more messages. Unread ones can still be read; the pipe is gone when they are.
     fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId);
 
-    /// The pipe's inbox has gone from empty to not empty.
+    /// The pipe's inbox has gone from empty to not empty; or the peer is about to end it, which takes a turn among the
+    /// messages of the others, as in libzmq.
     fn on_readable(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId);
 
     /// The pipe has room again after it had none.

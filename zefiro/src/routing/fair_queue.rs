@@ -5,8 +5,8 @@ use zmtp::Place;
 use crate::message::Message;
 use crate::pipe::{PipeId, Pipes};
 
-/// Pipes that may have messages. One found empty is forgotten until it is readable again, and the last takes its place: so
-/// it is in libzmq, whose users see the order.
+/// Pipes that may have messages, or are at their end. One found empty is forgotten until it is readable again, and the last
+/// takes its place: so it is in libzmq, whose users see the order.
 #[derive(Default)]
 pub(crate) struct FairQueue {
     ready: Vec<PipeId>,
@@ -18,7 +18,7 @@ impl FairQueue {
     /// The pipe has messages, or is new: its turn is after those that came before it, whoever sends first.
     pub(crate) fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
         if pipes.list(id, true) {
-            if self.ready.len() == self.ready.capacity() {
+            if self.ready.len() == self.ready.capacity() && self.ready.len() >= GONE_KEPT {
                 self.forget_gone(pipes);
             }
             self.ready.push(id);
@@ -123,5 +123,141 @@ impl FairQueue {
         if self.turn >= self.ready.len() {
             self.turn = 0;
         }
+    }
+}
+
+/// Pipes that are gone may wait in this many places for their turn: to leave out of turn would change the others' order.
+const GONE_KEPT: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::pipe::{Line, PeerFacts};
+
+    /// Peers named by letters.
+    struct Peers {
+        queue: FairQueue,
+        pipes: Pipes,
+        ids: Vec<(char, PipeId)>,
+    }
+
+    impl Peers {
+        fn new(names: &str) -> Peers {
+            let mut peers = Peers { queue: FairQueue::default(), pipes: Pipes::new(0, 0, 0), ids: Vec::new() };
+            names.chars().for_each(|name| peers.come(name));
+            peers
+        }
+
+        fn come(&mut self, name: char) {
+            let id = self.pipes.insert(Line::Backlog(VecDeque::new()), PeerFacts::default(), false);
+            self.ids.push((name, id));
+            self.queue.readable(&mut self.pipes, id);
+        }
+
+        fn id(&self, name: char) -> PipeId {
+            self.ids.iter().rev().find(|(other, _)| *other == name).unwrap().1
+        }
+
+        fn send(&mut self, names: &str) {
+            for name in names.chars() {
+                let id = self.id(name);
+                if self.pipes.deliver_message(id, Message::from(name.to_string().as_str())) {
+                    self.queue.readable(&mut self.pipes, id);
+                }
+            }
+        }
+
+        /// As sockets do it when a peer leaves that has nothing unread.
+        fn leave(&mut self, name: char) {
+            let id = self.id(name);
+            self.queue.readable(&mut self.pipes, id);
+            self.pipes.remove(id);
+        }
+
+        /// Reads that many messages; a dot is none.
+        fn read(&mut self, count: usize) -> String {
+            let mut next = || {
+                let mut message = Message::new();
+                self.queue.next(&mut self.pipes, &mut message)?;
+                message.first().first().copied().map(char::from)
+            };
+            (0..count).map(|_| next().unwrap_or('.')).collect()
+        }
+    }
+
+    #[test]
+    fn one_found_empty_gives_its_place_to_the_last() {
+        let mut peers = Peers::new("abcd");
+        peers.send("bcdbcd");
+        assert_eq!(peers.read(7), "dbcdbc.");
+        assert!(peers.queue.ready.is_empty());
+    }
+
+    #[test]
+    fn who_leaves_takes_a_turn_more() {
+        let mut peers = Peers::new("abc");
+        assert_eq!(peers.read(1), ".");
+        peers.send("a");
+        peers.leave('b');
+        peers.send("cac");
+        peers.come('d');
+        peers.send("d");
+        assert_eq!(peers.read(6), "adcac.");
+        assert!(peers.queue.ready.is_empty());
+    }
+
+    #[test]
+    fn who_leaves_with_its_turn_to_come_keeps_it() {
+        let mut peers = Peers::new("abc");
+        peers.send("abcabc");
+        assert_eq!(peers.read(1), "a");
+        let id = peers.id('b');
+        peers.pipes.remove(id);
+        assert_eq!(peers.read(4), "cac.");
+    }
+
+    #[test]
+    fn who_is_forgotten_leaves_the_turn_to_the_others() {
+        for (gone, read) in [('a', "bcbc."), ('b', "cac."), ('c', "bab.")] {
+            let mut peers = Peers::new("abc");
+            peers.send("abcabc");
+            assert_eq!(peers.read(1), "a");
+            let id = peers.id(gone);
+            peers.queue.forget(&mut peers.pipes, id);
+            peers.queue.forget(&mut peers.pipes, id);
+            assert_eq!(peers.read(read.len()), read, "{gone}");
+        }
+    }
+
+    #[test]
+    fn a_queue_that_nobody_reads_does_not_grow() {
+        let mut peers = Peers::new("ab");
+        for _ in 0..10_000 {
+            peers.come('c');
+            peers.leave('c');
+        }
+        assert!(peers.queue.ready.capacity() <= 4 * GONE_KEPT, "{}", peers.queue.ready.capacity());
+        peers.send("bab");
+        assert_eq!(peers.read(4), "abb.");
+    }
+
+    #[test]
+    fn the_turn_stays_with_whom_it_was_when_others_make_room() {
+        let mut peers = Peers::new(&"a".repeat(GONE_KEPT));
+        let ids: Vec<PipeId> = peers.ids.iter().map(|(_, id)| *id).collect();
+        for id in &ids {
+            peers.pipes.deliver_message(*id, Message::from("x"));
+        }
+        assert_eq!(peers.read(10), "x".repeat(10));
+        for id in &ids[5..10] {
+            peers.pipes.remove(*id);
+        }
+        // The list is full before it grows.
+        while peers.queue.ready.contains(&ids[5]) {
+            peers.come('b');
+        }
+        assert_eq!(peers.queue.ready.get(peers.queue.turn), Some(&ids[10]));
     }
 }

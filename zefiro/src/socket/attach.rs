@@ -212,6 +212,9 @@ impl State {
         }
         self.pipes.count_dropped(DropReason::PeerGone, lost);
         let (pattern, pipes, options) = self.parts();
+        if pipes.get(id).is_some_and(|pipe| !pipe.closing) {
+            pattern.on_readable(pipes, options, id);
+        }
         pattern.on_ended(pipes, options, id);
         if !self.pipes.has_message(id) {
             self.remove_pipe(id);
