@@ -167,6 +167,7 @@ programs! {
     inproc;
     stream;
     endpoints;
+    filters;
     poll;
     monitor;
     proxy;

@@ -308,6 +308,45 @@ static void moved_onto_itself (void)
     CALL (zmq_msg_close (&message));
 }
 
+static void without_io_threads (void)
+{
+    static const char *endpoints[] = {"tcp://nonsense", "tcp://127.0.0.1:*", "tcp://127.0.0.1:9", "ipc://", "ipc://@",
+                                      "inproc://", "inproc://here", "nothing://x", "x", "", "tcp:", "udp://1.2.3.4:5", NULL};
+    void *context = zmq_ctx_new (), *socket;
+    int i;
+    say ("endpoints where there is no I/O thread");
+    NEED (zmq_ctx_set (context, ZMQ_IO_THREADS, 0) == 0);
+    socket = open_socket (context, ZMQ_DEALER);
+    for (i = 0; endpoints[i]; i++) {
+        printf ("\"%s\"\n", endpoints[i]);
+        CALL (zmq_bind (socket, endpoints[i]));
+        CALL (zmq_connect (socket, endpoints[i]));
+    }
+    zmq_close (socket);
+    CALL (zmq_ctx_term (context));
+}
+
+static void shut_down (void *context)
+{
+    /* Nothing says that a receive has begun to wait. */
+    usleep (20000);
+    NEED (zmq_ctx_shutdown (context) == 0);
+}
+
+static void received_at_the_end (void *context, int type)
+{
+    void *socket = open_socket (context, type), *thread = zmq_threadstart (shut_down, context);
+    zmq_msg_t message;
+    say ("what is left in a message when the context ends amid a receive");
+    zmq_msg_init_size (&message, 100);
+    CALL (zmq_msg_recv (&message, socket, 0));
+    CALL (zmq_msg_size (&message));
+    zmq_msg_close (&message);
+    zmq_threadclose (thread);
+    zmq_close (socket);
+    CALL (zmq_ctx_term (context));
+}
+
 int main (void)
 {
     void *context = zmq_ctx_new ();
@@ -322,6 +361,9 @@ int main (void)
     request_that_finds_nobody (context);
     unread_at_the_unbind (context);
     moved_onto_itself ();
+    without_io_threads ();
+    received_at_the_end (zmq_ctx_new (), ZMQ_PULL);
+    received_at_the_end (zmq_ctx_new (), ZMQ_SUB);
     options_after_the_end ();
     options_of_a_context ();
     peers_that_cannot_talk (context);

@@ -156,11 +156,11 @@ codecs! {
     /// 1 to 16 bytes; a null pointer clears it.
     Device: Frame, |value, field| *field = match value { None => Frame::new(), some => text(some, 1, 16)? },
         |field, out| put_text(field, out);
-    /// One more range; a null pointer clears them.
+    /// One more range, as sockets with IPv6 have them; a null pointer clears them.
     Filters: Vec<AddressFilter>,
         |value, field| match value {
             None => field.clear(),
-            some => field.push(AddressFilter::parse_as_libzmq(text(some, 1, 255)?.as_str().ok()?)?),
+            some => field.push(AddressFilter::parse_as_libzmq(text(some, 1, 255)?.as_str().ok()?, true)?),
         },
         |_field, _out| {};
     /// One more id; a null pointer clears them.

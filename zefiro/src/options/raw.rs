@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use zmtp::SocketType;
 
 use super::codec::{Codec, Flag, put};
+use super::filter::AddressFilter;
 use super::security::{Chosen, Mechanism};
 use super::value::plain;
 use super::{Options, Security, option_table};
@@ -43,12 +44,16 @@ impl Options {
         }
         match number {
             IPV4_ONLY => Flag::decode(value, &mut self.ipv6).map(|()| self.ipv6 = !self.ipv6),
+            ACCEPT_FILTER if !self.ipv6 && value.is_some_and(|text| text.len() <= 255) => value
+                .and_then(|text| AddressFilter::parse_as_libzmq(std::str::from_utf8(text).ok()?, false))
+                .map(|filter| self.tcp_accept_filters.push(filter)),
             // A null pointer means no PLAIN; what the name or password was is not forgotten.
             PLAIN_USERNAME | PLAIN_PASSWORD if value.is_none() => Some(()),
             _ => self.decode(number, value),
         }
         .ok_or(RawError::Invalid)?;
-        self.settle(number, value)
+        self.settle(number, value);
+        Ok(())
     }
 
     /// Sets an option that libzmq does not have, by its name, from text.
@@ -91,21 +96,14 @@ impl Options {
     }
 
     /// What setting one option means for others.
-    fn settle(&mut self, number: i32, value: Option<&[u8]>) -> Result<(), RawError> {
+    fn settle(&mut self, number: i32, value: Option<&[u8]>) {
         self.choose(number, value);
         match number {
-            ACCEPT_FILTER if value.is_some() && !self.ipv6 => {
-                return match self.tcp_accept_filters.pop_if(|filter| filter.is_ipv6()) {
-                    Some(_) => Err(RawError::Invalid),
-                    None => Ok(()),
-                };
-            }
             XPUB_VERBOSE => self.xpub_verboser = false,
             XPUB_VERBOSER => self.xpub_verbose = self.xpub_verboser,
             XPUB_MANUAL_LAST_VALUE => self.xpub_manual = self.xpub_manual_last_value,
             _ => {}
         }
-        Ok(())
     }
 
     /// The mechanism that an option was set for last is the one that counts; who served one goes on to serve the next,
