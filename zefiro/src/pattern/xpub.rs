@@ -1,6 +1,8 @@
 //! XPUB: each message to all who subscribed to its topic; the subscriptions to the program.
 
 mod shown;
+#[cfg(all(test, not(zefiro_loom)))]
+mod twin;
 
 use std::collections::BTreeSet;
 
