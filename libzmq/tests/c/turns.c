@@ -9,18 +9,21 @@
 static void *context;
 static int plays;
 
-static void *connect_peer (int type, int number, const char *endpoint)
+static void *connect_peer (void *bound, int type, int number, const char *endpoint)
 {
     char name = (char) ('a' + number);
     void *peer = open_socket (context, type);
     NEED (zmq_setsockopt (peer, ZMQ_ROUTING_ID, &name, 1) == 0);
     NEED (zmq_connect (peer, endpoint) == 0);
+    /* The one subscribes, the other reads that. */
+    (void) get_int (bound, ZMQ_EVENTS);
+    (void) get_int (peer, ZMQ_EVENTS);
     return peer;
 }
 
 /* Letters are peers that send, capital ones close, and dots messages that are read; first all that is there is waited for.
    The first four peers are there when it begins, the others come when they first send. */
-static void play (int type, int peer_type, const char *script)
+static void play (int type, int peer_type, const char *script, int parts)
 {
     void *bound = open_socket (context, type), *peers[PEERS] = {NULL};
     int sent[PEERS] = {0};
@@ -29,8 +32,9 @@ static void play (int type, int peer_type, const char *script)
     int i;
     sprintf (endpoint, "inproc://turns-%d", ++plays);
     NEED (zmq_bind (bound, endpoint) == 0);
+    NEED (type != ZMQ_SUB || zmq_setsockopt (bound, ZMQ_SUBSCRIBE, "", 0) == 0);
     for (i = 0; i < FIRST_PEERS; i++)
-        peers[i] = connect_peer (peer_type, i, endpoint);
+        peers[i] = connect_peer (bound, peer_type, i, endpoint);
     printf ("%-28s", script);
     for (step = script; *step; step++) {
         char text[8] = "";
@@ -44,9 +48,10 @@ static void play (int type, int peer_type, const char *script)
         }
         if (*step != '.') {
             if (!peers[*step - 'a'])
-                peers[*step - 'a'] = connect_peer (peer_type, *step - 'a', endpoint);
+                peers[*step - 'a'] = connect_peer (bound, peer_type, *step - 'a', endpoint);
             sprintf (text, "%c%d", *step, ++sent[*step - 'a']);
-            NEED (zmq_send (peers[*step - 'a'], text, 2, 0) == 2);
+            NEED (zmq_send (peers[*step - 'a'], text, 2, parts > 1 ? ZMQ_SNDMORE : 0) == 2);
+            NEED (parts == 1 || zmq_send (peers[*step - 'a'], "", 0, 0) == 0);
             continue;
         }
         (void) get_int (bound, ZMQ_EVENTS);
@@ -54,6 +59,8 @@ static void play (int type, int peer_type, const char *script)
             strcpy (text, "-");
         else if (zmq_recv (bound, text, 7, ZMQ_DONTWAIT) == -1)
             strcpy (text, "-");
+        else if (parts > 1)
+            NEED (zmq_recv (bound, NULL, 0, ZMQ_DONTWAIT) == 0);
         printf (" %s", text);
     }
     printf ("\n");
@@ -71,7 +78,7 @@ static unsigned roll (unsigned sides)
 }
 
 /* Closed peers stay so. */
-static void play_at_random (int type, int peer_type)
+static void play_at_random (int type, int peer_type, int parts)
 {
     char script[2 * RANDOM_STEPS + 1], state[PEERS] = {0};
     size_t len = 0, step;
@@ -88,25 +95,27 @@ static void play_at_random (int type, int peer_type)
     }
     memset (script + len, '.', RANDOM_STEPS / 2);
     script[len + RANDOM_STEPS / 2] = 0;
-    play (type, peer_type, script);
+    play (type, peer_type, script, parts);
 }
 
 int main (void)
 {
-    static const int types[][2] = {{ZMQ_PULL, ZMQ_PUSH}, {ZMQ_ROUTER, ZMQ_DEALER}, {ZMQ_DEALER, ZMQ_DEALER}};
+    static const int types[][2] = {{ZMQ_PULL, ZMQ_PUSH}, {ZMQ_ROUTER, ZMQ_DEALER}, {ZMQ_DEALER, ZMQ_DEALER}, {ZMQ_SUB, ZMQ_PUB}};
     static const char *scripts[] = {"aaabbbccc..........", "dcba....", "a.b.c.d.abcd....", "aab.c...", "abc.a...b.",
                                     "aabbcc.ab......c..d.", "ddd.aaa.b......", "abc.c..bb...", "abcd..a.....",
                                     "d.c.b.a.dcba....", "bbb..ad.c....bdc...", ".abcd....", "..dd.aa...cb....", NULL};
+    static const char *names[] = {"PULL", "ROUTER", "DEALER", "SUB"};
     size_t type;
-    int i;
+    int i, parts;
     context = zmq_ctx_new ();
     for (type = 0; type < sizeof types / sizeof *types; type++) {
-        say (type == 0 ? "PULL" : type == 1 ? "ROUTER" : "DEALER");
+        say (names[type]);
         for (i = 0; scripts[i]; i++)
-            play (types[type][0], types[type][1], scripts[i]);
+            for (parts = 1; parts <= 2; parts++)
+                play (types[type][0], types[type][1], scripts[i], parts);
         for (i = 0; i < RANDOM_PLAYS; i++) {
             say ("at random, with peers that leave");
-            play_at_random (types[type][0], types[type][1]);
+            play_at_random (types[type][0], types[type][1], 1 + i % 2);
         }
     }
     zmq_ctx_term (context);

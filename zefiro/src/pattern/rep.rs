@@ -29,11 +29,12 @@ impl Rep {
 
     fn find_request(&mut self, pipes: &mut Pipes) -> bool {
         while self.found.is_none() {
-            let Some(id) = self.queue.next(pipes, &mut self.request) else { return false };
+            let Some(id) = self.queue.find(pipes, &mut self.request) else { return false };
             let bytes = self.request.byte_len();
             if self.open_envelope() {
                 self.found = Some((id, bytes));
             } else {
+                self.queue.taken();
                 self.request.clear();
                 pipes.count_dropped(DropReason::Filtered, 1);
             }
@@ -92,6 +93,7 @@ impl Pattern for Rep {
             return Err(Refusal::WouldBlock);
         }
         let (from, bytes) = self.found.take().ok_or(Refusal::WouldBlock)?;
+        self.queue.taken();
         pipes.count_received(from, bytes);
         self.asked_by = Some(from);
         self.request.move_to(out);

@@ -26,6 +26,7 @@ impl Sub {
     fn next(&mut self, pipes: &mut Pipes, options: &Options, out: &mut Message) -> Option<PipeId> {
         if let Some((id, message)) = self.found.take() {
             *out = message;
+            self.xsub.taken();
             return Some(id);
         }
         loop {
@@ -91,7 +92,16 @@ impl Pattern for Sub {
 
     fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
         let mut message = Message::new();
-        self.found = self.next(pipes, options, &mut message).map(|id| (id, message));
+        while self.found.is_none()
+            && let Some(id) = self.xsub.find(pipes, &mut message)
+        {
+            if self.xsub.wants(options, message.first()) {
+                self.found = Some((id, std::mem::take(&mut message)));
+            } else {
+                self.xsub.taken();
+                pipes.count_dropped(DropReason::Filtered, 1);
+            }
+        }
         self.found.is_some()
     }
 

@@ -16,6 +16,8 @@ use crate::routing::subscriptions::Subscriptions;
 /// A fair queue in; subscriptions and upstream messages out to all.
 pub(crate) struct XSub {
     queue: FairQueue,
+    /// A message found while looking whether there is one, as libzmq does it: its place in its pipe is free.
+    found: Option<(PipeId, Message)>,
     subscriptions: Subscriptions,
     peers: Vec<PipeId>,
     /// Changes that met a full pipe: topic, and whether it is subscribed to now. They are made up for when the pipe has
@@ -40,6 +42,7 @@ impl XSub {
     pub(crate) fn new() -> XSub {
         XSub {
             queue: FairQueue::default(),
+            found: None,
             subscriptions: Subscriptions::new(),
             peers: Vec::new(),
             owed: HashMap::new(),
@@ -51,6 +54,16 @@ impl XSub {
     #[inline]
     pub(super) fn next(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
         self.queue.next(pipes, out)
+    }
+
+    /// The same, for who [only looks](FairQueue::find).
+    pub(super) fn find(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+        self.queue.find(pipes, out)
+    }
+
+    /// The message that was found is [taken](FairQueue::taken).
+    pub(super) fn taken(&mut self) {
+        self.queue.taken();
     }
 
     /// The same, if that is [simple](Pipes::read_swiftly).
@@ -211,11 +224,25 @@ impl Pattern for XSub {
 
     #[inline]
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
-        self.queue.next_counted(pipes, out).map(drop).ok_or(Refusal::WouldBlock)
+        let Some((id, message)) = self.found.take() else {
+            return self.queue.next_counted(pipes, out).map(drop).ok_or(Refusal::WouldBlock);
+        };
+        self.queue.taken();
+        pipes.count_received(id, message.byte_len());
+        *out = message;
+        Ok(())
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
-        self.queue.has_message(pipes)
+        let mut message = Message::new();
+        if self.found.is_none() {
+            self.found = self.queue.find(pipes, &mut message).map(|id| (id, message));
+        }
+        self.found.is_some()
+    }
+
+    fn found_from(&self) -> Option<PipeId> {
+        self.found.as_ref().map(|(id, _)| *id)
     }
 
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {

@@ -12,6 +12,8 @@ pub(crate) struct FairQueue {
     ready: Vec<PipeId>,
     /// Whose turn it is; 0 if there are none.
     turn: usize,
+    /// A message of whose turn it is was [found](FairQueue::find), and not taken yet.
+    stays: bool,
 }
 
 impl FairQueue {
@@ -35,6 +37,26 @@ impl FairQueue {
     #[inline]
     pub(crate) fn next_counted(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
         self.next_by(pipes, out, Pipes::read_counted)
+    }
+
+    /// As [`next`](FairQueue::next), for who only looks whether there is one: the turn passes on when it is
+    /// [taken](FairQueue::taken), if it is of several parts. libzmq looks at the first alone, and whose turn is next depends on
+    /// who has come by the time the last one is read.
+    pub(crate) fn find(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
+        let id = self.next(pipes, out)?;
+        if out.frame_count() > 1 {
+            self.turn = self.turn.checked_sub(1).unwrap_or(self.ready.len().saturating_sub(1));
+            self.stays = true;
+        }
+        Some(id)
+    }
+
+    /// The message that was found is the program's, or nobody's.
+    #[inline]
+    pub(crate) fn taken(&mut self) {
+        if std::mem::take(&mut self.stays) {
+            self.pass_turn();
+        }
     }
 
     /// As [`next_counted`](FairQueue::next_counted) or [`next`](FairQueue::next), if that is
@@ -216,6 +238,21 @@ mod tests {
         let id = peers.id('b');
         peers.pipes.remove(id);
         assert_eq!(peers.read(4), "cac.");
+    }
+
+    #[test]
+    fn the_turn_of_a_message_of_several_parts_ends_when_it_is_taken() {
+        for (parts, next) in [(1, "cb."), (2, "bc.")] {
+            let mut peers = Peers::new("a");
+            peers.pipes.deliver_message(peers.ids[0].1, Message::from(vec!["a"; parts]));
+            assert!(peers.queue.find(&mut peers.pipes, &mut Message::new()).is_some());
+            peers.come('b');
+            peers.come('c');
+            peers.send("bc");
+            peers.queue.taken();
+            peers.queue.taken();
+            assert_eq!(peers.read(3), next, "{parts}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl NamedQueue {
     pub(crate) fn next(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
         if let Some((id, message)) = self.found.take() {
             *out = message;
+            self.queue.taken();
             return Some(id);
         }
         let id = self.queue.next(pipes, out)?;
@@ -40,7 +41,10 @@ impl NamedQueue {
     pub(crate) fn has_message(&mut self, pipes: &mut Pipes) -> bool {
         if self.found.is_none() {
             let mut message = Message::new();
-            self.found = self.next(pipes, &mut message).map(|id| (id, message));
+            if let Some(id) = self.queue.find(pipes, &mut message) {
+                message.push_front(pipes.routing_id(id));
+                self.found = Some((id, message));
+            }
         }
         self.found.is_some()
     }
