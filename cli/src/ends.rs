@@ -1,7 +1,7 @@
 //! Where a socket binds and connects, with which options and which key.
 
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -134,8 +134,11 @@ pub fn endpoint(text: &str) -> Result<String, String> {
         return Err(crate::args::ENDPOINTS.into());
     }
     if let Some(path) = text.strip_prefix("ipc://").filter(|path| !path.starts_with('@')) {
-        // A connecting socket would try for ever.
-        SocketAddr::from_pathname(path).map_err(|_| "the path is too long for a socket address")?;
+        // A connecting socket would try for ever. What is too long for a socket's address is not, but for a file.
+        let found = std::fs::symlink_metadata(path);
+        if found.is_err_and(|error| error.kind() == io::ErrorKind::InvalidFilename) {
+            return Err("a path may have 4,095 bytes, and 255 between two slashes".into());
+        }
     }
     Ok(text.to_string())
 }

@@ -10,7 +10,7 @@ fn exit_codes_tell_what_happened() {
     let code = |arguments: &[&str]| zefiro(arguments).output().unwrap().status.code();
     assert_eq!(code(&["--help"]), Some(0));
     assert_eq!(code(&["no-such-verb"]), Some(2));
-    let long = format!("ipc:///tmp/{}", "a".repeat(200));
+    let long = format!("ipc:///tmp/{}", "a".repeat(300));
     for misuse in [
         &["push", "no endpoint"][..],
         &["pull", "--bind", "tcp://127.0.0.1:*", "never sent"],
