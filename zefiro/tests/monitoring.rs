@@ -3,15 +3,15 @@
 mod util;
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context as TaskContext, Wake, Waker};
 use std::thread;
 
-use util::LONG;
 use util::hostile::{frame, greeting, property};
+use util::{LONG, handshake};
 use zefiro::{Context, EventKind, Pull};
 
 /// Fails if something takes for ever.
@@ -97,6 +97,20 @@ fn clients_tell_of_servers_of_a_wrong_type() {
             false => assert!(matches!(event.kind, EventKind::Disconnected(_)), "{event:?}"),
         }
     }
+}
+
+#[test]
+fn a_handshake_has_succeeded_whatever_came_in_one_piece_with_it() {
+    let pull = Pull::builder().context(&Context::new()).max_frame_size(100).build().unwrap();
+    let mut monitor = pull.monitor();
+    let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap().to_string();
+    let mut stream = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
+    stream.write_all(&[handshake("PUSH"), frame(0, &[0; 101])].concat()).unwrap();
+    let mut next = || monitor.recv_timeout(LONG).unwrap().kind;
+    assert!(matches!(next(), EventKind::Listening));
+    assert!(matches!(next(), EventKind::Accepted));
+    assert!(matches!(next(), EventKind::HandshakeSucceeded));
+    assert!(matches!(next(), EventKind::Disconnected(why) if why.contains("101 bytes where 100")));
 }
 
 /// libzmq tells the same of a close, but on a busy machine misses to: so this is not among the programs that are compared.

@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use zmtp::{Event, Version};
+
 use self::accepting::ACCEPT_PAUSE;
 use self::datagrams::read_datagrams;
 use self::entries::{Entries, Item};
@@ -291,13 +293,23 @@ impl IoThread {
 
     fn handshake_lost(&mut self, token: u64, loss: Loss) {
         let Some(session) = self.session(token) else { return };
-        if let Phase::Greeting(stream, ..) = std::mem::replace(&mut session.phase, Phase::Waiting) {
+        let mut is_late = false;
+        if let Phase::Greeting(stream, mut connection, _) = std::mem::replace(&mut session.phase, Phase::Waiting) {
+            // What breaks the rules may have come in one piece with the end of a handshake that is none the worse for it.
+            is_late = matches!(&loss, Loss::Protocol(error) if error.refused_status().is_none())
+                && matches!(connection.poll_event(), Some(Event::Ready(info)) if info.version >= Version::V3_0)
+                && connection.take_sealer().is_none();
             let _ = self.handle.selector.remove(&stream);
         }
         let Some(session) = self.session(token) else { return };
-        session.emit_failure(&loss);
+        if is_late {
+            session.emit_with(EventKind::HandshakeSucceeded, 0)
+        } else {
+            session.emit_failure(&loss)
+        }
         session.emit(EventKind::Disconnected(loss.to_string()));
-        let stop = matches!(&session.origin, Origin::Connect(dialer) if dialer.stops(STOP_HANDSHAKE_FAILED));
+        let stop =
+            !is_late && matches!(&session.origin, Origin::Connect(dialer) if dialer.stops(STOP_HANDSHAKE_FAILED));
         if stop && session.closing.is_none() { self.over(token) } else { self.after_loss(token, &loss) }
     }
 
