@@ -67,7 +67,11 @@ impl HostPort {
             return Err(unknown(operation, self, "no interface has this name".into()));
         }
         let found = (self.host.as_str(), self.port).to_socket_addrs();
-        let mut found = found.map_err(|error| unknown(operation, self, error.to_string()))?;
+        let mut found = found.map_err(|error| {
+            let why = error.to_string();
+            let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(&why);
+            unknown(operation, self, format!("neither an interface nor a host has this name: {why}"))
+        })?;
         found
             .find(|address| ipv6 || address.is_ipv4())
             .map(|address| mapped(address, ipv6))
