@@ -202,7 +202,8 @@ impl Scene {
             5 => self.client.set_options(|options| options.send_high_water_mark = 2).unwrap_or_default(),
             6 => {
                 self.lossy = true;
-                let change = |options: &mut Options| options.router_handover = !options.router_handover;
+                let is_router = self.types.1 == SocketType::Router;
+                let change = |options: &mut Options| options.router_handover = is_router && !options.router_handover;
                 self.server.set_options(change).expect("it can be set");
             }
             _ => drop((self.server.counters(), self.client.counters(), self.client.peers(), self.context.prometheus())),

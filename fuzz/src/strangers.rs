@@ -24,7 +24,7 @@ pub fn strangers(bytes: &[u8]) {
     let builder = |kind| {
         let builder = AnySocket::builder_of(kind).context(&context).linger(Duration::ZERO).reconnect_interval(None);
         // A handshake may take long if this program is stopped.
-        builder.recv_timeout(SLICE).send_timeout(SLICE).handshake_interval(None).req_relaxed(true)
+        builder.recv_timeout(SLICE).send_timeout(SLICE).handshake_interval(None).req_relaxed(kind == SocketType::Req)
     };
     let socket = security.own(builder(own)).build().expect("the options are good");
     match own {

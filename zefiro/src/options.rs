@@ -500,6 +500,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_for_other_types_is_refused_by_name() {
+        let error = crate::Push::builder().router_mandatory(true).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidOption);
+        assert!(error.to_string().contains("router_mandatory: it is for ROUTER, REP"), "{error}");
+        crate::Push::builder().router_mandatory(false).build().unwrap();
+        crate::Router::builder().router_mandatory(true).build().unwrap();
+        let push = crate::Push::new();
+        push.set_options(|options| options.xpub_verbose = true).unwrap_err();
+        assert!(!push.options().xpub_verbose);
+    }
+
+    #[test]
     fn what_is_out_of_range_is_refused_by_name_and_changes_nothing() {
         let mut options = Options::default();
         let error = options.set_text("tos", "256").unwrap_err();

@@ -47,7 +47,13 @@ impl Scene {
         let open = |socket_type| {
             let builder = Socket::<kind::Any>::builder_of(socket_type).context(&context).linger(Duration::ZERO);
             let builder = builder.send_high_water_mark(SEND_MARK).recv_high_water_mark(RECV_MARK);
-            builder.router_mandatory(true).routing_id("peer").recv_timeout(LONG).send_timeout(LONG).build().unwrap()
+            builder
+                .router_mandatory(socket_type == SocketType::Router)
+                .routing_id("peer")
+                .recv_timeout(LONG)
+                .send_timeout(LONG)
+                .build()
+                .unwrap()
         };
         let (sender, receiver) = (open(sends), open(receives));
         match receives {

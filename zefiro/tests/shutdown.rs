@@ -71,6 +71,7 @@ struct Scene {
 impl Scene {
     fn new(socket_type: SocketType, peer: Peer, linger: Option<Duration>) -> Scene {
         let (context, peers) = (Context::new(), Context::new());
+        let addresses = matches!(socket_type, SocketType::Router | SocketType::Rep | SocketType::Stream);
         let socket = Socket::<kind::Any>::builder_of(socket_type)
             .as_libzmq()
             .context(&context)
@@ -78,8 +79,8 @@ impl Scene {
             .send_high_water_mark(20)
             .send_buffer(Some(65_536))
             .reconnect_interval(Some(Duration::from_millis(1)))
-            .router_mandatory(true)
-            .connect_routing_id(Some(Frame::from_static(b"peer")))
+            .router_mandatory(socket_type == SocketType::Router)
+            .connect_routing_id(addresses.then(|| Frame::from_static(b"peer")))
             .build()
             .unwrap();
         let other = Socket::<kind::Any>::builder_of(type_of_peer(socket_type))

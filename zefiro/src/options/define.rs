@@ -32,7 +32,7 @@ pub struct OptionInfo {
     pub settable: bool,
     /// Whether C programs can read it.
     pub gettable: bool,
-    /// The socket types on which C programs can set it; empty for all.
+    /// The socket types it is for; empty for all.
     pub types: &'static [SocketType],
     /// What it is for.
     pub doc: &'static str,
@@ -89,6 +89,18 @@ macro_rules! define_options {
                         }
                     )?
                 )*
+                Ok(())
+            }
+
+            /// Fails if an option has been set that is not for sockets of this type, and would do nothing.
+            #[allow(dead_code, unused_variables, reason = "no option of a context is for some types only")]
+            pub(crate) fn check_type(&self, socket_type: zmtp::SocketType) -> Result<()> {
+                $($(
+                    let print = <$type as $crate::options::value::TextValue>::print;
+                    if !$types.contains(&socket_type) && print(&self.$field) != print(&$default) {
+                        return Err($crate::options::define::not_for(stringify!($field), socket_type, $types));
+                    }
+                )?)*
                 Ok(())
             }
 
@@ -202,6 +214,12 @@ pub(super) use {define_builder_methods, define_options};
 
 pub(super) fn invalid(name: &str, range: &str) -> Error {
     Error::with_text(ErrorKind::InvalidOption, "set option", name, format!("allowed is: {range}"))
+}
+
+pub(super) fn not_for(name: &str, socket_type: SocketType, types: &[SocketType]) -> Error {
+    let types: Vec<&str> = types.iter().map(|socket_type| socket_type.name()).collect();
+    let why = format!("it is for {}, and does nothing on {}", types.join(", "), socket_type.name());
+    Error::with_text(ErrorKind::InvalidOption, "set option", name, why)
 }
 
 pub(super) const fn is_settable(access: &str) -> bool {

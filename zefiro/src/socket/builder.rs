@@ -146,12 +146,13 @@ impl<K> Builder<K> {
     /// ```
     ///
     /// # Errors
-    /// An option is [out of its range](crate::ErrorKind::InvalidOption), an authenticator or security was asked for on a socket of
+    /// An option is [out of its range](crate::ErrorKind::InvalidOption) or for other types of sockets, an authenticator or security was asked for on a socket of
     /// plain TCP, which has no handshake, or an authenticator to the client of a mechanism, which asks nobody, or the context is
     /// [shut down](crate::ErrorKind::Terminated) or has [too many sockets](crate::ErrorKind::TooManySockets).
     pub fn build(self) -> Result<Socket<K>> {
         let context = self.context.unwrap_or_default();
         let options = self.options;
+        options.check_type(self.socket_type)?;
         options.check_security(self.socket_type, self.authenticator.is_some())?;
         let core =
             context.inner().open_socket(self.socket_type, move |defaults| *defaults = options, self.authenticator)?;

@@ -275,12 +275,14 @@ impl<K: Kind> Socket<K> {
     /// ```
     ///
     /// # Errors
-    /// A value is [out of its range](crate::ErrorKind::InvalidOption); then nothing is changed.
+    /// A value is [out of its range](crate::ErrorKind::InvalidOption), or the option for other types of sockets; then nothing
+    /// is changed.
     pub fn set_options(&self, change: impl FnOnce(&mut Options)) -> Result<()> {
         let _changing = self.core.changing_options.lock();
         let mut options = self.options();
         change(&mut options);
         options.validate()?;
+        options.check_type(self.core.socket_type)?;
         options.check_security(self.core.socket_type, self.core.authenticator.is_some())?;
         let mut state = self.core.lock();
         state.check_open("set option")?;
