@@ -222,6 +222,29 @@ static void several (void)
     zmq_close (server);
 }
 
+/* What a socket of IPv6 reads back, having bound to IPv4, is of use to one of IPv4. */
+static void mapped (int binder, int connector)
+{
+    void *pull = open_socket (context, ZMQ_PULL), *push = open_socket (context, ZMQ_PUSH);
+    char bound[256], endpoint[256];
+    printf ("-- an IPv4 address written as IPv6, ipv6 %d and %d\n", binder, connector);
+    set_int (pull, ZMQ_IPV6, binder);
+    set_int (push, ZMQ_IPV6, connector);
+    bind_anywhere (pull, "tcp://[::ffff:127.0.0.1]:*", bound);
+    printf ("%.*s\n", (int) (strrchr (bound, ':') - bound), bound);
+    sprintf (endpoint, "tcp://[::ffff:127.0.0.1]%s", strrchr (bound, ':'));
+    CALL (zmq_connect (push, endpoint));
+    send_text (push, "hello", 0);
+    receive (pull, 0);
+    CALL (zmq_disconnect (push, endpoint));
+    sprintf (endpoint, "tcp://[::ffff:127.0.0.1]:0;127.0.0.1%s", strrchr (bound, ':'));
+    CALL (zmq_connect (push, endpoint));
+    send_text (push, "hello", 0);
+    receive (pull, 0);
+    zmq_close (push);
+    zmq_close (pull);
+}
+
 static void own_descriptor (void)
 {
     struct sockaddr_in address;
@@ -266,6 +289,10 @@ int main (void)
     to_itself (ZMQ_PAIR, "tcp://127.0.0.1:*");
     taken ();
     several ();
+    mapped (0, 0);
+    mapped (0, 1);
+    mapped (1, 0);
+    mapped (1, 1);
     own_descriptor ();
     CALL (zmq_ctx_term (context));
     return 0;

@@ -51,7 +51,7 @@ impl HostPort {
             return Ok(SocketAddr::new(any, self.port));
         }
         if let Some(address) = numeric(&self.host, self.port) {
-            return if ipv6 || address.is_ipv4() { Ok(mapped(address, ipv6)) } else { Err(wrong_family()) };
+            return of_family(address, ipv6).ok_or_else(wrong_family);
         }
         if let Some(address) = crate::sys::net::interface_address(&self.host, ipv6) {
             return Ok(match address {
@@ -72,10 +72,7 @@ impl HostPort {
             let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(&why);
             unknown(operation, self, format!("neither an interface nor a host has this name: {why}"))
         })?;
-        found
-            .find(|address| ipv6 || address.is_ipv4())
-            .map(|address| mapped(address, ipv6))
-            .ok_or_else(|| unknown(operation, self, no_address(ipv6)))
+        found.find_map(|address| of_family(address, ipv6)).ok_or_else(|| unknown(operation, self, no_address(ipv6)))
     }
 }
 
@@ -156,12 +153,15 @@ fn zone(scope: u32) -> String {
     found.map_or_else(|| scope.to_string(), |interface| interface.name)
 }
 
-/// An IPv6 socket reaches IPv4 addresses in their mapped form.
-pub(super) fn mapped(address: SocketAddr, ipv6: bool) -> SocketAddr {
-    match address {
-        SocketAddr::V4(v4) if ipv6 => SocketAddr::new(IpAddr::V6(v4.ip().to_ipv6_mapped()), v4.port()),
-        other => other,
-    }
+/// The address for a socket of IPv6, which reaches those of IPv4 in their mapped form, or for one of IPv4, which reaches
+/// no others: what an IPv6 socket calls its end of IPv4 is still good for it.
+pub(super) fn of_family(address: SocketAddr, ipv6: bool) -> Option<SocketAddr> {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ipv6 => IpAddr::V6(ip.to_ipv6_mapped()),
+        IpAddr::V6(ip) if !ipv6 => IpAddr::V4(ip.to_ipv4_mapped()?),
+        _ => return Some(address),
+    };
+    Some(SocketAddr::new(ip, address.port()))
 }
 
 pub(super) fn unknown(operation: &'static str, address: &dyn fmt::Display, why: String) -> Error {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use super::host_port::{HostPort, check_characters, mapped, no_address, numeric, unknown};
+use super::host_port::{HostPort, check_characters, no_address, numeric, of_family, unknown};
 use crate::error::Result;
 
 /// A TCP address, by number or by name, perhaps with the address to connect from.
@@ -130,8 +130,7 @@ impl TcpEndpoint {
         let found = (self.address.host.as_str(), self.address.port)
             .to_socket_addrs()
             .map_err(|error| unknown("connect", self, error.to_string()))?;
-        let addresses: Vec<SocketAddr> =
-            found.filter(|address| ipv6 || address.is_ipv4()).map(|address| mapped(address, ipv6)).collect();
+        let addresses: Vec<SocketAddr> = found.filter_map(|address| of_family(address, ipv6)).collect();
         if addresses.is_empty() {
             return Err(unknown("connect", self, no_address(ipv6)));
         }
@@ -141,7 +140,7 @@ impl TcpEndpoint {
     /// The address, if it is given by number: then there is nothing to look up. Of the wrong family, it is nothing.
     pub(crate) fn numeric_connect(&self, ipv6: bool) -> Option<Vec<SocketAddr>> {
         let address = numeric(&self.address.host, self.address.port)?;
-        Some(if ipv6 || address.is_ipv4() { vec![mapped(address, ipv6)] } else { Vec::new() })
+        Some(of_family(address, ipv6).into_iter().collect())
     }
 
     /// The address to connect from, if one is given.

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use super::host_port::{HostPort, numeric, unknown};
+use super::host_port::{HostPort, numeric, of_family, unknown};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A UDP address, perhaps with the interface by which its multicast group is reached.
@@ -66,18 +66,16 @@ impl UdpEndpoint {
     pub(crate) fn resolve_connect(&self, ipv6: bool) -> Result<UdpPlace> {
         let invalid = |why: String| Error::with_text(ErrorKind::InvalidEndpoint, "connect", self.text(), why);
         let address = match numeric(&self.address.host, self.address.port) {
-            Some(address) => address,
+            Some(address) => of_family(address, ipv6)
+                .ok_or_else(|| invalid("the address is IPv6, and the option ipv6 is off".into()))?,
             None => {
                 let found = (self.address.host.as_str(), self.address.port).to_socket_addrs();
                 let mut found = found.map_err(|error| invalid(error.to_string()))?;
                 found
-                    .find(|address| ipv6 || address.is_ipv4())
+                    .find_map(|address| of_family(address, ipv6))
                     .ok_or_else(|| invalid("the name has no address of the right family".into()))?
             }
         };
-        if address.is_ipv6() && !ipv6 {
-            return Err(invalid("the address is IPv6, and the option ipv6 is off".into()));
-        }
         self.place("connect", address, ipv6)
     }
 
