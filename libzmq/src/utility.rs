@@ -1,10 +1,10 @@
 //! Versions, capabilities, errno; counters, stopwatch and threads.
 
-use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::failure::{EFSM, EMTHREAD, ENOCOMPATPROTO, ETERM, Failure, errno, guard};
 
@@ -131,7 +131,9 @@ pub unsafe extern "C" fn zmq_stopwatch_stop(watch: *mut c_void) -> c_ulong {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_sleep(seconds: c_int) {
-    thread::sleep(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+    // Not Rust's, which sleeps on after a signal.
+    // SAFETY: it takes and gives a number.
+    unsafe { libc::sleep(c_uint::try_from(seconds).unwrap_or(0)) };
 }
 
 // ---- threads ----

@@ -32,6 +32,14 @@ static void wait_for_signal (void)
     fflush (stdout);
 }
 
+/* Whether it has slept all that time. */
+static int sleeps (int seconds)
+{
+    void *watch = zmq_stopwatch_start ();
+    zmq_sleep (seconds);
+    return zmq_stopwatch_stop (watch) >= seconds * 1000000ul;
+}
+
 int main (void)
 {
     char endpoint[256];
@@ -62,6 +70,9 @@ int main (void)
     zmq_threadclose (thread);
     thread = zmq_threadstart (interrupt, NULL);
     CALL (zmq_proxy (pull, push, NULL));
+    zmq_threadclose (thread);
+    thread = zmq_threadstart (interrupt, NULL);
+    CALL (sleeps (30));
     zmq_threadclose (thread);
     thread = zmq_threadstart (interrupt, NULL);
     CALL (zmq_ctx_term (context));
