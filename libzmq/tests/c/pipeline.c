@@ -193,6 +193,40 @@ static void late_turn (int sending, int receiving)
     zmq_ctx_term (context);
 }
 
+/* The last takes the place of one that goes, and who comes back is last. */
+static void turns_without_one (int sending, int receiving)
+{
+    static const char *const names[] = {"inproc://left-0", "inproc://left-1", "inproc://left-2", "inproc://left-3"};
+    void *context = zmq_ctx_new (), *sender = open_socket (context, sending), *receivers[4];
+    int i, leaving;
+    printf ("-- turns when one goes, type %d\n", sending);
+    for (i = 0; i < 4; i++) {
+        receivers[i] = open_socket (context, receiving);
+        NEED (zmq_bind (receivers[i], names[i]) == 0);
+        NEED (zmq_connect (sender, names[i]) == 0);
+    }
+    for (leaving = 0; leaving < 4; leaving++) {
+        char text[2] = "a";
+        NEED (zmq_disconnect (sender, names[leaving]) == 0);
+        get_int (receivers[leaving], ZMQ_EVENTS);
+        get_int (sender, ZMQ_EVENTS);
+        for (; leaving % 2 == 0 && text[0] < 'g'; text[0]++)
+            send_text (sender, text, 0);
+        NEED (zmq_connect (sender, names[leaving]) == 0);
+        for (; text[0] < 'l'; text[0]++)
+            send_text (sender, text, 0);
+        for (i = 0; i < 4; i++)
+            while (ready (receivers[i], ZMQ_POLLIN, 0)) {
+                printf ("%d ", i);
+                receive (receivers[i], 0);
+            }
+    }
+    for (i = 0; i < 4; i++)
+        zmq_close (receivers[i]);
+    zmq_close (sender);
+    zmq_ctx_term (context);
+}
+
 int main (void)
 {
     void *push, *pull;
@@ -222,5 +256,7 @@ int main (void)
     CALL (zmq_ctx_term (context));
     late_turn (ZMQ_PUSH, ZMQ_PULL);
     late_turn (ZMQ_DEALER, ZMQ_DEALER);
+    turns_without_one (ZMQ_PUSH, ZMQ_PULL);
+    turns_without_one (ZMQ_DEALER, ZMQ_DEALER);
     return 0;
 }

@@ -26,8 +26,8 @@ impl Pattern for Dealer {
         self.queue.readable(pipes, id);
     }
 
-    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, _id: PipeId) {
-        self.balancer.ended(pipes);
+    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.balancer.ended(pipes, id);
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {

@@ -21,8 +21,8 @@ impl Pattern for Push {
         self.balancer.attached(id);
     }
 
-    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, _id: PipeId) {
-        self.balancer.ended(pipes);
+    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.balancer.ended(pipes, id);
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {

@@ -96,7 +96,7 @@ impl Pattern for Req {
     }
 
     fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
-        self.balancer.ended(pipes);
+        self.balancer.ended(pipes, id);
         if self.asked == Some(id) {
             self.asked = None;
         }
