@@ -416,6 +416,29 @@ static void on_the_wire (int type)
     zmq_close (stream);
 }
 
+/* What is no request waits as in any pipe: requests that wait, too, do not take its room. */
+static void upstream_marks (void)
+{
+    void *xpub = open_socket (context, ZMQ_XPUB), *xsub = open_socket (context, ZMQ_XSUB);
+    int i, got = 0;
+    char byte;
+    say ("messages up, and the marks");
+    set_int (xpub, ZMQ_RCVHWM, 6);
+    set_int (xsub, ZMQ_SNDHWM, 6);
+    NEED (zmq_bind (xpub, "inproc://upstream") == 0);
+    NEED (zmq_connect (xsub, "inproc://upstream") == 0);
+    for (i = 0; i < 5; i++) {
+        char request[2] = {1, 0};
+        request[1] = (char) ('a' + i);
+        NEED (zmq_send (xsub, request, 2, 0) == 2 && zmq_send (xsub, "u", 1, 0) == 1);
+    }
+    while (zmq_recv (xpub, &byte, 1, ZMQ_DONTWAIT) >= 0)
+        got++;
+    printf ("%d came\n", got);
+    zmq_close (xsub);
+    zmq_close (xpub);
+}
+
 int main (void)
 {
     context = zmq_ctx_new ();
@@ -443,6 +466,7 @@ int main (void)
     early ("inproc://early");
     back_again ();
     late ();
+    upstream_marks ();
     on_the_wire (ZMQ_SUB);
     on_the_wire (ZMQ_XSUB);
     CALL (zmq_ctx_term (context));

@@ -119,9 +119,10 @@ impl XPub {
     }
 
     /// Queues something for the program to read. Requests are never dropped, as a proxy that missed one would be wrong
-    /// for good; upstream messages are beyond the receiving high-water mark, which is counted.
+    /// for good; upstream messages are, and counted, when there are more than the pipes of libzmq would hold: each the
+    /// receiving high-water mark, and within the process the sender's, taken to be the same.
     fn show(&mut self, pipes: &mut Pipes, options: &Options, message: Message, origin: Origin) {
-        let mark = options.recv_high_water_mark;
+        let most = options.recv_high_water_mark.saturating_mul(2 * self.peers.len().max(1));
         match origin {
             // Nobody reads it, so there is never a peer whose request was read last.
             Origin::Request { .. } if self.silent => {}
@@ -129,7 +130,7 @@ impl XPub {
                 pipes.counters.arrived += 1;
                 pipes.count_dropped(DropReason::Filtered, 1);
             }
-            Origin::Upstream if mark > 0 && self.shown.len() >= mark => {
+            Origin::Upstream if most > 0 && self.shown.upstream() >= most => {
                 pipes.count_dropped(DropReason::HighWaterMark, 1);
             }
             _ => self.shown.push(message, origin),
@@ -503,11 +504,19 @@ mod tests {
         let mut bench = Bench::new(XPub::new());
         bench.options.recv_high_water_mark = 2;
         let peer = bench.attach();
-        for _ in 0..3 {
+        for topic in ["a", "b", "c"] {
+            bench.arrive(peer, subscription(true, topic));
+            bench.arrive(peer, "upstream");
             bench.arrive(peer, "upstream");
         }
-        bench.arrive(peer, subscription(true, "a"));
-        assert_eq!(bench.pipes.counters.dropped.high_water_mark, 1);
-        assert_eq!(std::iter::from_fn(|| bench.recv().ok()).count(), 3);
+        bench.arrive(peer, subscription(true, "d"));
+        assert_eq!(bench.pipes.counters.dropped.high_water_mark, 2);
+        assert_eq!(std::iter::from_fn(|| bench.recv().ok()).count(), 8);
+        // Each peer adds its own.
+        bench.attach();
+        for _ in 0..9 {
+            bench.arrive(peer, "upstream");
+        }
+        assert_eq!(bench.pipes.counters.dropped.high_water_mark, 3);
     }
 }

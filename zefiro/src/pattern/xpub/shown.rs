@@ -14,6 +14,8 @@ pub(super) struct Shown {
     entries: VecDeque<Entry>,
     /// How many of them are requests of each peer's that is connected.
     unread: HashMap<PipeId, Unread>,
+    /// How many of them are none.
+    upstream: usize,
     /// Bytes of all entries.
     bytes: usize,
     /// How much may wait before what undoes itself is looked for again: twice what was left the last time.
@@ -63,10 +65,14 @@ pub(super) struct Unread {
 
 impl Shown {
     pub(super) fn push(&mut self, message: Message, origin: Origin) {
-        if let Origin::Request { peer, live: true, .. } = origin {
-            let unread = self.unread.entry(peer).or_default();
-            unread.requests += 1;
-            unread.bytes += message.byte_len();
+        match origin {
+            Origin::Request { peer, live: true, .. } => {
+                let unread = self.unread.entry(peer).or_default();
+                unread.requests += 1;
+                unread.bytes += message.byte_len();
+            }
+            Origin::Request { .. } => {}
+            Origin::Upstream => self.upstream += 1,
         }
         self.bytes += message.byte_len();
         self.entries.push_back(Entry { message, origin });
@@ -76,8 +82,10 @@ impl Shown {
     pub(super) fn pop(&mut self) -> Option<(Message, Origin)> {
         let Entry { message, origin } = self.entries.pop_front()?;
         self.bytes -= message.byte_len();
-        if let Origin::Request { peer, live: true, .. } = origin {
-            count_read(&mut self.unread, peer, &message);
+        match origin {
+            Origin::Request { peer, live: true, .. } => count_read(&mut self.unread, peer, &message),
+            Origin::Request { .. } => {}
+            Origin::Upstream => self.upstream -= 1,
         }
         Some((message, origin))
     }
@@ -160,6 +168,11 @@ impl Shown {
     /// A peer's requests that the program has not read, if there are any.
     pub(super) fn unread(&self, peer: PipeId) -> Option<&Unread> {
         self.unread.get(&peer)
+    }
+
+    /// How many are no requests.
+    pub(super) fn upstream(&self) -> usize {
+        self.upstream
     }
 
     pub(super) fn len(&self) -> usize {
