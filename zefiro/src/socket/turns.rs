@@ -6,6 +6,7 @@
 //! has been paying, for a moment more before it waits again. The moment is cut into turns, between which its executor
 //! has time for other tasks; where those are many, there is one.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::thread;
@@ -28,7 +29,7 @@ pub(crate) struct Turns {
     since: Option<Instant>,
     /// When it last gave way to other tasks.
     gave_way: Option<Instant>,
-    /// It was long before it was polled again then.
+    /// It was long before it was polled again then, or futures of other sockets are polled in between.
     crowded: bool,
 }
 
@@ -38,6 +39,8 @@ pub(crate) struct Looking {
     budget: Duration,
     /// Waits that were begun without looking, since the last that was not.
     unlooked: u32,
+    /// After so many it is tried again whether looking pays.
+    unlooked_max: u32,
     /// So often something came within a turn; whether there are other tasks has not been seen meanwhile.
     unseen: u32,
 }
@@ -75,8 +78,13 @@ impl SocketCore {
         turns: &mut Turns,
     ) -> Result<(), ErrorKind> {
         let mut result = try_recv(&mut state, out);
-        if result == Err(ErrorKind::WouldBlock) && state.nobody_watches() {
-            (state, result) = self.look_in_turn(state, out, turns);
+        if result == Err(ErrorKind::WouldBlock) {
+            let now = Instant::now();
+            let alone = is_alone(self, now);
+            if state.nobody_watches() {
+                let (since, lingers) = turns.begin(&mut state, now, alone);
+                (state, result) = self.look_in_turn(state, out, now, since, lingers);
+            }
         }
         if result != Err(ErrorKind::WouldBlock) {
             turns.end(&mut state);
@@ -95,15 +103,16 @@ impl SocketCore {
         result
     }
 
-    /// Reads what the links have, once or as long as a turn lasts.
+    /// Reads what the links have: once, or, if it `lingers`, as long as a turn lasts. It has `begun` now, and the future
+    /// looks `since` then.
     fn look_in_turn<'a>(
         self: &'a Arc<SocketCore>,
         mut state: Locked<'a>,
         out: &mut Message,
-        turns: &mut Turns,
+        begun: Instant,
+        since: Instant,
+        lingers: bool,
     ) -> (Locked<'a>, Result<(), ErrorKind>) {
-        let begun = Instant::now();
-        let (since, lingers) = turns.begin(&mut state, begun);
         state.help();
         loop {
             drop(state);
@@ -177,6 +186,18 @@ impl SocketCore {
     }
 }
 
+/// Whether this thread has lately polled no future of another socket that found nothing: who looks for long keeps those
+/// from what has come for them.
+fn is_alone(core: &Arc<SocketCore>, now: Instant) -> bool {
+    thread_local! {
+        static LAST: Cell<Option<(*const SocketCore, Instant)>> = const { Cell::new(None) };
+    }
+    let this = Arc::as_ptr(core);
+    // A thread that is ending has no locals any more.
+    let last = LAST.try_with(|last| last.replace(Some((this, now)))).ok().flatten();
+    last.is_none_or(|(last, when)| last == this || now.duration_since(when) > BUDGET_MAX)
+}
+
 impl Turns {
     #[inline]
     fn is_new(&self) -> bool {
@@ -184,9 +205,10 @@ impl Turns {
     }
 
     /// A turn begins. Answers since when the future looks, and whether it may do so more than once in this turn.
-    fn begin(&mut self, state: &mut State, now: Instant) -> (Instant, bool) {
+    fn begin(&mut self, state: &mut State, now: Instant, alone: bool) -> (Instant, bool) {
+        self.crowded = !alone;
         if let Some(gave_way) = self.gave_way {
-            self.crowded = now.duration_since(gave_way) > SOON;
+            self.crowded |= now.duration_since(gave_way) > SOON;
             state.looking.unseen = 0;
         }
         (*self.since.get_or_insert(now), !self.crowded && state.looking.unseen < UNSEEN_MAX)
@@ -221,7 +243,7 @@ impl Turns {
 
 impl Default for Looking {
     fn default() -> Looking {
-        Looking { budget: BUDGET_MAX, unlooked: 0, unseen: 0 }
+        Looking { budget: BUDGET_MAX, unlooked: 0, unlooked_max: UNLOOKED_MIN, unseen: 0 }
     }
 }
 
@@ -230,7 +252,7 @@ impl Looking {
     pub(crate) fn pays(&mut self) -> bool {
         if self.budget == Duration::ZERO {
             self.unlooked += 1;
-            if self.unlooked >= UNLOOKED_MAX {
+            if self.unlooked >= self.unlooked_max {
                 (self.budget, self.unlooked) = (BUDGET_MAX, 0);
             }
         }
@@ -243,18 +265,26 @@ impl Looking {
 
     /// Something came while a future was looking.
     fn found(&mut self, since: Instant, crowded: bool) {
-        if !crowded {
-            self.budget = self.budget.max(2 * since.elapsed()).min(BUDGET_MAX);
-        }
         self.unseen += 1;
+        if crowded {
+            return self.give_up();
+        }
+        self.budget = self.budget.max(2 * since.elapsed()).min(BUDGET_MAX);
+        self.unlooked_max = UNLOOKED_MIN;
     }
 
     /// A future has looked in vain all the time. Where other tasks are due none is to go round in circles among them.
     fn found_nothing(&mut self, crowded: bool) {
         self.budget /= 2;
         if crowded || self.budget < BUDGET_MIN {
-            self.budget = Duration::ZERO;
+            self.give_up();
         }
+    }
+
+    /// It does not pay: it is tried again when twice as many waits have gone by.
+    fn give_up(&mut self) {
+        self.budget = Duration::ZERO;
+        self.unlooked_max = (2 * self.unlooked_max).min(UNLOOKED_MAX);
     }
 }
 
@@ -265,8 +295,9 @@ const BUDGET_MAX: Duration = Duration::from_micros(if cfg!(zefiro_loom) { 0 } el
 /// Less is not worth the duty's change of hands.
 const BUDGET_MIN: Duration = Duration::from_micros(3);
 
-/// Where it does not pay it is tried again after so many waits.
-const UNLOOKED_MAX: u32 = 32;
+/// Where it does not pay it is tried again after so many waits, each time twice as many.
+const UNLOOKED_MIN: u32 = 16;
+const UNLOOKED_MAX: u32 = 1024;
 
 /// The longest turn.
 const TURN: Duration = Duration::from_micros(10);
@@ -290,7 +321,12 @@ mod tests {
             vain += 1;
         }
         assert!(vain < 10, "{vain} times in vain");
-        assert_eq!((2..).find(|_| looking.pays()), Some(UNLOOKED_MAX));
+        assert_eq!((2..).find(|_| looking.pays()), Some(2 * UNLOOKED_MIN));
+        looking.found_nothing(true);
+        assert_eq!((1..).find(|_| looking.pays()), Some(4 * UNLOOKED_MIN));
+        looking.found(Instant::now(), false);
+        looking.found_nothing(true);
+        assert_eq!((1..).find(|_| looking.pays()), Some(2 * UNLOOKED_MIN));
     }
 
     #[test]
