@@ -144,7 +144,7 @@ fn futures_receive(is_hasty: fn(u8) -> bool) {
     let (bench, far) = bench();
     bench.core.lock().watch.told = Some(now());
     let core = bench.core.clone();
-    let receiver = thread::spawn(move || {
+    let receiver = spawn(move || {
         for message in 0..3 {
             if is_hasty(message) {
                 let (_, waker) = current_parker();
@@ -185,7 +185,7 @@ fn what_comes_after_a_future_was_dropped_is_told() {
         let (bench, far) = bench();
         bench.core.lock().watch.told = Some(now());
         let core = bench.core.clone();
-        let receiver = thread::spawn(move || {
+        let receiver = spawn(move || {
             let received = recv_as_future(&core);
             let (_, waker) = current_parker();
             let (mut task, mut turns) = (std::task::Context::from_waker(&waker), Turns::default());
@@ -406,7 +406,7 @@ fn passing_the_duty_without_supervision_must_fail() {
         let (bench, far) = bench();
         bench.core.lock().watch.told = Some(now());
         let core = bench.core.clone();
-        let receiver = thread::spawn(move || recv_as_future(&core));
+        let receiver = spawn(move || recv_as_future(&core));
         far.write(&[1]);
         receiver.join().unwrap();
         bench.core.lock().watch.supervised = false;
