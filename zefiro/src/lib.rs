@@ -142,7 +142,7 @@ pub use options::{AddressFilter, ContextOptions, FileMode, OptionInfo, OptionVal
 pub use poll::{Interest, Poller, Ready};
 pub use proxy::{Proxy, ProxyStatistics, proxy};
 pub use shared_key::SharedKey;
-pub use socket::{Builder, Peer, PeerId, RecvFuture, SendFuture, Socket, Wait, kind};
+pub use socket::{Builder, Peer, PeerId, RecvFuture, RecvIntoFuture, SendFuture, Socket, Wait, kind};
 #[cfg(feature = "stream")]
 pub use socket::{RecvStream, SendSink};
 pub use unsent::{NotSent, Unsent};

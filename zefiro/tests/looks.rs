@@ -117,6 +117,42 @@ fn a_future_dropped_while_it_looks_loses_nothing() {
     }
 }
 
+/// As in a loop of `select!`: each is polled once and dropped. They look in vain for no longer than one that waits.
+#[test]
+fn futures_that_are_dropped_do_not_look_for_ever() {
+    let ((pull, push), task) = (joined("tcp://127.0.0.1:*"), Task::new());
+    drop(until_it_looks(&pull, &push, &task));
+    let mut looked = 0;
+    for _ in 0..20_000 {
+        assert!(task.poll(pin!(pull.recv_async())).is_pending());
+        looked += usize::from(task.was_woken());
+    }
+    assert!(looked < 1000, "{looked} looked in vain");
+    push.send("late").unwrap();
+    assert_eq!(task.finish(pin!(pull.recv_async())), "late");
+}
+
+#[test]
+fn what_is_received_in_place_of_another_is_there_when_the_future_is_ready() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    util::over_each_transport(|pull: Pull, push: Push| {
+        runtime.block_on(async {
+            let mut message = Message::from("before");
+            for number in 0..100 {
+                let waiting = tokio::time::timeout(Duration::ZERO, pull.recv_into_async(&mut message)).await;
+                assert!(waiting.is_err(), "nothing was sent");
+                let before = if number == 0 { "before".into() } else { (number - 1).to_string() };
+                assert_eq!(message, before.as_str());
+                push.send_async(number.to_string()).await.unwrap();
+                pull.recv_into_async(&mut message).await.unwrap();
+                assert_eq!(message, number.to_string().as_str());
+            }
+            pull.close();
+            pull.recv_into_async(&mut message).await.unwrap_err();
+        });
+    });
+}
+
 /// Who looks while another waits leaves the links to the I/O thread, which wakes that one.
 #[test]
 fn a_future_that_looks_is_not_in_the_way_of_one_that_waits() {

@@ -27,13 +27,14 @@ pub fn serve(several: bool, work: Work, endpoint: &str, bound: impl FnOnce(&str)
             let pull = Pull::new();
             bound(&pull.bind(endpoint)?.to_string());
             runtime.block_on(in_task(several, async move {
+                // As the blocking interface does it, too.
                 let mut message = pull.recv_async().await?;
                 let (start, cpu) = (Instant::now(), cpu_seconds());
                 let mut count = 0u64;
                 while number_of(&message) != LAST {
                     ensure!(number_of(&message) == count, "a message is missing");
                     count += 1;
-                    message = pull.recv_async().await?;
+                    pull.recv_into_async(&mut message).await?;
                 }
                 let seconds = start.elapsed().as_secs_f64();
                 Ok(Measured { count, seconds, cpu: cpu_seconds() - cpu, ..Measured::default() })

@@ -138,7 +138,7 @@ impl State {
         pattern.on_connected(pipes, options, id);
         self.notify_send();
         self.notify_change();
-        if !self.watch.leader && self.pattern.socket_type() != SocketType::Req {
+        if self.links == 1 && !self.watch.leader && self.pattern.socket_type() != SocketType::Req {
             // Who waits for a stream is to lead from its beginning. A single answer is not worth a set.
             self.notify_recv(false);
         } else {

@@ -33,6 +33,32 @@ pub struct RecvFuture<'a> {
     turns: Turns,
 }
 
+/// Receives a message in place of another; made by [`Socket::recv_into_async`](crate::Socket::recv_into_async).
+///
+/// ```
+/// # use zefiro::{Message, Pull, RecvIntoFuture, Result};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// # let (push, pull) = (zefiro::Push::new(), Pull::new());
+/// # push.connect(pull.bind("inproc://recv-into-future")?)?;
+/// let mut message = Message::from("before");
+/// let receiving: RecvIntoFuture<'_> = pull.recv_into_async(&mut message);
+/// drop(receiving); // It has taken nothing.
+/// assert_eq!(message, "before");
+/// push.send("hello")?;
+/// pull.recv_into_async(&mut message).await?;
+/// assert_eq!(message, "hello");
+/// # Ok(())
+/// # }
+/// # Ok::<(), zefiro::Error>(())
+/// ```
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct RecvIntoFuture<'a> {
+    core: &'a Arc<SocketCore>,
+    turns: Turns,
+    message: &'a mut Message,
+}
+
 /// Sends a message; made by [`Socket::send_async`](crate::Socket::send_async).
 ///
 /// ```
@@ -79,6 +105,36 @@ impl fmt::Debug for RecvFuture<'_> {
 }
 
 impl Drop for RecvFuture<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.core.cancel_recv(&self.turns);
+    }
+}
+
+impl<'a> RecvIntoFuture<'a> {
+    #[inline]
+    pub(super) fn new(core: &'a Arc<SocketCore>, message: &'a mut Message) -> RecvIntoFuture<'a> {
+        RecvIntoFuture { core, turns: Turns::default(), message }
+    }
+}
+
+impl Future for RecvIntoFuture<'_> {
+    type Output = Result<()>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<()>> {
+        let RecvIntoFuture { core, turns, message } = &mut *self;
+        core.poll_recv_into(message, task, turns)
+    }
+}
+
+impl fmt::Debug for RecvIntoFuture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvIntoFuture").finish_non_exhaustive()
+    }
+}
+
+impl Drop for RecvIntoFuture<'_> {
     #[inline]
     fn drop(&mut self) {
         self.core.cancel_recv(&self.turns);

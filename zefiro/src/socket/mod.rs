@@ -34,7 +34,7 @@ use zmtp::SocketType;
 
 pub use self::builder::Builder;
 use self::core::SocketCore;
-pub use self::future::{RecvFuture, SendFuture};
+pub use self::future::{RecvFuture, RecvIntoFuture, SendFuture};
 #[cfg(feature = "stream")]
 pub use self::future::{RecvStream, SendSink};
 use self::kind::{Kind, Typed};

@@ -37,6 +37,8 @@ pub(crate) struct Turns {
 pub(crate) struct Looking {
     /// How long: what was found late doubles it, what was not found halves it, down to not at all.
     budget: Duration,
+    /// How long futures have looked in vain that were dropped meanwhile.
+    vain: Duration,
     /// Waits that were begun without looking, since the last that was not.
     unlooked: u32,
     /// After so many it is tried again whether looking pays.
@@ -56,16 +58,32 @@ impl SocketCore {
         // Received where it is returned: moving a message costs as much as receiving it.
         let mut polled = Poll::Ready(Ok(Message::new()));
         if let Poll::Ready(Ok(message)) = &mut polled {
-            let mut state = self.lock();
-            let received = turns.is_new() && state.recv_message_swiftly(message);
-            if !received && let Err(kind) = self.take_turn(state, message, task, turns) {
-                polled = match kind {
-                    ErrorKind::WouldBlock => Poll::Pending,
-                    kind => Poll::Ready(Err(Error::new(kind, RECV))),
-                };
+            match self.poll_recv_into(message, task, turns) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => polled = Poll::Ready(Err(error)),
+                Poll::Pending => polled = Poll::Pending,
             }
         }
         polled
+    }
+
+    /// One poll of a future that receives in place of `out`.
+    #[inline]
+    pub(crate) fn poll_recv_into(
+        self: &Arc<SocketCore>,
+        out: &mut Message,
+        task: &mut TaskContext<'_>,
+        turns: &mut Turns,
+    ) -> Poll<Result<()>> {
+        let mut state = self.lock();
+        if turns.is_new() && state.recv_message_swiftly(out) {
+            return Poll::Ready(Ok(()));
+        }
+        match self.take_turn(state, out, task, turns) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(ErrorKind::WouldBlock) => Poll::Pending,
+            Err(kind) => Poll::Ready(Err(Error::new(kind, RECV))),
+        }
     }
 
     /// Receives what is not received in a few steps, or sees to it that the future is polled again.
@@ -133,8 +151,17 @@ impl SocketCore {
 
     /// A future that received nothing is dropped: if it was woken, another gets its turn.
     pub(crate) fn cancel_recv(self: &Arc<SocketCore>, turns: &Turns) {
-        let Some(key) = turns.key else { return };
+        if turns.key.is_none() && turns.since.is_none() {
+            return;
+        }
         let mut state = self.lock();
+        if let Some(since) = turns.since {
+            state.looking.vain += since.elapsed();
+            if state.looking.vain >= state.looking.budget {
+                state.looking.found_nothing(false);
+            }
+        }
+        let Some(key) = turns.key else { return };
         if !state.recv_waiters.remove(key) {
             state.pass_on_recv();
         }
@@ -234,6 +261,7 @@ impl Turns {
         if let Some(key) = self.key.take() {
             state.recv_waiters.remove(key);
         }
+        *self = Turns::default();
         if !state.recv_waiters.is_empty() {
             // Others wait for what comes next, and do not look.
             state.watch_by_io();
@@ -243,7 +271,8 @@ impl Turns {
 
 impl Default for Looking {
     fn default() -> Looking {
-        Looking { budget: BUDGET_MAX, unlooked: 0, unlooked_max: UNLOOKED_MIN, unseen: 0 }
+        let (budget, vain) = (BUDGET_MAX, Duration::ZERO);
+        Looking { budget, vain, unlooked: 0, unlooked_max: UNLOOKED_MIN, unseen: 0 }
     }
 }
 
@@ -265,7 +294,8 @@ impl Looking {
 
     /// Something came while a future was looking.
     fn found(&mut self, since: Instant, crowded: bool) {
-        self.unseen += 1;
+        self.vain = Duration::ZERO;
+        self.unseen = self.unseen.saturating_add(1);
         if crowded {
             return self.give_up();
         }
@@ -275,6 +305,7 @@ impl Looking {
 
     /// A future has looked in vain all the time. Where other tasks are due none is to go round in circles among them.
     fn found_nothing(&mut self, crowded: bool) {
+        self.vain = Duration::ZERO;
         self.budget /= 2;
         if crowded || self.budget < BUDGET_MIN {
             self.give_up();
