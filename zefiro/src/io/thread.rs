@@ -40,6 +40,8 @@ pub(crate) struct IoThread {
     entries: Entries,
     timers: Timers,
     supervised: Vec<Weak<SocketCore>>,
+    /// When they are looked after next.
+    tick_due: Instant,
     /// Streams seen on the last patrol, with how often their outboxes had been taken by then.
     streams: Vec<(Arc<Link>, u32)>,
     patrol_due: Option<Instant>,
@@ -60,6 +62,7 @@ impl IoThread {
             entries: Entries::default(),
             timers: Timers::default(),
             supervised: Vec::new(),
+            tick_due: now(),
             streams: Vec::new(),
             patrol_due: None,
             idle_rounds: 0,
@@ -89,9 +92,8 @@ impl IoThread {
                 }
             }
             let timeout = if written && self.linger() { Some(Duration::ZERO) } else { self.timeout() };
-            if !(std::mem::take(&mut self.greeted) && self.await_answer(&mut ready))
-                && self.handle.selector.wait(&mut ready, timeout).is_err()
-            {
+            let awaits = std::mem::take(&mut self.greeted) && timeout != Some(Duration::ZERO);
+            if !(awaits && self.await_answer(&mut ready)) && self.handle.selector.wait(&mut ready, timeout).is_err() {
                 ready.clear();
             }
             self.handle.queue.awake();
@@ -120,17 +122,16 @@ impl IoThread {
         if self.patrol_due.is_none() && self.handle.queue.is_patrolling() {
             self.patrol_due = Some(now() + PATROL);
         }
-        let next = [self.timers.next(), self.patrol_due].into_iter().flatten().min();
-        let timer = next.map(|next| next.saturating_duration_since(now()));
-        match (timer, self.supervised.is_empty()) {
-            (timer, true) => timer,
-            (None, false) => Some(TICK),
-            (Some(timer), false) => Some(timer.min(TICK)),
-        }
+        let tick = (!self.supervised.is_empty()).then_some(self.tick_due);
+        let next = [self.timers.next(), self.patrol_due, tick].into_iter().flatten().min();
+        next.map(|next| next.saturating_duration_since(now()))
     }
 
     fn on_time(&mut self, now: Instant) {
-        self.supervised.retain(duty::tick);
+        if !self.supervised.is_empty() && self.tick_due <= now {
+            self.supervised.retain(duty::tick);
+            self.tick_due = now + TICK;
+        }
         if self.patrol_due.is_some_and(|due| due <= now) {
             self.patrol();
         }
@@ -183,7 +184,12 @@ impl IoThread {
             Command::Authenticated(token) => self.authenticated(token),
             Command::Resolved(token, result) => self.resolved(token, result),
             Command::End(core, which, linger) => self.end(&core, &which, linger),
-            Command::Supervise(core) => self.supervised.push(core),
+            Command::Supervise(core) => {
+                if self.supervised.is_empty() {
+                    self.tick_due = now() + TICK;
+                }
+                self.supervised.push(core);
+            }
             Command::Timer(..) | Command::Stop => {}
         }
     }
