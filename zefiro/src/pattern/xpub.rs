@@ -98,7 +98,7 @@ impl XPub {
             }
         }
         if !parts.is_empty() {
-            self.show(pipes, options, Message::from(parts), Origin::Upstream);
+            self.show(pipes, options, Message::from(parts), Origin::Upstream { peer: id });
         }
     }
 
@@ -119,18 +119,23 @@ impl XPub {
     }
 
     /// Queues something for the program to read. Requests are never dropped, as a proxy that missed one would be wrong
-    /// for good; upstream messages are, and counted, when there are more than the pipes of libzmq would hold: each the
-    /// receiving high-water mark, and within the process the sender's, taken to be the same.
+    /// for good; upstream messages are, and counted, when there are more of their peer's than the pipes of libzmq would
+    /// hold: the receiving high-water mark, and within the process the sender's, taken to be the same. Those of peers that
+    /// have gone take room from those that are there.
     fn show(&mut self, pipes: &mut Pipes, options: &Options, message: Message, origin: Origin) {
-        let most = options.recv_high_water_mark.saturating_mul(2 * self.peers.len().max(1));
+        let most = options.recv_high_water_mark.saturating_mul(2);
+        let is_full = |peer| {
+            let (of_all, own) = self.shown.upstream(peer);
+            most > 0 && (own >= most || of_all >= most.saturating_mul(self.peers.len().max(1)))
+        };
         match origin {
             // Nobody reads it, so there is never a peer whose request was read last.
             Origin::Request { .. } if self.silent => {}
-            Origin::Upstream if self.silent => {
+            Origin::Upstream { .. } if self.silent => {
                 pipes.counters.arrived += 1;
                 pipes.count_dropped(DropReason::Filtered, 1);
             }
-            Origin::Upstream if most > 0 && self.shown.upstream() >= most => {
+            Origin::Upstream { peer } if is_full(peer) => {
                 pipes.count_dropped(DropReason::HighWaterMark, 1);
             }
             _ => self.shown.push(message, origin),
@@ -211,7 +216,7 @@ impl Pattern for XPub {
             });
             match rest {
                 Some(Rest { message, asks: true }) => self.mixed(pipes, options, id, message),
-                Some(Rest { message, .. }) => self.show(pipes, options, message, Origin::Upstream),
+                Some(Rest { message, .. }) => self.show(pipes, options, message, Origin::Upstream { peer: id }),
                 None => {}
             }
         }
@@ -512,11 +517,22 @@ mod tests {
         bench.arrive(peer, subscription(true, "d"));
         assert_eq!(bench.pipes.counters.dropped.high_water_mark, 2);
         assert_eq!(std::iter::from_fn(|| bench.recv().ok()).count(), 8);
-        // Each peer adds its own.
-        bench.attach();
+        // Each peer has room of its own.
+        let other = bench.attach();
         for _ in 0..9 {
             bench.arrive(peer, "upstream");
         }
-        assert_eq!(bench.pipes.counters.dropped.high_water_mark, 3);
+        bench.arrive(other, "upstream");
+        assert_eq!(bench.pipes.counters.dropped.high_water_mark, 2 + 5);
+        assert_eq!(std::iter::from_fn(|| bench.recv().ok()).count(), 5);
+        // What those leave who come and go has the room of those that are there.
+        for _ in 0..100 {
+            let guest = bench.attach();
+            for _ in 0..4 {
+                bench.arrive(guest, "upstream");
+            }
+            bench.end(guest);
+        }
+        assert!(std::iter::from_fn(|| bench.recv().ok()).count() <= 12);
     }
 }

@@ -14,8 +14,9 @@ pub(super) struct Shown {
     entries: VecDeque<Entry>,
     /// How many of them are requests of each peer's that is connected.
     unread: HashMap<PipeId, Unread>,
-    /// How many of them are none.
+    /// How many of them are none, of all and of each peer's, gone or not.
     upstream: usize,
+    upstream_of: HashMap<PipeId, usize>,
     /// Bytes of all entries.
     bytes: usize,
     /// How much may wait before what undoes itself is looked for again: twice what was left the last time.
@@ -33,7 +34,7 @@ pub(super) enum Origin {
     /// up at its end.
     Request { peer: PipeId, weight: Weight, live: bool },
     /// Anything else a subscriber sent.
-    Upstream,
+    Upstream { peer: PipeId },
 }
 
 /// What a request changed.
@@ -72,7 +73,10 @@ impl Shown {
                 unread.bytes += message.byte_len();
             }
             Origin::Request { .. } => {}
-            Origin::Upstream => self.upstream += 1,
+            Origin::Upstream { peer } => {
+                self.upstream += 1;
+                *self.upstream_of.entry(peer).or_default() += 1;
+            }
         }
         self.bytes += message.byte_len();
         self.entries.push_back(Entry { message, origin });
@@ -85,7 +89,15 @@ impl Shown {
         match origin {
             Origin::Request { peer, live: true, .. } => count_read(&mut self.unread, peer, &message),
             Origin::Request { .. } => {}
-            Origin::Upstream => self.upstream -= 1,
+            Origin::Upstream { peer } => {
+                self.upstream -= 1;
+                if let Some(count) = self.upstream_of.get_mut(&peer) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.upstream_of.remove(&peer);
+                    }
+                }
+            }
         }
         Some((message, origin))
     }
@@ -170,9 +182,9 @@ impl Shown {
         self.unread.get(&peer)
     }
 
-    /// How many are no requests.
-    pub(super) fn upstream(&self) -> usize {
-        self.upstream
+    /// How many are no requests: of all, and of a peer's.
+    pub(super) fn upstream(&self, peer: PipeId) -> (usize, usize) {
+        (self.upstream, self.upstream_of.get(&peer).copied().unwrap_or(0))
     }
 
     pub(super) fn len(&self) -> usize {
