@@ -157,6 +157,12 @@ impl SocketOption {
         table.any(|info| [plain(info.c_name), plain(info.field)].contains(&plain(&self.name)))
     }
 
+    /// Whether sockets of this type have it.
+    pub fn is_for(&self, socket_type: SocketType) -> bool {
+        let types = option_table().iter().find(|info| self.sets(info.field)).map_or(&[][..], |info| info.types);
+        types.is_empty() || types.contains(&socket_type)
+    }
+
     pub fn parse(text: &str) -> Result<SocketOption, String> {
         let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
         let Some(info) =

@@ -38,7 +38,7 @@ pub struct Args {
     /// Print a line of counters this often instead of updating one: 10s
     #[arg(long, value_parser = pause)]
     every: Option<Duration>,
-    /// Socket option of both sides, as sndhwm=10 or linger=2s (repeatable)
+    /// Socket option of both sides, as sndhwm=10 or linger=2s, or of the one that it is for, as xpub_verbose=1 (repeatable)
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = SocketOption::parse)]
     option: Vec<SocketOption>,
     /// Socket option of the clients' side (repeatable)
@@ -62,7 +62,13 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     args.check()?;
     let open_side = |side: &Side, options: &[SocketOption], key_file: &Option<PathBuf>| {
-        let options: Vec<SocketOption> = args.option.iter().chain(options).cloned().collect();
+        let types = [args.frontend.socket_type, args.backend.socket_type];
+        // What is for neither is refused by both.
+        let own = args
+            .option
+            .iter()
+            .filter(|option| option.is_for(side.socket_type) || !types.iter().any(|of| option.is_for(*of)));
+        let options: Vec<SocketOption> = own.chain(options).cloned().collect();
         side.open(&options, key_file.as_deref().or(args.key_file.as_deref()))
     };
     let frontend = open_side(&args.frontend, &args.frontend_option, &args.frontend_key_file)?;
