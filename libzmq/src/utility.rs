@@ -131,9 +131,9 @@ pub unsafe extern "C" fn zmq_stopwatch_stop(watch: *mut c_void) -> c_ulong {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_sleep(seconds: c_int) {
-    // Not Rust's, which sleeps on after a signal.
+    // Not Rust's, which sleeps on after a signal. A negative number is a very large one, as in libzmq.
     // SAFETY: it takes and gives a number.
-    unsafe { libc::sleep(c_uint::try_from(seconds).unwrap_or(0)) };
+    unsafe { libc::sleep(seconds as c_uint) };
 }
 
 // ---- threads ----

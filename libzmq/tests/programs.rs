@@ -17,16 +17,25 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c").join(format!("{name}.c"))
 }
 
+/// A compiled program, which goes when it is not needed any more.
+struct Program(PathBuf);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// Compiles a program; `None` where there is no such compiler.
-fn compile(name: &str, (compiler, standard, kind): (&str, &str, &str)) -> Option<PathBuf> {
+fn compile(name: &str, (compiler, standard, kind): (&str, &str, &str)) -> Option<Program> {
     // Tests run side by side: each has a file of its own.
     let language = if kind == "c" { "c" } else { "c++" };
-    let program = our_folder().join(format!("{name}-{kind}-{:?}", std::thread::current().id()));
+    let program = Program(our_folder().join(format!("{name}-{kind}-{:?}", std::thread::current().id())));
     let status = Command::new(compiler)
         .args([standard, "-g", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-x", language])
         .arg(source(name))
         .args(["-x", "none", "-o"])
-        .arg(&program)
+        .arg(&program.0)
         .arg(concat!("-I", env!("CARGO_MANIFEST_DIR"), "/include"))
         .arg("-L")
         .arg(our_folder())
@@ -56,12 +65,12 @@ fn output(program: &Path, library: &Path) -> Result<String, String> {
 }
 
 /// A program of each compiler there is, and what it prints with our library. They run side by side: mostly they wait.
-fn ours_print(name: &str) -> Vec<(PathBuf, String)> {
+fn ours_print(name: &str) -> Vec<(Program, String)> {
     std::thread::scope(|scope| {
         let runs = COMPILERS.map(|compiler| {
             scope.spawn(move || {
                 let program = compile(name, compiler)?;
-                let printed = output(&program, our_folder()).unwrap_or_else(|error| panic!("{error}"));
+                let printed = output(&program.0, our_folder()).unwrap_or_else(|error| panic!("{error}"));
                 Some((program, printed))
             })
         });
@@ -91,7 +100,7 @@ fn prints_the_same(name: &str, needed: &str) {
         while !ours.iter().enumerate().all(|section| is_said(&runs, section))
             && runs.len() + failed.len() < THEIR_RUNS_MAX
         {
-            match output(&program, theirs.parent().unwrap()) {
+            match output(&program.0, theirs.parent().unwrap()) {
                 Ok(run) => runs.push(run),
                 Err(error) => failed.push(error),
             }
@@ -210,7 +219,7 @@ mod valgrind_finds_nothing_in {
         let Some(program) = compile(name, COMPILERS[0]) else { return };
         let mut command = Command::new("valgrind");
         command.args(["--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
-        command.arg(&program).env("LD_LIBRARY_PATH", our_folder()).current_dir(our_folder());
+        command.arg(&program.0).env("LD_LIBRARY_PATH", our_folder()).current_dir(our_folder());
         let output = run_within(command);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(
