@@ -32,7 +32,7 @@ pub struct OptionInfo {
     pub settable: bool,
     /// Whether C programs can read it.
     pub gettable: bool,
-    /// The socket types it is for; empty for all.
+    /// The socket types it is for; empty: no type refuses it, whether it does something there or not.
     pub types: &'static [SocketType],
     /// What it is for.
     pub doc: &'static str,
