@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Instant;
@@ -165,6 +165,78 @@ impl Patience {
     }
 }
 
+/// Whether to wait awake for the only thing that can come, the answer or the next request of one peer: as long as that comes,
+/// on average, in less time than two threads take to be put to sleep and woken.
+///
+/// Where both sides sleep each keeps the other waiting. Whether it would pay if neither did is tried again now and then, for
+/// so long that one that is awake sees the other wake up.
+pub(crate) struct Expectation {
+    /// How long it took; a wait in vain counts as one of the longest.
+    average_nanos: AtomicU64,
+    /// Waits since it was found not to pay, and after how many it is tried again: twice as many each time.
+    asleep: AtomicU32,
+    asleep_max: AtomicU32,
+}
+
+impl Default for Expectation {
+    fn default() -> Expectation {
+        let (average_nanos, asleep) = (AtomicU64::new(0), AtomicU32::new(0));
+        Expectation { average_nanos, asleep, asleep_max: AtomicU32::new(ASLEEP_MIN) }
+    }
+}
+
+impl Expectation {
+    /// Asks again and again, giving way to other threads in between, until the answer is yes, the time is over, or those have
+    /// use of it.
+    pub(crate) fn linger(&self, mut come: impl FnMut() -> bool) -> bool {
+        if come() {
+            return true;
+        }
+        if !self.pays() {
+            return false;
+        }
+        let (start, mut before) = (Instant::now(), 0);
+        loop {
+            thread::yield_now();
+            let came = come();
+            let taken = start.elapsed().as_nanos() as u64;
+            if came {
+                self.learn(taken);
+                return true;
+            }
+            if taken >= EXPECTING_NANOS || taken - before > OTHERS_NANOS {
+                self.learn(EXPECTING_NANOS);
+                return false;
+            }
+            before = taken;
+        }
+    }
+
+    fn pays(&self) -> bool {
+        if self.average_nanos.load(Ordering::Relaxed) <= AWAKE_NANOS_MAX {
+            return EXPECTING_NANOS > 0;
+        }
+        let asleep = self.asleep.load(Ordering::Relaxed) + 1;
+        let asleep_max = self.asleep_max.load(Ordering::Relaxed);
+        if asleep < asleep_max {
+            self.asleep.store(asleep, Ordering::Relaxed);
+            return false;
+        }
+        self.asleep.store(0, Ordering::Relaxed);
+        self.asleep_max.store((2 * asleep_max).min(ASLEEP_MAX), Ordering::Relaxed);
+        self.average_nanos.store(0, Ordering::Relaxed);
+        true
+    }
+
+    fn learn(&self, taken: u64) {
+        let average = self.average_nanos.load(Ordering::Relaxed);
+        self.average_nanos.store((7 * average + taken) / 8, Ordering::Relaxed);
+        if taken <= AWAKE_NANOS_MAX {
+            self.asleep_max.store(ASLEEP_MIN, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Parker {
     /// Waits awake for a short time. Answers whether it was woken meanwhile; then there is no need to park.
     pub(crate) fn linger_awake(&self) -> bool {
@@ -205,3 +277,60 @@ pub(crate) fn current_parker() -> (Arc<Parker>, Waker) {
 /// tried in vain now and then. To the model checker, whose time stands still, waiting awake shows nothing new.
 const AWAKE_NANOS_MAX: u64 = if cfg!(zefiro_loom) { 0 } else { 20_000 };
 const AWAKE_NANOS_MIN: u64 = if cfg!(zefiro_loom) { 0 } else { 500 };
+
+/// How long an answer is expected before sleeping: as long as a peer takes that is asleep itself.
+const EXPECTING_NANOS: u64 = if cfg!(zefiro_loom) { 0 } else { 100_000 };
+
+/// Who gives way for longer keeps others from their work if it comes back again and again.
+const OTHERS_NANOS: u64 = 5_000;
+
+/// Where it does not pay it is tried again after so many waits.
+const ASLEEP_MIN: u32 = 16;
+const ASLEEP_MAX: u32 = 1024;
+
+#[cfg(all(test, not(zefiro_loom)))]
+mod tests {
+    use super::*;
+
+    /// Lingers until it is not tried any more; answers how often it was.
+    fn in_vain(expectation: &Expectation) -> u32 {
+        let mut lingered = 0;
+        loop {
+            let mut asked = 0;
+            assert!(!expectation.linger(|| {
+                asked += 1;
+                false
+            }));
+            if asked == 1 {
+                return lingered;
+            }
+            lingered += 1;
+        }
+    }
+
+    #[test]
+    fn what_is_expected_in_vain_is_given_up_and_expected_again_more_and_more_rarely() {
+        let expectation = Expectation::default();
+        let mut rest = ASLEEP_MIN;
+        for _ in 0..3 {
+            assert!((1..5).contains(&in_vain(&expectation)));
+            // The last one was asked for once.
+            for _ in 0..rest - 2 {
+                assert_eq!(in_vain(&expectation), 0);
+            }
+            rest *= 2;
+        }
+    }
+
+    #[test]
+    fn what_comes_soon_is_expected_on() {
+        let expectation = Expectation::default();
+        for _ in 0..1000 {
+            let mut asked = 0;
+            assert!(expectation.linger(|| {
+                asked += 1;
+                asked > 1
+            }));
+        }
+    }
+}

@@ -23,6 +23,8 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use zmtp::SocketType;
+
 use super::link::{Link, Loss};
 use super::receive::{READS_APPLICATION, READS_IO, receive};
 use super::transmit::report_loss;
@@ -32,7 +34,7 @@ use crate::pipe::{Line, PipeId};
 use crate::socket::core::{Phase, SocketCore, State};
 use crate::socket::locked::Locked;
 use crate::sys::{Alarm, Interest, ReadyList, Selector, now};
-use crate::wait::Patience;
+use crate::wait::{Expectation, Patience};
 
 #[cfg(all(test, zefiro_loom))]
 mod models;
@@ -78,6 +80,7 @@ pub(crate) struct Set {
     io: Arc<IoHandle>,
     token: u64,
     patience: Patience,
+    expectation: Expectation,
 }
 
 /// What is watched of one link; guarded by the socket's lock.
@@ -267,6 +270,11 @@ impl State {
         Selector::NESTS && self.links > 0 && !self.watch.leader
     }
 
+    /// Whether nothing can come but the answer, or the next request, of one peer: there is nothing that could gather.
+    fn expects_one(&self) -> bool {
+        self.links == 1 && matches!(self.pattern.socket_type(), SocketType::Req | SocketType::Rep)
+    }
+
     /// Whether all who want to know of what comes are one observer.
     fn has_one_observer(&self) -> bool {
         self.observers.len() == 1 && self.recv_waiters.is_empty()
@@ -286,7 +294,14 @@ impl State {
             io.sets.lock().try_remove((token & !SET_FLAG) as usize);
             return None;
         }
-        let set = Arc::new(Set { selector, alarm, io, token, patience: Patience::default() });
+        let set = Arc::new(Set {
+            selector,
+            alarm,
+            io,
+            token,
+            patience: Patience::default(),
+            expectation: Expectation::default(),
+        });
         self.watch.set = Some(set.clone());
         self.watch.is_heard = self.is_publisher();
         for link in links {
@@ -395,9 +410,10 @@ pub(crate) fn lead<'a>(
 ) -> Result<(Locked<'a>, bool), Locked<'a>> {
     let Some(set) = state.set(core) else { return Err(state) };
     state.start_leading(&set);
+    let before = if state.expects_one() { Before::Expect } else { Before::Linger };
     drop(state);
-    let interrupted =
-        pump(core, &set, deadline.map(|deadline| deadline.saturating_duration_since(now())), READS_APPLICATION, true);
+    let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now()));
+    let interrupted = pump(core, &set, timeout, before, READS_APPLICATION, true);
     let mut state = core.lock();
     state.stop_leading();
     Ok((state, interrupted))
@@ -427,7 +443,7 @@ pub(crate) fn read_polled(core: &Arc<SocketCore>, set: &Set) {
         state.watch.duty == Duty::App && (state.watch.polled.is_some() || !state.watch.leader)
     };
     if read {
-        pump(core, set, Some(Duration::ZERO), READS_APPLICATION, false);
+        pump(core, set, Some(Duration::ZERO), Before::Look, READS_APPLICATION, false);
     }
 }
 
@@ -452,7 +468,7 @@ pub(crate) fn look(core: &Arc<SocketCore>) {
             _ => return,
         }
     };
-    pump(core, &set, Some(Duration::ZERO), READS_APPLICATION, false);
+    pump(core, &set, Some(Duration::ZERO), Before::Look, READS_APPLICATION, false);
 }
 
 /// Reads what the links of a publisher have, whoever watches them; where a thread is just reading it is waited for. All
@@ -498,7 +514,7 @@ pub(crate) fn set_ready(core: &Arc<SocketCore>) {
             _ => return,
         }
     };
-    pump(core, &set, Some(Duration::ZERO), READS_IO, false);
+    pump(core, &set, Some(Duration::ZERO), Before::Look, READS_IO, false);
 }
 
 /// The I/O thread's look at a supervised socket. `false` when it needs no more supervision.
@@ -522,8 +538,26 @@ pub(crate) fn tick(core: &Weak<SocketCore>) -> bool {
     false
 }
 
+/// What is done before a thread sleeps.
+#[derive(Clone, Copy)]
+enum Before {
+    /// Nothing: it looks, and does not wait.
+    Look,
+    /// It waits awake for whatever comes.
+    Linger,
+    /// It waits awake for the one thing that can come.
+    Expect,
+}
+
 /// Waits on the set and reads the links that are ready. Answers whether a signal ended the wait.
-fn pump(core: &Arc<SocketCore>, set: &Set, timeout: Option<Duration>, reads: usize, leader: bool) -> bool {
+fn pump(
+    core: &Arc<SocketCore>,
+    set: &Set,
+    timeout: Option<Duration>,
+    before: Before,
+    reads: usize,
+    leader: bool,
+) -> bool {
     let mut ready = ReadyList::new();
     let mut interrupted = false;
     // An interrupted wait is one that found nothing.
@@ -532,7 +566,13 @@ fn pump(core: &Arc<SocketCore>, set: &Set, timeout: Option<Duration>, reads: usi
         interrupted = waited.is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted);
         !ready.is_empty()
     };
-    if timeout == Some(Duration::ZERO) || !set.patience.linger(|| look(Some(Duration::ZERO))) {
+    let came = match before {
+        _ if timeout == Some(Duration::ZERO) => false,
+        Before::Look => false,
+        Before::Linger => set.patience.linger(|| look(Some(Duration::ZERO))),
+        Before::Expect => set.expectation.linger(|| look(Some(Duration::ZERO))),
+    };
+    if !came {
         look(timeout);
     }
     for event in ready {

@@ -392,7 +392,7 @@ fn leaving_without_a_word_must_fail() {
             let set = state.set(core).unwrap();
             state.start_leading(&set);
             drop(state);
-            pump(core, &set, None, READS_APPLICATION, true);
+            pump(core, &set, None, Before::Linger, READS_APPLICATION, true);
             core.lock().watch.leader = false;
         });
     });
@@ -428,7 +428,7 @@ fn giving_the_duty_back_without_arming_must_fail() {
             let set = state.set(&core).unwrap();
             state.start_leading(&set);
             drop(state);
-            pump(&core, &set, None, READS_APPLICATION, true);
+            pump(&core, &set, None, Before::Linger, READS_APPLICATION, true);
             let mut state = core.lock();
             state.watch.leader = false;
             state.watch.duty = Duty::Io;
