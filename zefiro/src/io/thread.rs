@@ -300,9 +300,12 @@ impl IoThread {
     fn handshake_lost(&mut self, token: u64, loss: Loss) {
         let Some(session) = self.session(token) else { return };
         let mut is_late = false;
-        if let Phase::Greeting(stream, mut connection, _) = std::mem::replace(&mut session.phase, Phase::Waiting) {
+        if let Phase::Greeting(stream, mut connection, unwritten) =
+            std::mem::replace(&mut session.phase, Phase::Waiting)
+        {
             // What breaks the rules may have come in one piece with the end of a handshake that is none the worse for it.
-            is_late = matches!(&loss, Loss::Protocol(error) if error.refused_status().is_none())
+            is_late = unwritten.is_empty()
+                && matches!(&loss, Loss::Protocol(error) if error.refused_status().is_none())
                 && matches!(connection.poll_event(), Some(Event::Ready(info)) if info.version >= Version::V3_0)
                 && connection.take_sealer().is_none();
             let _ = self.handle.selector.remove(&stream);
