@@ -92,10 +92,15 @@ impl IoThread {
         }
     }
 
-    /// A connect that is not to be repeated goes, and its endpoint with it.
+    /// A connect that is not to be repeated goes, its endpoint and its pipe with it, in one.
     pub(super) fn forget_endpoint(&mut self, token: u64) {
         let Some(session) = self.session(token) else { return };
-        session.core.lock().forget_connect(&session.endpoint());
+        let mut state = session.core.lock();
+        state.forget_connect(&session.endpoint());
+        if let Some(pipe) = session.pipe() {
+            state.expire_pipe(pipe);
+        }
+        drop(state);
         self.finish(token);
     }
 
