@@ -14,9 +14,9 @@ use zmtp::SocketType;
 
 use super::attention::Attention;
 use super::endpoints::EndpointEntry;
+use super::future::turns::Looking;
 use super::locked::{After, Locked};
 use super::parts::Parts;
-use super::turns::Looking;
 use crate::auth::worker::Worker;
 use crate::context::ContextInner;
 use crate::error::{Error, ErrorKind};

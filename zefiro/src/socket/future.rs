@@ -1,13 +1,15 @@
 //! Futures of sending and receiving. They wait on the same lists as threads do, and need no particular runtime.
 
+pub(crate) mod turns;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use self::turns::Turns;
 use super::core::SocketCore;
-use super::turns::Turns;
 use crate::error::{Result, SendError};
 use crate::message::Message;
 

@@ -8,7 +8,7 @@ mod builder;
 pub(crate) mod core;
 mod draft;
 pub(crate) mod endpoints;
-mod future;
+pub(crate) mod future;
 pub mod kind;
 pub(crate) mod locked;
 mod notify;
@@ -20,7 +20,6 @@ mod receiving;
 pub(crate) mod salute;
 mod sending;
 mod subscribing;
-pub(crate) mod turns;
 mod writer;
 
 use std::fmt;

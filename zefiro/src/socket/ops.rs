@@ -1,4 +1,4 @@
-//! Sending and receiving: at once, or waiting as a thread does. Futures do so in `turns.rs`.
+//! Sending and receiving: at once, or waiting as a thread does. Futures do so in `future/turns.rs`.
 
 use std::hint;
 use std::sync::Arc;

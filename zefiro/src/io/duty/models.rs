@@ -10,7 +10,7 @@ use crate::io::thread::bench::{Bench, Far, explore, recv, send, spawn};
 use crate::message::Message;
 use crate::pipe::Pipe;
 use crate::socket::Wait;
-use crate::socket::turns::Turns;
+use crate::socket::future::turns::Turns;
 use crate::wait::current_parker;
 
 /// Threads put aside while they could go on.

@@ -12,13 +12,13 @@ use std::task::{Context as TaskContext, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Wait;
-use super::core::{SocketCore, State};
-use super::locked::Locked;
-use super::ops::{RECV, SEND, try_recv, try_send};
 use crate::error::{Error, ErrorKind, Result, SendError};
 use crate::io::duty::look;
 use crate::message::Message;
+use crate::socket::Wait;
+use crate::socket::core::{SocketCore, State};
+use crate::socket::locked::Locked;
+use crate::socket::ops::{RECV, SEND, try_recv, try_send};
 
 /// What a future that receives remembers from one poll to the next.
 #[derive(Default, Debug)]
