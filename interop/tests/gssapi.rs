@@ -4,7 +4,9 @@
 mod realm;
 
 #[cfg(target_os = "linux")]
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{Read, Write};
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -393,6 +395,66 @@ fn a_handshake_whose_packets_are_dropped_ends_in_time_and_the_next_one_succeeds(
             drop((at_server, at_client));
         }
     });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_may_end_in_the_middle_of_handshakes() {
+    const LEAVES: &str = "ZEFIRO_TEST_LEAVES_AFTER";
+    const NAME: &str = "a_process_may_end_in_the_middle_of_handshakes";
+    in_realm(NAME, &[], || {
+        let Some(handshakes) = std::env::var_os(LEAVES) else {
+            for handshakes in 0..20 {
+                let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+                let again = again.args(["--exact", NAME, "--nocapture"]).env(LEAVES, handshakes.to_string());
+                let done = again.output().unwrap();
+                let said = String::from_utf8_lossy(&done.stderr);
+                assert!(done.status.success(), "after {handshakes}: {}, {said}", done.status);
+            }
+            return;
+        };
+        // Several clients at a time, over and over: this thread leaves, those who make the steps are not waited for.
+        let context = Context::new();
+        let pull = server(&context, SocketType::Pull).build().unwrap();
+        let endpoint = pull.bind("tcp://127.0.0.1:*").unwrap();
+        let mut monitor = pull.monitor();
+        for _ in 0..4 {
+            let (context, endpoint) = (context.clone(), endpoint.clone());
+            thread::spawn(move || {
+                loop {
+                    let push = client(&context, SocketType::Push).immediate(true).build().unwrap();
+                    push.connect(&endpoint).unwrap();
+                    // Waits for the handshake.
+                    let _ = push.send("hello");
+                }
+            });
+        }
+        for _ in 0..handshakes.to_str().unwrap().parse().unwrap() {
+            let mut events = std::iter::from_fn(|| monitor.recv_timeout(LONG));
+            assert!(events.any(|event| event.kind == EventKind::HandshakeSucceeded));
+        }
+        exit_slowly();
+    });
+}
+
+/// Ends the process as `exit` does, which takes libraries down and then writes the C library's streams out. One of them leads
+/// into a full pipe, so that other threads run on for a while between the two.
+#[cfg(target_os = "linux")]
+fn exit_slowly() -> ! {
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    // SAFETY: it only changes how much a pipe holds.
+    assert!(unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) } > 0);
+    writer.write_all(&[0; 4096]).unwrap();
+    // SAFETY: the stream owns the descriptor, and is there until the process has ended.
+    unsafe {
+        let stream = libc::fdopen(writer.into_raw_fd(), c"w".as_ptr());
+        libc::fputc(0, stream);
+    }
+    thread::spawn(move || {
+        thread::sleep(Duration::from_millis(30));
+        let _ = reader.read(&mut [0; 4096]);
+    });
+    std::process::exit(0);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! allows, at most [`CONNECTED_MAX`]; for one that is not, [`ABSENT_MAX`]. Sockets are left as they are, so that other
 //! threads see nothing of it; who is in a `close_within` meanwhile goes on with that. Not for the C library, whose programs
 //! end as they do with libzmq; and not for what is on its way within the process.
+//!
+//! After that no thread calls the Kerberos library any more, which the process's end takes down.
 
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc};
@@ -12,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::context::ContextInner;
-use crate::sys;
+use crate::sys::{self, gssapi};
 
 /// The contexts to look after.
 static CONTEXTS: Mutex<Vec<Weak<ContextInner>>> = Mutex::new(Vec::new());
@@ -23,16 +25,31 @@ pub(crate) fn look_after(context: &Arc<ContextInner>) {
         // The model checker's locks work within a model only.
         return;
     }
-    static AT_EXIT: Once = Once::new();
-    AT_EXIT.call_once(|| sys::exit::call_at_exit(wait_for_queues));
+    call_at_exit();
     let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
     contexts.retain(|context| context.strong_count() > 0);
     contexts.push(Arc::downgrade(context));
 }
 
+/// Has the process's end wait for what cannot be interrupted then: for the queues looked after, and for calls of the Kerberos
+/// library.
+pub(crate) fn call_at_exit() {
+    static AT_EXIT: Once = Once::new();
+    AT_EXIT.call_once(|| {
+        sys::exit::call_at_exit(|| {
+            wait_for_queues();
+            // What is queued may have had to be encrypted.
+            gssapi::end_calls(CALLS_MAX);
+        });
+    });
+}
+
 /// Waits on a thread of its own: the one that ends the process has given up its thread-local values, and may hold any
 /// lock.
 fn wait_for_queues() {
+    if CONTEXTS.try_lock().is_ok_and(|contexts| contexts.is_empty()) {
+        return;
+    }
     let (done, ended) = mpsc::channel::<()>();
     let started = sys::threads::start("zefiro/exit".into(), move || {
         poll_queues();
@@ -64,3 +81,5 @@ fn poll_queues() {
 pub(crate) const CONNECTED_MAX: Duration = Duration::from_secs(10);
 /// How long it waits for a peer that is not there.
 pub(crate) const ABSENT_MAX: Duration = Duration::from_secs(1);
+/// How long it waits for calls of the Kerberos library: as long as one takes that does not wait for a server.
+const CALLS_MAX: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use zmtp::{Established, Step};
 
+use crate::exit;
 use crate::io::{Command, IoHandle};
 use crate::options::Options;
 use crate::sys::gssapi::{self, Negotiating};
@@ -63,6 +64,7 @@ struct Task {
 impl Negotiators {
     /// Begins, with a socket's options; the session `token` of `io` is told when a step is done.
     pub(crate) fn begin(&self, options: Arc<Options>, io: &Arc<IoHandle>, token: u64) -> Negotiation {
+        exit::call_at_exit();
         let accepts = options.gssapi_server == Some(true);
         let pool = if accepts { &self.accepting } else { &self.initiating }.clone();
         let task = Arc::new(Task {

@@ -1,13 +1,19 @@
 //! The system's GSSAPI library, MIT's libgssapi_krb5, loaded when it is first asked for: no build needs it, and a process
 //! that does not use it never opens it. Each object of the library belongs to one value here, which releases it.
+//!
+//! At the process's end the library takes down its locks, and a call that meets that aborts the process: so
+//! [`end_calls`] comes first.
 #![allow(unsafe_code, reason = "the library is C's, and no crate that wraps it loads it at run time")]
 
 use std::ffi::{c_int, c_void};
+use std::ops::Deref;
 use std::ptr::{self, null, null_mut};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use libloading::Library;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use zmtp::Error;
 
 /// Kinds of names, as `ZMQ_GSSAPI_NT_…` number them.
@@ -31,14 +37,14 @@ pub enum GssapiName {
 
 /// One side of a security context on its way.
 pub(crate) struct Negotiating {
-    context: Context,
+    context: Handle,
     credential: Option<Handle>,
     /// Whom a client wants to talk to.
     target: Option<Handle>,
 }
 
 /// A security context that stands.
-pub(crate) struct Standing(Mutex<Context>);
+pub(crate) struct Standing(Mutex<Handle>);
 
 /// What a step came to: a token for the peer, and who the peer is once the context stands.
 pub(crate) struct Stepped {
@@ -49,6 +55,14 @@ pub(crate) struct Stepped {
 /// Whether the system has the library.
 pub(crate) fn is_available() -> bool {
     functions().is_some()
+}
+
+/// From now on nobody calls the library: waits, as long as `limit`, for the calls that run.
+pub(crate) fn end_calls(limit: Duration) {
+    ENDED.store(true, Ordering::Relaxed);
+    // Who comes after this has the lock knows that it is over. A call still running then waits for a Kerberos server, and
+    // touches no lock while it does.
+    drop(CALLS.try_write_for(limit));
 }
 
 impl Negotiating {
@@ -70,7 +84,7 @@ impl Negotiating {
             _ => Some(acquire(Some(import(principal, principal_type)?), USAGE_INITIATE)?),
         };
         let target = Some(import(target, target_type)?);
-        Ok(Negotiating { context: Context::new()?, credential, target })
+        Ok(Negotiating { context: Handle::none(Kind::Context), credential, target })
     }
 
     /// A server's, with the keys of `principal` or, if that is empty, all there are.
@@ -83,7 +97,7 @@ impl Negotiating {
             _ => Some(import(principal, principal_type)?),
         };
         let credential = Some(acquire(name, USAGE_ACCEPT)?);
-        Ok(Negotiating { context: Context::new()?, credential, target: None })
+        Ok(Negotiating { context: Handle::none(Kind::Context), credential, target: None })
     }
 
     /// Makes the next step, which may wait for the network. `wraps`: whether the context has to encrypt.
@@ -94,9 +108,9 @@ impl Negotiating {
         let library = library()?;
         let credential = self.credential.as_ref().map_or(null_mut(), |handle| handle.raw);
         let mut input = Buffer::of(token);
-        let mut output = Output::new(library);
+        let mut output = Output::new(&library);
         let (mut minor, mut flags) = (0, 0);
-        let mut source = Handle { raw: null_mut(), release: Release::Plain(library.release_name) };
+        let mut source = Handle::none(Kind::Name);
         let major = match &self.target {
             // SAFETY: all pointers are to live values of this frame, or null where that means none; the credential and
             // the name are this library's and live as long as `self`; what it makes is released by who holds it.
@@ -104,7 +118,7 @@ impl Negotiating {
                 (library.init_sec_context)(
                     &mut minor,
                     credential,
-                    &mut self.context.0.raw,
+                    &mut self.context.raw,
                     target.raw,
                     KERBEROS.get(),
                     CLIENT_FLAGS,
@@ -121,7 +135,7 @@ impl Negotiating {
             None => unsafe {
                 (library.accept_sec_context)(
                     &mut minor,
-                    &mut self.context.0.raw,
+                    &mut self.context.raw,
                     credential,
                     &raw mut input,
                     null(),
@@ -135,7 +149,7 @@ impl Negotiating {
             },
         };
         let what = if self.target.is_some() { "gss_init_sec_context" } else { "gss_accept_sec_context" };
-        check(library, what, major, minor)?;
+        check(&library, what, major, minor)?;
         let token = output.to_vec();
         if major & CONTINUE_NEEDED != 0 {
             return Ok(Stepped { token, peer: None });
@@ -161,14 +175,14 @@ impl zmtp::Wrapping for Standing {
     fn wrap(&self, text: &[u8]) -> Result<Vec<u8>, Error> {
         let library = library().map_err(Error::Negotiation)?;
         let context = self.0.lock();
-        let mut output = Output::new(library);
+        let mut output = Output::new(&library);
         let (mut minor, mut encrypted) = (0, 0);
         // SAFETY: the context stands and is used by one thread at a time; the pointers are to values of this frame.
         let major = unsafe {
             let input = Buffer::of(text);
-            (library.wrap)(&mut minor, context.0.raw, 1, 0, &input, &mut encrypted, &mut output.buffer)
+            (library.wrap)(&mut minor, context.raw, 1, 0, &input, &mut encrypted, &mut output.buffer)
         };
-        check(library, "gss_wrap", major, minor).map_err(Error::Negotiation)?;
+        check(&library, "gss_wrap", major, minor).map_err(Error::Negotiation)?;
         if encrypted == 0 {
             return Err(Error::Negotiation("gss_wrap: not encrypted".into()));
         }
@@ -178,12 +192,12 @@ impl zmtp::Wrapping for Standing {
     fn unwrap(&self, token: &[u8]) -> Result<Vec<u8>, Error> {
         let library = library().map_err(Error::Negotiation)?;
         let context = self.0.lock();
-        let mut output = Output::new(library);
+        let mut output = Output::new(&library);
         let (mut minor, mut encrypted) = (0, 0);
         // SAFETY: as in `wrap`.
         let major = unsafe {
             let input = Buffer::of(token);
-            (library.unwrap)(&mut minor, context.0.raw, &input, &mut output.buffer, &mut encrypted, null_mut())
+            (library.unwrap)(&mut minor, context.raw, &input, &mut output.buffer, &mut encrypted, null_mut())
         };
         // A peer may sign without encrypting, which looks just as good.
         if major & ERRORS != 0 || encrypted == 0 {
@@ -197,19 +211,24 @@ impl zmtp::Wrapping for Standing {
     }
 }
 
-/// A security context, from before its first step.
-struct Context(Handle);
-
-impl Context {
-    fn new() -> Result<Context, String> {
-        Ok(Context(Handle { raw: null_mut(), release: Release::Context(library()?.delete_context) }))
-    }
-}
-
-/// An object of the library, released when it is dropped; null for none.
+/// An object of the library, released when it is dropped; null for none, and for a context before its first step.
 struct Handle {
     raw: *mut c_void,
-    release: Release,
+    kind: Kind,
+}
+
+/// What an object is.
+#[derive(Clone, Copy)]
+enum Kind {
+    Name,
+    Credential,
+    Context,
+}
+
+impl Handle {
+    fn none(kind: Kind) -> Handle {
+        Handle { raw: null_mut(), kind }
+    }
 }
 
 // SAFETY: names, credentials and contexts of MIT's library belong to no thread; whoever has the value uses it alone, or
@@ -218,28 +237,31 @@ unsafe impl Send for Handle {}
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if !self.raw.is_null() {
-            let mut minor = 0;
-            // SAFETY: the library made it, with the function's kind of object, and nobody else releases it; of a context
-            // no last token is wanted.
-            unsafe {
-                match self.release {
-                    Release::Plain(release) => release(&mut minor, &mut self.raw),
-                    Release::Context(release) => release(&mut minor, &mut self.raw, null_mut()),
-                }
-            };
+        if self.raw.is_null() {
+            return;
         }
+        // At the process's end it stays.
+        let Ok(library) = library() else { return };
+        let mut minor = 0;
+        // SAFETY: the library made it, of this kind, and nobody else releases it; of a context no last token is wanted.
+        unsafe {
+            match self.kind {
+                Kind::Name => (library.release_name)(&mut minor, &mut self.raw),
+                Kind::Credential => (library.release_cred)(&mut minor, &mut self.raw),
+                Kind::Context => (library.delete_context)(&mut minor, &mut self.raw, null_mut()),
+            }
+        };
     }
 }
 
 /// Bytes that the library makes.
-struct Output {
+struct Output<'a> {
     buffer: Buffer,
-    library: &'static Functions,
+    library: &'a Functions,
 }
 
-impl Output {
-    fn new(library: &'static Functions) -> Output {
+impl<'a> Output<'a> {
+    fn new(library: &'a Functions) -> Output<'a> {
         Output { buffer: Buffer { length: 0, value: null_mut() }, library }
     }
 
@@ -252,7 +274,7 @@ impl Output {
     }
 }
 
-impl Drop for Output {
+impl Drop for Output<'_> {
     fn drop(&mut self) {
         let mut minor = 0;
         // SAFETY: the library made it, or it is empty, which is allowed.
@@ -262,7 +284,7 @@ impl Drop for Output {
 
 fn import(text: &[u8], kind: GssapiName) -> Result<Handle, String> {
     let library = library()?;
-    let mut name = Handle { raw: null_mut(), release: Release::Plain(library.release_name) };
+    let mut name = Handle::none(Kind::Name);
     let mut minor = 0;
     let oid = match kind {
         GssapiName::HostBased => HOST_BASED.get(),
@@ -271,13 +293,13 @@ fn import(text: &[u8], kind: GssapiName) -> Result<Handle, String> {
     };
     // SAFETY: the buffer is of live bytes, the identifier is static, and the name is released by its handle.
     let major = unsafe { (library.import_name)(&mut minor, &Buffer::of(text), oid, &mut name.raw) };
-    check(library, &format!("the name {}", String::from_utf8_lossy(text)), major, minor)?;
+    check(&library, &format!("the name {}", String::from_utf8_lossy(text)), major, minor)?;
     Ok(name)
 }
 
 fn acquire(name: Option<Handle>, usage: c_int) -> Result<Handle, String> {
     let library = library()?;
-    let mut credential = Handle { raw: null_mut(), release: Release::Plain(library.release_cred) };
+    let mut credential = Handle::none(Kind::Credential);
     let raw = name.as_ref().map_or(null_mut(), |name| name.raw);
     let mut minor = 0;
     let mechanisms = OidSet { count: 1, elements: KERBEROS.get() };
@@ -295,7 +317,7 @@ fn acquire(name: Option<Handle>, usage: c_int) -> Result<Handle, String> {
             null_mut(),
         )
     };
-    check(library, "no credentials", major, minor)?;
+    check(&library, "no credentials", major, minor)?;
     Ok(credential)
 }
 
@@ -304,16 +326,16 @@ fn display(name: &Handle) -> Result<String, String> {
     if name.raw.is_null() {
         return Err("the peer has no name".into());
     }
-    let mut output = Output::new(library);
+    let mut output = Output::new(&library);
     let mut minor = 0;
     // SAFETY: the name is the library's and lives; the output is released by its owner.
     let major = unsafe { (library.display_name)(&mut minor, name.raw, &mut output.buffer, null_mut()) };
-    check(library, "gss_display_name", major, minor)?;
+    check(&library, "gss_display_name", major, minor)?;
     String::from_utf8(output.to_vec()).map_err(|_| "the peer's name is no UTF-8".into())
 }
 
 /// The library's own words for what went wrong.
-fn check(library: &'static Functions, what: &str, major: u32, minor: u32) -> Result<(), String> {
+fn check(library: &Functions, what: &str, major: u32, minor: u32) -> Result<(), String> {
     if major & ERRORS == 0 {
         return Ok(());
     }
@@ -341,8 +363,33 @@ fn check(library: &'static Functions, what: &str, major: u32, minor: u32) -> Res
     Err(text)
 }
 
-fn library() -> Result<&'static Functions, String> {
-    functions().ok_or_else(|| format!("this system has no Kerberos library ({NAME})"))
+/// The library, for calls as long as this is held.
+struct Calls {
+    functions: &'static Functions,
+    _running: RwLockReadGuard<'static, ()>,
+}
+
+impl Deref for Calls {
+    type Target = Functions;
+
+    fn deref(&self) -> &Functions {
+        self.functions
+    }
+}
+
+/// Held, shared, by those who call the library.
+static CALLS: RwLock<()> = RwLock::new(());
+/// Read by them when they hold it: the process ends.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+fn library() -> Result<Calls, String> {
+    let functions = functions().ok_or_else(|| format!("this system has no Kerberos library ({NAME})"))?;
+    // Recursive: who is asked to wait for the process's end by somebody it waits for itself would wait for ever.
+    let running = CALLS.read_recursive();
+    if ENDED.load(Ordering::Relaxed) {
+        return Err("the process ends".into());
+    }
+    Ok(Calls { functions, _running: running })
 }
 
 fn functions() -> Option<&'static Functions> {
@@ -386,12 +433,6 @@ impl Oid {
 struct OidSet {
     count: usize,
     elements: *const Oid,
-}
-
-/// How an object is released.
-enum Release {
-    Plain(unsafe extern "C" fn(*mut u32, *mut *mut c_void) -> u32),
-    Context(unsafe extern "C" fn(*mut u32, *mut *mut c_void, *mut Buffer) -> u32),
 }
 
 macro_rules! functions {
