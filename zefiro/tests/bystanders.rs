@@ -6,7 +6,7 @@
 
 mod util;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -192,11 +192,25 @@ impl Attack {
                         thread::sleep(Duration::from_millis(5));
                     }
                 }
-                Some(then) => {
-                    stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
-                    while say(&mut stream, then) && !over.load(Ordering::Relaxed) {}
-                }
+                Some(then) => say_on_and_on(&mut stream, then, over),
             }
+        }
+    }
+}
+
+/// Until it is over, or the other side hangs up. Who is not served waits: a stranger that went and came again would leave
+/// behind what it had said, to be read all the same, and the slower the machine the more of those there would be.
+fn say_on_and_on(stream: &mut TcpStream, bytes: &[u8], over: &AtomicBool) {
+    stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut rest = bytes;
+    while !over.load(Ordering::Relaxed) {
+        match stream.write(rest) {
+            Ok(count) => rest = &rest[count..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+        if rest.is_empty() {
+            rest = bytes;
         }
     }
 }
