@@ -92,7 +92,7 @@ fn a_proxy_that_refuses_is_asked_again_later() {
 fn a_refused_connect_is_forgotten_on_demand() {
     let context = Context::new();
     let push = Push::builder().context(&context).reconnect_stop(1).build().unwrap();
-    let endpoint = format!("tcp://127.0.0.1:{}", util::free_port());
+    let endpoint = format!("tcp://{}", util::free_address());
     let mut monitor = push.monitor();
     push.connect(&endpoint).unwrap();
     wait_for(&mut monitor, |kind| matches!(kind, EventKind::Closed(_)));

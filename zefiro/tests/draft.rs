@@ -83,7 +83,7 @@ fn groups_are_joined_again_after_a_reconnect() {
         .build()
         .unwrap();
     dish.join("tv").unwrap();
-    let endpoint = format!("tcp://127.0.0.1:{}", util::free_port());
+    let endpoint = format!("tcp://{}", util::free_address());
     dish.connect(&endpoint).unwrap();
     for round in ["1", "2"] {
         let radio: Radio = socket(&context);

@@ -45,7 +45,7 @@ fn a_peer_that_came_leaves_the_farewell_behind_what_it_sent() {
 #[test]
 fn a_lost_connection_is_a_hiccup_and_a_new_one_begins_with_the_hello() {
     let context = Context::new();
-    let endpoint = format!("tcp://127.0.0.1:{}", util::free_port());
+    let endpoint = format!("tcp://{}", util::free_address());
     let dealer = Dealer::builder()
         .context(&context)
         .routing_id("ann")

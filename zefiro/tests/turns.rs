@@ -98,7 +98,7 @@ fn a_stream_of_single_messages_does_not_keep_the_thread_from_its_timers() {
     // One whose every wait is over at once.
     let push = Push::builder().context(&context).reconnect_interval(Duration::from_micros(1)).build().unwrap();
     let mut events = push.monitor();
-    push.connect(format!("tcp://127.0.0.1:{}", util::free_port())).unwrap();
+    push.connect(format!("tcp://{}", util::free_address())).unwrap();
     let waiting = (0..ROUNDS).map(|_| {
         let is_next = |kind: &EventKind| matches!(kind, EventKind::ConnectRetried(_));
         stream.messages_until(|_| std::iter::from_fn(|| events.try_recv()).any(|event| is_next(&event.kind)))

@@ -15,10 +15,15 @@ fn monitor_heeds_options_and_keys() {
 #[test]
 fn monitor_shows_a_connection_fail_and_succeed() {
     let directory = tempfile::tempdir().unwrap();
-    let endpoint = format!("ipc://{}/watched", directory.path().display());
+    let path = directory.path().join("watched");
+    let endpoint = format!("ipc://{}", path.display());
     let output = zefiro(&["monitor", "--connect", &endpoint, "-n", "2", "-w", "20s"]).output().unwrap();
     assert!(text(&output).contains("retrying"), "{}", text(&output));
     let mut rep = zefiro(&["rep", "--bind", &endpoint, "--echo"]).spawn().unwrap();
+    // So many events would be over before it has started on a busy machine.
+    while !path.exists() {
+        std::thread::yield_now();
+    }
     let output = zefiro(&["monitor", "--connect", &endpoint, "-n", "40", "-w", "2s", "--json", "--type", "req"])
         .output()
         .unwrap();

@@ -39,9 +39,14 @@ fn who_waits_in_vain_says_where_for_what_and_that_nobody_is_there() {
 #[test]
 fn who_waits_in_vain_says_that_a_peer_is_there_and_what_came_before() {
     let directory = tempfile::tempdir().unwrap();
-    let endpoint = format!("ipc://{}/silent", directory.path().display());
+    let path = directory.path().join("silent");
+    let endpoint = format!("ipc://{}", path.display());
     let push = ["push", "--bind", &endpoint, "--interval", "1h", "one", "two"];
     let mut push = zefiro(&push).spawn().unwrap();
+    // How long it takes to start is none of the time for which the other waits.
+    while !path.exists() {
+        std::thread::yield_now();
+    }
     let pull = ["pull", "--connect", &endpoint, "-n", "2", "-w", "2s"];
     let output = zefiro(&pull).output().unwrap();
     assert_eq!(text(&output), "one\n");

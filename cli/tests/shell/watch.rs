@@ -33,7 +33,7 @@ fn failed_handshakes_are_told_once() {
     assert!(told(&push, "handshake failed").contains("mechanism CURVE"));
     told(&[&push[..], &["--key-file", &other_key]].concat(), "handshake failed");
     // A minute's attempts in little: each is refused, and one told.
-    let hasty = [&push[..], &["--key-file", &other_key, "-o", "reconnect_ivl=1ms", "-w", "300ms"]].concat();
+    let hasty = [&push[..], &["--key-file", &other_key, "-o", "reconnect_ivl=1ms", "-w", "1s"]].concat();
     let output = zefiro(&hasty).output().unwrap();
     let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
     let lines = complaints.lines().filter(|line| line.starts_with("zefiro: ipc:") && line.contains("handshake failed"));

@@ -67,7 +67,7 @@ static void refused (int interval, int longest)
     printf ("-- refused, %d to %d\n", interval, longest);
     print_events (monitor, 3);
     while (interval != -1 && attempts < 6) {
-        event = hear_event (monitor, 5000, &value);
+        event = hear_event (monitor, LONG, &value);
         if (event != ZMQ_EVENT_CONNECT_RETRIED)
             continue;
         attempts++;
@@ -84,21 +84,21 @@ static void lost (int interval)
     int listener = listen_anywhere (endpoint, 4), peer;
     printf ("-- lost, %d\n", interval);
     dealer = watched (endpoint, interval, 0, 0, &monitor);
-    peer = accept_within (listener, 5000);
+    peer = accept_within (listener, LONG);
     shake_hands (peer, "DEALER");
     print_events (monitor, 3);
     close (peer);
     print_events (monitor, 2);
-    peer = accept_within (listener, interval == -1 ? 300 : 5000);
+    peer = accept_within (listener, interval == -1 ? 300 : LONG);
     printf ("again: %d\n", peer != -1);
     if (peer != -1) {
         shake_hands (peer, "DEALER");
         send_text (dealer, "here", 0);
-        print_frame (peer, 5000);
+        print_frame (peer, LONG);
         close (peer);
     } else {
         CALL (zmq_connect (dealer, endpoint));
-        peer = accept_within (listener, 5000);
+        peer = accept_within (listener, LONG);
         printf ("again: %d\n", peer != -1);
         close (peer);
     }
@@ -115,7 +115,7 @@ static void no_handshake (int greets)
     int listener = listen_anywhere (endpoint, 4), peer;
     say (greets ? "a greeting and no more" : "no greeting");
     dealer = watched (endpoint, 20000, ZMQ_HANDSHAKE_IVL, greets ? 1500 : 200, &monitor);
-    peer = accept_within (listener, 5000);
+    peer = accept_within (listener, LONG);
     if (greets)
         greet (peer);
     hear_end (peer);
@@ -189,7 +189,7 @@ static void unconnected (int immediate)
         sent++;
     printf ("%d sent, %s, events %d\n", sent, error_name (zmq_errno ()), get_int (push, ZMQ_EVENTS));
     NEED (zmq_bind (pull, endpoint) == 0);
-    NEED (ready (push, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+    NEED (ready (push, ZMQ_POLLOUT, LONG) == ZMQ_POLLOUT);
     send_text (push, "last", 0);
     while (sent-- >= 0)
         receive (pull, 0);

@@ -87,10 +87,10 @@ int main (void)
 
         say ("needs none");
         send_text (there, "inproc", 0);
-        CALL (ready (here, ZMQ_POLLIN, 5000) & ZMQ_POLLIN);
+        CALL (ready (here, ZMQ_POLLIN, LONG) & ZMQ_POLLIN);
         receive (here, 0);
         send_text (push, "tcp", 0);
-        CALL (ready (pull, ZMQ_POLLIN, 5000) & ZMQ_POLLIN);
+        CALL (ready (pull, ZMQ_POLLIN, LONG) & ZMQ_POLLIN);
         receive (pull, 0);
         send_text (push, "tcp again", 0);
         receive (pull, 0);

@@ -149,7 +149,7 @@ static void descriptor_of_two (void)
         NEED (zmq_connect (scatters[index], endpoints[index]) == 0);
         NEED (zmq_poller_add (poller, gathers[index], NULL, ZMQ_POLLIN) == 0);
         NEED (zmq_send (scatters[index], "x", 1, 0) == 1);
-        NEED (ready (gathers[index], ZMQ_POLLIN, 5000) == ZMQ_POLLIN);
+        NEED (ready (gathers[index], ZMQ_POLLIN, LONG) == ZMQ_POLLIN);
     }
     memset (&item, 0, sizeof item);
     item.events = ZMQ_POLLIN;
@@ -234,7 +234,7 @@ static void thread_safe (int with_descriptor)
     items[1].events = ZMQ_POLLIN | ZMQ_POLLOUT;
     items[2].events = items[3].events = items[4].events = ZMQ_POLLOUT;
     NEED (zmq_send (client, "hello", 5, 0) == 5);
-    NEED (ready (server, ZMQ_POLLIN, 5000) == ZMQ_POLLIN);
+    NEED (ready (server, ZMQ_POLLIN, LONG) == ZMQ_POLLIN);
     NEED (zmq_poll (items, 3 + with_descriptor * 2, -1) == 2 + with_descriptor);
     NEED (items[0].revents == ZMQ_POLLIN && items[1].revents == ZMQ_POLLOUT && items[2].revents == ZMQ_POLLOUT);
     NEED (!with_descriptor || (items[3].revents == ZMQ_POLLOUT && items[4].revents == ZMQ_POLLOUT));
@@ -307,7 +307,7 @@ static void monitors (void)
     NEED (get_int (events, ZMQ_RCVMORE) == 0);
     NEED (zmq_connect (client, endpoint) == 0);
     NEED (zmq_send (client, "hello", 5, 0) == 5);
-    NEED (ready (server, ZMQ_POLLIN, 5000));
+    NEED (ready (server, ZMQ_POLLIN, LONG));
     NEED (zmq_socket_monitor_pipes_stats (server) == 0);
     do {
         NEED (zmq_recv (events, &number, 8, 0) == 8);
@@ -436,7 +436,7 @@ static void peers (void)
     NEED (zmq_bind (router, "inproc://peers") == 0);
     NEED (zmq_connect (dealer, "inproc://peers") == 0);
     NEED (zmq_send (dealer, "hello", 5, 0) == 5);
-    NEED (ready (router, ZMQ_POLLIN, 5000));
+    NEED (ready (router, ZMQ_POLLIN, LONG));
     NEED (zmq_socket_get_peer_state (router, "ann", 3) == ZMQ_POLLOUT);
     FAILS (zmq_socket_get_peer_state (router, "bob", 3), EHOSTUNREACH);
     FAILS (zmq_socket_get_peer_state (dealer, "ann", 3), ENOTSUP);

@@ -31,10 +31,10 @@ static void silent (int timeout)
 {
     int peer;
     void *dealer = meet (100, timeout, -1, &peer);
-    print_frame (peer, 5000);
+    print_frame (peer, LONG);
     if (timeout == 0) {
-        print_frame (peer, 5000);
-        print_frame (peer, 5000);
+        print_frame (peer, LONG);
+        print_frame (peer, LONG);
         send_text (dealer, "still there", 0);
         part (dealer, peer);
         return;
@@ -53,12 +53,12 @@ static void alive (const char *sign, int size)
     unsigned char flags, body[256];
     void *dealer = meet (200, 1000, -1, &peer);
     for (round = 0; round < 12; round++) {
-        NEED (hear_frame (peer, &flags, body, 5000) == 7);
+        NEED (hear_frame (peer, &flags, body, LONG) == 7);
         tell (peer, sign, size);
     }
     send_text (dealer, "still there", 0);
     do
-        size = hear_frame (peer, &flags, body, 5000);
+        size = hear_frame (peer, &flags, body, LONG);
     while (flags == 4);
     print_part (body, (size_t) size);
     printf ("\n");
@@ -71,14 +71,14 @@ static void answered (void)
     int peer;
     void *dealer = meet (-1, -1, -1, &peer);
     tell (peer, "\4\7\4PING\0\0", 9);
-    print_frame (peer, 5000);
+    print_frame (peer, LONG);
     tell (peer, "\4\13\4PING\0\0text", 13);
-    print_frame (peer, 5000);
+    print_frame (peer, LONG);
     tell (peer, "\4\27\4PING\0\0sixteen letters!", 25);
-    print_frame (peer, 5000);
+    print_frame (peer, LONG);
     /* Between the parts of a message. */
     tell (peer, "\1\1a\4\7\4PING\0\0\0\1b", 15);
-    print_frame (peer, 5000);
+    print_frame (peer, LONG);
     receive (dealer, 0);
     part (dealer, peer);
 }
@@ -89,17 +89,17 @@ static void bounded (void)
     int peer;
     void *dealer = meet (-1, -1, -1, &peer);
     tell (peer, "\4\7\4PING\0\3", 9);
-    print_frame (peer, 5000);
+    print_frame (peer, LONG);
     hear_end (peer);
     part (dealer, peer);
     dealer = meet (-1, -1, -1, &peer);
     tell (peer, "\4\7\4PING\0\3", 9);
-    print_frame (peer, 5000);
+    print_frame (peer, LONG);
     tell (peer, "\0\1x", 3);
     receive (dealer, 0);
     print_frame (peer, 500);
     send_text (dealer, "a message is enough", 0);
-    print_frame (peer, 5000);
+    print_frame (peer, LONG);
     part (dealer, peer);
 }
 
@@ -108,7 +108,7 @@ static void announced (int time_to_live)
     int peer;
     void *dealer = meet (50, 5000, time_to_live, &peer);
     printf ("%d: ", get_int (dealer, ZMQ_HEARTBEAT_TTL));
-    print_frame (peer, 5000);
+    print_frame (peer, LONG);
     part (dealer, peer);
 }
 

@@ -33,9 +33,9 @@ static void pushed (int mark, size_t size)
     NEED (zmq_connect (push, endpoint) == 0);
     NEED (zmq_send (push, "first", 5, 0) == 5);
     receive (pull, 0);
-    NEED (ready (push, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+    NEED (ready (push, ZMQ_POLLOUT, LONG) == ZMQ_POLLOUT);
     say_about ("at once", send_all (push, size, 100000), mark);
-    NEED (ready (push, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+    NEED (ready (push, ZMQ_POLLOUT, LONG) == ZMQ_POLLOUT);
     say_about ("after a look", send_all (push, size, 100000), mark);
     zmq_close (push);
     zmq_close (pull);
@@ -115,7 +115,7 @@ static void looked (int how)
     NEED (zmq_connect (sender, endpoint) == 0);
     NEED (zmq_send (sender, "first", 5, 0) == 5);
     take_one (reader);
-    NEED (ready (sender, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+    NEED (ready (sender, ZMQ_POLLOUT, LONG) == ZMQ_POLLOUT);
     sent = send_all (sender, 1, 100000);
     while (sent-- > 0)
         take_one (reader);
@@ -151,7 +151,7 @@ static void late_descriptor (void)
     while (sent-- > 0)
         take_one (pull);
     item.fd = get_int (push, ZMQ_FD);
-    NEED (zmq_poll (&item, 1, 5000) == 1);
+    NEED (zmq_poll (&item, 1, LONG) == 1);
     printf ("told\n");
     zmq_close (push);
     zmq_close (pull);
@@ -213,13 +213,13 @@ static void published (void)
 static void poll_for_room (void *push, zmq_pollitem_t *descriptor)
 {
     (void) descriptor;
-    NEED (ready (push, ZMQ_POLLOUT, 5000) == ZMQ_POLLOUT);
+    NEED (ready (push, ZMQ_POLLOUT, LONG) == ZMQ_POLLOUT);
 }
 
 static void ask_for_events (void *push, zmq_pollitem_t *descriptor)
 {
     while (!(get_int (push, ZMQ_EVENTS) & ZMQ_POLLOUT))
-        NEED (zmq_poll (descriptor, 1, 5000) == 1);
+        NEED (zmq_poll (descriptor, 1, LONG) == 1);
 }
 
 /* Within the process the marks of both sides add up, and a full pipe has room again once half of it was read. */

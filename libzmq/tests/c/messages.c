@@ -244,13 +244,13 @@ static void origin_of_the_last (int type, int peer_type)
         receive (peer, 0);
     }
     send_text (peer, "last words", 0);
-    printf ("%d\n", ready (socket, ZMQ_POLLIN, 5000));
+    printf ("%d\n", ready (socket, ZMQ_POLLIN, LONG));
     zmq_close (peer);
     /* The connection has ended. */
     NEED (zmq_recv (monitor, NULL, 0, 0) >= 0);
     NEED (zmq_recv (monitor, NULL, 0, 0) >= 0);
     usleep (20000);
-    printf ("%d\n", ready (socket, ZMQ_POLLIN, 5000));
+    printf ("%d\n", ready (socket, ZMQ_POLLIN, LONG));
     while (more) {
         const char *address, *socket_type;
         NEED (zmq_msg_init (&part) == 0);

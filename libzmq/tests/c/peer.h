@@ -71,7 +71,7 @@ static int hear_frame (int fd, unsigned char *flags, unsigned char *body, int ti
     unsigned char header[2];
     if (hear (fd, header, 2, timeout) != 2)
         return -1;
-    NEED (hear (fd, body, header[1], 5000) == header[1]);
+    NEED (hear (fd, body, header[1], LONG) == header[1]);
     *flags = header[0];
     return header[1];
 }
@@ -104,7 +104,7 @@ static void hear_end (int fd)
     item.fd = fd;
     item.events = POLLIN;
     do {
-        NEED (poll (&item, 1, 5000) == 1);
+        NEED (poll (&item, 1, LONG) == 1);
         size = read (fd, bytes, sizeof bytes);
     } while (size > 0);
     printf ("it ends\n");
@@ -116,7 +116,7 @@ static void greet (int fd)
 {
     char greeting[64] = "\377\0\0\0\0\0\0\0\0\177\3\1NULL";
     tell (fd, greeting, 64);
-    NEED (hear (fd, greeting, 64, 5000) == 64);
+    NEED (hear (fd, greeting, 64, LONG) == 64);
 }
 
 /* Greets, and is ready as a socket of the type. */
@@ -130,7 +130,7 @@ static void shake_hands (int fd, const char *type)
     memcpy (ready + 24, type, (size_t) size);
     greet (fd);
     tell (fd, ready, 24 + size);
-    NEED (hear_frame (fd, &flags, body, 5000) > 0);
+    NEED (hear_frame (fd, &flags, body, LONG) > 0);
 }
 
 #endif

@@ -39,12 +39,12 @@ static void sockets (const char *endpoint)
     bind_anywhere (one, endpoint, real);
     NEED (zmq_connect (other, real) == 0);
     items[0].events = ZMQ_POLLOUT;
-    CALL (zmq_poll (items, 1, 5000));
+    CALL (zmq_poll (items, 1, LONG));
     items[0] = item (one, 0, ZMQ_POLLIN);
     items[1] = item (other, 0, ZMQ_POLLIN | ZMQ_POLLOUT);
     items[2] = item (one, 0, ZMQ_POLLOUT);
     items[3] = item (one, 0, 0);
-    CALL (zmq_poll (items, 4, 5000));
+    CALL (zmq_poll (items, 4, LONG));
     show (items, 4);
     send_text (other, "hello", 0);
     CALL (zmq_poll (items, 1, -1));
@@ -157,7 +157,7 @@ static void descriptor_of_a_socket (const char *endpoint)
             NEED (zmq_recv (one, &byte, 1, ZMQ_DONTWAIT) == 1);
             received++;
         } else
-            NEED (poll (&wait_for, 1, 5000) == 1);
+            NEED (poll (&wait_for, 1, LONG) == 1);
     }
     printf ("%d received\n", received);
     zmq_close (one);

@@ -82,6 +82,19 @@ static void queue (int device)
     CALL (zmq_ctx_term (own));
 }
 
+static void print_statistics (void *control, int shown)
+{
+    int i;
+    send_text (control, "STATISTICS", 0);
+    for (i = 0; i < 8; i++) {
+        uint64_t number = 77;
+        int size = zmq_recv (control, &number, sizeof number, 0);
+        if (shown)
+            printf ("%d bytes: %d%s", size, (int) number, i < 7 ? ", " : "\n");
+        NEED (get_int (control, ZMQ_RCVMORE) == (i < 7));
+    }
+}
+
 static void steered (void)
 {
     struct parts parts;
@@ -89,7 +102,6 @@ static void steered (void)
     void *worker = open_socket (context, ZMQ_PULL);
     void *control = open_socket (context, ZMQ_PAIR);
     void *thread;
-    int i;
     say ("steered");
     memset (&parts, 0, sizeof parts);
     parts.steerable = 1;
@@ -106,18 +118,13 @@ static void steered (void)
     send_text (client, "one", 0);
     receive (worker, 0);
     send_text (control, "PAUSE", 0);
-    usleep (100000);
+    /* What is answered later tells that it pauses. */
+    print_statistics (control, 0);
     send_text (client, "held back", 0);
     printf ("while paused: %d\n", ready (worker, ZMQ_POLLIN, 100));
     send_text (control, "RESUME", 0);
     receive (worker, 0);
-    send_text (control, "STATISTICS", 0);
-    for (i = 0; i < 8; i++) {
-        uint64_t number = 77;
-        int size = zmq_recv (control, &number, sizeof number, 0);
-        printf ("%d bytes: %d%s", size, (int) number, i < 7 ? ", " : "\n");
-        NEED (get_int (control, ZMQ_RCVMORE) == (i < 7));
-    }
+    print_statistics (control, 1);
     send_text (client, "two", ZMQ_SNDMORE);
     send_text (client, "parts", 0);
     receive (worker, 0);

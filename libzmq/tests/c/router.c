@@ -228,7 +228,7 @@ static void announced (const char *endpoint)
     NEED (zmq_connect (router, real) == 0);
     send_text (dealer, "one", 0);
     send_text (dealer, "two", 0);
-    printf ("%d\n", ready (router, ZMQ_POLLIN, 5000));
+    printf ("%d\n", ready (router, ZMQ_POLLIN, LONG));
     CALL (zmq_disconnect (router, real));
     printf ("%d\n", ready (router, ZMQ_POLLIN, 0));
     receive (router, ZMQ_DONTWAIT);

@@ -78,14 +78,17 @@ static int get_int (void *socket, int option)
     return value;
 }
 
-/* A socket that gives up after five seconds and does not linger. */
+/* No wait for what must come is longer, in milliseconds: the machine may have other things to do. */
+enum { LONG = 20000 };
+
+/* A socket that gives up in the end and does not linger. */
 static void *open_socket (void *context, int type)
 {
     void *socket = zmq_socket (context, type);
     NEED (socket != NULL);
     set_int (socket, ZMQ_LINGER, 0);
-    set_int (socket, ZMQ_RCVTIMEO, 5000);
-    set_int (socket, ZMQ_SNDTIMEO, 5000);
+    set_int (socket, ZMQ_RCVTIMEO, LONG);
+    set_int (socket, ZMQ_SNDTIMEO, LONG);
     return socket;
 }
 

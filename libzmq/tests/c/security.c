@@ -70,7 +70,7 @@ static void deliver (void *server, void *client)
         zmq_recv (events, first, 6, 0);
     }
     printf ("event 0x%x, value 0x%x\n", event, value);
-    set_int (server, ZMQ_RCVTIMEO, event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? 5000 : 200);
+    set_int (server, ZMQ_RCVTIMEO, event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? LONG : 200);
     zmq_msg_init (&message);
     CALL (zmq_msg_recv (&message, server, 0));
     if (zmq_msg_size (&message)) {

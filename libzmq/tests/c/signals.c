@@ -5,17 +5,34 @@
 #include <signal.h>
 
 static pthread_t main_thread;
+static volatile int over;
 
 static void caught (int number)
 {
     (void) number;
 }
 
+/* Again and again: the first may come before the call has begun. */
 static void interrupt (void *argument)
 {
     (void) argument;
     usleep (100000);
-    pthread_kill (main_thread, SIGUSR1);
+    while (!over) {
+        pthread_kill (main_thread, SIGUSR1);
+        usleep (100000);
+    }
+}
+
+static void *interruptions (void)
+{
+    over = 0;
+    return zmq_threadstart (interrupt, NULL);
+}
+
+static void end (void *thread)
+{
+    over = 1;
+    zmq_threadclose (thread);
 }
 
 /* A program that waits for signals itself gets them, whatever threads the library has. */
@@ -57,26 +74,26 @@ int main (void)
     bind_anywhere (pull, "tcp://127.0.0.1:*", endpoint);
     wait_for_signal ();
 
-    thread = zmq_threadstart (interrupt, NULL);
+    thread = interruptions ();
     CALL (zmq_recv (pull, &byte, 1, 0));
-    zmq_threadclose (thread);
-    thread = zmq_threadstart (interrupt, NULL);
+    end (thread);
+    thread = interruptions ();
     CALL (zmq_send (push, "a", 1, 0));
-    zmq_threadclose (thread);
+    end (thread);
     item.socket = pull;
     item.events = ZMQ_POLLIN;
-    thread = zmq_threadstart (interrupt, NULL);
+    thread = interruptions ();
     CALL (zmq_poll (&item, 1, -1));
-    zmq_threadclose (thread);
-    thread = zmq_threadstart (interrupt, NULL);
+    end (thread);
+    thread = interruptions ();
     CALL (zmq_proxy (pull, push, NULL));
-    zmq_threadclose (thread);
-    thread = zmq_threadstart (interrupt, NULL);
+    end (thread);
+    thread = interruptions ();
     CALL (sleeps (30));
-    zmq_threadclose (thread);
-    thread = zmq_threadstart (interrupt, NULL);
+    end (thread);
+    thread = interruptions ();
     CALL (zmq_ctx_term (context));
-    zmq_threadclose (thread);
+    end (thread);
     zmq_close (pull);
     zmq_close (push);
     return 0;

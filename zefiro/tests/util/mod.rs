@@ -43,9 +43,12 @@ pub fn over_each_transport<A: kind::Typed, B: kind::Typed>(test: impl Fn(Socket<
     }
 }
 
-/// A port that was free a moment ago, for tests that must know it before they bind.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// An address that was free a moment ago, for tests that must know it before they bind: of a host of this process's own,
+/// where there are many. Elsewhere others that ask for any port may be given it.
+pub fn free_address() -> String {
+    let [high, low] = (std::process::id() as u16).to_be_bytes();
+    let host = if cfg!(target_os = "linux") { format!("127.{high}.{low}.7") } else { "127.0.0.1".to_string() };
+    std::net::TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().to_string()
 }
 
 /// Binds an address whose last owner may not have let go of it quite yet.
