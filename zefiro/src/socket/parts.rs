@@ -301,6 +301,9 @@ impl SocketCore {
                 keep(metadata, state.unfinished.metadata.as_ref());
             }
             state.unfinished.last_more = state.unfinished.more();
+            if !state.unfinished.last_more {
+                state.pipes.release_held();
+            }
             return Ok(state.unfinished.last_more);
         }
         if state.recv_swiftly(place) {
@@ -314,6 +317,9 @@ impl SocketCore {
             })?;
             state.keep_rest(&mut message);
             message.parts_mut().0.move_to(place);
+            if !state.unfinished.last_more {
+                state.pipes.release_held();
+            }
         }
         if let Some(metadata) = metadata {
             keep(metadata, state.pipes.last_metadata());
