@@ -213,8 +213,9 @@ impl SocketCore {
         let waits = wait != Wait::No && state.options.send_timeout != Some(Duration::ZERO);
         if gone && state.tells_of_loss() && !waits {
             if !more {
+                // The program knows, and may begin anew.
                 let begun = Message::from(std::mem::take(&mut state.unfinished.out));
-                state.lose_begun(&begun);
+                state.pipes.counters.sent_to_nobody(begun.byte_len() as u64);
             }
             return Err(Error::new(ErrorKind::WouldBlock, SEND));
         }
