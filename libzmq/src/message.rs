@@ -269,6 +269,11 @@ impl Message {
         message
     }
 
+    /// Whether more parts follow.
+    pub(crate) fn set_more(&mut self, more: bool) {
+        self.flags = self.flags & !FLAG_MORE | if more { FLAG_MORE } else { 0 };
+    }
+
     /// The content is a received part, of which this is known.
     #[inline]
     pub(crate) fn set_received(&mut self, more: bool, metadata: Option<Arc<Metadata>>) {

@@ -100,10 +100,16 @@ pub unsafe extern "C" fn zmq_msg_send(message: *mut Message, socket: *mut c_void
             let message = unsafe { message_at(message) }?;
             let mut frame = message.as_frame();
             let len = frame.len();
-            if has_beside(socket) {
-                draft::send(socket, &mut frame, message.beside(), flags & SNDMORE != 0, wait_of(flags))?;
-            } else {
-                send_frame(socket, &mut frame, flags)?;
+            let sent = match has_beside(socket) {
+                true => draft::send(socket, &mut frame, message.beside(), flags & SNDMORE != 0, wait_of(flags)),
+                false => send_frame(socket, &mut frame, flags),
+            };
+            if let Err(failure) = sent {
+                // What was refused stays, with what was said of it.
+                if failure.0 != ETERM {
+                    message.set_more(flags & SNDMORE != 0);
+                }
+                return Err(failure);
             }
             message::sent(message);
             Ok(capped(len))
@@ -134,7 +140,8 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
                 Ok(more) => more,
                 Err(error) => {
                     let failure = Failure::from(error);
-                    if matches!(failure.0, libc::EAGAIN | libc::EINTR | ETERM) {
+                    let waited = flags & DONTWAIT == 0;
+                    if matches!(failure.0, libc::EAGAIN | libc::EINTR) || failure.0 == ETERM && waited {
                         // As in libzmq, who has looked for a message has let go of the last one; nor is anything left of one
                         // that was not for the program.
                         message::replace(message, Message::from_frame(Frame::new(), false, None));

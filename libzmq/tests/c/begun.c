@@ -116,6 +116,25 @@ static void gone (void *context, int type, int peer_type, int flag, const char *
     zmq_close (other);
 }
 
+/* A request that is refused with its last part is not asked: nothing else is in its way than that nobody is there. */
+static void refused_at_last (void *context, int parts)
+{
+    void *req = open_socket (context, ZMQ_REQ), *rep = open_socket (context, ZMQ_REP);
+    printf ("-- REQ: refused at last, after %d parts\n", parts);
+    CALL (zmq_bind (rep, "inproc://rep"));
+    CALL (zmq_connect (req, "inproc://rep"));
+    while (parts-- > 0)
+        send_text (req, "lost", ZMQ_SNDMORE);
+    CALL (zmq_close (rep));
+    usleep (50000);
+    send_text (req, "the last part", ZMQ_DONTWAIT);
+    CALL (get_int (req, ZMQ_EVENTS));
+    send_text (req, "again", ZMQ_DONTWAIT);
+    receive (req, ZMQ_DONTWAIT);
+    send_text (req, "once more", ZMQ_DONTWAIT);
+    zmq_close (req);
+}
+
 static void alone (void *context)
 {
     void *pair = open_socket (context, ZMQ_PAIR);
@@ -226,6 +245,10 @@ int main (void)
     gone (context = zmq_ctx_new (), ZMQ_DEALER, ZMQ_DEALER, 0, "DEALER: who has no time is told as who does not wait");
     ended (context);
     gone (context = zmq_ctx_new (), ZMQ_REQ, ZMQ_REP, ZMQ_DONTWAIT, "REQ: what was begun for a peer that went counts as asked");
+    ended (context);
+    refused_at_last (context = zmq_ctx_new (), 1);
+    ended (context);
+    refused_at_last (context = zmq_ctx_new (), 2);
     ended (context);
     alone (context = zmq_ctx_new ());
     ended (context);

@@ -269,6 +269,41 @@ static void origin_of_the_last (int type, int peer_type)
     zmq_ctx_term (context);
 }
 
+/* What is not sent, or not received because the context has ended, stays as it was. */
+static void refused (void)
+{
+    void *context = zmq_ctx_new (), *router = open_socket (context, ZMQ_ROUTER), *push = open_socket (context, ZMQ_PUSH);
+    void *pull = open_socket (context, ZMQ_PULL);
+    zmq_msg_t message;
+    int events;
+    size_t size = sizeof events;
+    say ("refused");
+    set_int (router, ZMQ_ROUTER_MANDATORY, 1);
+    zmq_msg_init_size (&message, 4);
+    memcpy (zmq_msg_data (&message), "kept", 4);
+    CALL (zmq_msg_send (&message, push, ZMQ_SNDMORE | ZMQ_DONTWAIT));
+    show ("no peer, more to come", &message);
+    CALL (zmq_msg_send (&message, push, ZMQ_DONTWAIT));
+    show ("no peer", &message);
+    CALL (zmq_msg_send (&message, router, ZMQ_SNDMORE | ZMQ_DONTWAIT));
+    show ("unknown, more to come", &message);
+    CALL (zmq_msg_send (&message, pull, ZMQ_DONTWAIT));
+    show ("does not send", &message);
+    CALL (zmq_ctx_shutdown (context));
+    /* libzmq's sockets learn of it when they look. */
+    CALL (zmq_getsockopt (push, ZMQ_EVENTS, &events, &size));
+    CALL (zmq_getsockopt (pull, ZMQ_EVENTS, &events, &size));
+    CALL (zmq_msg_send (&message, push, ZMQ_SNDMORE | ZMQ_DONTWAIT));
+    show ("ended", &message);
+    CALL (zmq_msg_recv (&message, pull, ZMQ_DONTWAIT));
+    show ("ended", &message);
+    zmq_msg_close (&message);
+    zmq_close (router);
+    zmq_close (push);
+    zmq_close (pull);
+    CALL (zmq_ctx_term (context));
+}
+
 int main (void)
 {
     sizes ();
@@ -281,6 +316,7 @@ int main (void)
     metadata (0);
     metadata (1);
     flow ();
+    refused ();
     origin_of_the_last (ZMQ_PULL, ZMQ_PUSH);
     origin_of_the_last (ZMQ_ROUTER, ZMQ_DEALER);
     origin_of_the_last (ZMQ_REP, ZMQ_REQ);

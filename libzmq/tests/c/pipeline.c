@@ -34,6 +34,58 @@ static void limit (int send_limit, int receive_limit)
     zmq_close (pull);
 }
 
+static int numbers;
+
+/* A message of three parts, the first one empty, as a request has it; 1 if it was taken. */
+static int send_parts (void *sender)
+{
+    char number[16];
+    sprintf (number, "%d", ++numbers);
+    if (zmq_send (sender, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) == -1)
+        return 0;
+    NEED (zmq_send (sender, number, strlen (number), ZMQ_SNDMORE) > 0);
+    NEED (zmq_send (sender, "", 0, 0) == 0);
+    return 1;
+}
+
+/* A message of several parts has its place until the last is read, whoever has looked at it before. */
+static void part_by_part (int type, int peer_type, int limit, const char *name)
+{
+    void *sender = open_socket (context, type), *receiver = open_socket (context, peer_type);
+    char endpoint[64], part[16];
+    int step;
+    sprintf (endpoint, "inproc://%s-%d", name, limit);
+    printf ("-- part by part, %s, limits 1 and %d\n", name, limit);
+    numbers = 0;
+    NEED (zmq_setsockopt (sender, ZMQ_ROUTING_ID, "d", 1) == 0);
+    set_int (sender, ZMQ_SNDHWM, 1);
+    set_int (receiver, ZMQ_RCVHWM, limit);
+    NEED (peer_type != ZMQ_SUB || zmq_setsockopt (receiver, ZMQ_SUBSCRIBE, "", 0) == 0);
+    NEED (zmq_bind (receiver, endpoint) == 0);
+    NEED (zmq_connect (sender, endpoint) == 0);
+    for (step = 0; step < 4; step++) {
+        int more = 1;
+        printf ("events %d %d", get_int (receiver, ZMQ_EVENTS), get_int (sender, ZMQ_EVENTS));
+        while (numbers < 20 && send_parts (sender) && type != ZMQ_PUB)
+            continue;
+        printf (", number %d, events %d\n", numbers, get_int (receiver, ZMQ_EVENTS));
+        while (more) {
+            int size;
+            (void) get_int (sender, ZMQ_EVENTS);
+            printf ("taken %d, ", send_parts (sender));
+            size = zmq_recv (receiver, part, sizeof part, ZMQ_DONTWAIT);
+            NEED (size >= 0);
+            (void) get_int (receiver, ZMQ_EVENTS);
+            printf ("part \"%.*s\"; ", size, part);
+            more = get_int (receiver, ZMQ_RCVMORE);
+        }
+        printf ("\n");
+        NEED (peer_type != ZMQ_REP || zmq_send (receiver, "", 0, ZMQ_DONTWAIT) == 0);
+    }
+    zmq_close (sender);
+    zmq_close (receiver);
+}
+
 static void before_bind (void)
 {
     void *push = open_socket (context, ZMQ_PUSH);
@@ -230,12 +282,20 @@ static void turns_without_one (int sending, int receiving)
 int main (void)
 {
     void *push, *pull;
+    int i;
     context = zmq_ctx_new ();
     say ("limits");
     limit (1, 1);
     limit (2, 3);
     limit (10, 10);
     limit (1000, 1000);
+    for (i = 1; i < 3; i++) {
+        part_by_part (ZMQ_PUSH, ZMQ_PULL, i, "push-pull");
+        part_by_part (ZMQ_PAIR, ZMQ_PAIR, i, "pair-pair");
+        part_by_part (ZMQ_DEALER, ZMQ_ROUTER, i, "dealer-router");
+        part_by_part (ZMQ_DEALER, ZMQ_REP, i, "dealer-rep");
+        part_by_part (ZMQ_PUB, ZMQ_SUB, i, "pub-sub");
+    }
     before_bind ();
     dialling ();
     in_turn ();

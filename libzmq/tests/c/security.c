@@ -112,6 +112,8 @@ static void plain (const char *user, const char *password, int handled, int acce
     CALL (zmq_ctx_term (context));
 }
 
+enum { NO_KEYS = 0, BOTH_KEYS = 1, SECRET_KEY, PUBLIC_KEY };
+
 static void curve (const char *server_key, int client_keys, int handled, int accept)
 {
     static const char secret[] = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6";
@@ -120,7 +122,8 @@ static void curve (const char *server_key, int client_keys, int handled, int acc
     void *server, *client, *thread = NULL;
     struct handler handler;
     printf ("-- CURVE, %s key of the server, %s keys of the client, %s\n", server_key ? "a" : "no",
-            client_keys ? "with" : "without", !handled ? "no authenticator" : accept ? "accepted" : "refused");
+            client_keys == SECRET_KEY ? "only secret" : client_keys == PUBLIC_KEY ? "only public" : client_keys ? "with" : "without",
+            !handled ? "no authenticator" : accept ? "accepted" : "refused");
     context = zmq_ctx_new ();
     server = open_socket (context, ZMQ_PULL);
     client = open_socket (context, ZMQ_PUSH);
@@ -133,10 +136,10 @@ static void curve (const char *server_key, int client_keys, int handled, int acc
         NEED (zmq_bind (handler.rep, "inproc://zeromq.zap.01") == 0);
         thread = zmq_threadstart (authenticate, &handler);
     }
-    if (client_keys) {
+    if (client_keys == BOTH_KEYS || client_keys == PUBLIC_KEY)
         text (client, ZMQ_CURVE_PUBLICKEY, client_public);
+    if (client_keys == BOTH_KEYS || client_keys == SECRET_KEY)
         text (client, ZMQ_CURVE_SECRETKEY, client_secret);
-    }
     if (server_key)
         text (client, ZMQ_CURVE_SERVERKEY, server_key);
     printf ("mechanisms %d %d\n", get_int (server, ZMQ_MECHANISM), get_int (client, ZMQ_MECHANISM));
@@ -154,10 +157,15 @@ int main (void)
     plain ("ann", "secret", 1, 1);
     plain ("ann", "secret", 1, 0);
     plain (NULL, NULL, 0, 0);
-    curve (server_public, 1, 0, 0);
-    curve (server_public, 1, 1, 1);
-    curve (server_public, 1, 1, 0);
-    curve ("Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", 1, 0, 0);
-    curve (NULL, 0, 0, 0);
+    curve (server_public, BOTH_KEYS, 0, 0);
+    curve (server_public, BOTH_KEYS, 1, 1);
+    curve (server_public, BOTH_KEYS, 1, 0);
+    curve ("Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", BOTH_KEYS, 0, 0);
+    curve (NULL, NO_KEYS, 0, 0);
+    /* A key that is not given is all zeros, and belongs to nobody. */
+    curve (server_public, NO_KEYS, 0, 0);
+    curve (server_public, NO_KEYS, 1, 1);
+    curve (server_public, SECRET_KEY, 0, 0);
+    curve (server_public, PUBLIC_KEY, 0, 0);
     return 0;
 }

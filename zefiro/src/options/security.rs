@@ -97,7 +97,12 @@ impl Options {
             },
             Security::CurveServer => MechanismConfig::CurveServer { secret },
             Security::CurveClient => MechanismConfig::CurveClient {
-                public: self.curve_public_key.unwrap_or_else(|| secret.public()),
+                public: match self.curve_public_key {
+                    Some(public) => public,
+                    // libzmq derives none.
+                    None if self.chosen.is_some() => CurveKey::default(),
+                    None => secret.public(),
+                },
                 secret,
                 server: self.curve_server_key.unwrap_or_default(),
             },

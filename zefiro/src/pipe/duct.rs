@@ -76,6 +76,8 @@ pub(crate) struct DuctReader {
     /// Messages taken from the queue that nobody will read.
     unread: u64,
     read: u64,
+    /// The message read last does not count yet: the program is to read the rest of its parts.
+    held: bool,
     acknowledged: u64,
     limit: usize,
     /// The writer has to be told that there is room.
@@ -98,6 +100,7 @@ pub(crate) fn duct(writer_mark: usize, conflate: bool) -> (DuctWriter, DuctReade
         fresh: 0,
         unread: 0,
         read: 0,
+        held: false,
         acknowledged: 0,
         limit: 0,
         rouse: false,
@@ -231,6 +234,32 @@ impl DuctReader {
     /// Puts the next message in `out`, and answers whether the writer must be told that there is room again.
     #[inline]
     pub(crate) fn pop(&mut self, out: &mut Message) -> Option<bool> {
+        self.take(out)?;
+        Some(self.acknowledge())
+    }
+
+    /// As [`pop`](DuctReader::pop), for a program that reads part after part: a message of several keeps its place until it
+    /// is [released](DuctReader::release), or the next one is read.
+    #[inline]
+    pub(crate) fn pop_held(&mut self, out: &mut Message) -> Option<bool> {
+        self.take(out)?;
+        self.held = out.frame_count() > 1;
+        Some(self.acknowledge())
+    }
+
+    /// Whether the message read last still has its place.
+    #[inline]
+    pub(crate) fn holds(&self) -> bool {
+        self.held
+    }
+
+    /// All of the message is read. Answers whether the writer must be told that there is room again.
+    pub(crate) fn release(&mut self) -> bool {
+        std::mem::take(&mut self.held) && self.acknowledge()
+    }
+
+    #[inline]
+    fn take(&mut self, out: &mut Message) -> Option<()> {
         if !self.has_message() {
             return None;
         }
@@ -245,14 +274,22 @@ impl DuctReader {
             self.local = VecDeque::new();
         }
         self.read += 1;
+        self.held = false;
+        Some(())
+    }
+
+    /// Tells the writer what is read, in steps of half the limit. Answers whether it waits for that.
+    #[inline]
+    fn acknowledge(&mut self) -> bool {
+        let read = self.read - u64::from(self.held);
         let step = self.limit.div_ceil(2).max(1) as u64;
-        if self.limit == 0 || self.read - self.acknowledged < step {
-            return Some(false);
+        if self.limit == 0 || read.saturating_sub(self.acknowledged) < step {
+            return false;
         }
-        self.acknowledged = self.read;
+        self.acknowledged = read;
         let mut shared = self.duct.shared.lock();
-        shared.acknowledged = self.read;
-        Some(std::mem::take(&mut shared.writer_asleep))
+        shared.acknowledged = read;
+        std::mem::take(&mut shared.writer_asleep)
     }
 
     /// How many messages the last look found, if all are read now, and they were few but more than one: then more are
@@ -321,6 +358,34 @@ mod tests {
         assert!(!writer.has_room());
         assert_eq!(reader.pop(&mut Message::new()), Some(true));
         assert!(writer.has_room());
+    }
+
+    #[test]
+    fn a_message_that_is_read_by_parts_keeps_its_place_until_the_last() {
+        let fill = |writer: &mut DuctWriter, message: Message| {
+            let mut written = 0;
+            while writer.has_room() {
+                writer.push(&mut message.clone());
+                written += 1;
+            }
+            written
+        };
+        let parts = || Message::from(["a", "b"]);
+        let (mut writer, mut reader) = duct(1, false);
+        reader.set_mark(1);
+        assert_eq!(fill(&mut writer, parts()), 2);
+        assert_eq!(reader.pop_held(&mut Message::new()), Some(false));
+        assert!(reader.holds() && !writer.has_room());
+        assert!(reader.release() && !reader.holds());
+        assert_eq!(fill(&mut writer, parts()), 1);
+        // Whoever reads the next one has done with it.
+        assert_eq!(reader.pop_held(&mut Message::new()), Some(false));
+        assert_eq!(reader.pop_held(&mut Message::new()), Some(true));
+        assert_eq!(fill(&mut writer, Message::from("x")), 1);
+        // One part is read at once.
+        assert_eq!(reader.pop_held(&mut Message::new()), Some(true));
+        assert!(!reader.holds());
+        assert_eq!(fill(&mut writer, parts()), 2);
     }
 
     #[test]

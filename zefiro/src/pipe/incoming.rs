@@ -78,13 +78,17 @@ impl Pipes {
     #[inline]
     fn read_as<const COUNT: bool>(&mut self, id: PipeId, out: &mut Message) -> bool {
         let low_mark = self.recv_mark.div_ceil(2);
+        let by_parts = self.glance.is_some();
         let pipe = match self.slots.get_mut(id.index as usize) {
             Some(pipe) if pipe.generation == id.generation => pipe,
             _ => return false,
         };
         if pipe.inbox_messages == 0 {
             let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
-            let popped = reader.pop(out);
+            let popped = if by_parts { reader.pop_held(out) } else { reader.pop(out) };
+            if reader.holds() {
+                self.held = Some(id);
+            }
             let fresh = reader.take_fresh();
             self.counters.arrived += fresh;
             pipe.counters.arrived += fresh;
@@ -127,6 +131,24 @@ impl Pipes {
             self.last_received = Some(id);
         }
         true
+    }
+
+    /// The program has read the last part of a message.
+    #[inline]
+    pub(crate) fn release_held(&mut self) {
+        if let Some(id) = self.held.take() {
+            self.release(id);
+        }
+    }
+
+    fn release(&mut self, id: PipeId) {
+        let Some(pipe) = self.get_mut(id) else { return };
+        let Line::Duct(_, reader, peer) = &mut pipe.line else { return };
+        if reader.release() {
+            let peer = peer.clone();
+            self.noted = true;
+            self.notices.push(Notice::Writable(peer));
+        }
     }
 
     /// Adds messages that arrived. Answers whether the inbox was empty before.

@@ -176,6 +176,8 @@ pub(crate) struct Pipes {
     pub(crate) glance: Option<Glance>,
     /// A message was refused for room in a pipe that the program has not noticed.
     pub(crate) unnoticed: bool,
+    /// Where the last message of several parts is from, within the process, that a C program has not read to its end.
+    held: Option<PipeId>,
     /// Whether any of the lists below has something.
     pub(crate) noted: bool,
     /// Outboxes with something that nobody is due to write yet, or that grew large waiting.
@@ -212,6 +214,7 @@ impl Pipes {
             trickle: 0,
             glance: None,
             unnoticed: false,
+            held: None,
             noted: false,
             dirty: Vec::new(),
             notices: Vec::new(),

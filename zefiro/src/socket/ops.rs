@@ -154,7 +154,9 @@ impl SocketCore {
         if state.recv_message_swiftly(out) {
             return Ok(state);
         }
-        self.recv_with_care(state, out, wait)
+        let mut state = self.recv_with_care(state, out, wait)?;
+        state.pipes.release_held();
+        Ok(state)
     }
 
     /// Receives what is not received in a few steps.
@@ -372,8 +374,10 @@ impl State {
     /// Whether a receive, and a send, would go through with what is known now.
     pub(crate) fn readiness(&mut self, socket_type: SocketType) -> (bool, bool) {
         self.pipes.note_look();
+        // In the middle of a message nobody looks for the next one: that would take its place in the pipe.
+        let more = self.unfinished.more();
         let (pattern, pipes, options) = self.parts();
-        let mut readable = pattern.can_recv(pipes, options);
+        let mut readable = more || pattern.can_recv(pipes, options);
         let mut writable = pattern.can_send(pipes, options);
         self.unfinished.adjust(&self.pipes, socket_type, &mut readable, &mut writable);
         (readable, writable)

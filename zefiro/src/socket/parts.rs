@@ -213,8 +213,9 @@ impl SocketCore {
         let waits = wait != Wait::No && state.options.send_timeout != Some(Duration::ZERO);
         if gone && state.tells_of_loss() && !waits {
             if !more {
+                // The program knows, and may begin anew.
                 let begun = Message::from(std::mem::take(&mut state.unfinished.out));
-                state.lose_begun(&begun);
+                state.pipes.counters.sent_to_nobody(begun.byte_len() as u64);
             }
             return Err(Error::new(ErrorKind::WouldBlock, SEND));
         }
@@ -301,6 +302,9 @@ impl SocketCore {
                 keep(metadata, state.unfinished.metadata.as_ref());
             }
             state.unfinished.last_more = state.unfinished.more();
+            if !state.unfinished.last_more {
+                state.pipes.release_held();
+            }
             return Ok(state.unfinished.last_more);
         }
         if state.recv_swiftly(place) {
@@ -314,6 +318,9 @@ impl SocketCore {
             })?;
             state.keep_rest(&mut message);
             message.parts_mut().0.move_to(place);
+            if !state.unfinished.last_more {
+                state.pipes.release_held();
+            }
         }
         if let Some(metadata) = metadata {
             keep(metadata, state.pipes.last_metadata());

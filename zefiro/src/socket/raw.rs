@@ -49,8 +49,9 @@ impl State {
     /// A message was taken, and more is there: a program that waits for the descriptor before each message sees that.
     pub(super) fn light_beacon_for_more(&mut self) {
         if let Some(beacon) = self.beacon.clone() {
+            let more = self.unfinished.more();
             let (pattern, pipes, options) = self.parts();
-            if pattern.can_recv(pipes, options) || self.unfinished.more() {
+            if more || pattern.can_recv(pipes, options) {
                 beacon.light();
             }
         }
