@@ -14,6 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use realm::{ALICE, BOB, SERVICE, in_realm};
+#[cfg(target_os = "linux")]
+use socket2::{SockFilter, SockRef};
 use zefiro::auth::{Answer, Request};
 use zefiro::{AnySocket, Context, Event, EventKind, Frame, GssapiName, Message, Monitor, Rep, SocketType};
 use zefiro_interop::{LONG, Peer, message, python};
@@ -223,19 +225,8 @@ fn libzmqs_client_that_is_refused_gets_nothing_across() {
 /// From now on nothing that comes for this stream arrives: the kernel drops it, and tells of no end and no reset.
 #[cfg(target_os = "linux")]
 fn deafen(stream: &OwnedFd) {
-    let mut drop_all = libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
-    let program = libc::sock_fprog { len: 1, filter: &mut drop_all };
-    // SAFETY: the program outlives the call, and the descriptor is only a number to it.
-    let result = unsafe {
-        libc::setsockopt(
-            stream.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            size_of_val(&program) as libc::socklen_t,
-        )
-    };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    let return_0_bytes = SockFilter::new(0x06, 0, 0, 0);
+    SockRef::from(stream).attach_filter(&[return_0_bytes]).unwrap();
 }
 
 /// The stream that an event tells of, if it does, by a descriptor whose number does not come to mean another.

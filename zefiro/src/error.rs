@@ -131,6 +131,14 @@ impl Error {
         Error { kind, operation, detail: Some(Box::new(detail)) }
     }
 
+    /// The same, with the endpoint as the program has given it.
+    pub(crate) fn at(mut self, endpoint: &str) -> Error {
+        if let Some(detail) = &mut self.detail {
+            detail.endpoint = endpoint.to_string();
+        }
+        self
+    }
+
     /// What class of failure this is.
     ///
     /// ```

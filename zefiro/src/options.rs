@@ -109,11 +109,11 @@ option_table! {
     "PUB, XPUB, RADIO: the most topics or groups one peer may subscribe to; one that wants more is disconnected."
         "ZEFIRO_PEER_SUBSCRIPTIONS_MAX" 0 peer_subscriptions_max: Option<usize> = None;
         "subscriptions", "1 and up, or never", "at once";
-        none Own, check |number| *number != Some(0);
+        none Own, for DISTRIBUTORS, check |number| *number != Some(0);
     "PUB, XPUB, RADIO: the most bytes of a peer's topics or groups, and of its unread requests; one beyond is disconnected."
         "ZEFIRO_PEER_SUBSCRIPTION_BYTES_MAX" 0 peer_subscription_bytes_max: Option<usize> = None;
         "bytes", "1 and up, or never", "at once";
-        none Own, check |number| *number != Some(0);
+        none Own, for DISTRIBUTORS, check |number| *number != Some(0);
     "Whether endpoints mean what they say: a port must be 1 to 65535, or what stands for any, an IPv6 address given by number is one whatever `ipv6` says, and an ipc path is bound only if no other file is there and nobody listens. Else as libzmq does: `12x` is 12, 65537 is 1, `[::1]` needs `ipv6`, and what is at the path is replaced."
         "ZEFIRO_STRICT_ENDPOINTS" 0 strict_endpoints: bool = false; "flag", "0, 1", "later bind/connect";
         none Own;
@@ -216,7 +216,7 @@ option_table! {
         rw Bits;
     "Keep only the newest message in each queue; for single-part messages on PUSH, PULL, PUB, SUB and DEALER."
         "ZMQ_CONFLATE" 54 conflate: bool = false; "flag", "0, 1", "later";
-        rw Flag;
+        rw Flag, for SINGLES;
     "Send an empty message on every new connection, so that a ROUTER peer knows of it."
         "ZMQ_PROBE_ROUTER" 51 probe_router: bool = false; "flag", "0, 1", "at once";
         w Truth, on ASKERS;
@@ -228,7 +228,7 @@ option_table! {
         w Truth, on ROUTERS;
     "ROUTER: hang up on a new peer whose routing id is in use, so that both ends know, and it may come again; else its connection stays and is ignored, as in libzmq. Not with `router_handover`."
         "ZEFIRO_ROUTER_REFUSE_DUPLICATES" 0 router_refuse_duplicates: bool = false; "flag", "0, 1", "at once";
-        none Own;
+        none Own, for NAMERS;
     "ROUTER: talk plain bytes as STREAM does, and tell as STREAM does that a peer came or went."
         "ZMQ_ROUTER_RAW" 41 router_raw: bool = false; "flag", "0, 1", "later";
         w Truth, on ROUTERS;
@@ -264,7 +264,7 @@ option_table! {
         w Blob, on PUBLISHERS;
     "PUB, XPUB: send to those who did not subscribe; SUB: receive what was not subscribed to."
         "ZMQ_INVERT_MATCHING" 74 invert_matching: bool = false; "flag", "0, 1", "at once";
-        rw AnyTruth;
+        rw AnyTruth, for MATCHERS;
     "XPUB, XSUB: in a multipart message only the first part can be a subscription."
         "ZMQ_ONLY_FIRST_SUBSCRIBE" 108 only_first_subscribe: bool = false; "flag", "0, 1", "at once";
         w Truth, on FORWARDERS;
@@ -279,13 +279,13 @@ option_table! {
         rw Positive, check |bytes| *bytes > 0;
     "DEALER, ROUTER, REP, CLIENT, SERVER, PEER: a message every new peer is sent first, again after each reconnect."
         "ZMQ_HELLO_MSG" 110 hello_message: Option<Frame> = None; "bytes", "any, or never", "later";
-        w BlobOrNone;
+        w BlobOrNone, for GREETERS;
     "ROUTER, REP, SERVER, PEER: a message the socket itself receives, as if from the peer, when one that came goes."
         "ZMQ_DISCONNECT_MSG" 111 disconnect_message: Option<Frame> = None; "bytes", "any, or never", "later";
-        w BlobOrNone;
+        w BlobOrNone, for HOSTS;
     "DEALER, REQ, CLIENT, PEER: a message the socket itself receives, as if from the peer, when a connection it made is lost."
         "ZMQ_HICCUP_MSG" 114 hiccup_message: Option<Frame> = None; "bytes", "any, or never", "later";
-        w BlobOrNone;
+        w BlobOrNone, for GUESTS;
     "Properties of the application to tell every peer; names start with `X-`."
         "ZMQ_METADATA" 95 metadata: Vec<(String, Vec<u8>)> = Vec::new(); "X-name:value", "a list", "later";
         w Property, check |list| list.iter().all(|(name, value)| is_property(name, value));
@@ -410,8 +410,8 @@ impl Options {
     /// | [`message_bytes_max`](Options::message_bytes_max) | 1 GiB |
     /// | [`message_frames_max`](Options::message_frames_max) | 65,536 |
     /// | [`address_connections_max`](Options::address_connections_max) | 10,000 |
-    /// | [`peer_subscriptions_max`](Options::peer_subscriptions_max) | 1,000,000 |
-    /// | [`peer_subscription_bytes_max`](Options::peer_subscription_bytes_max) | 64 MiB |
+    /// | [`peer_subscriptions_max`](Options::peer_subscriptions_max) of PUB, XPUB and RADIO | 1,000,000 |
+    /// | [`peer_subscription_bytes_max`](Options::peer_subscription_bytes_max) of these | 64 MiB |
     ///
     /// Endpoints are read [strictly](Options::strict_endpoints), and a ROUTER [hangs up](Options::router_refuse_duplicates) on
     /// peers whose routing id is in use. [`Options::new`] and [`Options::default`] are as libzmq has it:
@@ -425,18 +425,19 @@ impl Options {
     /// assert_eq!(Pull::new().options().liveness, options.liveness);
     /// ```
     pub fn recommended(socket_type: SocketType, context: &ContextOptions) -> Options {
+        let distributes = DISTRIBUTORS.contains(&socket_type);
         Options {
             liveness: Some(Duration::from_secs(20)),
             strict_endpoints: true,
-            router_refuse_duplicates: true,
+            router_refuse_duplicates: NAMERS.contains(&socket_type),
             handshake_interval: Some(Duration::from_secs(10)),
             handshake_bytes_max: Some(64 * 1024),
             handshakes_max: Some(1024),
             message_bytes_max: Some(1 << 30),
             message_frames_max: Some(65_536),
             address_connections_max: Some(10_000),
-            peer_subscriptions_max: Some(1_000_000),
-            peer_subscription_bytes_max: Some(64 << 20),
+            peer_subscriptions_max: distributes.then_some(1_000_000),
+            peer_subscription_bytes_max: distributes.then_some(64 << 20),
             ..Options::new(socket_type, context)
         }
     }
@@ -460,7 +461,22 @@ const PUBLISHERS: &[SocketType] = &[SocketType::XPub, SocketType::Pub];
 const DISTRIBUTORS: &[SocketType] = &[SocketType::XPub, SocketType::Pub, SocketType::Radio];
 const SUBSCRIBERS: &[SocketType] = &[SocketType::XSub];
 const FORWARDERS: &[SocketType] = &[SocketType::XPub, SocketType::Pub, SocketType::XSub];
+pub(crate) const SINGLES: &[SocketType] =
+    &[SocketType::Push, SocketType::Pull, SocketType::Pub, SocketType::Sub, SocketType::Dealer];
 const STREAMS: &[SocketType] = &[SocketType::Stream];
+const NAMERS: &[SocketType] = &[SocketType::Router];
+const MATCHERS: &[SocketType] = &[SocketType::XPub, SocketType::Pub, SocketType::Sub];
+pub(crate) const GREETERS: &[SocketType] = &[
+    SocketType::Req,
+    SocketType::Dealer,
+    SocketType::Router,
+    SocketType::Rep,
+    SocketType::Client,
+    SocketType::Server,
+    SocketType::Peer,
+];
+pub(crate) const HOSTS: &[SocketType] = &[SocketType::Router, SocketType::Rep, SocketType::Server, SocketType::Peer];
+pub(crate) const GUESTS: &[SocketType] = &[SocketType::Dealer, SocketType::Req, SocketType::Client, SocketType::Peer];
 
 #[cfg(test)]
 mod tests {
@@ -565,6 +581,27 @@ mod tests {
         assert!(!format!("{options:?}").contains("hunter2"));
         options.set_text("curve_server", "1").unwrap();
         assert_eq!(options.security(), Security::CurveServer);
+    }
+
+    #[test]
+    fn options_that_c_takes_anywhere_are_for_those_types_alone_that_heed_them() {
+        for (name, value, on, off) in [
+            ("conflate", "1", SocketType::Pull, SocketType::Pair),
+            ("router_refuse_duplicates", "1", SocketType::Router, SocketType::Rep),
+            ("invert_matching", "1", SocketType::Sub, SocketType::XSub),
+            ("peer_subscriptions_max", "5", SocketType::Radio, SocketType::Sub),
+            ("peer_subscription_bytes_max", "5", SocketType::Pub, SocketType::Push),
+            ("hello_message", "hello", SocketType::Req, SocketType::Push),
+            ("disconnect_message", "gone", SocketType::Rep, SocketType::Dealer),
+            ("hiccup_message", "hiccup", SocketType::Dealer, SocketType::Router),
+        ] {
+            Options::recommended(off, &Default::default()).check_type(off).unwrap();
+            let mut options = Options::default();
+            options.set_text(name, value).unwrap();
+            options.check_type(on).unwrap();
+            let error = options.check_type(off).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(off.name()), "{error}");
+        }
     }
 
     #[test]

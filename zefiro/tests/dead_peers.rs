@@ -8,13 +8,14 @@
 mod util;
 
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::{SockFilter, SockRef};
 use util::hostile::{dial, frame};
 use util::{LONG, handshake};
 use zefiro::auth::Users;
@@ -58,19 +59,8 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// From now on nothing that comes for this stream arrives.
 fn deafen(stream: &OwnedFd) {
-    let mut drop_all = libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
-    let program = libc::sock_fprog { len: 1, filter: &mut drop_all };
-    // SAFETY: the program outlives the call, and the descriptor is only a number to it.
-    let result = unsafe {
-        libc::setsockopt(
-            stream.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            size_of_val(&program) as libc::socklen_t,
-        )
-    };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    let return_0_bytes = SockFilter::new(0x06, 0, 0, 0);
+    SockRef::from(stream).attach_filter(&[return_0_bytes]).unwrap();
 }
 
 /// A socket, and what happens to it.

@@ -5,7 +5,7 @@ mod util;
 use std::sync::{Mutex, MutexGuard};
 
 use util::{LONG, socket};
-use zefiro::{AnySocket, Context, ErrorKind, Pull, Push, SocketType};
+use zefiro::{AnySocket, Context, Dish, ErrorKind, Pull, Push, Radio, SocketType};
 
 /// A child has what this process has open until it runs its program: so long no address is free.
 fn children_or_addresses() -> MutexGuard<'static, ()> {
@@ -22,6 +22,9 @@ fn errors_name_the_endpoint_and_the_cause() {
         (taken.as_str(), ErrorKind::AddressInUse),
         ("tcp://127.0.0.1:99999999x:", ErrorKind::InvalidEndpoint),
         ("tcp://no-such-interface:5555", ErrorKind::UnknownHost),
+        ("tcp://no-such-interface:*", ErrorKind::UnknownHost),
+        ("tcp://[::1%no-such-interface]:*", ErrorKind::InvalidEndpoint),
+        ("tcp://no-such-interface:*;127.0.0.1:*", ErrorKind::UnknownHost),
         ("tcp://192.0.2.1:5555", ErrorKind::AddressNotAvailable),
         ("ipc:///no/such/directory/socket", ErrorKind::Io),
         ("pgm://127.0.0.1:5555", ErrorKind::UnsupportedTransport),
@@ -33,6 +36,14 @@ fn errors_name_the_endpoint_and_the_cause() {
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(endpoint), "{error}");
     }
+    let dish: Dish = socket(&context);
+    for endpoint in ["udp://no-such-interface:*", "udp://no-such-interface;239.0.0.1:*", "udp://lo;127.0.0.1:*"] {
+        let error = dish.bind(endpoint).unwrap_err();
+        assert_eq!(error.endpoint(), Some(endpoint), "{error}");
+    }
+    let radio: Radio = socket(&context);
+    let endpoint = "udp://no-such-interface;239.0.0.1:00005";
+    assert_eq!(radio.connect(endpoint).unwrap_err().endpoint(), Some(endpoint));
     let inproc: Pull = socket(&context);
     inproc.bind("inproc://taken").unwrap();
     assert_eq!(pull.bind("inproc://taken").unwrap_err().kind(), ErrorKind::AddressInUse);

@@ -1,14 +1,19 @@
-//! Handshakes that the kernel does not take at once: they go on when it has room, and end when there is none in time.
+//! Handshakes in odd pieces: those that the kernel does not take at once go on when it has room, and end when there is none
+//! in time; what comes in one piece with their end is heard.
 
 mod util;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use util::hostile::{frame, greeting, property};
 use util::{LONG, handshake};
-use zefiro::{Builder, Context, EventKind, Pull, Push, SharedKey, Socket, kind};
+use zefiro::auth::{Answer, Request};
+use zefiro::{Builder, Context, CurveSecret, EventKind, Monitor, Pull, Push, SharedKey, Socket, kind};
+use zmtp::{Config, Connection, MechanismConfig, SocketType};
 
 /// A socket that says more in its handshake than its kernel's buffer has room for.
 fn wordy<K: kind::Typed>(context: &Context) -> Builder<K> {
@@ -96,4 +101,102 @@ fn a_peer_that_says_all_and_hears_nothing_is_given_up_in_time() {
         }
     }
     assert!(taken < 32 << 20, "{taken} bytes were taken of a peer that hears nothing");
+}
+
+/// Longer than the sockets below take.
+const TOO_LONG: usize = 1001;
+
+/// A pull socket that takes frames of a thousand bytes.
+fn strict(context: &Context) -> Builder<kind::Pull> {
+    Pull::builder().context(context).recv_timeout(LONG).max_frame_size(TOO_LONG as u64 - 1)
+}
+
+/// Two messages have come in one piece with the end of the handshake and with what breaks the rules behind them.
+fn assert_heard(pull: &Pull, monitor: &mut Monitor) {
+    assert_eq!(pull.recv().unwrap(), "one");
+    assert_eq!(pull.recv().unwrap(), ["two", "parts"]);
+    let of_connection = |kind: &EventKind| !matches!(kind, EventKind::Listening | EventKind::ConnectDelayed);
+    let mut kinds = std::iter::from_fn(|| monitor.recv_timeout(LONG)).map(|event| event.kind).filter(of_connection);
+    assert!(matches!(kinds.next(), Some(EventKind::Accepted | EventKind::Connected)));
+    assert_eq!(kinds.next(), Some(EventKind::HandshakeSucceeded));
+    let mut next = kinds.next();
+    if matches!(next, Some(EventKind::ProtocolFailed(_))) {
+        next = kinds.next();
+    }
+    assert!(matches!(&next, Some(EventKind::Disconnected(why)) if why.contains("where 1000")), "{next:?}");
+    let counters = pull.counters();
+    assert_eq!((counters.received, counters.dropped.oversize), (2, 1), "{counters:?}");
+    util::assert_balanced("pull", counters);
+}
+
+/// What a peer says that makes two messages and then one that is too long.
+fn messages() -> Vec<u8> {
+    [frame(0, b"one"), frame(1, b"two"), frame(0, b"parts"), frame(0, &[0; TOO_LONG])].concat()
+}
+
+#[test]
+fn messages_before_a_fault_are_heard_though_they_come_in_one_piece_with_the_handshake() {
+    let pull = strict(&Context::new()).build().unwrap();
+    let mut monitor = pull.monitor();
+    let mut stream = dial(&pull);
+    stream.write_all(&[handshake("PUSH"), messages()].concat()).unwrap();
+    assert_heard(&pull, &mut monitor);
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    assert!(stream.read_to_end(&mut Vec::new()).is_ok_and(|said| said > 64), "the peer was told, then cut off");
+}
+
+#[test]
+fn messages_of_somebody_known_before_a_fault_are_heard_too() {
+    let pull = strict(&Context::new()).plain_server(true).authenticator(|_: &Request| Answer::allow("admin"));
+    let pull = pull.build().unwrap();
+    let mut monitor = pull.monitor();
+    let mut stream = dial(&pull);
+    stream.write_all(&[greeting(1, "PLAIN"), frame(4, b"\x05HELLO\x05admin\x06secret")].concat()).unwrap();
+    stream.read_exact(&mut [0; 64 + 10]).expect("WELCOME");
+    let initiate = [&b"\x08INITIATE"[..], &property("Socket-Type", b"PUSH")].concat();
+    stream.write_all(&[frame(4, &initiate), messages()].concat()).unwrap();
+    assert_heard(&pull, &mut monitor);
+}
+
+#[test]
+fn encrypted_messages_before_a_fault_are_heard_though_they_come_in_one_piece_with_the_handshake() {
+    let (server, client) = (CurveSecret::generate().unwrap(), CurveSecret::generate().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let pull = strict(&Context::new()).curve_server_key(server.public()).curve_secret_key(client);
+    let pull = pull.reconnect_interval(None).build().unwrap();
+    let mut monitor = pull.monitor();
+    pull.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut config = Config::new(SocketType::Push);
+    (config.mechanism, config.as_server) = (MechanismConfig::CurveServer { secret: server }, true);
+    let mut push = Connection::new(Arc::new(config), Instant::now());
+    while !push.is_ready() {
+        stream.write_all(&push.take_output().unwrap_or_default()).unwrap();
+        let mut piece = [0; 1000];
+        let count = stream.read(&mut piece).unwrap();
+        assert!(count > 0, "it goes on");
+        push.input().extend_from_slice(&piece[..count]);
+        push.handle_input(Instant::now()).unwrap();
+    }
+    let mut last = push.take_output().expect("READY");
+    let mut sealer = push.take_sealer().unwrap();
+    for (more, part) in [(false, &b"one"[..]), (true, b"two"), (false, b"parts"), (false, &[0; TOO_LONG])] {
+        sealer.seal(&mut last, more, false, part).unwrap();
+    }
+    stream.write_all(&last).unwrap();
+    assert_heard(&pull, &mut monitor);
+}
+
+#[test]
+fn what_is_to_be_sent_is_kept_from_a_peer_that_breaks_the_rules_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let push = Push::builder().context(&Context::new()).max_frame_size(TOO_LONG as u64 - 1);
+    let push = push.build().unwrap();
+    push.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    push.send("hello").unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.write_all(&[handshake("PULL"), frame(0, &[0; TOO_LONG])].concat()).unwrap();
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).unwrap();
+    assert!(!said.windows(5).any(|part| part == b"hello"));
 }

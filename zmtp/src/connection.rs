@@ -176,7 +176,7 @@ impl Connection {
         let mut output = Vec::new();
         signature(&config, &mut output);
         Connection {
-            handshake_ends: config.handshake_timeout.map(|timeout| now + timeout),
+            handshake_ends: config.handshake_timeout.and_then(|timeout| now.checked_add(timeout)),
             config,
             phase: Phase::Greeting(Greeting::Signature),
             settled: Settled { version: Version::V3_1, unversioned: false },

@@ -49,7 +49,8 @@ pub(crate) enum Due {
 impl Clocks {
     /// The handshake is over.
     pub(crate) fn start(&mut self, heartbeat: &Heartbeat, now: Instant) {
-        self.next_ping = heartbeat.interval.filter(|interval| !interval.is_zero()).map(|interval| now + interval);
+        let interval = heartbeat.interval.filter(|interval| !interval.is_zero());
+        self.next_ping = interval.and_then(|interval| now.checked_add(interval));
     }
 
     /// The peer said something.
@@ -62,7 +63,7 @@ impl Clocks {
     /// The peer asked to be given up if it is silent for so many tenths of a second.
     pub(crate) fn asked(&mut self, tenths: u16, now: Instant) {
         if tenths > 0 && self.ttl_ends.is_none() {
-            self.ttl_ends = Some(now + Duration::from_millis(100) * u32::from(tenths));
+            self.ttl_ends = now.checked_add(Duration::from_millis(100) * u32::from(tenths));
         }
     }
 
@@ -77,10 +78,10 @@ impl Clocks {
         }
         match (self.next_ping, heartbeat.interval) {
             (Some(next), Some(interval)) if next <= now => {
-                self.next_ping = Some(now + interval);
+                self.next_ping = now.checked_add(interval);
                 if self.silence_ends.is_none() {
                     let timeout = heartbeat.timeout.filter(|timeout| !timeout.is_zero());
-                    self.silence_ends = timeout.map(|timeout| now + timeout);
+                    self.silence_ends = timeout.and_then(|timeout| now.checked_add(timeout));
                 }
                 Due::Ping
             }

@@ -500,3 +500,24 @@ fn the_limit_that_a_frame_breaks_is_named_wherever_the_frame_stands() {
         assert_eq!(pull.feed(&bytes, now), Err(Error::Oversize { bytes: huge, limit: 1 << 30 }));
     }
 }
+
+#[test]
+fn times_beyond_all_clocks_are_without_end() {
+    let mut config = Config::new(SocketType::Pair);
+    config.handshake_timeout = Some(Duration::MAX);
+    config.heartbeat.interval = Some(Duration::MAX);
+    let now = Instant::now();
+    let (mut one, mut other) = (Peer::new(config.clone(), now), Peer::new(config, now));
+    assert_eq!(one.connection.next_deadline(), None);
+    settle(&mut one, &mut other, usize::MAX, now).unwrap();
+    assert_eq!(one.connection.next_deadline(), None);
+    // The answer to a ping need not come within any time.
+    let mut config = Config::new(SocketType::Pair);
+    config.heartbeat.interval = Some(Duration::from_secs(1));
+    config.heartbeat.timeout = Some(Duration::MAX);
+    let (mut one, mut other) = (Peer::new(config.clone(), now), Peer::new(config, now));
+    settle(&mut one, &mut other, usize::MAX, now).unwrap();
+    let later = now + Duration::from_secs(1);
+    one.connection.handle_timeout(later).unwrap();
+    assert!(one.connection.has_output() && !one.connection.is_peer_late(later + Duration::from_secs(1 << 30)));
+}

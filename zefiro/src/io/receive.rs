@@ -122,13 +122,17 @@ impl State {
 
 /// The stream has ended, or is to end.
 fn lose(core: &Arc<SocketCore>, link: &Arc<Link>, loss: Loss) {
+    note_loss(core, link, &loss);
+    report_loss(link, loss);
+}
+
+/// Nothing is read from the link any more.
+pub(crate) fn note_loss(core: &Arc<SocketCore>, link: &Arc<Link>, loss: &Loss) {
     let mut state = core.lock();
     state.unwatch(link);
     if let Loss::Protocol(zmtp::Error::Oversize { .. } | zmtp::Error::TooManyFrames { .. }) = loss {
         state.pipes.count_dropped(DropReason::Oversize, 1);
     }
-    drop(state);
-    report_loss(link, loss);
 }
 
 enum Progress {

@@ -21,7 +21,7 @@ use zmtp::{Connection, Frame, PeerInfo};
 
 use super::Which;
 use super::connector::{Dialer, Race};
-use super::link::Link;
+use super::link::{Link, Loss};
 use super::listener::{Listener, Seat};
 use crate::auth::{Answer, Asked};
 use crate::gssapi::Negotiation;
@@ -111,6 +111,8 @@ pub(crate) struct Fresh {
 pub(crate) enum Greeted {
     NotYet,
     Ready(Box<PeerInfo>),
+    /// The handshake is over, and so is the connection: what breaks the rules came in one piece with its end.
+    Broken(Box<PeerInfo>, Loss),
 }
 
 impl Session {

@@ -14,8 +14,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use zmtp::{Event, Version};
-
 use self::accepting::ACCEPT_PAUSE;
 use self::datagrams::read_datagrams;
 use self::entries::{Entries, Item};
@@ -23,7 +21,7 @@ use super::connector::STOP_HANDSHAKE_FAILED;
 use super::duty::{self, TICK};
 use super::handshakes::Handshakes;
 use super::link::{Link, Loss};
-use super::receive::{READS_IO, check_timers, receive};
+use super::receive::{READS_IO, check_timers, note_loss, receive};
 use super::resolver::Resolver;
 use super::session::{Fresh, Greeted, Origin, Phase, Session};
 use super::timer::Timers;
@@ -255,13 +253,8 @@ impl IoThread {
     fn begin(&mut self, token: u64, fresh: Fresh) {
         let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
-        match session.begin(fresh, &io, token, Instant::now()) {
-            Ok(()) => {
-                self.greeted = true;
-                self.arm(token);
-            }
-            Err(loss) => self.handshake_lost(token, loss),
-        }
+        let greeted = session.begin(fresh, &io, token, Instant::now());
+        self.go_on(token, greeted);
     }
 
     fn greet(&mut self, token: u64) {
@@ -293,32 +286,28 @@ impl IoThread {
                 self.arm(token);
                 self.end_if_idle(token);
             }
+            Ok(Greeted::Broken(info, loss)) => {
+                let Some(session) = self.session(token) else { return };
+                session.greeted(*info, &io, token);
+                if let Phase::Established(link) = &session.phase {
+                    let link = link.clone();
+                    note_loss(&session.core, &link, &loss);
+                    self.lost(link, loss);
+                }
+            }
             Err(loss) => self.handshake_lost(token, loss),
         }
     }
 
     fn handshake_lost(&mut self, token: u64, loss: Loss) {
         let Some(session) = self.session(token) else { return };
-        let mut is_late = false;
-        if let Phase::Greeting(stream, mut connection, unwritten) =
-            std::mem::replace(&mut session.phase, Phase::Waiting)
-        {
-            // What breaks the rules may have come in one piece with the end of a handshake that is none the worse for it.
-            is_late = unwritten.is_empty()
-                && matches!(&loss, Loss::Protocol(error) if error.refused_status().is_none())
-                && matches!(connection.poll_event(), Some(Event::Ready(info)) if info.version >= Version::V3_0)
-                && connection.take_sealer().is_none();
+        if let Phase::Greeting(stream, ..) = std::mem::replace(&mut session.phase, Phase::Waiting) {
             let _ = self.handle.selector.remove(&stream);
         }
         let Some(session) = self.session(token) else { return };
-        if is_late {
-            session.emit_with(EventKind::HandshakeSucceeded, 0)
-        } else {
-            session.emit_failure(&loss)
-        }
+        session.emit_failure(&loss);
         session.emit(EventKind::Disconnected(loss.to_string()));
-        let stop =
-            !is_late && matches!(&session.origin, Origin::Connect(dialer) if dialer.stops(STOP_HANDSHAKE_FAILED));
+        let stop = matches!(&session.origin, Origin::Connect(dialer) if dialer.stops(STOP_HANDSHAKE_FAILED));
         if stop && session.closing.is_none() { self.over(token) } else { self.after_loss(token, &loss) }
     }
 

@@ -32,8 +32,10 @@ pub struct OptionInfo {
     pub settable: bool,
     /// Whether C programs can read it.
     pub gettable: bool,
-    /// The socket types it is for; empty: no type refuses it, whether it does something there or not.
+    /// The socket types it is for; empty: no type refuses it.
     pub types: &'static [SocketType],
+    /// Whether C programs can set it on those types alone, too.
+    pub(crate) refused_in_c: bool,
     /// What it is for.
     pub doc: &'static str,
 }
@@ -41,12 +43,13 @@ pub struct OptionInfo {
 /// Makes a type of options, and all that follows from its rows; before them, fields that are nobody else's business.
 ///
 /// A row is: what it is for, C name, C number, field, type, default; unit, range, effect; access from C (`rw`, `w` or
-/// `none`), codec of the C value, the types C can set it `on`, and a `check` for values the field's type cannot exclude.
+/// `none`), codec of the C value, the types it can be set `on`, or which it is `for` though C takes it on any, and a
+/// `check` for values the field's type cannot exclude.
 macro_rules! define_options {
     ($(#[$meta:meta])* $name:ident { $($inner:ident: $inner_type:ty),* };
      $($doc:literal $c_name:literal $number:literal $field:ident: $type:ty = $default:expr;
        $unit:literal, $range:literal, $effect:literal;
-       $access:ident $codec:ty $(, on $types:ident)? $(, check $check:expr)?;)*) => {
+       $access:ident $codec:ty $(, on $types:ident)? $(, for $meant:ident)? $(, check $check:expr)?;)*) => {
         $(#[$meta])*
         #[derive(Clone, Debug)]
         #[non_exhaustive]
@@ -95,12 +98,15 @@ macro_rules! define_options {
             /// Fails if an option has been set that is not for sockets of this type, and would do nothing.
             #[allow(dead_code, unused_variables, reason = "no option of a context is for some types only")]
             pub(crate) fn check_type(&self, socket_type: zmtp::SocketType) -> Result<()> {
-                $($(
-                    let print = <$type as $crate::options::value::TextValue>::print;
-                    if !$types.contains(&socket_type) && print(&self.$field) != print(&$default) {
-                        return Err($crate::options::define::not_for(stringify!($field), socket_type, $types));
+                $(
+                    let types = $crate::options::define::first_of(&[$($types,)? $($meant)?]);
+                    if !types.is_empty() && !types.contains(&socket_type) {
+                        let print = <$type as $crate::options::value::TextValue>::print;
+                        if print(&self.$field) != print(&$default) {
+                            return Err($crate::options::define::not_for(stringify!($field), socket_type, types));
+                        }
                     }
-                )?)*
+                )*
                 Ok(())
             }
 
@@ -163,7 +169,8 @@ macro_rules! define_options {
                     effect: $effect,
                     settable: $crate::options::define::is_settable(stringify!($access)),
                     gettable: $crate::options::define::is_gettable(stringify!($access)),
-                    types: $crate::options::define::first_of(&[$($types)?]),
+                    types: $crate::options::define::first_of(&[$($types,)? $($meant)?]),
+                    refused_in_c: !$crate::options::define::first_of(&[$($types)?]).is_empty(),
                     doc: $doc,
                 },)*];
                 TABLE
@@ -195,7 +202,7 @@ macro_rules! define_options {
 macro_rules! define_builder_methods {
     ($($doc:literal $c_name:literal $number:literal $field:ident: $type:ty = $default:expr;
        $unit:literal, $range:literal, $effect:literal;
-       $access:ident $codec:ty $(, on $types:ident)? $(, check $check:expr)?;)*) => {
+       $access:ident $codec:ty $(, on $types:ident)? $(, for $meant:ident)? $(, check $check:expr)?;)*) => {
         /// The socket's [options](Options).
         impl<K> Builder<K> {
             $(

@@ -35,7 +35,7 @@ impl Options {
     /// [`RawError::Invalid`]: no such option, not on this type, or no value for it. Then nothing is changed.
     pub fn set_raw(&mut self, socket_type: SocketType, number: i32, value: Option<&[u8]>) -> Result<(), RawError> {
         let info = option_table().iter().find(|info| info.number == number && number != 0);
-        if info.is_some_and(|info| !info.types.is_empty() && !info.types.contains(&socket_type)) {
+        if info.is_some_and(|info| info.refused_in_c && !info.types.contains(&socket_type)) {
             return Err(RawError::Invalid);
         }
         // As a libzmq that was built without.

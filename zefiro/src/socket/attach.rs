@@ -10,6 +10,7 @@ use crate::counters::DropReason;
 use crate::io::link::Link;
 use crate::io::{Command, Which};
 use crate::message::Message;
+use crate::options::SINGLES;
 use crate::pipe::early::Waited;
 use crate::pipe::outbox::{Format, Outbox, Reclaimed, WriteState};
 use crate::pipe::{Line, Notice, PeerFacts, PipeId};
@@ -64,11 +65,7 @@ impl State {
 
     /// Whether this socket's queues keep the newest message only.
     pub(crate) fn conflates(&self) -> bool {
-        self.options.conflate
-            && matches!(
-                self.pattern.socket_type(),
-                SocketType::Push | SocketType::Pull | SocketType::Pub | SocketType::Sub | SocketType::Dealer
-            )
+        self.options.conflate && SINGLES.contains(&self.pattern.socket_type())
     }
 
     /// Adds a pipe of datagrams, which is connected as much as it will ever be.

@@ -153,7 +153,7 @@ impl SocketCore {
                     policy::check_bind(BIND, text, address.ip(), self.socket_type, &options)?;
                     Ok(address)
                 });
-                let address = allowed.map_err(|error| self.note_failed_bind(text, error, None))?;
+                let address = allowed.map_err(|error| self.note_failed_bind(text, error.at(text), None))?;
                 let socket = tcp::listen(address, &options).map_err(|why| self.not_listening(text, why))?;
                 let endpoint = Endpoint::from(tcp::local_address(&socket).unwrap_or(address));
                 self.listening(Listener::new(socket, endpoint.to_string().into(), options, io, None))?;
@@ -219,7 +219,7 @@ impl SocketCore {
 
     fn bind_datagrams(self: &Arc<SocketCore>, text: &str, endpoint: &UdpEndpoint) -> Result<Endpoint> {
         let (io, options) = self.io_and_options(BIND, text)?;
-        let place = endpoint.resolve_bind(options.ipv6)?;
+        let place = endpoint.resolve_bind(options.ipv6).map_err(|error| error.at(text))?;
         policy::check_datagrams(BIND, text, place.address.ip())?;
         let bound = Datagrams::bind(place, self.socket_type, &options);
         let datagrams = Arc::new(bound.map_err(|error| Error::with_io(BIND, text, error))?);
@@ -237,7 +237,7 @@ impl SocketCore {
 
     fn connect_datagrams(self: &Arc<SocketCore>, text: &str, endpoint: &UdpEndpoint) -> Result<PipeId> {
         let (_, options) = self.io_and_options(CONNECT, text)?;
-        let place = endpoint.resolve_connect(options.ipv6)?;
+        let place = endpoint.resolve_connect(options.ipv6).map_err(|error| error.at(text))?;
         let connected = Datagrams::connect(place, self.socket_type, &options);
         let datagrams = Arc::new(connected.map_err(|error| Error::with_io(CONNECT, text, error))?);
         let mut state = self.lock();

@@ -4,30 +4,24 @@
 
 use zmtp::{Frame, SocketType};
 
-use crate::options::Options;
+use crate::options::{GREETERS, GUESTS, HOSTS, Options};
 
 /// The first message for each new peer of such a socket.
 pub(crate) fn hello(socket_type: SocketType, options: &Options) -> Option<&Frame> {
-    use SocketType::*;
-    options.hello_message.as_ref().filter(|_| matches!(socket_type, Dealer | Router | Rep | Client | Server | Peer))
+    options.hello_message.as_ref().filter(|_| GREETERS.contains(&socket_type) && socket_type != SocketType::Req)
 }
 
 /// As [`hello`], between sockets of one process.
 pub(crate) fn hello_inproc(socket_type: SocketType, options: &Options) -> Option<&Frame> {
-    match socket_type {
-        SocketType::Req => options.hello_message.as_ref(),
-        _ => hello(socket_type, options),
-    }
+    options.hello_message.as_ref().filter(|_| GREETERS.contains(&socket_type))
 }
 
 /// What such a socket receives when a peer that came to it goes.
 pub(crate) fn disconnected(socket_type: SocketType, options: &Options) -> Option<&Frame> {
-    use SocketType::*;
-    options.disconnect_message.as_ref().filter(|_| matches!(socket_type, Router | Rep | Server | Peer))
+    options.disconnect_message.as_ref().filter(|_| HOSTS.contains(&socket_type))
 }
 
 /// What such a socket receives when it loses a peer it went to.
 pub(crate) fn hiccup(socket_type: SocketType, options: &Options) -> Option<&Frame> {
-    use SocketType::*;
-    options.hiccup_message.as_ref().filter(|_| matches!(socket_type, Dealer | Req | Client | Peer))
+    options.hiccup_message.as_ref().filter(|_| GUESTS.contains(&socket_type))
 }

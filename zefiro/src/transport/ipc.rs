@@ -21,12 +21,12 @@ impl Traces {
     /// Removes them. A directory that was given away is taken back where only its owner may remove what is in it.
     pub(crate) fn remove(&self) -> io::Result<()> {
         let Some(directory) = &self.directory else { return Ok(()) };
-        match std::fs::remove_dir_all(directory) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                files::take_back(directory)?;
+        let removed = std::fs::remove_dir_all(directory);
+        match &removed {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && files::take_back(directory).is_ok() => {
                 std::fs::remove_dir_all(directory)
             }
-            removed => removed,
+            _ => removed,
         }
     }
 }

@@ -45,7 +45,13 @@ impl Session {
     }
 
     /// A stream is there: the handshake begins, or without one the session is established.
-    pub(crate) fn begin(&mut self, fresh: Fresh, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<(), Loss> {
+    pub(crate) fn begin(
+        &mut self,
+        fresh: Fresh,
+        io: &Arc<IoHandle>,
+        token: u64,
+        now: Instant,
+    ) -> Result<Greeted, Loss> {
         self.connected(&fresh)?;
         let Fresh { stream, watched, .. } = fresh;
         let options = self.options();
@@ -56,7 +62,7 @@ impl Session {
         if self.is_raw() {
             let protocol = Protocol::Raw { piece_bytes: options.in_batch_size.max(1) };
             self.establish(stream, protocol, Format::Raw, None, io, token);
-            return Ok(());
+            return Ok(Greeted::NotYet);
         }
         (self.asked, self.admitted, self.refused, self.refused_bytes) = (None, None, false, 0);
         self.negotiation = None;
@@ -67,15 +73,9 @@ impl Session {
         self.phase = Phase::Greeting(stream, Box::new(connection), Vec::new());
         if let Origin::Connect(_) = self.origin {
             // The peer has hardly had the time to say anything; what it says is told of.
-            return self.write_greeting(io, token);
+            return self.write_greeting(io, token).map(|()| Greeted::NotYet);
         }
-        match self.greet(io, token, now)? {
-            Greeted::NotYet => Ok(()),
-            Greeted::Ready(info) => {
-                self.greeted(*info, io, token);
-                Ok(())
-            }
-        }
+        self.greet(io, token, now)
     }
 
     fn is_raw(&self) -> bool {
@@ -86,10 +86,8 @@ impl Session {
     pub(crate) fn greet(&mut self, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<Greeted, Loss> {
         let read = self.read_greeting(io, now)?;
         let asked = self.ask(io, token, now);
-        self.write_greeting(io, token)?;
-        read?;
-        asked?;
-        Ok(self.look_whether_greeted())
+        let written = self.write_greeting(io, token);
+        self.look_whether_greeted(read.and(asked), written)
     }
 
     /// Reads what is there; the inner result is what the protocol made of it.
@@ -166,19 +164,38 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn look_whether_greeted(&mut self) -> Greeted {
-        let Phase::Greeting(_, connection, unwritten) = &mut self.phase else { return Greeted::NotYet };
+    /// What a step has come to, by what the protocol made of it and by whether its answer could be written.
+    pub(super) fn look_whether_greeted(
+        &mut self,
+        step: Result<(), Loss>,
+        written: Result<(), Loss>,
+    ) -> Result<Greeted, Loss> {
+        let Phase::Greeting(stream, connection, unwritten) = &mut self.phase else { return Ok(Greeted::NotYet) };
+        if let Err(loss) = step {
+            // A handshake is none the worse for what comes behind it, nor are the messages between the two. Who is gone
+            // cannot be told more.
+            let was_told = written.is_err() || unwritten.is_empty();
+            return match connection.poll_event() {
+                Some(Event::Ready(info)) if was_told => {
+                    // What waits for a peer is not for this one.
+                    net::shutdown(&*stream);
+                    Ok(Greeted::Broken(Box::new(info), loss))
+                }
+                _ => Err(loss),
+            };
+        }
+        written?;
         if connection.is_ready() && !unwritten.is_empty() {
             // The time for the handshake goes on, until the peer has been told all of it.
-            return Greeted::NotYet;
+            return Ok(Greeted::NotYet);
         }
         self.deadline = connection.next_deadline();
         if connection.is_ready()
             && let Some(Event::Ready(info)) = connection.poll_event()
         {
-            return Greeted::Ready(Box::new(info));
+            return Ok(Greeted::Ready(Box::new(info)));
         }
-        Greeted::NotYet
+        Ok(Greeted::NotYet)
     }
 
     /// The handshake is over: messages may flow.

@@ -66,21 +66,21 @@ impl Session {
         let Some(step) = self.negotiation.as_ref().and_then(Negotiation::answer) else { return Ok(()) };
         let Phase::Greeting(_, connection, _) = &mut self.phase else { return Ok(()) };
         let gone_on = connection.negotiated(step, now).map_err(Loss::Protocol);
-        let asked = self.ask(io, token, now);
-        self.write_greeting(io, token)?;
-        gone_on.and(asked)
+        gone_on.and(self.ask(io, token, now))
     }
 
     /// The authenticator may have answered, or a security context made a step: the handshake goes on, or the peer is told
     /// to go.
     pub(crate) fn authenticated(&mut self, io: &Arc<IoHandle>, token: u64, now: Instant) -> Result<Greeted, Loss> {
-        self.negotiated(io, token, now)?;
-        let Some(answer) = self.asked.as_ref().and_then(Asked::answer) else { return Ok(self.look_whether_greeted()) };
-        self.asked = None;
-        let decided = self.decide(answer.map_err(Loss::Answer)?, now);
-        self.write_greeting(io, token)?;
-        decided?;
-        Ok(self.look_whether_greeted())
+        let mut step = self.negotiated(io, token, now);
+        if step.is_ok()
+            && let Some(answer) = self.asked.as_ref().and_then(Asked::answer)
+        {
+            self.asked = None;
+            step = answer.map_err(Loss::Answer).and_then(|answer| self.decide(answer, now));
+        }
+        let written = self.write_greeting(io, token);
+        self.look_whether_greeted(step, written)
     }
 
     /// The handshake goes on, or the peer is told to go.
