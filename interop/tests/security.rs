@@ -115,7 +115,8 @@ fn who_is_refused_is_told_so_and_nothing_crosses() {
     let push = push.build().unwrap();
     let mut at_client = push.monitor();
     push.connect(&endpoint).unwrap();
-    push.send("let me in").unwrap();
+    // Whoever is refused at once has nowhere to send it.
+    let _ = push.try_send("let me in");
     for monitor in [&mut at_server, &mut at_client] {
         let refused = std::iter::from_fn(|| monitor.recv_timeout(LONG))
             .find(|event| matches!(event.kind, EventKind::AuthenticationFailed(_)));
