@@ -4,7 +4,7 @@
 //! in a process that has them ([`in_realm`]).
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -76,11 +76,9 @@ impl Realm {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().to_path_buf();
         fs::create_dir(path.join("tickets")).expect("room for tickets");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         let text = path.to_str().expect("a path of text");
-        write(&path.join("krb5.conf"), &KRB5_CONF.replace("PORT", &port.to_string()));
-        write(&path.join("kdc.conf"), &KDC_CONF.replace("PORT", &port.to_string()).replace("REALM", text));
         let mut realm = Realm { directory, kdc: None };
+        realm.configure(free_port());
         realm.run("kdb5_util", &["create", "-s", "-P", "master", "-r", "ZEFIRO.TEST"]);
         for principal in [SERVICE, ALICE, BOB] {
             realm.run("kadmin.local", &["-q", &format!("addprinc -randkey {principal}")]);
@@ -88,13 +86,9 @@ impl Realm {
                 realm.run("kadmin.local", &["-q", &format!("ktadd -norandkey -k {keys} {principal}")]);
             }
         }
-        let mut kdc = realm.command("krb5kdc");
-        let kdc = kdc.args(["-n", "-r", "ZEFIRO.TEST"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        realm.kdc = Some(kdc.expect("the KDC starts"));
-        let deadline = Instant::now() + LONG;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "the KDC does not listen");
-            thread::sleep(Duration::from_millis(5));
+        // Somebody else may take the port first.
+        while !realm.start_kdc() {
+            realm.configure(free_port());
         }
         // A server of libzmq's wants a ticket of its own, too. The last one is whom a client is by default.
         for principal in [SERVICE, BOB, ALICE] {
@@ -103,6 +97,30 @@ impl Realm {
         realm.run("kvno", &[SERVICE]);
         realm.pretend_silence();
         Some(realm)
+    }
+
+    fn configure(&self, port: u16) {
+        let path = self.directory.path();
+        let text = path.to_str().expect("a path of text");
+        write(&path.join("krb5.conf"), &KRB5_CONF.replace("PORT", &port.to_string()));
+        write(&path.join("kdc.conf"), &KDC_CONF.replace("PORT", &port.to_string()).replace("REALM", text));
+    }
+
+    /// Whether the KDC listens; else it has ended. Its log tells, as anybody might listen there.
+    fn start_kdc(&mut self) -> bool {
+        let mut command = self.command("krb5kdc");
+        let command = command.args(["-n", "-r", "ZEFIRO.TEST"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let kdc = self.kdc.insert(command.spawn().expect("the KDC starts"));
+        let log = self.directory.path().join("kdc.log");
+        let deadline = Instant::now() + LONG;
+        while !fs::read_to_string(&log).is_ok_and(|text| text.contains("commencing operation")) {
+            if kdc.try_wait().expect("it can be waited for").is_some() {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "the KDC does not listen");
+            thread::sleep(Duration::from_millis(5));
+        }
+        true
     }
 
     /// `silent.conf` names a KDC that takes connections and says nothing; `asked` is there once it is asked.
@@ -155,6 +173,10 @@ impl Drop for Realm {
             let _ = kdc.wait();
         }
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 fn find(program: &str) -> bool {
