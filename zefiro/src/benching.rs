@@ -67,7 +67,7 @@ impl Within {
 
     /// Puts the next message in `message`; `false` if there is none.
     pub fn pop(&mut self, message: &mut Message) -> bool {
-        self.reader.pop(message).is_some()
+        self.reader.pop(message, false).is_some()
     }
 }
 

@@ -133,7 +133,7 @@ impl FarEnd {
     pub(super) fn read(&mut self) -> Vec<Message> {
         std::iter::from_fn(|| {
             let mut message = Message::new();
-            self.reader.pop(&mut message).map(|_| message)
+            self.reader.pop(&mut message, false).map(|_| message)
         })
         .collect()
     }

@@ -231,35 +231,11 @@ impl DuctReader {
         self.found > 0
     }
 
-    /// Puts the next message in `out`, and answers whether the writer must be told that there is room again.
+    /// Puts the next message in `out`, and answers whether the writer must be told that there is room again. `by_parts`: for a
+    /// program that reads part after part; a message of several keeps its place until it is [released](DuctReader::release),
+    /// or the next one is read.
     #[inline]
-    pub(crate) fn pop(&mut self, out: &mut Message) -> Option<bool> {
-        self.take(out)?;
-        Some(self.acknowledge())
-    }
-
-    /// As [`pop`](DuctReader::pop), for a program that reads part after part: a message of several keeps its place until it
-    /// is [released](DuctReader::release), or the next one is read.
-    #[inline]
-    pub(crate) fn pop_held(&mut self, out: &mut Message) -> Option<bool> {
-        self.take(out)?;
-        self.held = out.frame_count() > 1;
-        Some(self.acknowledge())
-    }
-
-    /// Whether the message read last still has its place.
-    #[inline]
-    pub(crate) fn holds(&self) -> bool {
-        self.held
-    }
-
-    /// All of the message is read. Answers whether the writer must be told that there is room again.
-    pub(crate) fn release(&mut self) -> bool {
-        std::mem::take(&mut self.held) && self.acknowledge()
-    }
-
-    #[inline]
-    fn take(&mut self, out: &mut Message) -> Option<()> {
+    pub(crate) fn pop(&mut self, out: &mut Message, by_parts: bool) -> Option<bool> {
         if !self.has_message() {
             return None;
         }
@@ -274,8 +250,19 @@ impl DuctReader {
             self.local = VecDeque::new();
         }
         self.read += 1;
-        self.held = false;
-        Some(())
+        self.held = by_parts && out.frame_count() > 1;
+        Some(self.acknowledge())
+    }
+
+    /// Whether the message read last still has its place.
+    #[inline]
+    pub(crate) fn holds(&self) -> bool {
+        self.held
+    }
+
+    /// All of the message is read. Answers whether the writer must be told that there is room again.
+    pub(crate) fn release(&mut self) -> bool {
+        std::mem::take(&mut self.held) && self.acknowledge()
     }
 
     /// Tells the writer what is read, in steps of half the limit. Answers whether it waits for that.
@@ -341,7 +328,7 @@ mod tests {
 
     fn next(reader: &mut DuctReader) -> Option<Message> {
         let mut message = Message::new();
-        reader.pop(&mut message).map(|_| message)
+        reader.pop(&mut message, false).map(|_| message)
     }
 
     #[test]
@@ -354,9 +341,9 @@ mod tests {
             written += 1;
         }
         assert_eq!(written, 4);
-        assert_eq!(reader.pop(&mut Message::new()), Some(false));
+        assert_eq!(reader.pop(&mut Message::new(), false), Some(false));
         assert!(!writer.has_room());
-        assert_eq!(reader.pop(&mut Message::new()), Some(true));
+        assert_eq!(reader.pop(&mut Message::new(), false), Some(true));
         assert!(writer.has_room());
     }
 
@@ -374,16 +361,16 @@ mod tests {
         let (mut writer, mut reader) = duct(1, false);
         reader.set_mark(1);
         assert_eq!(fill(&mut writer, parts()), 2);
-        assert_eq!(reader.pop_held(&mut Message::new()), Some(false));
+        assert_eq!(reader.pop(&mut Message::new(), true), Some(false));
         assert!(reader.holds() && !writer.has_room());
         assert!(reader.release() && !reader.holds());
         assert_eq!(fill(&mut writer, parts()), 1);
         // Whoever reads the next one has done with it.
-        assert_eq!(reader.pop_held(&mut Message::new()), Some(false));
-        assert_eq!(reader.pop_held(&mut Message::new()), Some(true));
+        assert_eq!(reader.pop(&mut Message::new(), true), Some(false));
+        assert_eq!(reader.pop(&mut Message::new(), true), Some(true));
         assert_eq!(fill(&mut writer, Message::from("x")), 1);
         // One part is read at once.
-        assert_eq!(reader.pop_held(&mut Message::new()), Some(true));
+        assert_eq!(reader.pop(&mut Message::new(), true), Some(true));
         assert!(!reader.holds());
         assert_eq!(fill(&mut writer, parts()), 2);
     }
@@ -393,7 +380,7 @@ mod tests {
         let (mut writer, mut reader) = duct(0, false);
         assert!(writer.push(&mut Message::from("a")));
         assert!(!writer.push(&mut Message::from("b")));
-        assert!(reader.pop(&mut Message::new()).is_some() && reader.pop(&mut Message::new()).is_some());
+        assert!(reader.pop(&mut Message::new(), false).is_some() && reader.pop(&mut Message::new(), false).is_some());
         assert!(!reader.has_message());
         assert!(writer.push(&mut Message::from("c")));
     }
@@ -404,7 +391,7 @@ mod tests {
         writer.push(&mut Message::from("a"));
         assert!(writer.close());
         assert_eq!(next(&mut reader), Some(Message::from("a")));
-        assert!(reader.pop(&mut Message::new()).is_none());
+        assert!(reader.pop(&mut Message::new(), false).is_none());
     }
 
     /// Writes while there is room, and answers how much that was.
@@ -419,7 +406,7 @@ mod tests {
         for _ in 0..3 {
             writer.push(&mut Message::from("x"));
         }
-        while reader.pop(&mut Message::new()).is_some() {}
+        while reader.pop(&mut Message::new(), false).is_some() {}
         reader.set_mark(1);
         writer.set_mark(1);
         assert_eq!(fill(&mut writer), 2, "what was read before does not count");
@@ -449,7 +436,7 @@ mod tests {
             writer.push(&mut Message::from(text));
         }
         assert_eq!(next(&mut reader), Some(Message::from("c")));
-        assert!(reader.pop(&mut Message::new()).is_none());
+        assert!(reader.pop(&mut Message::new(), false).is_none());
     }
 
     #[test]
@@ -514,7 +501,7 @@ mod models {
         for number in 0..messages {
             let mut message = Message::new();
             let rouse = loop {
-                match reader.pop(&mut message) {
+                match reader.pop(&mut message, false) {
                     Some(rouse) => break rouse,
                     None => readable.wait(),
                 }
@@ -541,7 +528,7 @@ mod models {
     fn look_while_writing(look: fn(&mut DuctReader) -> bool) {
         let (mut writer, mut reader) = duct(0, false);
         writer.push(&mut Message::new());
-        assert!(reader.pop(&mut Message::new()).is_some());
+        assert!(reader.pop(&mut Message::new(), false).is_some());
         let writing = thread::spawn(move || writer.push(&mut Message::new()));
         let found = look(&mut reader);
         let told = writing.join().unwrap();
@@ -569,7 +556,7 @@ mod models {
 
     #[test]
     fn a_look_finds_room_or_the_writer_is_told() {
-        loom::model(|| look_for_room_while_reading(|reader| reader.pop(&mut Message::new()).unwrap_or(false)));
+        loom::model(|| look_for_room_while_reading(|reader| reader.pop(&mut Message::new(), false).unwrap_or(false)));
     }
 
     /// The models have teeth: a reader that looks, and says only afterwards that it sleeps, misses a message.

@@ -85,8 +85,8 @@ impl Pipes {
         };
         if pipe.inbox_messages == 0 {
             let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
-            let popped = if by_parts { reader.pop_held(out) } else { reader.pop(out) };
-            if reader.holds() {
+            let popped = reader.pop(out, by_parts);
+            if by_parts && reader.holds() {
                 self.held = Some(id);
             }
             let fresh = reader.take_fresh();
