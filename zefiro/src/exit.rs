@@ -9,7 +9,7 @@
 //! After that no thread calls the Kerberos library any more, which the process's end takes down.
 
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,23 +25,23 @@ pub(crate) fn look_after(context: &Arc<ContextInner>) {
         // The model checker's locks work within a model only.
         return;
     }
-    call_at_exit();
     let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if call_at_exit() {
+        // Of the process that this one was forked off from, if any.
+        contexts.clear();
+    }
     contexts.retain(|context| context.strong_count() > 0);
     contexts.push(Arc::downgrade(context));
 }
 
 /// Has the process's end wait for what cannot be interrupted then: for the queues looked after, and for calls of the Kerberos
-/// library.
-pub(crate) fn call_at_exit() {
-    static AT_EXIT: Once = Once::new();
-    AT_EXIT.call_once(|| {
-        sys::exit::call_at_exit(|| {
-            wait_for_queues();
-            // What is queued may have had to be encrypted.
-            gssapi::end_calls(CALLS_MAX);
-        });
-    });
+/// library. Answers whether this process asks for the first time.
+pub(crate) fn call_at_exit() -> bool {
+    sys::exit::call_at_exit(|| {
+        wait_for_queues();
+        // What is queued may have had to be encrypted.
+        gssapi::end_calls(CALLS_MAX);
+    })
 }
 
 /// Waits on a thread of its own: the one that ends the process has given up its thread-local values, and may hold any
