@@ -441,6 +441,20 @@ impl Options {
             ..Options::new(socket_type, context)
         }
     }
+
+    /// For a socket of this type, if they were another's: what was only [recommended](Options::recommended) for that, and does
+    /// nothing here, is not taken along.
+    pub(crate) fn taken_over(mut self, socket_type: SocketType) -> Options {
+        let elsewhere = Options::recommended(SocketType::Pub, &Default::default());
+        if !NAMERS.contains(&socket_type) {
+            self.router_refuse_duplicates = false;
+        }
+        if !DISTRIBUTORS.contains(&socket_type) {
+            self.peer_subscriptions_max.take_if(|max| Some(*max) == elsewhere.peer_subscriptions_max);
+            self.peer_subscription_bytes_max.take_if(|max| Some(*max) == elsewhere.peer_subscription_bytes_max);
+        }
+        self
+    }
 }
 
 /// Whether it is the address of a proxy.
@@ -601,6 +615,13 @@ mod tests {
             options.check_type(on).unwrap();
             let error = options.check_type(off).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(off.name()), "{error}");
+        }
+    }
+
+    #[test]
+    fn options_of_one_socket_may_be_given_to_one_of_another_type() {
+        for (from, to) in SocketType::ALL.iter().flat_map(|from| SocketType::ALL.iter().map(move |to| (*from, *to))) {
+            Options::recommended(from, &Default::default()).taken_over(to).check_type(to).unwrap();
         }
     }
 

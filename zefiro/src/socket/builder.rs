@@ -108,7 +108,7 @@ impl<K> Builder<K> {
         self
     }
 
-    /// All options at once.
+    /// All options at once; of another socket's, what was only recommended for its type is left out.
     ///
     /// ```
     /// # use zefiro::{Options, Pull, SocketType};
@@ -120,7 +120,7 @@ impl<K> Builder<K> {
     /// # Ok::<(), zefiro::Error>(())
     /// ```
     pub fn options(mut self, options: Options) -> Builder<K> {
-        self.options = options;
+        self.options = options.taken_over(self.socket_type);
         self
     }
 
