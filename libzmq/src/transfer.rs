@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 use std::slice;
 
 use libc::iovec;
-use zefiro::{Frame, Wait};
+use zefiro::{Frame, SocketType, Wait};
 
 use crate::draft::{self, Beside, has_beside};
 use crate::failure::{ETERM, Failure, Outcome, guard};
@@ -105,9 +105,10 @@ pub unsafe extern "C" fn zmq_msg_send(message: *mut Message, socket: *mut c_void
                 false => send_frame(socket, &mut frame, flags),
             };
             if let Err(failure) = sent {
-                // What was refused stays, with what was said of it.
+                // What was refused stays, with what was said of it; where it came from is forgotten.
                 if failure.0 != ETERM {
                     message.set_more(flags & SNDMORE != 0);
+                    message.set_metadata(None);
                 }
                 return Err(failure);
             }
@@ -140,10 +141,16 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
                 Ok(more) => more,
                 Err(error) => {
                     let failure = Failure::from(error);
-                    let waited = flags & DONTWAIT == 0;
-                    if matches!(failure.0, libc::EAGAIN | libc::EINTR) || failure.0 == ETERM && waited {
-                        // As in libzmq, who has looked for a message has let go of the last one; nor is anything left of one
-                        // that was not for the program.
+                    // As in libzmq, where these two leave the message alone until there is another.
+                    let looks = !matches!(socket.socket.socket_type(), SocketType::XPub | SocketType::Stream);
+                    let looked = match failure.0 {
+                        libc::EAGAIN | libc::EINTR => looks,
+                        ETERM => looks && !socket.socket.knew_of_end(),
+                        _ => false,
+                    };
+                    if looked {
+                        // Who has looked for a message has let go of the last one; nor is anything left of one that was not
+                        // for the program.
                         message::replace(message, Message::from_frame(Frame::new(), false, None));
                     } else {
                         message.set_metadata(metadata);

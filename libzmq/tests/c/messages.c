@@ -269,6 +269,31 @@ static void origin_of_the_last (int type, int peer_type)
     zmq_ctx_term (context);
 }
 
+/* Who has looked for a message has let go of the last one; who knows that the context has ended does not look. */
+static void ended (int flags)
+{
+    static const int types[] = {ZMQ_PULL, ZMQ_PAIR, ZMQ_DEALER, ZMQ_ROUTER, ZMQ_SUB, ZMQ_REP, ZMQ_XPUB, ZMQ_XSUB, ZMQ_STREAM};
+    say (flags ? "ended, without waiting" : "ended");
+    for (size_t at = 0; at < sizeof types / sizeof *types; at++) {
+        void *context = zmq_ctx_new (), *socket = open_socket (context, types[at]);
+        zmq_msg_t message;
+        printf ("type %d\n", types[at]);
+        for (int call = 0; call < 4; call++) {
+            zmq_msg_init_size (&message, 7);
+            if (call == 0)
+                CALL (zmq_msg_recv (&message, socket, ZMQ_DONTWAIT));
+            else
+                CALL (zmq_msg_recv (&message, socket, flags));
+            printf ("%d bytes\n", (int) zmq_msg_size (&message));
+            zmq_msg_close (&message);
+            if (call == 0)
+                CALL (zmq_ctx_shutdown (context));
+        }
+        zmq_close (socket);
+        CALL (zmq_ctx_term (context));
+    }
+}
+
 /* What is not sent, or not received because the context has ended, stays as it was. */
 static void refused (void)
 {
@@ -317,6 +342,8 @@ int main (void)
     metadata (1);
     flow ();
     refused ();
+    ended (0);
+    ended (ZMQ_DONTWAIT);
     origin_of_the_last (ZMQ_PULL, ZMQ_PUSH);
     origin_of_the_last (ZMQ_ROUTER, ZMQ_DEALER);
     origin_of_the_last (ZMQ_REP, ZMQ_REQ);

@@ -110,6 +110,31 @@ static void relaxed (void)
     zmq_ctx_term (context);
 }
 
+static void half_read (void)
+{
+    void *context = zmq_ctx_new ();
+    void *rep = open_socket (context, ZMQ_REP);
+    void *req = open_socket (context, ZMQ_REQ);
+    int events;
+    size_t size = sizeof events;
+    say ("a relaxed request while the reply is half read");
+    set_int (req, ZMQ_REQ_RELAXED, 1);
+    NEED (zmq_bind (rep, "inproc://half") == 0);
+    NEED (zmq_connect (req, "inproc://half") == 0);
+    send_text (req, "first", 0);
+    receive (rep, 0);
+    send_text (rep, "one", ZMQ_SNDMORE);
+    send_text (rep, "two", 0);
+    CALL (zmq_recv (req, &events, sizeof events, 0));
+    CALL (zmq_getsockopt (req, ZMQ_EVENTS, &events, &size));
+    printf ("events %d\n", events);
+    send_text (req, "second", ZMQ_DONTWAIT);
+    receive (rep, 0);
+    zmq_close (req);
+    zmq_close (rep);
+    zmq_ctx_term (context);
+}
+
 static void in_turn (void)
 {
     void *context = zmq_ctx_new ();
@@ -158,6 +183,7 @@ int main (void)
     envelope ();
     addresses ();
     relaxed ();
+    half_read ();
     in_turn ();
     nobody ();
     return 0;

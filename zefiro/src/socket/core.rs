@@ -53,8 +53,8 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     /// How long what was queued when the socket was closed may take to go out; `None`: as long as it takes.
     pub(crate) linger: Option<Duration>,
-    /// A call has failed because the context was shut down.
-    told_of_end: Cell<bool>,
+    /// Calls that have failed because the context was shut down.
+    told_of_end: Cell<u32>,
     pub(crate) me: Weak<SocketCore>,
     pub(crate) options: Arc<Options>,
     pub(crate) pattern: AnyPattern,
@@ -116,7 +116,7 @@ impl SocketCore {
         let make = |me: &Weak<SocketCore>| State {
             phase: Phase::Open,
             linger: None,
-            told_of_end: Cell::new(false),
+            told_of_end: Cell::new(0),
             me: me.clone(),
             pattern: pattern_of(socket_type),
             options: Arc::new(options),
@@ -237,17 +237,22 @@ impl State {
         match self.phase {
             Phase::Open => Ok(()),
             Phase::Terminated => {
-                self.told_of_end.set(true);
+                self.told_of_end.set(self.told_of_end.get().saturating_add(1));
                 Err(Error::new(ErrorKind::Terminated, operation))
             }
             Phase::Closed => Err(Error::new(ErrorKind::Closed, operation)),
         }
     }
 
+    /// Whether the program was told that the context has ended, and not by the last call for the first time.
+    pub(super) fn knew_of_end(&self) -> bool {
+        self.told_of_end.get() > 1
+    }
+
     /// As [`check_open`](State::check_open), but of a context that was shut down only once the program was told of it.
     pub(super) fn check_told(&self, operation: &'static str) -> Result<(), Error> {
         match self.phase {
-            Phase::Terminated if !self.told_of_end.get() => Ok(()),
+            Phase::Terminated if self.told_of_end.get() == 0 => Ok(()),
             _ => self.check_open(operation),
         }
     }

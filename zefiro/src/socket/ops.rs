@@ -379,7 +379,8 @@ impl State {
         let (pattern, pipes, options) = self.parts();
         let mut readable = more || pattern.can_recv(pipes, options);
         let mut writable = pattern.can_send(pipes, options);
-        self.unfinished.adjust(&self.pipes, socket_type, &mut readable, &mut writable);
+        let relaxed = self.options.req_relaxed;
+        self.unfinished.adjust(&self.pipes, socket_type, relaxed, &mut readable, &mut writable);
         (readable, writable)
     }
 

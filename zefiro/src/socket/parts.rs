@@ -76,11 +76,18 @@ impl Parts {
     }
 
     /// What being in the middle of a message means for what the socket would do now.
-    pub(crate) fn adjust(&mut self, pipes: &Pipes, socket_type: SocketType, readable: &mut bool, writable: &mut bool) {
+    pub(crate) fn adjust(
+        &mut self,
+        pipes: &Pipes,
+        socket_type: SocketType,
+        relaxed: bool,
+        readable: &mut bool,
+        writable: &mut bool,
+    ) {
         if self.more() {
             *readable = true;
             // The reply, or the next request, is due when this one has been read.
-            *writable &= !takes_turns(socket_type);
+            *writable &= !takes_turns(socket_type) || socket_type == SocketType::Req && relaxed;
         }
         if !self.out.is_empty() {
             let for_nobody = self.is_for_nobody(pipes);
@@ -105,6 +112,7 @@ impl SocketCore {
                 return Err(Error::new(ErrorKind::State, SEND));
             }
             state.unfinished.unread.clear();
+            state.pipes.release_held();
         }
         if !state.unfinished.out.is_empty() {
             if more && self.socket_type == SocketType::Dgram {

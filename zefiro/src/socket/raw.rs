@@ -187,6 +187,11 @@ impl Socket<Any> {
         Some(descriptor)
     }
 
+    /// Whether a call before the last one has said that the context was shut down.
+    pub fn knew_of_end(&self) -> bool {
+        self.core.lock().knew_of_end()
+    }
+
     /// Whether libzmq lets several threads use sockets of this type (`ZMQ_THREAD_SAFE`).
     pub fn is_thread_safe(&self) -> bool {
         is_thread_safe(self.core.socket_type)
