@@ -67,7 +67,7 @@ impl Selector {
     fn ask(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
         let timeout = timeout.map(|timeout| Timespec {
-            tv_sec: timeout.as_secs().min(i64::MAX as u64 / 2) as i64,
+            tv_sec: timeout.as_secs().min(SECONDS_MAX) as i64,
             tv_nsec: i64::from(timeout.subsec_nanos()),
         });
         fail(Call::Wait)?;
@@ -165,3 +165,7 @@ impl AsFd for Beacon {
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 64;
+
+/// The longest wait in one: kernels before 5.11 refuse one of more milliseconds than an `int` holds. Who waits for longer
+/// looks at the time, and waits again.
+const SECONDS_MAX: u64 = i32::MAX as u64 / 1000 - 1;
