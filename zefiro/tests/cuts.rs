@@ -7,12 +7,13 @@ mod util;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::SockRef;
-use util::{LONG, is_long, until};
+use util::{LONG, free_address, is_long, until};
 use zefiro::{Context, Dealer, EventKind, Frame, Message};
 
 /// Who says what is cut.
@@ -35,25 +36,31 @@ struct Cut {
 /// Between the two sockets; answers at its end how many bytes the first connection carried each way.
 struct Proxy {
     address: String,
+    /// Told when the end of the first connection is noticed: the next one is let in. Were both there for a while, who sends
+    /// would deal out to both, and every other message would be lost with the first.
+    noticed: Sender<()>,
     carrying: JoinHandle<[usize; 2]>,
 }
 
 impl Proxy {
     fn new(target: String, cut: Option<Cut>) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // It takes two connections, whoever makes them: nobody else knows the address.
+        let listener = TcpListener::bind(free_address()).unwrap();
         SockRef::from(&listener).set_recv_buffer_size(BUFFER_BYTES).unwrap();
         let address = format!("tcp://{}", listener.local_addr().unwrap());
+        let (noticed, notice) = channel();
         let carrying = thread::spawn(move || {
             let (first, _) = listener.accept().unwrap();
             let carried = carry(first, TcpStream::connect(&target).unwrap(), cut);
             if cut.is_some() {
+                notice.recv().unwrap();
                 // The connection after the cut lasts until the sockets end it; one cut in the handshake comes again once.
                 let (second, _) = listener.accept().unwrap();
                 carry(second, TcpStream::connect(&target).unwrap(), None);
             }
             carried
         });
-        Proxy { address, carrying }
+        Proxy { address, noticed, carrying }
     }
 }
 
@@ -156,7 +163,7 @@ fn exchange(cut: Option<Cut>, count: usize, size: usize) -> ([Vec<usize>; 2], [u
         if cut.is_some() {
             let disconnected = |kind: &EventKind| matches!(kind, EventKind::Disconnected(_));
             while !disconnected(&monitor.recv_timeout(LONG).expect("the bound socket sees the cut").kind) {}
-            // The next connection may have been there before the end of the first was noticed.
+            proxy.noticed.send(()).unwrap();
             bound.wait_connected(1, LONG).unwrap();
         }
         sending.join().unwrap();
