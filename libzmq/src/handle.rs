@@ -7,6 +7,9 @@
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
 use std::ffi::{c_int, c_void};
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex as ForkableMutex, MutexGuard, PoisonError};
 
@@ -110,7 +113,7 @@ pub(crate) fn open(object: Object) -> Outcome<*mut c_void> {
     let turn = slot.tag.load(Ordering::Relaxed) & !KIND_MASK;
     // Release: whoever sees the tag sees the object.
     slot.tag.store(turn | kind as u32, Ordering::Release);
-    Ok(std::ptr::from_ref(slot).cast_mut().cast())
+    Ok(ptr::from_ref(slot).cast_mut().cast())
 }
 
 /// Gives a handle up and answers what it stood for; of several threads that try, one succeeds. `None` for one that was
@@ -148,8 +151,9 @@ pub(crate) fn socket_tag(handle: *mut c_void) -> Outcome<u32> {
 #[inline]
 fn find(handle: *mut c_void, kind: Kind) -> Outcome<(&'static Slot, u32)> {
     let offset = (handle as usize).wrapping_sub(SLOTS.as_ptr() as usize);
-    let slot = SLOTS.get(offset / size_of::<Slot>()).filter(|_| offset.is_multiple_of(size_of::<Slot>()));
-    let slot = slot.ok_or(kind.error())?;
+    // What does not point to the beginning of a slot becomes an index beyond all: its low bits come to the top.
+    let index = offset.rotate_right(size_of::<Slot>().trailing_zeros());
+    let slot = SLOTS.get(index).ok_or(kind.error())?;
     // Acquire: what was stored before the tag is there.
     let tag = slot.tag.load(Ordering::Acquire);
     if tag & KIND_MASK != kind as u32 {
@@ -159,7 +163,7 @@ fn find(handle: *mut c_void, kind: Kind) -> Outcome<(&'static Slot, u32)> {
 }
 
 fn index_of(slot: &Slot) -> usize {
-    (std::ptr::from_ref(slot) as usize - SLOTS.as_ptr() as usize) / size_of::<Slot>()
+    (ptr::from_ref(slot) as usize - SLOTS.as_ptr() as usize) / size_of::<Slot>()
 }
 
 macro_rules! getter {
@@ -191,7 +195,7 @@ struct Recent {
 }
 
 struct Place {
-    slot: usize,
+    slot: *const Slot,
     tag: u32,
     socket: Own<Arc<SocketHandle>>,
 }
@@ -204,59 +208,85 @@ thread_local! {
     };
 }
 
-/// Notes a call in progress for as long as it lives.
-struct InUse<'a>(&'a Cell<u32>);
+/// A socket for the time of a call.
+enum Found {
+    /// In a place of this thread's, whose calls in progress are counted there.
+    Here(*const SocketHandle, *const Cell<u32>),
+    Counted(Arc<SocketHandle>),
+}
 
-impl<'a> InUse<'a> {
-    fn new(depth: &'a Cell<u32>) -> InUse<'a> {
-        depth.set(depth.get() + 1);
-        InUse(depth)
+impl Deref for Found {
+    type Target = SocketHandle;
+
+    #[inline(always)]
+    fn deref(&self) -> &SocketHandle {
+        match self {
+            // SAFETY: the place is not changed before the call is over, which its count of calls says.
+            Found::Here(socket, _) => unsafe { &**socket },
+            Found::Counted(socket) => socket,
+        }
     }
 }
 
-impl Drop for InUse<'_> {
+impl Drop for Found {
+    #[inline(always)]
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        if let Found::Here(_, depth) = self {
+            // SAFETY: it is this thread's, which is in a call, and so not about to drop what it keeps.
+            let depth = unsafe { &**depth };
+            depth.set(depth.get() - 1);
+        }
     }
 }
 
 /// Calls `body` with the socket the handle stands for.
-#[inline]
+#[inline(always)]
 pub(crate) fn with_socket<R>(handle: *mut c_void, body: impl FnOnce(&SocketHandle) -> Outcome<R>) -> Outcome<R> {
     let (slot, tag) = find(handle, Kind::Socket)?;
     if inherited(slot) {
         return Err(Failure(ETERM));
     }
-    let index = index_of(slot);
-    let mut body = Some(body);
-    let known = RECENT.try_with(|recent| {
+    let found = RECENT.try_with(|recent| {
         #[allow(clippy::indexing_slicing, reason = "there are so many places")]
-        let place = recent.places[index % PLACES].get();
+        let place = recent.places[index_of(slot) % PLACES].get();
         // SAFETY: only this thread touches its places. None is changed while one is in use: `depth` is not zero then,
         // also when the body calls back into the library.
-        let current = unsafe { &*place };
-        let fits = current.as_ref().is_some_and(|place| place.slot == index && place.tag == tag);
-        if !fits {
-            if recent.depth.get() > 0 {
-                return None;
-            }
-            let socket = socket(handle).ok()?;
-            // The old one is dropped outside, since that may call back into the library.
-            // SAFETY: as above; `current` is not used any more.
-            let old = unsafe { (*place).replace(Place { slot: index, tag, socket: Own::new(socket) }) };
-            drop(old);
-        }
-        let _in_use = InUse::new(&recent.depth);
-        // SAFETY: as above.
-        let socket = unsafe { (*place).as_ref() }.and_then(|place| place.socket.get())?;
-        let body = body.take()?;
-        Some(body(socket))
+        let known = unsafe { &*place }.as_ref().filter(|known| ptr::eq(known.slot, slot) && known.tag == tag);
+        let socket = match known {
+            Some(known) => Arc::as_ptr(known.socket.made_here()),
+            None => remember(recent, place, slot, tag, handle)?,
+        };
+        recent.depth.set(recent.depth.get() + 1);
+        Some(Found::Here(socket, &recent.depth))
     });
-    match (known, body) {
-        (Ok(Some(result)), _) => result,
-        (_, Some(body)) => body(&*socket(handle)?),
-        (_, None) => Err(Failure(libc::EFAULT)),
+    let found = match found {
+        Ok(Some(found)) => found,
+        _ => Found::Counted(socket(handle)?),
+    };
+    body(&found)
+}
+
+/// Has the thread keep the socket in a place of its own, if none is in use.
+#[cold]
+fn remember(
+    recent: &Recent,
+    place: *mut Option<Place>,
+    slot: &'static Slot,
+    tag: u32,
+    handle: *mut c_void,
+) -> Option<*const SocketHandle> {
+    if recent.depth.get() > 0 {
+        return None;
     }
+    let socket = socket(handle).ok()?;
+    let address = Arc::as_ptr(&socket);
+    // SAFETY: the place is this thread's, and not in use.
+    let old = unsafe { (*place).replace(Place { slot, tag, socket: Own::new(socket) }) };
+    // Dropped when the place is whole again, since that may call back into the library, and change it.
+    drop(old);
+    // SAFETY: as above.
+    let kept = unsafe { &*place }.as_ref();
+    kept.is_some_and(|kept| Arc::as_ptr(kept.socket.made_here()) == address).then_some(address)
 }
 
 /// Has forks noticed, from now on.
@@ -296,12 +326,12 @@ extern "C" fn in_child() {
 /// shares with its parent.
 pub(crate) struct Own<T> {
     process: u32,
-    value: Option<T>,
+    value: ManuallyDrop<T>,
 }
 
 impl<T> Own<T> {
     pub(crate) fn new(value: T) -> Own<T> {
-        Own { process: PROCESS.load(Ordering::Relaxed), value: Some(value) }
+        Own { process: PROCESS.load(Ordering::Relaxed), value: ManuallyDrop::new(value) }
     }
 
     fn is_inherited(&self) -> bool {
@@ -310,19 +340,26 @@ impl<T> Own<T> {
 
     /// `None` in a child of the process that made it.
     pub(crate) fn get(&self) -> Option<&T> {
-        if self.is_inherited() { None } else { self.value.as_ref() }
+        (!self.is_inherited()).then_some(&*self.value)
+    }
+
+    /// For who knows that this process has made it.
+    #[inline(always)]
+    fn made_here(&self) -> &T {
+        &self.value
     }
 
     /// As [`get`](Own::get).
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        if self.is_inherited() { None } else { self.value.as_mut() }
+        (!self.is_inherited()).then_some(&mut *self.value)
     }
 }
 
 impl<T> Drop for Own<T> {
     fn drop(&mut self) {
-        if self.is_inherited() {
-            std::mem::forget(self.value.take());
+        if !self.is_inherited() {
+            // SAFETY: nobody looks at it any more.
+            unsafe { ManuallyDrop::drop(&mut self.value) };
         }
     }
 }
