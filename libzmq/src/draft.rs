@@ -18,11 +18,11 @@ pub(crate) struct Beside {
     pub(crate) group: Frame,
 }
 
-/// Whether messages of the socket carry something beside their body.
+/// Whether messages of such sockets carry something beside their body.
 #[inline]
-pub(crate) fn has_beside(socket: &SocketHandle) -> bool {
+pub(crate) fn has_beside(socket_type: SocketType) -> bool {
     use SocketType::*;
-    matches!(socket.socket.socket_type(), Server | Peer | Radio | Dish)
+    matches!(socket_type, Server | Peer | Radio | Dish)
 }
 
 /// Sends a body with what it carries.

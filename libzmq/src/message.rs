@@ -7,7 +7,7 @@ mod receiving;
 mod tests;
 
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, offset_of};
 use std::ops::Range;
 use std::ptr;
 use std::slice;
@@ -24,8 +24,8 @@ use crate::failure::{Failure, Outcome};
 #[repr(C)]
 pub(crate) struct Message {
     body: Body,
-    /// Of the connection a received message came by; counted.
-    metadata: *const Metadata,
+    /// Of the connection a received message came by.
+    metadata: ManuallyDrop<Option<Arc<Metadata>>>,
     /// Of a RADIO message; from `CString::into_raw`.
     group: *mut c_char,
     routing_id: u32,
@@ -35,7 +35,7 @@ pub(crate) struct Message {
     inline_len: u8,
 }
 
-/// As `kind` says.
+/// As `kind` says. What is not inline has its length in the second word.
 #[repr(C)]
 union Body {
     inline: [u8; INLINE_MAX],
@@ -55,8 +55,8 @@ struct Small {
 #[repr(C)]
 struct Shared {
     memory: Memory,
-    data: *mut u8,
     len: usize,
+    data: *mut u8,
 }
 
 /// Memory that lasts as long as anybody may look at it.
@@ -112,12 +112,14 @@ const FLAG_MORE: u8 = 1;
 const FLAG_SHARED: u8 = 128;
 
 const _: () = assert!(size_of::<Message>() <= 64 && align_of::<Message>() <= 8);
+const _: () = assert!(offset_of!(Shared, len) == offset_of!(Constant, len));
+const _: () = assert!(offset_of!(Small, len) == offset_of!(Constant, len));
 
 impl Message {
     fn empty() -> Message {
         Message {
             body: Body { inline: [0; INLINE_MAX] },
-            metadata: ptr::null(),
+            metadata: ManuallyDrop::new(None),
             group: ptr::null_mut(),
             routing_id: 0,
             flags: 0,
@@ -189,15 +191,10 @@ impl Message {
     }
 
     pub(crate) fn len(&self) -> usize {
-        // SAFETY: `kind` says which of them it is.
-        unsafe {
-            match self.kind {
-                INLINE => usize::from(self.inline_len),
-                SHARED => self.body.shared.len,
-                CONSTANT => self.body.constant.len,
-                BLOCK => self.body.block.len,
-                _ => 0,
-            }
+        match self.kind {
+            INLINE => usize::from(self.inline_len),
+            // SAFETY: the others have their length in the same place, one that is closed none.
+            _ => unsafe { self.body.constant.len },
         }
     }
 
@@ -211,7 +208,7 @@ impl Message {
         unsafe { slice::from_raw_parts_mut(data, len) }
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: `kind` says which of them it is; what is elsewhere is so long, and nobody changes it meanwhile.
         unsafe {
             match self.kind {
@@ -248,7 +245,8 @@ impl Message {
     /// A received part.
     pub(crate) fn from_frame(frame: Frame, more: bool, metadata: Option<Arc<Metadata>>) -> Message {
         let mut message = Message::holding(frame);
-        message.set_received(more, metadata);
+        message.set_metadata(metadata);
+        message.set_received(more);
         message
     }
 
@@ -274,27 +272,18 @@ impl Message {
         self.flags = self.flags & !FLAG_MORE | if more { FLAG_MORE } else { 0 };
     }
 
-    /// The content is a received part, of which this is known.
+    /// The content is a received part, and all is said of where it came from.
     #[inline]
-    pub(crate) fn set_received(&mut self, more: bool, metadata: Option<Arc<Metadata>>) {
+    pub(crate) fn set_received(&mut self, more: bool) {
         // What streams bring shares the memory it was read into, which is nobody's concern; it has metadata.
-        let shared = if metadata.is_none() && self.kind == SHARED { self.flags & FLAG_SHARED } else { 0 };
+        let shared = if self.metadata.is_none() && self.kind == SHARED { self.flags & FLAG_SHARED } else { 0 };
         self.flags = shared | if more { FLAG_MORE } else { 0 };
-        self.set_metadata(metadata);
     }
 
     /// Changes what it knows of a connection.
     #[inline]
     pub(crate) fn set_metadata(&mut self, metadata: Option<Arc<Metadata>>) {
-        self.forget_metadata();
-        self.metadata = metadata.map_or(ptr::null(), Arc::into_raw);
-    }
-
-    /// Takes what it knows of a connection out of it.
-    pub(crate) fn take_metadata(&mut self) -> Option<Arc<Metadata>> {
-        let metadata = std::mem::replace(&mut self.metadata, ptr::null());
-        // SAFETY: if it is there it came from `Arc::into_raw`, and is given up here.
-        (!metadata.is_null()).then(|| unsafe { Arc::from_raw(metadata) })
+        *self.metadata = metadata;
     }
 
     /// What it carries beside its body.
@@ -334,17 +323,13 @@ impl Message {
             }
         }
         self.kind = 0;
-        self.forget_metadata();
+        self.body.constant = Constant { data: ptr::null_mut(), len: 0 };
+        self.set_metadata(None);
         self.set_group(ptr::null_mut());
     }
 
-    fn forget_metadata(&mut self) {
-        drop(self.take_metadata());
-    }
-
     fn metadata(&self) -> Option<&Metadata> {
-        // SAFETY: it is null or counted for this message.
-        unsafe { self.metadata.as_ref() }
+        self.metadata.as_deref()
     }
 
     /// A message with the same content.
@@ -377,11 +362,7 @@ impl Message {
         };
         copy.flags = self.flags;
         copy.routing_id = self.routing_id;
-        copy.metadata = self.metadata;
-        if !self.metadata.is_null() {
-            // SAFETY: it came from `Arc::into_raw` and is counted for this message.
-            unsafe { Arc::increment_strong_count(self.metadata) };
-        }
+        copy.metadata = self.metadata.clone();
         if !self.group.is_null() {
             // SAFETY: it is a string of this message's own.
             copy.set_group(name_of(unsafe { CStr::from_ptr(self.group) }.to_bytes()));

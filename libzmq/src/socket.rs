@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use zefiro::AnySocket;
 
+use crate::draft;
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::{self, Kind, Object, with_socket};
 use crate::monitor::CMonitor;
@@ -19,6 +20,8 @@ pub(crate) struct SocketHandle {
     pub(crate) socket: AnySocket,
     pub(crate) context: zefiro::Context,
     pub(crate) monitor: Mutex<Option<CMonitor>>,
+    /// Whether its messages [carry something beside their body](draft::has_beside).
+    pub(crate) has_beside: bool,
 }
 
 #[unsafe(no_mangle)]
@@ -26,8 +29,9 @@ pub extern "C" fn zmq_socket(context: *mut c_void, socket_type: c_int) -> *mut c
     guard(|| {
         let context = handle::context(context)?.context.clone();
         let socket = AnySocket::open_as_libzmq(&context, socket_type)?;
-        let object = Object::Socket(Arc::new(SocketHandle { socket, context, monitor: Mutex::new(None) }));
-        handle::open(object)
+        let has_beside = draft::has_beside(socket.socket_type());
+        let socket = SocketHandle { socket, context, monitor: Mutex::new(None), has_beside };
+        handle::open(Object::Socket(Arc::new(socket)))
     })
 }
 

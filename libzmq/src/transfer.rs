@@ -6,7 +6,7 @@ use std::slice;
 use libc::iovec;
 use zefiro::{Frame, SocketType, Wait};
 
-use crate::draft::{self, Beside, has_beside};
+use crate::draft::{self, Beside};
 use crate::failure::{ETERM, Failure, Outcome, guard};
 use crate::handle::with_socket;
 use crate::message::{self, Message, Receiving, message_at};
@@ -27,19 +27,25 @@ fn capped(len: usize) -> c_int {
 
 #[inline]
 fn send_frame(socket: &SocketHandle, frame: &mut Frame, flags: c_int) -> Outcome<()> {
-    if has_beside(socket) {
+    if socket.has_beside {
         return draft::send(socket, frame, Beside::default(), flags & SNDMORE != 0, wait_of(flags));
     }
     Ok(socket.socket.send_part_from(frame, flags & SNDMORE != 0, wait_of(flags))?)
 }
 
+/// Sends a copy of the bytes, if that takes a few steps only. `false`, and nothing has happened, if it is not so simple.
+#[inline(always)]
+fn send_swiftly(socket: &SocketHandle, bytes: &[u8], flags: c_int) -> bool {
+    flags & SNDMORE == 0 && !socket.has_beside && socket.socket.send_last_part_swiftly(bytes, wait_of(flags))
+}
+
 /// Sends a copy of the bytes.
-#[inline]
+#[inline(never)]
 fn send_bytes(socket: &SocketHandle, bytes: &[u8], flags: c_int) -> Outcome<()> {
     if !message::can_allocate(bytes.len()) {
         return Err(Failure(libc::ENOMEM));
     }
-    if flags & SNDMORE != 0 || has_beside(socket) {
+    if flags & SNDMORE != 0 || socket.has_beside {
         return send_frame(socket, &mut Frame::copy_from_slice(bytes), flags);
     }
     Ok(socket.socket.send_last_part(bytes, wait_of(flags))?)
@@ -51,7 +57,9 @@ pub unsafe extern "C" fn zmq_send(socket: *mut c_void, data: *const c_void, len:
         with_socket(socket, |socket| {
             // SAFETY: C passes so many bytes.
             let bytes = unsafe { bytes_or_none(data, len) }?;
-            send_bytes(socket, bytes, flags)?;
+            if !send_swiftly(socket, bytes, flags) {
+                send_bytes(socket, bytes, flags)?;
+            }
             Ok(capped(len))
         })
     })
@@ -77,10 +85,10 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: u
                 return Err(Failure(libc::EFAULT));
             }
             let mut frame = Frame::new();
-            if has_beside(socket) {
+            if socket.has_beside {
                 draft::recv(socket, &mut frame, None, wait_of(flags))?;
             } else {
-                socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
+                socket.socket.recv_part_into(&mut frame, wait_of(flags))?;
             }
             let bytes = frame.get(..len).unwrap_or(&frame);
             if !bytes.is_empty() {
@@ -98,24 +106,32 @@ pub unsafe extern "C" fn zmq_msg_send(message: *mut Message, socket: *mut c_void
         with_socket(socket, |socket| {
             // SAFETY: C passes the address of a zmq_msg_t.
             let message = unsafe { message_at(message) }?;
-            let mut frame = message.as_frame();
-            let len = frame.len();
-            let sent = match has_beside(socket) {
-                true => draft::send(socket, &mut frame, message.beside(), flags & SNDMORE != 0, wait_of(flags)),
-                false => send_frame(socket, &mut frame, flags),
-            };
-            if let Err(failure) = sent {
-                // What was refused stays, with what was said of it; where it came from is forgotten.
-                if failure.0 != ETERM {
-                    message.set_more(flags & SNDMORE != 0);
-                    message.set_metadata(None);
-                }
-                return Err(failure);
+            let len = message.len();
+            if !send_swiftly(socket, message.bytes(), flags) {
+                send_message(socket, message, flags)?;
             }
             message::sent(message);
             Ok(capped(len))
         })
     })
+}
+
+/// Sends what is not sent in a few steps. What is refused stays.
+#[inline(never)]
+fn send_message(socket: &SocketHandle, message: &mut Message, flags: c_int) -> Outcome<()> {
+    let mut frame = message.as_frame();
+    let sent = match socket.has_beside {
+        true => draft::send(socket, &mut frame, message.beside(), flags & SNDMORE != 0, wait_of(flags)),
+        false => send_frame(socket, &mut frame, flags),
+    };
+    if let Err(Failure(errno)) = sent
+        && errno != ETERM
+    {
+        // With what was said of it; where it came from is forgotten.
+        message.set_more(flags & SNDMORE != 0);
+        message.set_metadata(None);
+    }
+    sent
 }
 
 #[unsafe(no_mangle)]
@@ -124,44 +140,50 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
         with_socket(socket, |socket| {
             // SAFETY: C passes the address of a zmq_msg_t.
             let message = unsafe { message_at(message) }?;
-            if has_beside(socket) {
-                let (mut frame, mut metadata) = (Frame::new(), None);
-                let beside = draft::recv(socket, &mut frame, Some(&mut metadata), wait_of(flags))?;
-                let len = frame.len();
-                message::replace(message, Message::from_frame(frame, false, metadata));
-                message.set_beside(&beside);
-                return Ok(capped(len));
+            if socket.has_beside {
+                return recv_beside(socket, message, flags);
             }
-            // The next message mostly comes from where the last one came from.
-            let mut metadata = message.take_metadata();
             let mut place = Receiving::new(message);
-            let received = socket.socket.recv_part_into(&mut place, Some(&mut metadata), wait_of(flags));
-            drop(place);
-            let more = match received {
-                Ok(more) => more,
-                Err(error) => {
-                    let failure = Failure::from(error);
-                    // As in libzmq, where these two leave the message alone until there is another.
-                    let looks = !matches!(socket.socket.socket_type(), SocketType::XPub | SocketType::Stream);
-                    let looked = match failure.0 {
-                        libc::EAGAIN | libc::EINTR => looks,
-                        ETERM => looks && !socket.socket.knew_of_end(),
-                        _ => false,
-                    };
-                    if looked {
-                        // Who has looked for a message has let go of the last one; nor is anything left of one that was not
-                        // for the program.
-                        message::replace(message, Message::from_frame(Frame::new(), false, None));
-                    } else {
-                        message.set_metadata(metadata);
-                    }
-                    return Err(failure);
-                }
-            };
-            message.set_received(more, metadata);
-            Ok(capped(message.len()))
+            if !socket.socket.recv_part_swiftly(&mut place) {
+                return recv_with_care(socket, &mut place, flags);
+            }
+            Ok(capped(place.finish(false)))
         })
     })
+}
+
+/// Receives what is not received in a few steps.
+#[inline(never)]
+fn recv_with_care(socket: &SocketHandle, place: &mut Receiving<'_>, flags: c_int) -> Outcome<c_int> {
+    let error = match socket.socket.recv_part_into(place, wait_of(flags)) {
+        Ok(more) => return Ok(capped(place.finish(more))),
+        Err(error) => error,
+    };
+    let failure = Failure::from(error);
+    // As in libzmq, where these two leave the message alone until there is another.
+    let looks = !matches!(socket.socket.socket_type(), SocketType::XPub | SocketType::Stream);
+    let looked = match failure.0 {
+        libc::EAGAIN | libc::EINTR => looks,
+        ETERM => looks && !socket.socket.knew_of_end(),
+        _ => false,
+    };
+    if looked {
+        // Who has looked for a message has let go of the last one; nor is anything left of one that was not for the
+        // program.
+        place.clear();
+    }
+    Err(failure)
+}
+
+/// Receives what carries something beside its body.
+#[cold]
+fn recv_beside(socket: &SocketHandle, message: &mut Message, flags: c_int) -> Outcome<c_int> {
+    let (mut frame, mut metadata) = (Frame::new(), None);
+    let beside = draft::recv(socket, &mut frame, Some(&mut metadata), wait_of(flags))?;
+    let len = frame.len();
+    message::replace(message, Message::from_frame(frame, false, metadata));
+    message.set_beside(&beside);
+    Ok(capped(len))
 }
 
 #[unsafe(no_mangle)]
@@ -213,7 +235,7 @@ pub unsafe extern "C" fn zmq_recviov(socket: *mut c_void, parts: *mut iovec, cou
             // SAFETY: C passes so many elements.
             for place in unsafe { slice::from_raw_parts_mut(parts, room) } {
                 let mut frame = Frame::new();
-                let more = socket.socket.recv_part_into(&mut frame, None, wait_of(flags))?;
+                let more = socket.socket.recv_part_into(&mut frame, wait_of(flags))?;
                 // SAFETY: malloc answers null or room for so many bytes, which C frees; they are copied there.
                 unsafe {
                     place.iov_base = libc::malloc(frame.len().max(1));

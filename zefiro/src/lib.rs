@@ -93,6 +93,7 @@
 #![warn(missing_docs)]
 #![warn(missing_debug_implementations)]
 
+mod arrival;
 pub mod auth;
 #[doc(hidden)]
 #[allow(missing_debug_implementations)]
@@ -130,6 +131,8 @@ mod unsent;
 mod wait;
 mod zap;
 
+#[doc(hidden)]
+pub use arrival::Arrival;
 pub use context::{Context, ContextBuilder};
 pub use counters::{Counters, Dropped};
 pub use endpoint::{Endpoint, IpcEndpoint, TcpEndpoint, ToEndpoint, UdpEndpoint};

@@ -335,9 +335,11 @@ impl Run {
             && self.at + 2 + usize::from(*len) <= self.end
         {
             let len = usize::from(*len);
+            let more = flags & FLAGS != 0;
             self.at += 2 + len;
+            self.messages = self.messages.saturating_sub(usize::from(!more));
             place.put_small(body, len);
-            return Some((len, self.cut(flags & FLAGS != 0)));
+            return Some((len, more));
         }
         None
     }
@@ -357,15 +359,9 @@ impl Run {
         }
         let start = self.at + header.len;
         self.at = start + header.body as usize;
+        self.messages = self.messages.saturating_sub(usize::from(!header.more));
         place.put_slice(&self.memory, start..self.at);
-        Some((header.body as usize, self.cut(header.more)))
-    }
-
-    /// A frame was cut; answers whether another of its message follows.
-    #[inline]
-    fn cut(&mut self, more: bool) -> bool {
-        self.messages = self.messages.saturating_sub(usize::from(!more));
-        more
+        Some((header.body as usize, header.more))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Receiving: a message of C's as the place where a part goes.
 
-use zefiro::{Frame, Place};
+use std::ptr;
+use std::sync::Arc;
+
+use zefiro::{Arrival, Frame, Metadata, Place};
 
 use super::{BLOCK, INLINE, INLINE_MAX, Message};
 use crate::block::Block;
@@ -17,8 +20,23 @@ impl<'a> Receiving<'a> {
         Receiving { message, former: None }
     }
 
+    /// The part is there, and whether more follow is known: answers its length.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self, more: bool) -> usize {
+        self.message.set_received(more);
+        self.message.len()
+    }
+
+    /// There was none.
+    pub(crate) fn clear(&mut self) {
+        self.replace(Message::empty());
+        self.message.set_metadata(None);
+    }
+
+    /// Leaves what is known of the connection the last message came by: mostly the next one comes by it too.
     #[inline(never)]
-    fn replace(&mut self, message: Message) {
+    fn replace(&mut self, mut message: Message) {
+        std::mem::swap(&mut message.metadata, &mut self.message.metadata);
         let mut former = std::mem::replace(self.message, message);
         if self.former.is_none() {
             self.former = Some(former);
@@ -33,6 +51,17 @@ impl Drop for Receiving<'_> {
     fn drop(&mut self) {
         if let Some(former) = &mut self.former {
             former.close();
+        }
+    }
+}
+
+impl Arrival for Receiving<'_> {
+    /// Mostly the connection is the same as before: then nothing is counted.
+    #[inline(always)]
+    fn came_by(&mut self, connection: Option<&Arc<Metadata>>) {
+        let address = |metadata: Option<&Arc<Metadata>>| metadata.map_or(ptr::null(), Arc::as_ptr);
+        if address(connection) != address(self.message.metadata.as_ref()) {
+            self.message.set_metadata(connection.cloned());
         }
     }
 }

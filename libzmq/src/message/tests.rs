@@ -7,7 +7,7 @@ use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use zefiro::{Frame, Memory};
+use zefiro::{Arrival, Frame, Memory};
 
 use super::calls::*;
 use super::*;
@@ -60,8 +60,8 @@ unsafe fn receive(message: *mut Message, text: &[u8], more: bool) {
     let mut place = Receiving::new(message);
     frame.move_to(&mut place);
     assert_eq!((zefiro::Place::bytes(&place), frame.len()), (text, 0));
-    drop(place);
-    message.set_received(more, None);
+    place.came_by(None);
+    assert_eq!(place.finish(more), text.len());
 }
 
 /// A message of `len` bytes, made in each way.

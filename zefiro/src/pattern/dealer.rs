@@ -1,8 +1,9 @@
 //! DEALER: to the peers in turn, from the peers in turn.
 
-use zmtp::{Frame, Place};
+use zmtp::Frame;
 
 use super::{Pattern, Recipient, Refusal};
+use crate::arrival::Arrival;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::outbox::Part;
@@ -61,7 +62,7 @@ impl Pattern for Dealer {
     }
 
     #[inline]
-    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut impl Place) -> bool {
+    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut impl Arrival) -> bool {
         self.queue.next_swiftly::<true>(pipes, out).is_some()
     }
 

@@ -24,8 +24,9 @@ mod testing;
 mod xpub;
 mod xsub;
 
-use zmtp::{Frame, Place, SocketType};
+use zmtp::{Frame, SocketType};
 
+use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
@@ -131,7 +132,7 @@ pub(crate) trait Pattern: Send {
 
     /// [Receives](Pattern::recv) a message, if that is [simple](Pipes::read_swiftly); `false`, and `out` is anything, if
     /// it is not.
-    fn recv_swiftly(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut impl Place) -> bool {
+    fn recv_swiftly(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut impl Arrival) -> bool {
         false
     }
 
@@ -209,8 +210,6 @@ macro_rules! any_pattern {
             can_send(pipes: &mut Pipes, options: &Options) -> bool;
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal>;
             recipient_gone() -> ();
-            send_swiftly(pipes: &mut Pipes, options: &Options, part: &(impl Part + ?Sized)) -> bool;
-            recv_swiftly(pipes: &mut Pipes, options: &Options, out: &mut impl Place) -> bool;
             subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             join(pipes: &mut Pipes, group: &[u8]) -> Result<(), Refusal>;
@@ -220,6 +219,30 @@ macro_rules! any_pattern {
         );
 
         impl AnyPattern {
+            #[inline(always)]
+            pub(crate) fn send_swiftly(
+                &mut self,
+                pipes: &mut Pipes,
+                options: &Options,
+                part: &(impl Part + ?Sized),
+            ) -> bool {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.send_swiftly(pipes, options, part),)*
+                }
+            }
+
+            #[inline(always)]
+            pub(crate) fn recv_swiftly(
+                &mut self,
+                pipes: &mut Pipes,
+                options: &Options,
+                out: &mut impl Arrival,
+            ) -> bool {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.recv_swiftly(pipes, options, out),)*
+                }
+            }
+
             pub(crate) fn subscribers(&self, topic: &[u8]) -> usize {
                 match self {
                     $(AnyPattern::$variant(pattern) => pattern.subscribers(topic),)*

@@ -1,8 +1,9 @@
 //! PULL: messages from the peers in turn.
 
-use zmtp::{Frame, Place};
+use zmtp::Frame;
 
 use super::{Pattern, Recipient, Refusal};
+use crate::arrival::Arrival;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipe::{PipeId, Pipes};
@@ -49,7 +50,7 @@ impl Pattern for Pull {
     }
 
     #[inline]
-    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut impl Place) -> bool {
+    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut impl Arrival) -> bool {
         self.queue.next_swiftly::<true>(pipes, out).is_some()
     }
 }

@@ -1,9 +1,10 @@
 //! SUB: XSUB that keeps only what was subscribed to, and sends nothing.
 
-use zmtp::{Frame, Place};
+use zmtp::Frame;
 
 use super::xsub::XSub;
 use super::{Pattern, Recipient, Refusal};
+use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
@@ -76,7 +77,7 @@ impl Pattern for Sub {
     }
 
     #[inline]
-    fn recv_swiftly(&mut self, pipes: &mut Pipes, options: &Options, out: &mut impl Place) -> bool {
+    fn recv_swiftly(&mut self, pipes: &mut Pipes, options: &Options, out: &mut impl Arrival) -> bool {
         if self.found.is_some() {
             return false;
         }

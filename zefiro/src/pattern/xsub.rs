@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use zmtp::{Frame, Place};
+use zmtp::Frame;
 
 use super::{Pattern, Refusal};
+use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
@@ -68,7 +69,7 @@ impl XSub {
 
     /// The same, if that is [simple](Pipes::read_swiftly).
     #[inline]
-    pub(super) fn next_swiftly(&mut self, pipes: &mut Pipes, out: &mut impl Place) -> Option<PipeId> {
+    pub(super) fn next_swiftly(&mut self, pipes: &mut Pipes, out: &mut impl Arrival) -> Option<PipeId> {
         self.queue.next_swiftly::<false>(pipes, out)
     }
 

@@ -1,19 +1,12 @@
-//! What arrives on pipes, and is read: whole messages. Those of one read of a connection stay together, as the bytes they
-//! came in, until each is wanted.
+//! What arrives on pipes, and is read: whole messages.
 
-use std::collections::VecDeque;
+use zmtp::Run;
 
-use zmtp::{Frame, Place, Run};
-
+use super::inbox::cut_message;
 use super::{Line, Notice, PipeId, Pipes};
+use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::message::Message;
-
-/// What an inbox holds: the messages of one read, or a single one.
-pub(super) enum Item {
-    Run(Run),
-    Message(Message),
-}
 
 impl Pipes {
     /// Whether a whole message can be read.
@@ -24,7 +17,7 @@ impl Pipes {
             Some(pipe) if pipe.generation == id.generation => pipe,
             _ => return false,
         };
-        if pipe.inbox_messages > 0 {
+        if !pipe.inbox.is_empty() {
             return true;
         }
         let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
@@ -58,16 +51,14 @@ impl Pipes {
     /// Puts the next message in its place, if it is what most are, one part, with more messages behind it and nothing to
     /// be told anybody. `false`, and nothing has happened, if it is not so simple. It does what [`read`](Pipes::read) or
     /// [`read_counted`](Pipes::read_counted) would do, in half the steps.
-    #[inline]
-    pub(crate) fn read_swiftly<const COUNT: bool>(&mut self, id: PipeId, out: &mut impl Place) -> bool {
+    #[inline(always)]
+    pub(crate) fn read_swiftly<const COUNT: bool>(&mut self, id: PipeId, out: &mut impl Arrival) -> bool {
         let Some(pipe) = self.slots.get_mut(id.index as usize) else { return false };
-        let Some(Item::Run(run)) = pipe.inbox.front_mut() else { return false };
-        if pipe.generation != id.generation || pipe.paused || run.messages() < 2 {
+        if pipe.generation != id.generation || pipe.paused {
             return false;
         }
-        let Some(bytes) = run.next_message_into(out) else { return false };
-        pipe.inbox_messages -= 1;
-        self.unread = self.unread.saturating_sub(1);
+        let Some(bytes) = pipe.inbox.pop_swiftly(out) else { return false };
+        out.came_by(pipe.facts.metadata.as_ref());
         if COUNT {
             pipe.counters.received(bytes as u64);
             self.last_received = Some(id);
@@ -83,7 +74,7 @@ impl Pipes {
             Some(pipe) if pipe.generation == id.generation => pipe,
             _ => return false,
         };
-        if pipe.inbox_messages == 0 {
+        if pipe.inbox.is_empty() {
             let Line::Duct(_, reader, peer) = &mut pipe.line else { return false };
             let popped = reader.pop(out, by_parts);
             if by_parts && reader.holds() {
@@ -112,16 +103,23 @@ impl Pipes {
                 self.notices.push(Notice::Writable(peer.clone()));
             }
         } else {
-            if !pop_item(&mut pipe.inbox, &pipe.line, out) {
+            let line = &pipe.line;
+            let is_there = pipe.inbox.pop(out, |memory| {
+                if let Line::Stream(link, _) = line {
+                    link.io.memory.give(memory);
+                }
+            });
+            if pipe.inbox.is_empty() {
+                self.unread_pipes -= 1;
+            }
+            if !is_there {
                 return false;
             }
-            pipe.inbox_messages -= 1;
-            self.unread = self.unread.saturating_sub(1);
-            if pipe.paused && pipe.inbox_messages < low_mark {
+            if pipe.paused && pipe.inbox.messages() < low_mark {
                 self.noted = true;
                 self.resumed.push(id);
             }
-            if pipe.ended && pipe.inbox_messages == 0 {
+            if pipe.ended && pipe.inbox.is_empty() {
                 self.noted = true;
                 self.drained.push(id);
             }
@@ -152,34 +150,28 @@ impl Pipes {
     }
 
     /// Adds messages that arrived. Answers whether the inbox was empty before.
-    pub(crate) fn deliver_run(&mut self, id: PipeId, mut run: Run) -> bool {
+    pub(crate) fn deliver_run(&mut self, id: PipeId, run: Run) -> bool {
         let Some(pipe) = self.get_mut(id) else { return false };
-        let was_empty = pipe.inbox_messages == 0;
+        let was_empty = pipe.inbox.is_empty();
         if pipe.conflate {
             return self.deliver_newest(id, run);
         }
         let messages = run.messages();
-        pipe.inbox_messages += messages;
         pipe.counters.arrived += messages as u64;
-        if pipe.inbox.len() >= RUNS_LOOSE {
-            // The program is behind. A peer that sends a small message now and then must not make each keep a buffer.
-            run.compact();
-        }
-        pipe.inbox.push_back(Item::Run(run));
+        pipe.inbox.push_run(run);
         self.counters.arrived += messages as u64;
-        self.unread += messages;
+        self.unread_pipes += usize::from(was_empty && messages > 0);
         was_empty
     }
 
     /// Adds one message that arrived. Answers whether the inbox was empty before.
     pub(crate) fn deliver_message(&mut self, id: PipeId, message: Message) -> bool {
         let Some(pipe) = self.get_mut(id) else { return false };
-        let was_empty = pipe.inbox_messages == 0;
-        pipe.inbox_messages += 1;
+        let was_empty = pipe.inbox.is_empty();
         pipe.counters.arrived += 1;
-        pipe.inbox.push_back(Item::Message(message));
+        pipe.inbox.push(message);
         self.counters.arrived += 1;
-        self.unread += 1;
+        self.unread_pipes += usize::from(was_empty);
         was_empty
     }
 
@@ -194,14 +186,12 @@ impl Pipes {
         }
         let Some(newest) = newest else { return false };
         let Some(pipe) = self.get_mut(id) else { return false };
-        let was_empty = pipe.inbox_messages == 0;
-        superseded += pipe.inbox_messages as u64;
-        pipe.inbox.clear();
-        pipe.inbox.push_back(Item::Message(newest));
+        let was_empty = pipe.inbox.is_empty();
+        superseded += std::mem::take(&mut pipe.inbox).messages() as u64;
+        pipe.inbox.push(newest);
         pipe.counters.arrived += arrived;
         pipe.counters.drop(DropReason::Conflated, superseded);
-        let before = std::mem::replace(&mut pipe.inbox_messages, 1);
-        self.unread = self.unread.saturating_sub(before) + 1;
+        self.unread_pipes += usize::from(was_empty);
         self.counters.arrived += arrived;
         self.counters.drop(DropReason::Conflated, superseded);
         was_empty
@@ -210,74 +200,19 @@ impl Pipes {
     /// Throws unread messages away.
     pub(crate) fn discard_inbox(&mut self, id: PipeId) {
         if let Some(pipe) = self.get_mut(id) {
-            pipe.inbox = VecDeque::new();
-            let dropped = std::mem::take(&mut pipe.inbox_messages);
+            let dropped = std::mem::take(&mut pipe.inbox).messages();
             pipe.counters.drop(DropReason::Unread, dropped as u64);
-            self.unread = self.unread.saturating_sub(dropped);
+            self.unread_pipes -= usize::from(dropped > 0);
             self.counters.drop(DropReason::Unread, dropped as u64);
         }
     }
 }
 
-#[inline]
-fn pop_item(inbox: &mut VecDeque<Item>, line: &Line, out: &mut Message) -> bool {
-    loop {
-        match inbox.front_mut() {
-            Some(Item::Run(run)) => {
-                let cut = cut_message(run, out);
-                if run.messages() == 0 {
-                    if let (Some(Item::Run(run)), Line::Stream(link, _)) = (inbox.pop_front(), line) {
-                        link.io.memory.give(run.into_memory());
-                    }
-                    give_up_if_drained(inbox);
-                }
-                if cut {
-                    return true;
-                }
-            }
-            Some(Item::Message(_)) => match inbox.pop_front() {
-                Some(Item::Message(message)) => {
-                    *out = message;
-                    give_up_if_drained(inbox);
-                    return true;
-                }
-                _ => return false,
-            },
-            None => return false,
-        }
-    }
-}
-
-/// Frees the room that a burst took, and no steady stream needs.
-fn give_up_if_drained(inbox: &mut VecDeque<Item>) {
-    if inbox.is_empty() && inbox.capacity() > KEPT_ITEMS {
-        *inbox = VecDeque::new();
-    }
-}
-
-#[inline]
-fn cut_message(run: &mut Run, out: &mut Message) -> bool {
-    let (first, rest) = out.parts_mut();
-    rest.clear();
-    let Some(mut more) = run.next_frame_into(first) else { return false };
-    while more {
-        let mut frame = Frame::new();
-        let Some(another) = run.next_frame_into(&mut frame) else { return false };
-        rest.push(frame);
-        more = another;
-    }
-    true
-}
-
-/// Runs a pipe keeps in the buffers they were read into; more are moved if they are small.
-const RUNS_LOOSE: usize = 16;
-
-/// Room in a drained inbox that is kept, in items: each is the messages of one read, or a single message.
-const KEPT_ITEMS: usize = 2048;
-
 #[cfg(test)]
 mod tests {
-    use zmtp::{Framing, Memory};
+    use std::collections::VecDeque;
+
+    use zmtp::{Frame, Framing, Memory};
 
     use super::*;
     use crate::pipe::{PeerFacts, Pipe};
@@ -312,8 +247,11 @@ mod tests {
             assert!(swiftly || one.read_counted(id, &mut message));
             assert!(other.read_counted(id, &mut same));
             assert_eq!(message, same);
-            assert_eq!((one.unread, one.counters, one.last_received), (other.unread, other.counters, Some(id)));
-            let of_pipe = |pipes: &Pipes| pipes.get(id).map(|pipe: &Pipe| (pipe.inbox_messages, pipe.counters));
+            assert_eq!(
+                (one.unread_pipes, one.counters, one.last_received),
+                (other.unread_pipes, other.counters, Some(id))
+            );
+            let of_pipe = |pipes: &Pipes| pipes.get(id).map(|pipe: &Pipe| (pipe.inbox.messages(), pipe.counters));
             assert_eq!(of_pipe(&one), of_pipe(&other));
             swift += usize::from(swiftly);
         }

@@ -9,6 +9,7 @@ pub(crate) mod broadcast;
 pub(crate) mod duct;
 pub(crate) mod early;
 mod followers;
+mod inbox;
 mod incoming;
 pub(crate) mod outbox;
 pub(crate) mod outgoing;
@@ -29,7 +30,7 @@ use self::broadcast::Broadcast;
 use self::duct::{DuctReader, DuctWriter};
 use self::early::Early;
 use self::followers::{Followers, Told};
-use self::incoming::Item;
+use self::inbox::Inbox;
 use self::outbox::Outbox;
 use self::pool::Pool;
 use self::window::{Glance, Window};
@@ -105,8 +106,7 @@ pub(crate) struct Pipe {
     pub(crate) line: Line,
     /// What the next connection is told besides what waits in the backlog.
     pub(crate) early: Early,
-    inbox: VecDeque<Item>,
-    inbox_messages: usize,
+    inbox: Inbox,
     /// It gets what goes to all who follow, and has had so much of that.
     follows: Option<Told>,
     /// Not to be written to any more.
@@ -168,8 +168,8 @@ pub(crate) struct Pipes {
     parted: Option<(PipeId, Arc<Metadata>)>,
     /// The name made up last, for programs that ask for that of a peer they have just connected to.
     pub(crate) made_up_id: Option<Frame>,
-    /// Messages in all inboxes.
-    pub(crate) unread: usize,
+    /// Pipes with messages in their inboxes.
+    pub(crate) unread_pipes: usize,
     /// Of how many messages the one read last was the end, if those were a trickle from a socket of this process.
     pub(crate) trickle: u32,
     /// Set if it is a C program that sends, which is told of room as [`window`] says.
@@ -210,7 +210,7 @@ impl Pipes {
             last_received: None,
             parted: None,
             made_up_id: None,
-            unread: 0,
+            unread_pipes: 0,
             trickle: 0,
             glance: None,
             unnoticed: false,
@@ -253,8 +253,7 @@ impl Pipes {
             generation,
             line,
             early: Early::default(),
-            inbox: VecDeque::new(),
-            inbox_messages: 0,
+            inbox: Inbox::default(),
             follows: None,
             closing: false,
             renewing: false,
@@ -281,8 +280,8 @@ impl Pipes {
         self.get_mut(id)?;
         let mut pipe = self.slots.remove(id.index as usize);
         self.counters.add_traffic(&pipe.counters);
-        self.unread = self.unread.saturating_sub(pipe.inbox_messages);
-        self.counters.drop(DropReason::Unread, pipe.inbox_messages as u64);
+        self.unread_pipes -= usize::from(!pipe.inbox.is_empty());
+        self.counters.drop(DropReason::Unread, pipe.inbox.messages() as u64);
         if let Line::Duct(_, reader, _) = &mut pipe.line {
             self.counters.arrived += reader.take_fresh();
             reader.close();
@@ -465,8 +464,8 @@ impl Pipe {
     /// Messages that wait to be read.
     pub(crate) fn queued_in(&self) -> usize {
         match &self.line {
-            Line::Duct(_, reader, _) => self.inbox_messages + reader.queued(),
-            _ => self.inbox_messages,
+            Line::Duct(_, reader, _) => self.inbox.messages() + reader.queued(),
+            _ => self.inbox.messages(),
         }
     }
 

@@ -214,7 +214,7 @@ impl Outbox {
     }
 
     /// Adds a message of one part, if that is small and there is memory at hand for it.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn push_swiftly(&mut self, part: &(impl Part + ?Sized)) -> bool {
         let (before, len) = (self.open.len(), part.len());
         let room = HEADER_BYTES_MAX + len.max(Frame::INLINE_MAX);

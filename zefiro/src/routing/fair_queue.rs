@@ -1,7 +1,6 @@
 //! FairQueue: the next message, taking the pipes that have some in turn.
 
-use zmtp::Place;
-
+use crate::arrival::Arrival;
 use crate::message::Message;
 use crate::pipe::{PipeId, Pipes};
 
@@ -61,11 +60,11 @@ impl FairQueue {
 
     /// As [`next_counted`](FairQueue::next_counted) or [`next`](FairQueue::next), if that is
     /// [simple](Pipes::read_swiftly).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_swiftly<const COUNT: bool>(
         &mut self,
         pipes: &mut Pipes,
-        out: &mut impl Place,
+        out: &mut impl Arrival,
     ) -> Option<PipeId> {
         let id = *self.ready.get(self.turn)?;
         if !pipes.read_swiftly::<COUNT>(id, out) {

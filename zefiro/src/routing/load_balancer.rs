@@ -86,7 +86,7 @@ impl LoadBalancer {
     }
 
     /// Writes a message of one part to the pipe whose turn it is, if that is [simple](Pipes::write_swiftly).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send_swiftly(&mut self, pipes: &mut Pipes, part: &(impl Part + ?Sized)) -> bool {
         let sent = self.active.get(self.next).is_some_and(|&id| pipes.write_swiftly(id, part));
         if sent {

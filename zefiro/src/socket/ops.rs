@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use zmtp::{Place, SocketType};
+use zmtp::SocketType;
 
 use super::core::{Phase, SocketCore, State};
 use super::locked::Locked;
+use crate::arrival::Arrival;
 use crate::counters::Counters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit;
@@ -391,7 +392,7 @@ impl State {
     }
 
     /// Sends a message of one part, if that is simple and nothing is in the way.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send_swiftly(&mut self, part: &(impl Part + ?Sized), wait: Wait) -> bool {
         // A C program that does not wait is refused at the mark.
         if self.phase != Phase::Open || wait == Wait::No && self.pipes.glance.is_some() || self.owes_a_look() {
@@ -409,8 +410,8 @@ impl State {
     }
 
     /// Receives the message whose turn it is, if that is simple and nobody else has to hear of it.
-    #[inline]
-    pub(super) fn recv_swiftly(&mut self, out: &mut impl Place) -> bool {
+    #[inline(always)]
+    pub(super) fn recv_swiftly(&mut self, out: &mut impl Arrival) -> bool {
         if self.phase != Phase::Open || !self.recv_waiters.is_empty() {
             return false;
         }

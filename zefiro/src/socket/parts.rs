@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zmtp::{Frame, Place, SocketType};
+use zmtp::{Frame, SocketType};
 
 use super::core::{SocketCore, State};
 use super::locked::Locked;
 use super::ops::{RECV, SEND, Wait, kind_of, try_send};
+use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
@@ -63,6 +64,12 @@ impl Parts {
     /// Whether more parts of the message read last are there.
     pub(crate) fn more(&self) -> bool {
         !self.unread.is_empty()
+    }
+
+    /// Whether a message has been begun to be sent, or to be read.
+    #[inline]
+    fn is_amid_one(&self) -> bool {
+        !self.out.is_empty() || self.more()
     }
 
     /// Whether the part received last said that more follow (`ZMQ_RCVMORE`).
@@ -266,17 +273,21 @@ impl SocketCore {
         }
     }
 
+    /// Sends a copy of the bytes as a message of its own, if that is [simple](State::send_swiftly); `false`, and nothing
+    /// has happened, if it is not.
+    #[inline(always)]
+    pub(crate) fn send_last_part_swiftly(self: &Arc<SocketCore>, bytes: &[u8], wait: Wait) -> bool {
+        let mut state = self.lock();
+        !state.unfinished.is_amid_one() && state.send_swiftly(bytes, wait)
+    }
+
     /// Sends a copy of the bytes as a message of its own, or as the last part of one begun before.
     pub(crate) fn send_last_part(self: &Arc<SocketCore>, bytes: &[u8], wait: Wait) -> Result<()> {
         let mut state = self.lock();
-        let is_begun = |state: &State| !state.unfinished.out.is_empty() || state.unfinished.more();
-        let mut begun = is_begun(&state);
+        let mut begun = state.unfinished.is_amid_one();
         if !begun {
-            if state.send_swiftly(bytes, wait) {
-                return Ok(());
-            }
             state.pay_attention();
-            begun = is_begun(&state);
+            begun = state.unfinished.is_amid_one();
         }
         // Nothing is allocated under the lock.
         if begun || self.socket_type == SocketType::Stream || bytes.len() > Frame::INLINE_MAX {
@@ -286,14 +297,21 @@ impl SocketCore {
         self.send_with_care(state, &mut Message::from(bytes), wait)
     }
 
-    /// Receives one part, and answers whether more of the same message follow; those
-    /// are there. Who wants to know of the connection it came by passes a place for that.
-    pub(crate) fn recv_part(
-        self: &Arc<SocketCore>,
-        place: &mut impl Place,
-        metadata: Option<&mut Option<Arc<Metadata>>>,
-        wait: Wait,
-    ) -> Result<bool> {
+    /// Receives a part that is a whole message, if that is [simple](State::recv_swiftly); `false`, and `place` has
+    /// anything, if it is not.
+    #[inline(always)]
+    pub(crate) fn recv_part_swiftly(self: &Arc<SocketCore>, place: &mut impl Arrival) -> bool {
+        let mut state = self.lock();
+        if state.unfinished.more() || !state.recv_swiftly(place) {
+            return false;
+        }
+        state.unfinished.last_more = false;
+        state.light_beacon_for_more();
+        true
+    }
+
+    /// Receives one part, and answers whether more of the same message follow; those are there.
+    pub(crate) fn recv_part(self: &Arc<SocketCore>, place: &mut impl Arrival, wait: Wait) -> Result<bool> {
         let mut state = self.lock();
         if state.unfinished.unread.is_empty() && self.is_trickle() {
             drop(state);
@@ -306,9 +324,7 @@ impl SocketCore {
         }
         if let Some(mut next) = state.unfinished.unread.pop_front() {
             next.move_to(place);
-            if let Some(metadata) = metadata {
-                keep(metadata, state.unfinished.metadata.as_ref());
-            }
+            place.came_by(state.unfinished.metadata.as_ref());
             state.unfinished.last_more = state.unfinished.more();
             if !state.unfinished.last_more {
                 state.pipes.release_held();
@@ -326,12 +342,10 @@ impl SocketCore {
             })?;
             state.keep_rest(&mut message);
             message.parts_mut().0.move_to(place);
+            place.came_by(state.pipes.last_metadata());
             if !state.unfinished.last_more {
                 state.pipes.release_held();
             }
-        }
-        if let Some(metadata) = metadata {
-            keep(metadata, state.pipes.last_metadata());
         }
         state.light_beacon_for_more();
         Ok(state.unfinished.last_more)
@@ -362,19 +376,6 @@ impl State {
     fn lose_begun(&mut self, message: &Message) {
         self.pipes.counters.sent_to_nobody(message.byte_len() as u64);
         self.pattern.recipient_gone();
-    }
-}
-
-/// Puts what is known of a connection in its place, which mostly is the same as before: then nothing is counted.
-#[inline]
-fn keep(place: &mut Option<Arc<Metadata>>, current: Option<&Arc<Metadata>>) {
-    let same = match (place.as_ref(), current) {
-        (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-        (None, None) => true,
-        _ => false,
-    };
-    if !same {
-        *place = current.cloned();
     }
 }
 

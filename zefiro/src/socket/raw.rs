@@ -5,11 +5,12 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::task::Waker;
 
-use zmtp::{Frame, Place, SocketType};
+use zmtp::{Frame, SocketType};
 
 use super::core::{Phase, SocketCore, State};
 use super::kind::Any;
 use super::{Socket, Wait};
+use crate::arrival::Arrival;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
@@ -47,7 +48,15 @@ impl State {
     }
 
     /// A message was taken, and more is there: a program that waits for the descriptor before each message sees that.
+    #[inline]
     pub(super) fn light_beacon_for_more(&mut self) {
+        if self.beacon.is_some() {
+            self.light_beacon_if_more();
+        }
+    }
+
+    #[inline(never)]
+    fn light_beacon_if_more(&mut self) {
         if let Some(beacon) = self.beacon.clone() {
             let more = self.unfinished.more();
             let (pattern, pipes, options) = self.parts();
@@ -98,6 +107,13 @@ impl Socket<Any> {
         self.core.send_part(part, more, wait)
     }
 
+    /// Does what [`send_last_part`](Socket::send_last_part) would do, in a fraction of the steps, for most of the messages
+    /// of a stream of them; `false`, and nothing has happened, for all others, which are still to be sent.
+    #[inline(always)]
+    pub fn send_last_part_swiftly(&self, bytes: &[u8], wait: Wait) -> bool {
+        self.core.send_last_part_swiftly(bytes, wait)
+    }
+
     /// Sends a copy of the bytes as a message of one part, or as the last part of one begun by
     /// [`send_part_from`](Socket::send_part_from).
     ///
@@ -108,19 +124,20 @@ impl Socket<Any> {
         self.core.send_last_part(bytes, wait)
     }
 
-    /// As [`recv_part`](Socket::recv_part), to where the caller wants it; and, if there is a place for it, with what is known of
-    /// the connection it came by.
+    /// As [`recv_part`](Socket::recv_part), to where the caller wants it.
     ///
     /// # Errors
     /// As [`recv`](Socket::recv).
     #[inline]
-    pub fn recv_part_into(
-        &self,
-        place: &mut impl Place,
-        metadata: Option<&mut Option<Arc<Metadata>>>,
-        wait: Wait,
-    ) -> Result<bool> {
-        self.core.recv_part(place, metadata, wait)
+    pub fn recv_part_into(&self, place: &mut impl Arrival, wait: Wait) -> Result<bool> {
+        self.core.recv_part(place, wait)
+    }
+
+    /// Does what [`recv_part_into`](Socket::recv_part_into) would do, in a fraction of the steps, for most of the messages
+    /// of a stream of them; `false`, and `place` has anything, for all others, which are still to be received.
+    #[inline(always)]
+    pub fn recv_part_swiftly(&self, place: &mut impl Arrival) -> bool {
+        self.core.recv_part_swiftly(place)
     }
 
     /// Sends a whole message, which stays if it is refused.

@@ -227,7 +227,7 @@ impl<K: Kind> Socket<K> {
         K: Receives,
     {
         let mut part = Frame::new();
-        let more = self.core.recv_part(&mut part, None, wait)?;
+        let more = self.core.recv_part(&mut part, wait)?;
         Ok((part, more))
     }
 

@@ -25,7 +25,7 @@ enum Writer {
 impl State {
     /// Somebody must write this pipe's outbox: this thread at once if that pays, else the I/O thread.
     pub(super) fn find_writer(&mut self, id: PipeId, direct_allowed: bool) {
-        let unread = self.pipes.unread;
+        let has_unread = self.pipes.unread_pipes > 0;
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         let Line::Stream(link, outbox) = &mut pipe.line else { return };
         let link = link.clone();
@@ -33,7 +33,7 @@ impl State {
             WriteState::Idle if !outbox.is_pending() => return,
             // The program has more to read, and so, likely, more to say: all of it is written together before it
             // waits, or on the I/O thread's patrol if it takes its time.
-            WriteState::Idle if unread > 0 => Writer::NextCaller,
+            WriteState::Idle if has_unread => Writer::NextCaller,
             WriteState::Idle if direct_allowed => pipe.purse.writer(pipe.counters.sent),
             WriteState::Idle => Writer::IoThread,
             WriteState::Queued if outbox.bytes() >= HELP_BYTES => Writer::Caller,

@@ -436,7 +436,7 @@ fn giving_the_duty_back_without_arming_must_fail() {
         far.write(&[1]);
         receiver.join().unwrap();
         far.write(&[2]);
-        while bench.core.lock().pipes.unread < 2 {
+        while bench.core.lock().pipes.counters.arrived < 2 {
             parker.park(None);
         }
         bench.finish();
