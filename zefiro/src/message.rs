@@ -52,6 +52,12 @@ impl Message {
         self.rest.is_empty().then_some(&self.first)
     }
 
+    /// Its only part.
+    #[inline]
+    pub(crate) fn as_single_mut(&mut self) -> Option<&mut Frame> {
+        self.rest.is_empty().then_some(&mut self.first)
+    }
+
     /// A message of those frames.
     pub(crate) fn from_parts(first: Frame, rest: Vec<Frame>) -> Message {
         Message { first, rest }

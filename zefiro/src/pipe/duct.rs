@@ -6,7 +6,10 @@
 
 use std::collections::VecDeque;
 
+use zmtp::Frame;
+
 use super::sync::{Arc, Mutex};
+use crate::arrival::Arrival;
 use crate::message::Message;
 
 /// The shared part. Closed by whichever side ends first.
@@ -156,6 +159,12 @@ impl DuctWriter {
         std::mem::take(&mut shared.reader_asleep)
     }
 
+    /// As [`push`](DuctWriter::push), of a copy of a small message of one part.
+    #[inline]
+    pub(crate) fn push_small(&mut self, bytes: &[u8]) -> bool {
+        self.push(&mut Message::from(Frame::copy_from_slice(bytes)))
+    }
+
     /// As [`push`](DuctWriter::push), of what the program did not send.
     pub(crate) fn push_request(&mut self, message: &mut Message) -> bool {
         self.requests += 1;
@@ -254,6 +263,22 @@ impl DuctReader {
         Some(self.acknowledge())
     }
 
+    /// Puts the next message in its place, and answers its length, if it is of one part, more are at hand behind it, and
+    /// the writer need not hear of it.
+    #[inline]
+    pub(crate) fn pop_swiftly(&mut self, out: &mut impl Arrival) -> Option<usize> {
+        let due = self.limit > 0 && self.read + 1 - self.acknowledged >= self.step();
+        if self.local.len() < 2 || self.conflate || self.held || due {
+            return None;
+        }
+        let part = self.local.front_mut()?.as_single_mut()?;
+        let len = part.len();
+        part.move_to(out);
+        self.local.pop_front();
+        self.read += 1;
+        Some(len)
+    }
+
     /// Whether the message read last still has its place.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
@@ -269,14 +294,19 @@ impl DuctReader {
     #[inline]
     fn acknowledge(&mut self) -> bool {
         let read = self.read - u64::from(self.held);
-        let step = self.limit.div_ceil(2).max(1) as u64;
-        if self.limit == 0 || read.saturating_sub(self.acknowledged) < step {
+        if self.limit == 0 || read.saturating_sub(self.acknowledged) < self.step() {
             return false;
         }
         self.acknowledged = read;
         let mut shared = self.duct.shared.lock();
         shared.acknowledged = read;
         std::mem::take(&mut shared.writer_asleep)
+    }
+
+    /// After how many messages read the writer is told.
+    #[inline]
+    fn step(&self) -> u64 {
+        self.limit.div_ceil(2).max(1) as u64
     }
 
     /// How many messages the last look found, if all are read now, and they were few but more than one: then more are
@@ -345,6 +375,63 @@ mod tests {
         assert!(!writer.has_room());
         assert_eq!(reader.pop(&mut Message::new(), false), Some(true));
         assert!(writer.has_room());
+    }
+
+    /// Two ducts get the same, small messages the one swiftly; from one as much as can be is read swiftly.
+    #[test]
+    fn what_goes_swiftly_is_what_goes() {
+        let long = "x".repeat(Frame::INLINE_MAX + 1);
+        let kinds: [Message; 4] = ["".into(), "a".into(), ["a", "b"].into(), long.as_str().into()];
+        for (mark, conflate) in [(0, false), (7, false), (1000, false), (0, true)] {
+            let ((mut one, mut reader), (mut other, mut other_reader)) = (duct(mark, conflate), duct(mark, conflate));
+            let (mut seed, mut swift) = (1u64, 0);
+            let mut random = move |of: u64| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (seed >> 33) % of
+            };
+            for step in 0..3000 {
+                match random(8) {
+                    0 => assert_eq!(reader.set_mark(step % 9), other_reader.set_mark(step % 9)),
+                    1..4 => {
+                        for _ in 0..random(12) {
+                            assert_eq!(one.has_room(), other.has_room());
+                            let kind = &kinds[[0, 1, 1, 1, 1, 2, 3][random(7) as usize]];
+                            let small = kind.as_single().filter(|part| part.len() <= Frame::INLINE_MAX);
+                            let told = match small {
+                                Some(part) => one.push_small(part),
+                                None => one.push(&mut kind.clone()),
+                            };
+                            assert_eq!(told, other.push(&mut kind.clone()));
+                        }
+                    }
+                    _ => {
+                        for _ in 0..random(8) {
+                            let (mut message, mut same) = (Message::new(), Message::new());
+                            let by_parts = random(2) > 0;
+                            let swiftly = reader.pop_swiftly(message.parts_mut().0);
+                            let popped = match swiftly {
+                                Some(len) => Some(len).filter(|len| *len == message.byte_len()).map(|_| false),
+                                None => reader.pop(&mut message, by_parts),
+                            };
+                            assert_eq!(popped, other_reader.pop(&mut same, by_parts));
+                            assert_eq!((&message, reader.holds()), (&same, other_reader.holds()));
+                            assert_eq!(reader.ended_trickle(), other_reader.ended_trickle());
+                            swift += usize::from(swiftly.is_some());
+                            if random(2) > 0 {
+                                assert_eq!(reader.release(), other_reader.release());
+                            }
+                        }
+                    }
+                }
+                let standing = |reader: &mut DuctReader| (reader.queued(), reader.read, reader.acknowledged);
+                assert_eq!(standing(&mut reader), standing(&mut other_reader));
+                assert_eq!(
+                    (reader.take_fresh(), reader.take_rouse()),
+                    (other_reader.take_fresh(), other_reader.take_rouse())
+                );
+            }
+            assert!(if conflate { swift == 0 } else { swift > 200 }, "{mark}: {swift}");
+        }
     }
 
     #[test]

@@ -57,7 +57,11 @@ impl Pipes {
         if pipe.generation != id.generation || pipe.paused {
             return false;
         }
-        let Some(bytes) = pipe.inbox.pop_swiftly(out) else { return false };
+        let popped = match &mut pipe.line {
+            Line::Duct(_, reader, _) => pipe.inbox.is_empty().then(|| reader.pop_swiftly(out)).flatten(),
+            _ => pipe.inbox.pop_swiftly(out),
+        };
+        let Some(bytes) = popped else { return false };
         out.came_by(pipe.facts.metadata.as_ref());
         if COUNT {
             pipe.counters.received(bytes as u64);

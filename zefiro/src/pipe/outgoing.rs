@@ -50,7 +50,7 @@ impl Pipes {
         }
     }
 
-    /// Queues what most messages are, one small part, on a connection with room. `false`, and nothing has happened, if it
+    /// Queues what most messages are, one small part, on a pipe with room. `false`, and nothing has happened, if it
     /// is not so simple. It does what [`write_if_room`](Pipes::write_if_room) would do, in a third of the steps.
     #[inline(always)]
     pub(crate) fn write_swiftly(&mut self, id: PipeId, part: &(impl Part + ?Sized)) -> bool {
@@ -60,7 +60,7 @@ impl Pipes {
         if pipe.generation != id.generation || pipe.closing | pipe.ended | pipe.conflate | pipe.follows.is_some() {
             return false;
         }
-        let Line::Stream(_, outbox) = &mut pipe.line else { return false };
+        let Line::Stream(_, outbox) = &mut pipe.line else { return self.write_to_duct_swiftly(id, part) };
         if !limits.leave_room(outbox, pipe.counters.sent)
             || !limits.notice_room(outbox, &mut pipe.window, pipe.counters.sent)
             || !outbox.push_swiftly(part)
@@ -72,6 +72,22 @@ impl Pipes {
             *noted = true;
             dirty.push(id);
         }
+        true
+    }
+
+    /// Queues a small part on a pipe to a peer in the process, if that is what it is, and has room.
+    #[inline(never)]
+    fn write_to_duct_swiftly(&mut self, id: PipeId, part: &(impl Part + ?Sized)) -> bool {
+        let Some(pipe) = self.slots.get_mut(id.index as usize) else { return false };
+        let Line::Duct(writer, _, peer) = &mut pipe.line else { return false };
+        if part.len() > Frame::INLINE_MAX || !writer.has_room() {
+            return false;
+        }
+        if writer.push_small(part.bytes()) {
+            self.noted = true;
+            self.notices.push(Notice::Readable(peer.clone()));
+        }
+        pipe.counters.sent(part.len() as u64);
         true
     }
 
@@ -199,8 +215,8 @@ impl Pipes {
         }
     }
 
-    /// As [`fan_out`](Pipes::fan_out) does it, of what most messages are, one small part, if all pipes are connections.
-    /// `false`, and nothing has happened, if it is not so simple.
+    /// As [`fan_out`](Pipes::fan_out) does it, of what most messages are, one small part, if all pipes are connections, or
+    /// there is one alone. `false`, and nothing has happened, if it is not so simple.
     #[inline]
     pub(crate) fn fan_out_swiftly(&mut self, ids: &[PipeId], part: &(impl Part + ?Sized)) -> bool {
         if let [id] = *ids {
