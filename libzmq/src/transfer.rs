@@ -85,10 +85,8 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: u
                 return Err(Failure(libc::EFAULT));
             }
             let mut frame = Frame::new();
-            if socket.has_beside {
-                draft::recv(socket, &mut frame, None, wait_of(flags))?;
-            } else {
-                socket.socket.recv_part_into(&mut frame, wait_of(flags))?;
+            if socket.has_beside || !socket.socket.recv_part_swiftly(&mut frame) {
+                recv_frame(socket, &mut frame, flags)?;
             }
             let bytes = frame.get(..len).unwrap_or(&frame);
             if !bytes.is_empty() {
@@ -98,6 +96,17 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: u
             Ok(capped(frame.len()))
         })
     })
+}
+
+/// Receives a part that does not come in a few steps.
+#[inline(never)]
+fn recv_frame(socket: &SocketHandle, frame: &mut Frame, flags: c_int) -> Outcome<()> {
+    if socket.has_beside {
+        draft::recv(socket, frame, None, wait_of(flags))?;
+    } else {
+        socket.socket.recv_part_into(frame, wait_of(flags))?;
+    }
+    Ok(())
 }
 
 #[unsafe(no_mangle)]
