@@ -60,6 +60,11 @@ impl WaitList {
     pub(crate) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }
+
+    #[cfg(all(test, not(zefiro_loom)))]
+    pub(crate) fn len(&self) -> usize {
+        self.waiters.len()
+    }
 }
 
 /// One that is told of every change of a socket until it leaves.

@@ -24,7 +24,8 @@ impl State {
     /// A peer came or went: those who wait to receive are told if that has left something for them, as STREAM's notices
     /// and XPUB's cancels are. Waking them for each peer would cost more than the peer.
     pub(super) fn notify_recv_of_peers(&mut self) {
-        if self.watch.leader || !self.recv_waiters.is_empty() {
+        // In the middle of a message nobody looks for the next one.
+        if !self.unfinished.more() && (self.watch.leader || !self.recv_waiters.is_empty()) {
             let (pattern, pipes, options) = self.parts();
             if pattern.can_recv(pipes, options) {
                 return self.notify_recv(false);

@@ -72,6 +72,9 @@ impl Wait {
 /// the pauses of a stream grow until many messages are found at once, and those of a few messages back and forth do not.
 const GATHERING: Duration = Duration::from_nanos(60);
 
+/// How a thread takes what is there: [`try_recv`], or what stands in for it where parts are read.
+pub(super) type Take = fn(&mut Locked<'_>, &mut Message) -> Result<(), ErrorKind>;
+
 pub(super) const SEND: &str = "send";
 pub(super) const RECV: &str = "recv";
 
@@ -155,21 +158,24 @@ impl SocketCore {
         if state.recv_message_swiftly(out) {
             return Ok(state);
         }
-        let mut state = self.recv_with_care(state, out, wait)?;
+        let mut state = self.recv_with_care(state, out, wait, try_recv)?;
         state.pipes.release_held();
+        state.pass_on_more();
         Ok(state)
     }
 
-    /// Receives what is not received in a few steps.
+    /// Receives what is not received in a few steps; by `take`, once another thread may have received meanwhile. The caller
+    /// [passes on](State::pass_on_more) what is left.
     #[inline(never)]
     pub(super) fn recv_with_care<'a>(
         self: &'a Arc<SocketCore>,
         mut state: Locked<'a>,
         out: &mut Message,
         wait: Wait,
+        take: Take,
     ) -> Result<Locked<'a>> {
         match try_recv(&mut state, out) {
-            Err(ErrorKind::WouldBlock) => self.recv_waiting(state, out, wait),
+            Err(ErrorKind::WouldBlock) => self.recv_waiting(state, out, wait, take),
             result => result.map(|()| state).map_err(|kind| Error::new(kind, RECV)),
         }
     }
@@ -209,15 +215,16 @@ impl SocketCore {
         state: Locked<'a>,
         out: &mut Message,
         wait: Wait,
+        take: Take,
     ) -> Result<Locked<'a>> {
         let mut state = state;
         state.pipes.note_look();
         if wait == Wait::No {
-            return self.recv_after_a_look(state, out).map_err(|kind| Error::new(kind, RECV));
+            return self.recv_after_a_look(state, out, take).map_err(|kind| Error::new(kind, RECV));
         }
         let deadline = wait.deadline(state.options.recv_timeout);
         loop {
-            match try_recv(&mut state, out) {
+            match take(&mut state, out) {
                 Err(ErrorKind::WouldBlock) => {}
                 result => return result.map(|()| state).map_err(|kind| Error::new(kind, RECV)),
             }
@@ -228,7 +235,7 @@ impl SocketCore {
             (state, interrupted) = self.wait_to_recv(state, wait, deadline);
             if interrupted && wait == Wait::UntilSignal {
                 // What came together with the signal is not left to it.
-                return match try_recv(&mut state, out) {
+                return match take(&mut state, out) {
                     Err(ErrorKind::WouldBlock) => Err(Error::new(ErrorKind::Interrupted, RECV)),
                     result => result.map(|()| state).map_err(|kind| Error::new(kind, RECV)),
                 };
@@ -268,6 +275,7 @@ impl SocketCore {
         self: &'a Arc<SocketCore>,
         state: Locked<'a>,
         out: &mut Message,
+        take: Take,
     ) -> Result<Locked<'a>, ErrorKind> {
         if !state.nobody_watches() {
             return Err(ErrorKind::WouldBlock);
@@ -275,7 +283,7 @@ impl SocketCore {
         drop(state);
         look(self);
         let mut state = self.lock();
-        try_recv(&mut state, out).map(|()| state)
+        take(&mut state, out).map(|()| state)
     }
 
     /// Whether a receive, and a send, would go through now.
@@ -286,8 +294,9 @@ impl SocketCore {
             drop(state);
             look(self);
             let mut state = self.lock();
+            let more = state.unfinished.more();
             let (pattern, pipes, options) = state.parts();
-            readable = pattern.can_recv(pipes, options);
+            readable = more || pattern.can_recv(pipes, options);
         }
         (readable, writable)
     }
@@ -435,6 +444,26 @@ impl State {
         }
     }
 
+    /// A message was taken, or the first of its parts: more may be there for another that waits. In the middle of a message
+    /// nobody looks for the next one; whoever is told now does so when he has found no parts left.
+    #[inline]
+    pub(super) fn pass_on_more(&mut self) {
+        if self.watch.leader || !self.recv_waiters.is_empty() {
+            self.tell_of_more();
+        }
+    }
+
+    fn tell_of_more(&mut self) {
+        if self.unfinished.more() {
+            self.notify_recv(false);
+        } else if !self.recv_waiters.is_empty() {
+            let (pattern, pipes, options) = self.parts();
+            if pattern.can_recv(pipes, options) {
+                self.pass_on_recv();
+            }
+        }
+    }
+
     /// Whoever was told of a message has not taken it: the next one is told.
     pub(super) fn pass_on_recv(&mut self) {
         if !self.recv_waiters.is_empty() {
@@ -478,13 +507,6 @@ pub(super) fn try_recv(state: &mut Locked<'_>, out: &mut Message) -> Result<(), 
     pattern.recv(pipes, options, out).map_err(kind_of)?;
     if state.pipes.trickle > 0 {
         state.note_trickle();
-    }
-    if !state.recv_waiters.is_empty() {
-        // More may be there for another that waits.
-        let (pattern, pipes, options) = state.parts();
-        if pattern.can_recv(pipes, options) {
-            state.pass_on_recv();
-        }
     }
     Ok(())
 }

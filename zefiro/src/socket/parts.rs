@@ -11,7 +11,7 @@ use zmtp::{Frame, SocketType};
 
 use super::core::{SocketCore, State};
 use super::locked::Locked;
-use super::ops::{RECV, SEND, Wait, kind_of, try_send};
+use super::ops::{RECV, SEND, Wait, kind_of, try_recv, try_send};
 use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind, Result};
@@ -335,7 +335,7 @@ impl SocketCore {
             state.unfinished.last_more = false;
         } else {
             let mut message = Message::new();
-            state = self.recv_with_care(state, &mut message, wait).inspect_err(|error| {
+            state = self.recv_with_care(state, &mut message, wait, take_parts).inspect_err(|error| {
                 if error.is_would_block() {
                     self.lock().put_beacon_out();
                 }
@@ -346,6 +346,7 @@ impl SocketCore {
             if !state.unfinished.last_more {
                 state.pipes.release_held();
             }
+            state.pass_on_more();
         }
         state.light_beacon_for_more();
         Ok(state.unfinished.last_more)
@@ -379,7 +380,68 @@ impl State {
     }
 }
 
+/// What is left of the message that another thread has begun to read while this one waited; or the next message.
+fn take_parts(state: &mut Locked<'_>, out: &mut Message) -> Result<(), ErrorKind> {
+    if !state.unfinished.more() || state.check_open(RECV).is_err() {
+        return try_recv(state, out);
+    }
+    *out = Message::from(Vec::from(std::mem::take(&mut state.unfinished.unread)));
+    Ok(())
+}
+
 /// On these types sending and receiving take turns.
 fn takes_turns(socket_type: SocketType) -> bool {
     matches!(socket_type, SocketType::Req | SocketType::Rep)
+}
+
+#[cfg(all(test, not(zefiro_loom)))]
+mod tests {
+    use std::task::Waker;
+    use std::thread;
+
+    use super::*;
+    use crate::pipe::window::Glance;
+    use crate::{Dealer, Pull, Push, Router};
+
+    /// Neither of two threads that each want one part waits for more than the two parts of a message.
+    #[test]
+    fn whoever_waits_is_told_of_the_parts_that_another_has_left() {
+        for endpoint in ["inproc://parts-that-another-has-left", "tcp://127.0.0.1:*"] {
+            let (push, pull) = (Push::new(), Pull::new());
+            push.connect(pull.bind(endpoint).unwrap()).unwrap();
+            for _ in 0..100 {
+                let readers = [(); 2].map(|()| {
+                    let pull = pull.clone();
+                    thread::spawn(move || pull.recv_part(Wait::AsConfigured).unwrap())
+                });
+                let all_wait = |state: &State| {
+                    let followers = if state.watch.leader { 1 } else { 2 };
+                    state.recv_waiters.len() == followers
+                };
+                while !all_wait(&pull.core.lock()) {
+                    thread::yield_now();
+                }
+                push.send(["one", "two"]).unwrap();
+                let mut parts = readers.map(|reader| reader.join().unwrap());
+                parts.sort_by_key(|(_, more)| !more);
+                assert_eq!(parts, [("one".into(), true), ("two".into(), false)]);
+            }
+        }
+    }
+
+    /// Though another waits to receive.
+    #[test]
+    fn a_message_keeps_its_place_until_its_last_part_is_read() {
+        let dealer = Dealer::builder().send_high_water_mark(1).build().unwrap();
+        let router = Router::builder().recv_high_water_mark(1).build().unwrap();
+        router.core.lock().pipes.glance = Some(Glance::default());
+        dealer.connect(router.bind("inproc://place-until-the-last-part").unwrap()).unwrap();
+        let send = || dealer.try_send(["one", "two"]).is_ok();
+        assert_eq!(std::iter::repeat_with(send).take_while(|sent| *sent).count(), 2);
+        router.core.lock().recv_waiters.add(None, Waker::noop());
+        for has_room in [false, false, true] {
+            let (_, more) = router.recv_part(Wait::No).unwrap();
+            assert_eq!((send(), !more), (has_room, has_room));
+        }
+    }
 }

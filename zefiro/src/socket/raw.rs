@@ -40,8 +40,9 @@ impl State {
     pub(super) fn put_beacon_out(&mut self) {
         if let Some(beacon) = self.beacon.clone() {
             self.watch_by_io();
+            let more = self.unfinished.more();
             let (pattern, pipes, options) = self.parts();
-            if !pattern.can_recv(pipes, options) {
+            if !more && !pattern.can_recv(pipes, options) {
                 beacon.put_out();
             }
         }

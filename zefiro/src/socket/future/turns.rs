@@ -106,6 +106,9 @@ impl SocketCore {
         }
         if result != Err(ErrorKind::WouldBlock) {
             turns.end(&mut state);
+            if result.is_ok() {
+                state.pass_on_more();
+            }
             return result;
         }
         // Nobody else may be due to write what is going to be answered.
