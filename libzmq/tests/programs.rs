@@ -175,6 +175,7 @@ programs! {
     router;
     inproc;
     stream;
+    ended;
     endpoints;
     filters;
     poll;
@@ -258,6 +259,7 @@ mod valgrind_finds_nothing_in {
         router;
         inproc;
         pieces;
+        ended;
         timers;
         handles;
         misuse;

@@ -500,11 +500,14 @@ fn refuses_when_full(socket_type: SocketType, options: &Options) -> bool {
 
 #[inline]
 pub(super) fn try_recv(state: &mut Locked<'_>, out: &mut Message) -> Result<(), ErrorKind> {
-    if let Err(error) = state.check_open(RECV) {
+    if let Err(error) = state.check_recv(RECV) {
         return Err(error.kind());
     }
     let (pattern, pipes, options) = state.parts();
-    pattern.recv(pipes, options, out).map_err(kind_of)?;
+    if let Err(refusal) = pattern.recv(pipes, options, out) {
+        let ended = if refusal == Refusal::WouldBlock { state.check_open(RECV).err() } else { None };
+        return Err(ended.map_or(kind_of(refusal), |error| error.kind()));
+    }
     if state.pipes.trickle > 0 {
         state.note_trickle();
     }

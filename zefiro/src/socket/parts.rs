@@ -318,7 +318,7 @@ impl SocketCore {
             self.let_gather(wait);
             state = self.lock();
         }
-        state.check_open(RECV)?;
+        state.check_recv(RECV)?;
         if self.socket_type == SocketType::Req && !state.unfinished.out.is_empty() {
             return Err(Error::new(ErrorKind::State, RECV));
         }
@@ -382,7 +382,7 @@ impl State {
 
 /// What is left of the message that another thread has begun to read while this one waited; or the next message.
 fn take_parts(state: &mut Locked<'_>, out: &mut Message) -> Result<(), ErrorKind> {
-    if !state.unfinished.more() || state.check_open(RECV).is_err() {
+    if !state.unfinished.more() || state.check_recv(RECV).is_err() {
         return try_recv(state, out);
     }
     *out = Message::from(Vec::from(std::mem::take(&mut state.unfinished.unread)));
