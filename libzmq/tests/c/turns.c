@@ -3,7 +3,7 @@
 
 #define PEERS 8
 #define FIRST_PEERS 4
-#define RANDOM_PLAYS 12
+#define RANDOM_PLAYS 18
 #define RANDOM_STEPS 40
 
 static void *context;
@@ -21,8 +21,8 @@ static void *connect_peer (void *bound, int type, int number, const char *endpoi
     return peer;
 }
 
-/* Letters are peers that send, capital ones close, and dots messages that are read; first all that is there is waited for.
-   The first four peers are there when it begins, the others come when they first send. */
+/* Letters are peers that send, capital ones close, and dots messages that are read, or parts if there are three; first all
+   that is there is looked for. The first four peers are there when it begins, the others come when they first send. */
 static void play (int type, int peer_type, const char *script, int parts)
 {
     void *bound = open_socket (context, type), *peers[PEERS] = {NULL};
@@ -51,15 +51,16 @@ static void play (int type, int peer_type, const char *script, int parts)
                 peers[*step - 'a'] = connect_peer (bound, peer_type, *step - 'a', endpoint);
             sprintf (text, "%c%d", *step, ++sent[*step - 'a']);
             NEED (zmq_send (peers[*step - 'a'], text, 2, parts > 1 ? ZMQ_SNDMORE : 0) == 2);
+            NEED (parts < 3 || zmq_send (peers[*step - 'a'], "2", 1, ZMQ_SNDMORE) == 1);
             NEED (parts == 1 || zmq_send (peers[*step - 'a'], "", 0, 0) == 0);
             continue;
         }
         (void) get_int (bound, ZMQ_EVENTS);
-        if (type == ZMQ_ROUTER && zmq_recv (bound, text, 7, ZMQ_DONTWAIT) == -1)
+        if (type == ZMQ_ROUTER && parts < 3 && zmq_recv (bound, text, 7, ZMQ_DONTWAIT) == -1)
             strcpy (text, "-");
         else if (zmq_recv (bound, text, 7, ZMQ_DONTWAIT) == -1)
             strcpy (text, "-");
-        else if (parts > 1)
+        else if (parts == 2)
             NEED (zmq_recv (bound, NULL, 0, ZMQ_DONTWAIT) == 0);
         printf (" %s", text);
     }
@@ -104,6 +105,7 @@ int main (void)
     static const char *scripts[] = {"aaabbbccc..........", "dcba....", "a.b.c.d.abcd....", "aab.c...", "abc.a...b.",
                                     "aabbcc.ab......c..d.", "ddd.aaa.b......", "abc.c..bb...", "abcd..a.....",
                                     "d.c.b.a.dcba....", "bbb..ad.c....bdc...", ".abcd....", "..dd.aa...cb....", NULL};
+    static const char *by_parts[] = {"d.ed............", "d..ef.ead............", "a.gd...fe...h.a.e..c.......................", NULL};
     static const char *names[] = {"PULL", "ROUTER", "DEALER", "SUB"};
     size_t type;
     int i, parts;
@@ -113,9 +115,11 @@ int main (void)
         for (i = 0; scripts[i]; i++)
             for (parts = 1; parts <= 2; parts++)
                 play (types[type][0], types[type][1], scripts[i], parts);
+        for (i = 0; by_parts[i]; i++)
+            play (types[type][0], types[type][1], by_parts[i], 3);
         for (i = 0; i < RANDOM_PLAYS; i++) {
             say ("at random, with peers that leave");
-            play_at_random (types[type][0], types[type][1], 1 + i % 2);
+            play_at_random (types[type][0], types[type][1], 1 + i % 3);
         }
     }
     zmq_ctx_term (context);

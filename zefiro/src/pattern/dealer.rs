@@ -53,6 +53,10 @@ impl Pattern for Dealer {
         self.queue.has_message(pipes)
     }
 
+    fn pass_turn_again(&mut self, id: PipeId) {
+        self.queue.pass_again(id);
+    }
+
     fn can_send(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
         self.balancer.pick(pipes).is_some()
     }

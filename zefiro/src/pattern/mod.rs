@@ -91,6 +91,10 @@ pub(crate) trait Pattern: Send {
     /// Whether [`recv`](Pattern::recv) would give a message.
     fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool;
 
+    /// The program looks at the socket in the middle of a message from that peer:
+    /// [the turn passes anew](crate::routing::fair_queue::FairQueue::pass_again).
+    fn pass_turn_again(&mut self, _id: PipeId) {}
+
     /// Whether [`send`](Pattern::send) would take a message (POLLOUT's rules: `spec` of the socket types).
     fn can_send(&mut self, pipes: &mut Pipes, options: &Options) -> bool;
 
@@ -207,6 +211,7 @@ macro_rules! any_pattern {
             send(pipes: &mut Pipes, options: &Options, message: &mut Message) -> Result<(), Refusal>;
             recv(pipes: &mut Pipes, options: &Options, out: &mut Message) -> Result<(), Refusal>;
             can_recv(pipes: &mut Pipes, options: &Options) -> bool;
+            pass_turn_again(id: PipeId) -> ();
             can_send(pipes: &mut Pipes, options: &Options) -> bool;
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal>;
             recipient_gone() -> ();

@@ -41,6 +41,10 @@ impl Pattern for Pull {
         self.queue.has_message(pipes)
     }
 
+    fn pass_turn_again(&mut self, id: PipeId) {
+        self.queue.pass_again(id);
+    }
+
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         false
     }

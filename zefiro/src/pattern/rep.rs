@@ -108,6 +108,10 @@ impl Pattern for Rep {
         self.found.as_ref().map(|(id, _)| *id)
     }
 
+    fn pass_turn_again(&mut self, id: PipeId) {
+        self.queue.pass_again(id);
+    }
+
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         self.asked_by.is_some()
     }

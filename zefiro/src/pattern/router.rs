@@ -186,6 +186,10 @@ impl Pattern for Router {
         self.queue.found_from()
     }
 
+    fn pass_turn_again(&mut self, id: PipeId) {
+        self.queue.pass_again(id);
+    }
+
     fn can_send(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
         !options.router_mandatory || self.table.pipes().any(|id| pipes.has_room(id))
     }

@@ -110,6 +110,10 @@ impl Pattern for Sub {
         self.found.as_ref().map(|(id, _)| *id)
     }
 
+    fn pass_turn_again(&mut self, id: PipeId) {
+        self.xsub.pass_turn_again(id);
+    }
+
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         false
     }

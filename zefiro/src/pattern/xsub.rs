@@ -246,6 +246,10 @@ impl Pattern for XSub {
         self.found.as_ref().map(|(id, _)| *id)
     }
 
+    fn pass_turn_again(&mut self, id: PipeId) {
+        self.queue.pass_again(id);
+    }
+
     fn can_send(&mut self, _pipes: &mut Pipes, _options: &Options) -> bool {
         true
     }

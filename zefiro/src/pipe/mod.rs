@@ -348,6 +348,11 @@ impl Pipes {
         }
     }
 
+    /// Whom the last message for the program came from.
+    pub(crate) fn last_received(&self) -> Option<PipeId> {
+        self.last_received
+    }
+
     /// Of the connection that brought the message the program was handed last.
     pub(crate) fn last_metadata(&self) -> Option<&Arc<Metadata>> {
         let id = self.last_received?;

@@ -58,6 +58,20 @@ impl FairQueue {
         }
     }
 
+    /// The program looks at the socket in the middle of a message from that pipe. In libzmq the turn passes with the last
+    /// part, and newcomers are seen with such a look: with those seen by now it passes anew.
+    #[cold]
+    pub(crate) fn pass_again(&mut self, id: PipeId) {
+        let before = self.turn.checked_sub(1).unwrap_or(self.ready.len().saturating_sub(1));
+        if self.ready.get(before) == Some(&id) && before < self.turn {
+            return;
+        }
+        if let Some(place) = self.ready.iter().position(|ready| *ready == id) {
+            self.turn = place;
+            self.pass_turn();
+        }
+    }
+
     /// As [`next_counted`](FairQueue::next_counted) or [`next`](FairQueue::next), if that is
     /// [simple](Pipes::read_swiftly).
     #[inline(always)]

@@ -49,6 +49,11 @@ impl NamedQueue {
         self.found.is_some()
     }
 
+    /// As [of the queue](FairQueue::pass_again).
+    pub(crate) fn pass_again(&mut self, id: PipeId) {
+        self.queue.pass_again(id);
+    }
+
     /// Whom the message is from that was found, and is in no queue any more.
     pub(crate) fn found_from(&self) -> Option<PipeId> {
         self.found.as_ref().map(|(id, _)| *id)

@@ -386,6 +386,11 @@ impl State {
         self.pipes.note_look();
         // In the middle of a message nobody looks for the next one: that would take its place in the pipe.
         let more = self.unfinished.more();
+        if self.unfinished.holds_turn()
+            && let Some(id) = self.pipes.last_received()
+        {
+            self.pattern.pass_turn_again(id);
+        }
         let (pattern, pipes, options) = self.parts();
         let mut readable = more || pattern.can_recv(pipes, options);
         let mut writable = pattern.can_send(pipes, options);

@@ -33,6 +33,8 @@ pub(crate) struct Parts {
     unread: VecDeque<Frame>,
     /// Whether the part received last said that more follow.
     last_more: bool,
+    /// What is unread has been taken from the pipe by libzmq, too.
+    turn_is_over: bool,
     /// Of the message they belong to.
     metadata: Option<Arc<Metadata>>,
 }
@@ -70,6 +72,11 @@ impl Parts {
     #[inline]
     fn is_amid_one(&self) -> bool {
         !self.out.is_empty() || self.more()
+    }
+
+    /// Whether the peer whose message is being read has its turn until that is read.
+    pub(super) fn holds_turn(&self) -> bool {
+        self.more() && !self.turn_is_over
     }
 
     /// Whether the part received last said that more follow (`ZMQ_RCVMORE`).
@@ -360,6 +367,8 @@ impl State {
         self.unfinished.last_more = !rest.is_empty();
         if !rest.is_empty() {
             self.unfinished.metadata = self.pipes.last_metadata().cloned();
+            // A ROUTER that tells a name has taken the part after that.
+            self.unfinished.turn_is_over = self.pattern.socket_type() == SocketType::Router && rest.len() == 1;
             self.unfinished.unread.extend(rest.drain(..));
         }
     }
