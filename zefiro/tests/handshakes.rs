@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use util::hostile::{frame, greeting, property};
 use util::{LONG, handshake};
 use zefiro::auth::{Answer, Request};
-use zefiro::{Builder, Context, CurveSecret, EventKind, Monitor, Pull, Push, SharedKey, Socket, kind};
+use zefiro::{Builder, Context, CurveSecret, Event, EventKind, Monitor, Pull, Push, Req, SharedKey, Socket, kind};
 use zmtp::{Config, Connection, MechanismConfig, SocketType};
 
 /// A socket that says more in its handshake than its kernel's buffer has room for.
@@ -199,4 +199,24 @@ fn what_is_to_be_sent_is_kept_from_a_peer_that_breaks_the_rules_at_once() {
     let mut said = Vec::new();
     stream.read_to_end(&mut said).unwrap();
     assert!(!said.windows(5).any(|part| part == b"hello"));
+}
+
+#[test]
+fn a_reply_before_the_request_from_a_peer_that_breaks_the_rules_at_once_is_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let req = Req::builder().context(&Context::new()).max_frame_size(TOO_LONG as u64 - 1);
+    let req = req.build().unwrap();
+    let mut monitor = req.monitor();
+    req.connect(format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    req.send("question").unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    stream
+        .write_all(&[handshake("REP"), frame(1, b""), frame(0, b"early"), frame(0, &[0; TOO_LONG])].concat())
+        .unwrap();
+    let is_over = |event: Event| matches!(event.kind, EventKind::Disconnected(_));
+    assert!(std::iter::from_fn(|| monitor.recv_timeout(LONG)).any(is_over));
+    assert!(req.try_recv().unwrap_err().is_would_block());
+    let counters = req.counters();
+    assert_eq!((counters.received, counters.dropped.filtered), (0, 1), "{counters:?}");
+    util::assert_balanced("req", counters);
 }

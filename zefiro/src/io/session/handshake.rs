@@ -11,6 +11,7 @@ use super::super::IoHandle;
 use super::super::link::{Loss, Protocol};
 use super::super::receive::READS_IO;
 use super::{Fresh, Greeted, Origin, Phase, Session, is_mapped};
+use crate::counters::DropReason;
 use crate::endpoint::Endpoint;
 use crate::monitor::EventKind;
 use crate::options::{Options, Security};
@@ -179,6 +180,9 @@ impl Session {
                 Some(Event::Ready(info)) if was_told => {
                     // What waits for a peer is not for this one.
                     net::shutdown(&*stream);
+                    if self.core.socket_type == SocketType::Req {
+                        drop_messages(&self.core, connection);
+                    }
                     Ok(Greeted::Broken(Box::new(info), loss))
                 }
                 _ => Err(loss),
@@ -236,6 +240,17 @@ impl Session {
         match error {
             zmtp::Error::IncompatibleType(_) if is_told() => zmtp::Error::InvalidMetadata.protocol_code(),
             _ => error.protocol_code(),
+        }
+    }
+}
+
+/// A reply to what has not been asked yet is none.
+fn drop_messages(core: &Arc<SocketCore>, connection: &mut Connection) {
+    while let Some(event) = connection.poll_event() {
+        if let Event::Messages(run) = event {
+            let mut state = core.lock();
+            state.pipes.counters.arrived += run.messages() as u64;
+            state.pipes.count_dropped(DropReason::Filtered, run.messages() as u64);
         }
     }
 }
