@@ -160,6 +160,28 @@ static void to_itself (void)
 }
 
 /* libzmq's sockets learn of each other when they are looked at, and take turns in it. */
+/* A request that comes back is no reply. */
+static void asked_itself (int relaxed)
+{
+    /* libzmq gives a name back some time after the socket is closed. */
+    const char *endpoint = relaxed ? "inproc://asked-relaxed" : "inproc://asked";
+    void *req = open_socket (context, ZMQ_REQ);
+    void *rep = open_socket (context, ZMQ_REP);
+    say ("a REQ binds the name it had asked and left");
+    set_int (req, ZMQ_REQ_RELAXED, relaxed);
+    CALL (zmq_connect (req, endpoint));
+    send_text (req, "question", 0);
+    CALL (zmq_disconnect (req, endpoint));
+    CALL (zmq_bind (req, endpoint));
+    CALL (zmq_connect (rep, endpoint));
+    receive (req, ZMQ_DONTWAIT);
+    send_text (req, "another", ZMQ_DONTWAIT);
+    receive (req, ZMQ_DONTWAIT);
+    receive (rep, ZMQ_DONTWAIT);
+    zmq_close (rep);
+    zmq_close (req);
+}
+
 static void settle (void *one, void *other)
 {
     int turns;
@@ -231,6 +253,8 @@ int main (void)
     apart ();
     never_bound ();
     to_itself ();
+    asked_itself (0);
+    asked_itself (1);
     binder_gone (ZMQ_PAIR, ZMQ_PAIR);
     binder_gone (ZMQ_PULL, ZMQ_PUSH);
     binder_gone (ZMQ_PUSH, ZMQ_PULL);

@@ -8,7 +8,7 @@ use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::{PipeId, Pipes};
+use crate::pipe::{Pipe, PipeId, Pipes};
 use crate::routing::fair_queue::FairQueue;
 use crate::routing::load_balancer::LoadBalancer;
 
@@ -17,7 +17,8 @@ pub(crate) struct Req {
     balancer: LoadBalancer,
     queue: FairQueue,
     awaiting: bool,
-    /// The peer that was asked; none once it is gone: then anybody may answer.
+    /// The peer that was asked; none once it is gone: then anybody may answer. It is [`NOBODY`] if it was disconnected before
+    /// it was there: a request to an inproc name that nobody had bound can come back, to who binds that himself.
     asked: Option<PipeId>,
     request_id: u32,
     /// The first part of a request has come: what lay around then is dropped.
@@ -98,7 +99,8 @@ impl Pattern for Req {
     fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.balancer.ended(pipes, id);
         if self.asked == Some(id) {
-            self.asked = None;
+            let is_to_come = |pipe: &Pipe| pipe.is_within_process() && !pipe.connected;
+            self.asked = pipes.get(id).is_some_and(is_to_come).then_some(NOBODY);
         }
     }
 
@@ -173,6 +175,9 @@ impl Pattern for Req {
         self.awaiting = true;
     }
 }
+
+/// No pipe of the socket.
+const NOBODY: PipeId = PipeId { index: u32::MAX, generation: u32::MAX };
 
 #[cfg(test)]
 mod tests {
