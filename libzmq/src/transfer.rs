@@ -85,7 +85,7 @@ pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: u
                 return Err(Failure(libc::EFAULT));
             }
             let mut frame = Frame::new();
-            if socket.has_beside || !socket.socket.recv_part_swiftly(&mut frame) {
+            if socket.has_beside || socket.socket.recv_part_swiftly(&mut frame).is_none() {
                 recv_frame(socket, &mut frame, flags)?;
             }
             let bytes = frame.get(..len).unwrap_or(&frame);
@@ -153,10 +153,10 @@ pub unsafe extern "C" fn zmq_msg_recv(message: *mut Message, socket: *mut c_void
                 return recv_beside(socket, message, flags);
             }
             let mut place = Receiving::new(message);
-            if !socket.socket.recv_part_swiftly(&mut place) {
-                return recv_with_care(socket, &mut place, flags);
+            match socket.socket.recv_part_swiftly(&mut place) {
+                Some(more) => Ok(capped(place.finish(more))),
+                None => recv_with_care(socket, &mut place, flags),
             }
-            Ok(capped(place.finish(false)))
         })
     })
 }

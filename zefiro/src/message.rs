@@ -58,6 +58,11 @@ impl Message {
         self.rest.is_empty().then_some(&mut self.first)
     }
 
+    /// Takes the last frame away, if it is not the only one.
+    pub(crate) fn pop_back(&mut self) -> Option<Frame> {
+        self.rest.pop()
+    }
+
     /// A message of those frames.
     pub(crate) fn from_parts(first: Frame, rest: Vec<Frame>) -> Message {
         Message { first, rest }

@@ -3,19 +3,18 @@
 //! The parts of an outgoing message are collected here, and the pattern sees the whole message with its last part: a
 //! peer gets all of it or nothing. Whether there is a peer with room is asked with the first part.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use zmtp::{Frame, SocketType};
 
-use super::core::{SocketCore, State};
+use super::core::{Phase, SocketCore, State};
 use super::locked::Locked;
 use super::ops::{RECV, SEND, Wait, kind_of, try_recv, try_send};
 use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::Message;
+use crate::message::{Message, clear_frames};
 use crate::metadata::Metadata;
 use crate::pattern::{Recipient, Refusal};
 use crate::pipe::{PipeId, Pipes};
@@ -24,13 +23,17 @@ use crate::wait::current_parker;
 /// The messages the program is in the middle of.
 #[derive(Default)]
 pub(crate) struct Parts {
-    /// Sent so far, of a message whose last part has yet to come.
-    out: Vec<Frame>,
+    /// Whether a message is being sent whose last part has yet to come.
+    begun: bool,
+    /// What was sent of it so far. Its memory is used again for the next one.
+    out: Message,
     /// Whom the message that is being sent is for.
     recipient: Recipient,
     loss: Loss,
-    /// Received, not read yet.
-    unread: VecDeque<Frame>,
+    /// Received, not read yet, the last part first.
+    unread: Vec<Frame>,
+    /// To receive the next one into, for its memory.
+    spare: Message,
     /// Whether the part received last said that more follow.
     last_more: bool,
     /// What is unread has been taken from the pipe by libzmq, too.
@@ -68,10 +71,22 @@ impl Parts {
         !self.unread.is_empty()
     }
 
+    /// The first part of a message is sent.
+    fn begin(&mut self, part: &mut Frame) {
+        self.begun = true;
+        std::mem::swap(self.out.parts_mut().0, part);
+    }
+
+    /// What was sent of a message.
+    fn take_begun(&mut self) -> Message {
+        self.begun = false;
+        std::mem::take(&mut self.out)
+    }
+
     /// Whether a message has been begun to be sent, or to be read.
     #[inline]
     fn is_amid_one(&self) -> bool {
-        !self.out.is_empty() || self.more()
+        self.begun || self.more()
     }
 
     /// Whether the peer whose message is being read has its turn until that is read.
@@ -86,7 +101,7 @@ impl Parts {
 
     /// Whether a message has been begun for a peer that is gone since.
     fn is_for_nobody(&self, pipes: &Pipes) -> bool {
-        !self.out.is_empty() && matches!(self.recipient, Recipient::Peer(peer) if !pipes.is_open(peer))
+        self.begun && matches!(self.recipient, Recipient::Peer(peer) if !pipes.is_open(peer))
     }
 
     /// What being in the middle of a message means for what the socket would do now.
@@ -103,7 +118,7 @@ impl Parts {
             // The reply, or the next request, is due when this one has been read.
             *writable &= !takes_turns(socket_type) || socket_type == SocketType::Req && relaxed;
         }
-        if !self.out.is_empty() {
+        if self.begun {
             let for_nobody = self.is_for_nobody(pipes);
             // A PAIR begins anew with the next peer; others take the rest of the message, and it is lost. While a request
             // is being made nothing is looked for on its connection.
@@ -119,7 +134,16 @@ impl Parts {
 impl SocketCore {
     /// Sends one part and leaves an empty one in its place; what is refused stays. `more` says that it is not the last.
     pub(crate) fn send_part(self: &Arc<SocketCore>, part: &mut Frame, more: bool, wait: Wait) -> Result<()> {
-        let mut state = self.lock();
+        self.send_part_locked(self.lock(), part, more, wait)
+    }
+
+    fn send_part_locked<'a>(
+        self: &'a Arc<SocketCore>,
+        mut state: Locked<'a>,
+        part: &mut Frame,
+        more: bool,
+        wait: Wait,
+    ) -> Result<()> {
         state.check_open(SEND)?;
         if state.unfinished.more() && takes_turns(self.socket_type) {
             if self.socket_type != SocketType::Req || !state.options.req_relaxed {
@@ -128,7 +152,7 @@ impl SocketCore {
             state.unfinished.unread.clear();
             state.pipes.release_held();
         }
-        if !state.unfinished.out.is_empty() {
+        if state.unfinished.begun {
             if more && self.socket_type == SocketType::Dgram {
                 return Err(Error::new(kind_of(Refusal::InvalidMessage), SEND));
             }
@@ -144,7 +168,7 @@ impl SocketCore {
         }
         if !more && self.socket_type != SocketType::Stream {
             state.pay_attention();
-            if !state.unfinished.out.is_empty() {
+            if state.unfinished.begun {
                 // Another thread has begun a message meanwhile.
                 drop(state);
                 return self.send_part(part, more, wait);
@@ -166,7 +190,7 @@ impl SocketCore {
         };
         state.unfinished.recipient = recipient;
         state.unfinished.loss = Loss::Untold;
-        state.unfinished.out.push(std::mem::take(part));
+        state.unfinished.begin(part);
         Ok(())
     }
 
@@ -179,7 +203,6 @@ impl SocketCore {
     ) -> Result<(Locked<'a>, Recipient)> {
         let mut state = state;
         let mut deadline = None;
-        let (parker, waker) = current_parker();
         loop {
             state.pay_attention();
             state.check_open(SEND)?;
@@ -205,6 +228,7 @@ impl SocketCore {
             if until.is_some_and(|deadline| deadline <= std::time::Instant::now()) {
                 return Err(Error::new(ErrorKind::TimedOut, SEND));
             }
+            let (parker, waker) = current_parker();
             let key = state.send_waiters.add(None, &waker);
             drop(state);
             let interrupted = wait.sleep(&parker, until);
@@ -227,7 +251,7 @@ impl SocketCore {
         let gone = state.unfinished.is_for_nobody(&state.pipes);
         if gone && self.socket_type == SocketType::Pair {
             // What was begun went with the peer; this part begins a message for the next one.
-            state.unfinished.out.clear();
+            state.unfinished.take_begun();
             state.pipes.count_dropped(DropReason::PeerGone, 1);
             drop(state);
             return self.send_part(part, more, wait);
@@ -236,22 +260,20 @@ impl SocketCore {
         if gone && state.tells_of_loss() && !waits {
             if !more {
                 // The program knows, and may begin anew.
-                let begun = Message::from(std::mem::take(&mut state.unfinished.out));
+                let begun = state.unfinished.take_begun();
                 state.pipes.counters.sent_to_nobody(begun.byte_len() as u64);
             }
             return Err(Error::new(ErrorKind::WouldBlock, SEND));
         }
-        let mut frames = std::mem::take(&mut state.unfinished.out);
-        frames.push(std::mem::take(part));
+        state.unfinished.out.push_back(std::mem::take(part));
         if more {
-            state.unfinished.out = frames;
             return Ok(());
         }
+        let mut message = state.unfinished.take_begun();
         if let Recipient::Nobody(reason) = recipient {
             state.pipes.count_dropped(reason, 1);
             return Ok(());
         }
-        let mut message = Message::from(frames);
         if gone {
             state.lose_begun(&message);
             return Ok(());
@@ -271,12 +293,17 @@ impl SocketCore {
                 Ok(())
             }
             Err(error) => {
-                let mut frames: Vec<Frame> = message.into_frames().collect();
-                *part = frames.pop().unwrap_or_default();
-                state.unfinished.out = frames;
+                *part = message.pop_back().unwrap_or_default();
+                (state.unfinished.begun, state.unfinished.out) = (true, message);
                 Err(error)
             }
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if !state.unfinished.begun {
+                    message.clear();
+                    state.unfinished.out = message;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -297,6 +324,9 @@ impl SocketCore {
             begun = state.unfinished.is_amid_one();
         }
         // Nothing is allocated under the lock.
+        if begun && bytes.len() <= Frame::INLINE_MAX {
+            return self.send_part_locked(state, &mut Frame::copy_from_slice(bytes), false, wait);
+        }
         if begun || self.socket_type == SocketType::Stream || bytes.len() > Frame::INLINE_MAX {
             drop(state);
             return self.send_part(&mut Frame::copy_from_slice(bytes), false, wait);
@@ -304,17 +334,20 @@ impl SocketCore {
         self.send_with_care(state, &mut Message::from(bytes), wait)
     }
 
-    /// Receives a part that is a whole message, if that is [simple](State::recv_swiftly); `false`, and `place` has
-    /// anything, if it is not.
+    /// Receives a part that is a whole message, if that is [simple](State::recv_swiftly), or a later part of one, and
+    /// answers whether more follow; `None`, and `place` has anything, if it is not so simple.
     #[inline(always)]
-    pub(crate) fn recv_part_swiftly(self: &Arc<SocketCore>, place: &mut impl Arrival) -> bool {
+    pub(crate) fn recv_part_swiftly(self: &Arc<SocketCore>, place: &mut impl Arrival) -> Option<bool> {
         let mut state = self.lock();
-        if state.unfinished.more() || !state.recv_swiftly(place) {
-            return false;
+        if state.unfinished.more() {
+            return (state.phase == Phase::Open && !state.unfinished.begun).then(|| state.recv_later_part(place));
+        }
+        if !state.recv_swiftly(place) {
+            return None;
         }
         state.unfinished.last_more = false;
         state.light_beacon_for_more();
-        true
+        Some(false)
     }
 
     /// Receives one part, and answers whether more of the same message follow; those are there.
@@ -326,22 +359,16 @@ impl SocketCore {
             state = self.lock();
         }
         state.check_recv(RECV)?;
-        if self.socket_type == SocketType::Req && !state.unfinished.out.is_empty() {
+        if self.socket_type == SocketType::Req && state.unfinished.begun {
             return Err(Error::new(ErrorKind::State, RECV));
         }
-        if let Some(mut next) = state.unfinished.unread.pop_front() {
-            next.move_to(place);
-            place.came_by(state.unfinished.metadata.as_ref());
-            state.unfinished.last_more = state.unfinished.more();
-            if !state.unfinished.last_more {
-                state.pipes.release_held();
-            }
-            return Ok(state.unfinished.last_more);
+        if state.unfinished.more() {
+            return Ok(state.recv_later_part(place));
         }
         if state.recv_swiftly(place) {
             state.unfinished.last_more = false;
         } else {
-            let mut message = Message::new();
+            let mut message = std::mem::take(&mut state.unfinished.spare);
             state = self.recv_with_care(state, &mut message, wait, take_parts).inspect_err(|error| {
                 if error.is_would_block() {
                     self.lock().put_beacon_out();
@@ -350,6 +377,7 @@ impl SocketCore {
             state.keep_rest(&mut message);
             message.parts_mut().0.move_to(place);
             place.came_by(state.pipes.last_metadata());
+            state.unfinished.spare = message;
             if !state.unfinished.last_more {
                 state.pipes.release_held();
             }
@@ -361,6 +389,22 @@ impl SocketCore {
 }
 
 impl State {
+    /// Receives the next part of a message that has one, and answers whether more follow.
+    #[inline(never)]
+    fn recv_later_part(&mut self, place: &mut impl Arrival) -> bool {
+        let Parts { unread, metadata, last_more, .. } = &mut self.unfinished;
+        if let Some(mut next) = unread.pop() {
+            next.move_to(place);
+            place.came_by(metadata.as_ref());
+        }
+        *last_more = !unread.is_empty();
+        if !*last_more {
+            clear_frames(unread);
+            self.pipes.release_held();
+        }
+        self.unfinished.last_more
+    }
+
     /// All parts but the first are read later.
     fn keep_rest(&mut self, message: &mut Message) {
         let (_, rest) = message.parts_mut();
@@ -369,7 +413,9 @@ impl State {
             self.unfinished.metadata = self.pipes.last_metadata().cloned();
             // A ROUTER that tells a name has taken the part after that.
             self.unfinished.turn_is_over = self.pattern.socket_type() == SocketType::Router && rest.len() == 1;
-            self.unfinished.unread.extend(rest.drain(..));
+            clear_frames(&mut self.unfinished.unread);
+            std::mem::swap(&mut self.unfinished.unread, rest);
+            self.unfinished.unread.reverse();
         }
     }
 
@@ -394,7 +440,9 @@ fn take_parts(state: &mut Locked<'_>, out: &mut Message) -> Result<(), ErrorKind
     if !state.unfinished.more() || state.check_recv(RECV).is_err() {
         return try_recv(state, out);
     }
-    *out = Message::from(Vec::from(std::mem::take(&mut state.unfinished.unread)));
+    let mut parts = std::mem::take(&mut state.unfinished.unread);
+    parts.reverse();
+    *out = Message::from(parts);
     Ok(())
 }
 

@@ -135,9 +135,9 @@ impl Socket<Any> {
     }
 
     /// Does what [`recv_part_into`](Socket::recv_part_into) would do, in a fraction of the steps, for most of the messages
-    /// of a stream of them; `false`, and `place` has anything, for all others, which are still to be received.
+    /// of a stream of them; `None`, and `place` has anything, for all others, which are still to be received.
     #[inline(always)]
-    pub fn recv_part_swiftly(&self, place: &mut impl Arrival) -> bool {
+    pub fn recv_part_swiftly(&self, place: &mut impl Arrival) -> Option<bool> {
         self.core.recv_part_swiftly(place)
     }
 
