@@ -26,7 +26,7 @@ use super::resolver::Resolver;
 use super::session::{Fresh, Greeted, Origin, Phase, Session};
 use super::timer::Timers;
 use super::transmit::{ROUNDS_IO, transmit};
-use super::{ALARM_TOKEN, Command, IoHandle, PATROL, PATROL_IDLE_ROUNDS, SET_FLAG};
+use super::{ALARM_TOKEN, Command, IoHandle, PATROL_IDLE_ROUNDS, PATROL_MAX, PATROL_MIN, SET_FLAG};
 use crate::monitor::EventKind;
 use crate::socket::core::SocketCore;
 use crate::sys::{Ready, ReadyList, now};
@@ -43,6 +43,7 @@ pub(crate) struct IoThread {
     /// Streams seen on the last patrol, with how often their outboxes had been taken by then.
     streams: Vec<(Arc<Link>, u32)>,
     patrol_due: Option<Instant>,
+    patrol_time: Duration,
     idle_rounds: u32,
     patience: Patience,
     /// A peer has been told something in its handshake since the thread last waited, and may answer at once.
@@ -63,6 +64,7 @@ impl IoThread {
             tick_due: now(),
             streams: Vec::new(),
             patrol_due: None,
+            patrol_time: PATROL_MIN,
             idle_rounds: 0,
             patience: Patience::default(),
             greeted: false,
@@ -118,7 +120,8 @@ impl IoThread {
 
     fn timeout(&mut self) -> Option<Duration> {
         if self.patrol_due.is_none() && self.handle.queue.is_patrolling() {
-            self.patrol_due = Some(now() + PATROL);
+            self.patrol_time = PATROL_MIN;
+            self.patrol_due = Some(now() + PATROL_MIN);
         }
         let tick = (!self.supervised.is_empty()).then_some(self.tick_due);
         let next = [self.timers.next(), self.patrol_due, tick].into_iter().flatten().min();
@@ -145,11 +148,15 @@ impl IoThread {
             self.streams.clear();
             return;
         };
+        let mut all_go_on = !self.streams.is_empty();
         for (link, taken) in std::mem::take(&mut self.streams) {
             let Some(core) = link.socket.upgrade() else { continue };
             let queued = core.lock().queued_since(&link);
             match queued {
-                Some(now) if now == taken => write_queued(&link),
+                Some(now) if now == taken => {
+                    all_go_on = false;
+                    write_queued(&link);
+                }
                 Some(now) => self.streams.push((link, now)),
                 None => {}
             }
@@ -168,7 +175,8 @@ impl IoThread {
         if !self.streams.is_empty() {
             self.idle_rounds = 0;
         }
-        self.patrol_due = Some(now() + PATROL);
+        self.patrol_time = if all_go_on { (self.patrol_time * 2).min(PATROL_MAX) } else { PATROL_MIN };
+        self.patrol_due = Some(now() + self.patrol_time);
     }
 
     fn obey(&mut self, command: Command) {

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
 
 use super::faults::{Call, fail};
 use super::kernel::step;
@@ -71,6 +71,18 @@ impl Selector {
             tv_nsec: i64::from(timeout.subsec_nanos()),
         });
         fail(Call::Wait)?;
+        let timeout = match timeout {
+            Some(exact)
+                if exact.tv_sec == 0 && exact.tv_nsec % NANOS_PER_MILLI > 0 && exact.tv_nsec < EXACT_NANOS_MAX =>
+            {
+                let mut alone = [PollFd::new(&self.epoll, PollFlags::IN)];
+                if poll(&mut alone, Some(&exact))? == 0 {
+                    return Ok(());
+                }
+                Some(Timespec { tv_sec: 0, tv_nsec: 0 })
+            }
+            other => other,
+        };
         let (events, _) = epoll::wait(&self.epoll, &mut events, timeout.as_ref())?;
         ready.extend(events.iter().map(|event| {
             let flags = event.flags;
@@ -162,6 +174,11 @@ impl AsFd for Beacon {
         self.fd.as_fd()
     }
 }
+
+/// epoll counts in milliseconds, and rounds up, on kernels before 5.11 and in rustix: shorter times are waited for with
+/// ppoll, which costs a system call more. Of long ones a millisecond is little.
+const NANOS_PER_MILLI: i64 = 1_000_000;
+const EXACT_NANOS_MAX: i64 = 2 * NANOS_PER_MILLI;
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 64;
