@@ -2,8 +2,6 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::slice;
 use std::sync::Arc;
 
@@ -91,7 +89,6 @@ pub unsafe extern "C" fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) 
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null.
             let endpoint = unsafe { text_at(endpoint) }?;
-            check_ipc_length(endpoint)?;
             let streams = endpoint.starts_with("tcp://") || endpoint.starts_with("ipc://");
             match if streams { socket.socket.take_use_fd() } else { None } {
                 // SAFETY: C hands the descriptor over with the option, and the engine tells of it once.
@@ -109,7 +106,6 @@ pub unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_cha
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null.
             let endpoint = unsafe { text_at(endpoint) }?;
-            check_ipc_length(endpoint)?;
             socket.socket.connect(endpoint)?;
             Ok(0)
         })
@@ -153,13 +149,6 @@ pub unsafe extern "C" fn zmq_socket_get_peer_state(
     })
 }
 
-/// The engine binds longer paths by a detour; programs written for libzmq know that they cannot be.
-pub(crate) fn check_ipc_length(endpoint: &str) -> Outcome<()> {
-    let Some(address) = endpoint.strip_prefix("ipc://") else { return Ok(()) };
-    let bytes = Path::new(address).as_os_str().as_bytes().len();
-    if bytes > IPC_PATH_MAX { Err(Failure(libc::ENAMETOOLONG)) } else { Ok(()) }
-}
-
 /// The bytes at an address of C's; `None` for null.
 ///
 /// # Safety
@@ -200,9 +189,6 @@ pub(crate) unsafe fn text_at<'a>(address: *const c_char) -> Outcome<&'a str> {
     // SAFETY: the caller's.
     unsafe { CStr::from_ptr(address) }.to_str().map_err(|_| Failure(libc::EINVAL))
 }
-
-/// Bytes of a path that fit a Unix socket's address.
-const IPC_PATH_MAX: usize = 107;
 
 /// CURVE's keys: reading one leaves the length as it is.
 const KEYS: [c_int; 3] = [48, 49, 50];

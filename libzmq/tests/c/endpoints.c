@@ -271,6 +271,39 @@ static void own_descriptor (void)
     zmq_close (server);
 }
 
+static void refused (void *socket, const char *endpoint)
+{
+    printf ("%.20s: ", endpoint);
+    CALL (zmq_bind (socket, endpoint));
+    printf ("%.20s: ", endpoint);
+    CALL (zmq_connect (socket, endpoint));
+}
+
+/* Of two mistakes one is told. */
+static void doubly_wrong (void)
+{
+    static const char *const endpoints[] = {"tcp://a", "tcp://", "ipc://@", "tcp://no.host.invalid:1", "none://a", "a"};
+    void *ended, *elsewhere = open_socket (context, ZMQ_DEALER);
+    uint64_t affinity = 2;
+    char path[128];
+    size_t i;
+    say ("two mistakes");
+    memset (path, 'x', sizeof path);
+    memcpy (path, "ipc://", 6);
+    path[sizeof path - 1] = '\0';
+    NEED (zmq_setsockopt (elsewhere, ZMQ_AFFINITY, &affinity, sizeof affinity) == 0);
+    for (i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
+        refused (elsewhere, endpoints[i]);
+    refused (elsewhere, path);
+    zmq_close (elsewhere);
+    ended = zmq_ctx_new ();
+    elsewhere = open_socket (ended, ZMQ_DEALER);
+    NEED (zmq_ctx_shutdown (ended) == 0);
+    refused (elsewhere, path);
+    zmq_close (elsewhere);
+    NEED (zmq_ctx_term (ended) == 0);
+}
+
 int main (void)
 {
     char path[64];
@@ -294,6 +327,7 @@ int main (void)
     mapped (1, 0);
     mapped (1, 1);
     own_descriptor ();
+    doubly_wrong ();
     CALL (zmq_ctx_term (context));
     return 0;
 }
