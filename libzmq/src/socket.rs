@@ -1,12 +1,13 @@
 //! Sockets: making and closing them, options, endpoints.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::slice;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use zefiro::AnySocket;
+use zefiro::{AnySocket, Endpoint};
 
 use crate::draft;
 use crate::failure::{Failure, Outcome, guard};
@@ -88,12 +89,12 @@ pub unsafe extern "C" fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) 
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null.
-            let endpoint = unsafe { text_at(endpoint) }?;
+            let endpoint = unsafe { endpoint_at(endpoint) }?;
             let streams = endpoint.starts_with("tcp://") || endpoint.starts_with("ipc://");
             match if streams { socket.socket.take_use_fd() } else { None } {
                 // SAFETY: C hands the descriptor over with the option, and the engine tells of it once.
-                Some(fd) => socket.socket.bind_fd(endpoint, unsafe { OwnedFd::from_raw_fd(fd) })?,
-                None => socket.socket.bind(endpoint)?,
+                Some(fd) => socket.socket.bind_fd(&*endpoint, unsafe { OwnedFd::from_raw_fd(fd) })?,
+                None => socket.socket.bind(&*endpoint)?,
             };
             Ok(0)
         })
@@ -105,8 +106,8 @@ pub unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_cha
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null.
-            let endpoint = unsafe { text_at(endpoint) }?;
-            socket.socket.connect(endpoint)?;
+            let endpoint = unsafe { endpoint_at(endpoint) }?;
+            socket.socket.connect(&*endpoint)?;
             Ok(0)
         })
     })
@@ -117,7 +118,7 @@ pub unsafe extern "C" fn zmq_unbind(socket: *mut c_void, endpoint: *const c_char
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null, which is no endpoint either.
-            socket.socket.unbind(unsafe { text_at(endpoint) }.unwrap_or_default())?;
+            socket.socket.unbind(&*unsafe { endpoint_at(endpoint) }.unwrap_or_default())?;
             Ok(0)
         })
     })
@@ -128,7 +129,7 @@ pub unsafe extern "C" fn zmq_disconnect(socket: *mut c_void, endpoint: *const c_
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null, which is no endpoint either.
-            socket.socket.disconnect(unsafe { text_at(endpoint) }.unwrap_or_default())?;
+            socket.socket.disconnect(&*unsafe { endpoint_at(endpoint) }.unwrap_or_default())?;
             Ok(0)
         })
     })
@@ -188,6 +189,18 @@ pub(crate) unsafe fn text_at<'a>(address: *const c_char) -> Outcome<&'a str> {
     }
     // SAFETY: the caller's.
     unsafe { CStr::from_ptr(address) }.to_str().map_err(|_| Failure(libc::EINVAL))
+}
+
+/// The endpoint at an address of C's: any bytes, as the text that stands for them.
+///
+/// # Safety
+/// As [`text_at`]'s.
+pub(crate) unsafe fn endpoint_at<'a>(address: *const c_char) -> Outcome<Cow<'a, str>> {
+    if address.is_null() {
+        return Err(Failure(libc::EINVAL));
+    }
+    // SAFETY: the caller's.
+    Ok(Endpoint::text_of_bytes(unsafe { CStr::from_ptr(address) }.to_bytes()))
 }
 
 /// CURVE's keys: reading one leaves the length as it is.
