@@ -9,7 +9,7 @@ use zefiro::{Frame, Metadata, SocketType, Wait};
 
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::with_socket;
-use crate::socket::{SocketHandle, check_ipc_length, text_at};
+use crate::socket::{SocketHandle, endpoint_at};
 
 /// What a message carries beside its body.
 #[derive(Clone, Default)]
@@ -95,9 +95,8 @@ pub unsafe extern "C" fn zmq_connect_peer(socket: *mut c_void, endpoint: *const 
                 return Err(Failure(libc::EFAULT));
             }
             // SAFETY: C passes a string, or null.
-            let endpoint = unsafe { text_at(endpoint) }?;
-            check_ipc_length(endpoint)?;
-            Ok(socket.socket.connect_peer(endpoint)?)
+            let endpoint = unsafe { endpoint_at(endpoint) }?;
+            Ok(socket.socket.connect_peer(&*endpoint)?)
         })
     })
 }

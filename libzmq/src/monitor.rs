@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::ffi::{c_char, c_int, c_void};
 
-use zefiro::{AnySocket, Event, EventKind, Frame, MonitorHandle, SocketType, Wait};
+use zefiro::{AnySocket, Endpoint, Event, EventKind, Frame, MonitorHandle, SocketType, Wait};
 
 use crate::failure::{ENOCOMPATPROTO, Failure, Outcome, guard};
 use crate::handle::with_socket;
-use crate::socket::{SocketHandle, text_at};
+use crate::socket::{SocketHandle, endpoint_at};
 
 /// A socket's monitor; dropping it ends it, with the event that says so.
 pub(crate) struct CMonitor {
@@ -41,8 +41,8 @@ pub unsafe extern "C" fn zmq_socket_monitor_versioned(
                 return Ok(0);
             }
             // SAFETY: C passes a string.
-            let endpoint = unsafe { text_at(endpoint) }?;
-            start(socket, endpoint, events, version, socket_type)?;
+            let endpoint = unsafe { endpoint_at(endpoint) }?;
+            start(socket, &endpoint, events, version, socket_type)?;
             Ok(0)
         })
     })
@@ -179,7 +179,7 @@ fn send_version_1(out: &AnySocket, number: u64, event: &Event) {
     let address = event.local.as_deref().filter(|_| accepted).unwrap_or(&event.endpoint);
     // Nobody reads, or not fast enough: the event is dropped rather than anything held up.
     if out.send_part_from(&mut Frame::from(&head), true, Wait::No).is_ok() {
-        let _ = out.send_part_from(&mut Frame::from(address), false, Wait::No);
+        let _ = out.send_part_from(&mut address_part(address), false, Wait::No);
     }
 }
 
@@ -206,12 +206,17 @@ fn send_version_2(out: &AnySocket, number: u64, event: &Event) {
 fn send_parts(out: &AnySocket, number: u64, values: &[u64], local: &str, remote: &str) {
     let numbers = [number, values.len() as u64].into_iter().chain(values.iter().copied());
     let numbers = numbers.map(|number| Frame::from(&number.to_ne_bytes()));
-    for mut part in numbers.chain([Frame::from(local)]) {
+    for mut part in numbers.chain([address_part(local)]) {
         if out.send_part_from(&mut part, true, Wait::No).is_err() {
             return;
         }
     }
-    let _ = out.send_part_from(&mut Frame::from(remote), false, Wait::No);
+    let _ = out.send_part_from(&mut address_part(remote), false, Wait::No);
+}
+
+/// An address as C has it.
+fn address_part(address: &str) -> Frame {
+    Frame::from(&*Endpoint::bytes_of_text(address))
 }
 
 const TYPE: c_int = 16;

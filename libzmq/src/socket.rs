@@ -1,14 +1,13 @@
 //! Sockets: making and closing them, options, endpoints.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::slice;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use zefiro::AnySocket;
+use zefiro::{AnySocket, Endpoint};
 
 use crate::draft;
 use crate::failure::{Failure, Outcome, guard};
@@ -90,13 +89,12 @@ pub unsafe extern "C" fn zmq_bind(socket: *mut c_void, endpoint: *const c_char) 
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null.
-            let endpoint = unsafe { text_at(endpoint) }?;
-            check_ipc_length(endpoint)?;
+            let endpoint = unsafe { endpoint_at(endpoint) }?;
             let streams = endpoint.starts_with("tcp://") || endpoint.starts_with("ipc://");
             match if streams { socket.socket.take_use_fd() } else { None } {
                 // SAFETY: C hands the descriptor over with the option, and the engine tells of it once.
-                Some(fd) => socket.socket.bind_fd(endpoint, unsafe { OwnedFd::from_raw_fd(fd) })?,
-                None => socket.socket.bind(endpoint)?,
+                Some(fd) => socket.socket.bind_fd(&*endpoint, unsafe { OwnedFd::from_raw_fd(fd) })?,
+                None => socket.socket.bind(&*endpoint)?,
             };
             Ok(0)
         })
@@ -108,9 +106,8 @@ pub unsafe extern "C" fn zmq_connect(socket: *mut c_void, endpoint: *const c_cha
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null.
-            let endpoint = unsafe { text_at(endpoint) }?;
-            check_ipc_length(endpoint)?;
-            socket.socket.connect(endpoint)?;
+            let endpoint = unsafe { endpoint_at(endpoint) }?;
+            socket.socket.connect(&*endpoint)?;
             Ok(0)
         })
     })
@@ -121,7 +118,7 @@ pub unsafe extern "C" fn zmq_unbind(socket: *mut c_void, endpoint: *const c_char
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null, which is no endpoint either.
-            socket.socket.unbind(unsafe { text_at(endpoint) }.unwrap_or_default())?;
+            socket.socket.unbind(&*unsafe { endpoint_at(endpoint) }.unwrap_or_default())?;
             Ok(0)
         })
     })
@@ -132,7 +129,7 @@ pub unsafe extern "C" fn zmq_disconnect(socket: *mut c_void, endpoint: *const c_
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null, which is no endpoint either.
-            socket.socket.disconnect(unsafe { text_at(endpoint) }.unwrap_or_default())?;
+            socket.socket.disconnect(&*unsafe { endpoint_at(endpoint) }.unwrap_or_default())?;
             Ok(0)
         })
     })
@@ -151,13 +148,6 @@ pub unsafe extern "C" fn zmq_socket_get_peer_state(
             Ok(if socket.socket.peer_has_room(id)? { crate::poll::POLLOUT.into() } else { 0 })
         })
     })
-}
-
-/// The engine binds longer paths by a detour; programs written for libzmq know that they cannot be.
-pub(crate) fn check_ipc_length(endpoint: &str) -> Outcome<()> {
-    let Some(address) = endpoint.strip_prefix("ipc://") else { return Ok(()) };
-    let bytes = Path::new(address).as_os_str().as_bytes().len();
-    if bytes > IPC_PATH_MAX { Err(Failure(libc::ENAMETOOLONG)) } else { Ok(()) }
 }
 
 /// The bytes at an address of C's; `None` for null.
@@ -201,8 +191,17 @@ pub(crate) unsafe fn text_at<'a>(address: *const c_char) -> Outcome<&'a str> {
     unsafe { CStr::from_ptr(address) }.to_str().map_err(|_| Failure(libc::EINVAL))
 }
 
-/// Bytes of a path that fit a Unix socket's address.
-const IPC_PATH_MAX: usize = 107;
+/// The endpoint at an address of C's: any bytes, as the text that stands for them.
+///
+/// # Safety
+/// As [`text_at`]'s.
+pub(crate) unsafe fn endpoint_at<'a>(address: *const c_char) -> Outcome<Cow<'a, str>> {
+    if address.is_null() {
+        return Err(Failure(libc::EINVAL));
+    }
+    // SAFETY: the caller's.
+    Ok(Endpoint::text_of_bytes(unsafe { CStr::from_ptr(address) }.to_bytes()))
+}
 
 /// CURVE's keys: reading one leaves the length as it is.
 const KEYS: [c_int; 3] = [48, 49, 50];

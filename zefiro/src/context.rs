@@ -472,9 +472,11 @@ impl ContextInner {
             })
     }
 
-    /// Whether it was made without I/O threads.
-    pub(crate) fn is_without_io(&self) -> bool {
-        self.first_options().io_threads == 0
+    /// Whether it has, or would start, an I/O thread that `affinity` allows.
+    pub(crate) fn has_io(&self, affinity: u64) -> bool {
+        let threads = self.first_options().io_threads;
+        let named = if affinity == 0 { 0 } else { affinity.trailing_zeros() as usize };
+        named < threads
     }
 
     fn first_options(&self) -> &ContextOptions {

@@ -1,12 +1,15 @@
 //! Endpoint: reads and prints `tcp://`, `ipc://`, `inproc://` and `udp://` addresses, and resolves the names in them.
 
+mod bytes;
 mod host_port;
 mod tcp;
 mod udp;
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -17,7 +20,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Where to bind or connect: a transport and an address.
 ///
-/// Printed as text it can be given to another socket's connect.
+/// Printed as text it can be given to another socket's connect. Bytes of an ipc path that are not UTF-8 are printed, and
+/// read, as characters from U+10FF80 to U+10FFFF, whose last byte they are.
 ///
 /// ```
 /// # use zefiro::{Endpoint, Pull};
@@ -133,6 +137,20 @@ impl Endpoint {
     }
 }
 
+/// For the C library, whose endpoints are bytes.
+#[doc(hidden)]
+impl Endpoint {
+    /// The text for an endpoint of any bytes; itself if it is UTF-8 without the characters that stand for bytes.
+    pub fn text_of_bytes(bytes: &[u8]) -> Cow<'_, str> {
+        bytes::text_of(bytes)
+    }
+
+    /// The bytes that an endpoint's text stands for.
+    pub fn bytes_of_text(text: &str) -> Cow<'_, [u8]> {
+        bytes::bytes_of(text)
+    }
+}
+
 /// What names an endpoint in a call: its text, or an [`Endpoint`] as [`Socket::bind`](crate::Socket::bind) answers it.
 ///
 /// ```
@@ -209,9 +227,9 @@ impl IpcEndpoint {
     fn parse(address: &str, binding: bool) -> std::result::Result<IpcEndpoint, &'static str> {
         match address.strip_prefix('@') {
             Some("") => Err("the abstract name is missing"),
-            Some(name) => Ok(IpcEndpoint::Abstract(name.as_bytes().to_vec())),
+            Some(name) => Ok(IpcEndpoint::Abstract(bytes::bytes_of(name).into_owned())),
             None if binding && address.starts_with('*') => Ok(IpcEndpoint::Wildcard),
-            None => Ok(IpcEndpoint::Path(PathBuf::from(address))),
+            None => Ok(IpcEndpoint::Path(PathBuf::from(OsString::from_vec(bytes::bytes_of(address).into_owned())))),
         }
     }
 }
@@ -226,8 +244,10 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Endpoint::Tcp(tcp) => write!(f, "tcp://{tcp}"),
-            Endpoint::Ipc(IpcEndpoint::Path(path)) => write!(f, "ipc://{}", path.display()),
-            Endpoint::Ipc(IpcEndpoint::Abstract(name)) => write!(f, "ipc://@{}", String::from_utf8_lossy(name)),
+            Endpoint::Ipc(IpcEndpoint::Path(path)) => {
+                write!(f, "ipc://{}", bytes::text_of(path.as_os_str().as_bytes()))
+            }
+            Endpoint::Ipc(IpcEndpoint::Abstract(name)) => write!(f, "ipc://@{}", bytes::text_of(name)),
             Endpoint::Ipc(IpcEndpoint::Wildcard) => f.write_str("ipc://*"),
             Endpoint::Udp(udp) => write!(f, "udp://{udp}"),
             Endpoint::Inproc(name) => write!(f, "inproc://{name}"),
@@ -315,6 +335,18 @@ mod tests {
         }
         let text = "tcp://127.0.0.1:0;127.0.0.1:5555";
         assert_eq!(Endpoint::parse_connect(text).unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn paths_of_any_bytes_print_as_they_are_read() {
+        let paths: [&[u8]; 3] = [b"/tmp/\xff\xfe", "/tmp/é".as_bytes(), b"/tmp/\xc3"];
+        for path in paths {
+            let path = IpcEndpoint::Path(PathBuf::from(OsString::from_vec(path.to_vec())));
+            let name = IpcEndpoint::Abstract(b"\xffname".to_vec());
+            for endpoint in [Endpoint::Ipc(path), Endpoint::Ipc(name)] {
+                assert_eq!(Endpoint::parse_connect(&endpoint.to_string()).unwrap(), endpoint);
+            }
+        }
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub enum EventKind {
     Accepted,
     /// A peer could not be accepted.
     AcceptFailed(String),
-    /// The name of the peer could not be looked up.
+    /// The name of the peer could not be looked up, or there is no address to connect to, or from.
     Unresolved(String),
     /// A connection is being established.
     ConnectDelayed,

@@ -115,7 +115,7 @@ option_table! {
         "ZEFIRO_PEER_SUBSCRIPTION_BYTES_MAX" 0 peer_subscription_bytes_max: Option<usize> = None;
         "bytes", "1 and up, or never", "at once";
         none Own, for DISTRIBUTORS, check |number| *number != Some(0);
-    "Whether endpoints mean what they say: a port must be 1 to 65535, or what stands for any, an IPv6 address given by number is one whatever `ipv6` says, and an ipc path is bound only if no other file is there and nobody listens. Else as libzmq does: `12x` is 12, 65537 is 1, `[::1]` needs `ipv6`, and what is at the path is replaced."
+    "Whether endpoints mean what they say: a port must be 1 to 65535, or what stands for any, an IPv6 address given by number is one whatever `ipv6` says, and an ipc path is bound only if no other file is there and nobody listens. Else as libzmq does: `12x` is 12, 65537 is 1, `[::1]` needs `ipv6`, what is at the path is replaced, and a path of more than 107 bytes is refused."
         "ZEFIRO_STRICT_ENDPOINTS" 0 strict_endpoints: bool = false; "flag", "0, 1", "later bind/connect";
         none Own;
     "How long a blocking receive waits; `None`: for ever."

@@ -3,6 +3,9 @@
 
 static void *context;
 
+/* Called draft, and there since 4.3.3. */
+enum { RECONNECT_STOP = 109 };
+
 /* A socket that connects to `endpoint`, and what its monitor says. */
 static void *watched (const char *endpoint, int interval, int option, int value, void **monitor)
 {
@@ -56,6 +59,16 @@ static void print_events (void *monitor, int count)
     }
 }
 
+/* Events that nobody waits for hold up libzmq: the monitor goes when it has heard of the end. */
+static void give_up (void *socket, void *monitor)
+{
+    int value;
+    NEED (zmq_close (socket) == 0);
+    while (hear_event (monitor, LONG, &value) != ZMQ_EVENT_MONITOR_STOPPED)
+        ;
+    zmq_close (monitor);
+}
+
 /* Each wait is the interval and up to as much again by chance; where it grows, up to the longest. */
 static void refused (int interval, int longest)
 {
@@ -73,8 +86,7 @@ static void refused (int interval, int longest)
         attempts++;
         printf ("%s\n", value >= interval && value < interval + (longest ? longest : interval) ? "in time" : "not in time");
     }
-    zmq_close (dealer);
-    zmq_close (monitor);
+    give_up (dealer, monitor);
 }
 
 static void lost (int interval)
@@ -102,8 +114,7 @@ static void lost (int interval)
         printf ("again: %d\n", peer != -1);
         close (peer);
     }
-    zmq_close (dealer);
-    zmq_close (monitor);
+    give_up (dealer, monitor);
     close (listener);
 }
 
@@ -120,8 +131,7 @@ static void no_handshake (int greets)
         greet (peer);
     hear_end (peer);
     print_events (monitor, 4);
-    zmq_close (dealer);
-    zmq_close (monitor);
+    give_up (dealer, monitor);
     close (peer);
     close (listener);
     dealer = open_socket (context, ZMQ_DEALER);
@@ -166,11 +176,55 @@ static void no_answer (void)
     }
     dealer = watched (endpoint, 20, ZMQ_CONNECT_TIMEOUT, 200, &monitor);
     print_events (monitor, 6);
-    zmq_close (dealer);
-    zmq_close (monitor);
+    give_up (dealer, monitor);
     for (index = 0; index < 3; index++)
         close (fillers[index]);
     close (listener);
+}
+
+/* Where there is nothing to dial, or nowhere to dial from, no attempt ends. */
+static void nowhere (const char *endpoint)
+{
+    void *monitor, *dealer = watched (endpoint, 20, 0, 0, &monitor);
+    printf ("-- %s\n", endpoint);
+    print_events (monitor, 4);
+    give_up (dealer, monitor);
+}
+
+/* A proxy that is no host and port. */
+static void no_proxy (const char *name, const char *proxy)
+{
+    void *dealer = open_socket (context, ZMQ_DEALER), *monitor = open_socket (context, ZMQ_PAIR);
+    printf ("-- a proxy %s\n", proxy);
+    CALL (zmq_setsockopt (dealer, ZMQ_SOCKS_PROXY, proxy, strlen (proxy)));
+    NEED (zmq_socket_monitor (dealer, name, ZMQ_EVENT_ALL) == 0);
+    NEED (zmq_connect (monitor, name) == 0);
+    CALL (zmq_connect (dealer, "tcp://127.0.0.1:1"));
+    print_events (monitor, 3);
+    give_up (dealer, monitor);
+}
+
+/* The end of a connection without a handshake is one of a handshake that failed, for those that stop then. */
+static void raw_lost (int stop)
+{
+    char endpoint[256];
+    void *stream = open_socket (context, ZMQ_STREAM), *monitor = open_socket (context, ZMQ_PAIR);
+    int listener = listen_anywhere (endpoint, 4), peer;
+    char name[64];
+    printf ("-- a raw connection lost, stop %d\n", stop);
+    sprintf (name, "inproc://raw-%d", stop);
+    set_int (stream, ZMQ_RECONNECT_IVL, 20);
+    set_int (stream, RECONNECT_STOP, stop);
+    NEED (zmq_socket_monitor (stream, name, ZMQ_EVENT_ALL) == 0);
+    NEED (zmq_connect (monitor, name) == 0);
+    NEED (zmq_connect (stream, endpoint) == 0);
+    peer = accept_within (listener, LONG);
+    print_events (monitor, 2);
+    close (peer);
+    close (listener);
+    print_events (monitor, 3);
+    CALL (zmq_disconnect (stream, endpoint));
+    give_up (stream, monitor);
 }
 
 /* What waits for a peer that is not there; with ZMQ_IMMEDIATE, nothing. */
@@ -214,6 +268,15 @@ int main (void)
     no_handshake (1);
     patient ();
     no_answer ();
+    nowhere ("tcp://lo;127.0.0.1:1");
+    nowhere ("tcp://127.0.0.1:x;127.0.0.1:1");
+    nowhere ("tcp://[::1]:0;127.0.0.1:1");
+    nowhere ("tcp://192.0.2.1:0;127.0.0.1:1");
+    nowhere ("tcp://[::1]:1");
+    no_proxy ("inproc://no-address", "nonsense");
+    no_proxy ("inproc://no-port", "127.0.0.1:x");
+    raw_lost (0);
+    raw_lost (2);
     unconnected (0);
     unconnected (1);
     NEED (zmq_ctx_term (context) == 0);

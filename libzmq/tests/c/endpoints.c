@@ -43,7 +43,7 @@ static const char *const ENDPOINTS[] = {
     "", "tcp", "tcp:", "tcp:/", "tcp://", "://", "://a", "a", "tcp//a", "TCP://127.0.0.1:5000", "none://a",
     "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:a", "tcp://127.0.0.1:-", "tcp://127.0.0.1:65536",
     "tcp://*", "tcp://*:*", "tcp://*:0", "tcp://127.0.0.1:*", "tcp://127.0.0.1:0", "tcp://:*", "tcp://lo:*",
-    "tcp://nosuchinterface:*", "tcp://[127.0.0.1]:*", "tcp://[::1]:*", "tcp://::1:*", "tcp://[::]:*",
+    "tcp://nosuchinterface:*", "tcp://lo%1:*", "tcp://\377:*", "tcp://127.0.0.1:\377", "tcp://[127.0.0.1]:*", "tcp://[::1]:*", "tcp://::1:*", "tcp://[::]:*",
     "tcp://no host:5000", "tcp://127.0.0.1:5000/path", "tcp://_a:5000", "tcp://-a:5000",
     "tcp://a,b:5000", "tcp://$a:5000", "tcp://192.0.2.1:5000", "tcp://127.0.0.1 :5000", "tcp://127.0.0.1:*;x",
     "tcp://127.0.0.1:*;127.0.0.1:*",
@@ -271,6 +271,78 @@ static void own_descriptor (void)
     zmq_close (server);
 }
 
+/* Names and paths are bytes, whatever they may mean. */
+static void any_bytes (const char *format, const char *name)
+{
+    void *pull = open_socket (context, ZMQ_PULL), *push = open_socket (context, ZMQ_PUSH);
+    void *monitored = open_socket (context, ZMQ_PULL), *monitor = open_socket (context, ZMQ_PAIR);
+    char endpoint[64], read[256];
+    unsigned char event[6];
+    size_t size = sizeof read;
+    printf ("-- an endpoint that is not UTF-8: %.9s\n", format);
+    sprintf (endpoint, format, (int) getpid ());
+    CALL (zmq_bind (pull, endpoint));
+    NEED (zmq_getsockopt (pull, ZMQ_LAST_ENDPOINT, read, &size) == 0);
+    printf ("%s\n", size == strlen (endpoint) + 1 && strcmp (read, endpoint) == 0 ? "the same" : "another");
+    CALL (zmq_connect (push, endpoint));
+    send_text (push, "hello", 0);
+    receive (pull, 0);
+    CALL (zmq_disconnect (push, endpoint));
+    CALL (zmq_unbind (pull, endpoint));
+    strcat (endpoint, "\377");
+    CALL (zmq_socket_monitor (monitored, name, ZMQ_EVENT_LISTENING));
+    CALL (zmq_connect (monitor, name));
+    NEED (zmq_bind (monitored, endpoint) == 0);
+    if (strncmp (endpoint, "ipc", 3) == 0) {
+        NEED (zmq_recv (monitor, event, sizeof event, 0) == sizeof event);
+        NEED (zmq_recv (monitor, read, sizeof read, 0) == (int) strlen (endpoint));
+        printf ("%s\n", memcmp (read, endpoint, strlen (endpoint)) == 0 ? "told of" : "told of another");
+        if (endpoint[6] == '/') {
+            unlink (endpoint + strlen ("ipc://"));
+            endpoint[strlen (endpoint) - 1] = '\0';
+            unlink (endpoint + strlen ("ipc://"));
+        }
+    }
+    zmq_close (monitor);
+    zmq_close (monitored);
+    zmq_close (push);
+    zmq_close (pull);
+}
+
+static void refused (void *socket, const char *endpoint)
+{
+    printf ("%.20s: ", endpoint);
+    CALL (zmq_bind (socket, endpoint));
+    printf ("%.20s: ", endpoint);
+    CALL (zmq_connect (socket, endpoint));
+}
+
+/* Of two mistakes one is told. */
+static void doubly_wrong (void)
+{
+    static const char *const endpoints[] = {"tcp://a", "tcp://", "ipc://@", "tcp://no.host.invalid:1", "none://a", "a"};
+    void *ended, *elsewhere = open_socket (context, ZMQ_DEALER);
+    uint64_t affinity = 2;
+    char path[128];
+    size_t i;
+    say ("two mistakes");
+    memset (path, 'x', sizeof path);
+    memcpy (path, "ipc://", 6);
+    path[sizeof path - 1] = '\0';
+    NEED (zmq_setsockopt (elsewhere, ZMQ_AFFINITY, &affinity, sizeof affinity) == 0);
+    for (i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
+        refused (elsewhere, endpoints[i]);
+    refused (elsewhere, path);
+    zmq_close (elsewhere);
+    ended = zmq_ctx_new ();
+    elsewhere = open_socket (ended, ZMQ_DEALER);
+    NEED (zmq_ctx_shutdown (ended) == 0);
+    refused (elsewhere, path);
+    refused (elsewhere, "tcp://\377");
+    zmq_close (elsewhere);
+    NEED (zmq_ctx_term (ended) == 0);
+}
+
 int main (void)
 {
     char path[64];
@@ -294,6 +366,9 @@ int main (void)
     mapped (1, 0);
     mapped (1, 1);
     own_descriptor ();
+    any_bytes ("inproc://\377\300-%d", "inproc://\200\377");
+    any_bytes ("ipc:///tmp/\377\303-%d", "inproc://\377");
+    doubly_wrong ();
     CALL (zmq_ctx_term (context));
     return 0;
 }

@@ -208,6 +208,23 @@ static void within_the_process (void)
     zmq_close (stream);
 }
 
+/* A ROUTER that was raw stays so for what it binds. */
+static void once_raw (void)
+{
+    void *router = open_socket (context, ZMQ_ROUTER);
+    char endpoint[256];
+    unsigned char id[256];
+    int fd, size;
+    say ("a ROUTER that was raw once");
+    set_int (router, ZMQ_ROUTER_RAW, 1);
+    set_int (router, ZMQ_ROUTER_RAW, 0);
+    bind_anywhere (router, "tcp://127.0.0.1:*", endpoint);
+    fd = dial (endpoint);
+    receive_after_id (router, id, &size);
+    close (fd);
+    zmq_close (router);
+}
+
 int main (void)
 {
     void *stream;
@@ -227,6 +244,7 @@ int main (void)
     zmq_close (stream);
     named ();
     within_the_process ();
+    once_raw ();
     CALL (zmq_ctx_term (context));
     return 0;
 }

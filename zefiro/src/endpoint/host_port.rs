@@ -53,11 +53,13 @@ impl HostPort {
         if let Some(address) = numeric(&self.host, self.port) {
             return of_family(address, ipv6).ok_or_else(wrong_family);
         }
-        if let Some(address) = crate::sys::net::interface_address(&self.host, ipv6) {
+        // An interface has an address of its own, and no use for a zone.
+        let name = self.host.rsplit_once('%').map_or(self.host.as_str(), |(name, _)| name);
+        if let Some(address) = crate::sys::net::interface_address(name, ipv6) {
             return Ok(match address {
                 // Every interface has the same link-local network; only the scope tells them apart.
                 IpAddr::V6(ip) if ip.is_unicast_link_local() => {
-                    let scope = crate::sys::net::interface_index(&self.host).unwrap_or(0);
+                    let scope = crate::sys::net::interface_index(name).unwrap_or(0);
                     SocketAddrV6::new(ip, self.port, 0, scope).into()
                 }
                 _ => SocketAddr::new(address, self.port),

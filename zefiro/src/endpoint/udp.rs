@@ -40,7 +40,7 @@ pub(crate) enum UdpInterface {
 impl UdpEndpoint {
     pub(super) fn parse(address: &str, binding: bool, strict: bool) -> std::result::Result<UdpEndpoint, &'static str> {
         let (interface, address) = match address.rsplit_once(';') {
-            Some(("", _)) => return Err("the interface before the semicolon is missing"),
+            Some(("", _)) if strict => return Err("the interface before the semicolon is missing"),
             Some((interface, address)) => (Some(interface.to_string()), address),
             None => (None, address),
         };
@@ -58,12 +58,14 @@ impl UdpEndpoint {
 
     /// Where to receive; may look up an interface or a name, and block for it.
     pub(crate) fn resolve_bind(&self, ipv6: bool) -> Result<UdpPlace> {
+        self.check_interface("bind", ipv6)?;
         let address = self.address.resolve_local("bind", ipv6, true)?;
         self.place("bind", address, ipv6)
     }
 
     /// Where to send to; may look up a name, and block for it.
     pub(crate) fn resolve_connect(&self, ipv6: bool) -> Result<UdpPlace> {
+        self.check_interface("connect", ipv6)?;
         let invalid = |why: String| Error::with_text(ErrorKind::InvalidEndpoint, "connect", self.text(), why);
         let address = match numeric(&self.address.host, self.address.port) {
             Some(address) => of_family(address, ipv6)
@@ -77,6 +79,19 @@ impl UdpEndpoint {
             }
         };
         self.place("connect", address, ipv6)
+    }
+
+    /// An interface that there is not comes before whatever else is wrong.
+    fn check_interface(&self, operation: &'static str, ipv6: bool) -> Result<()> {
+        let Some(name) = self.interface.as_deref().filter(|name| *name != "*") else { return Ok(()) };
+        let known = match numeric(name, 0) {
+            Some(address) => of_family(address, ipv6).is_some(),
+            None => {
+                crate::sys::net::interface_address(name, ipv6).is_some()
+                    || (ipv6 && crate::sys::net::interface_index(name).is_some())
+            }
+        };
+        if known { Ok(()) } else { Err(unknown(operation, self, "no interface has this name or address".into())) }
     }
 
     fn place(&self, operation: &'static str, address: SocketAddr, ipv6: bool) -> Result<UdpPlace> {
@@ -148,11 +163,10 @@ mod tests {
         assert_eq!(bind("lo;239.0.0.1:5555"), Ok(place));
         assert_eq!(bind("*;239.0.0.1:5555").unwrap().interface, UdpInterface::Default);
         assert_eq!(connect("239.0.0.1:5555").unwrap().address.port(), 5555);
-        for text in ["127.0.0.1", "127.0.0.1:abc", "127.0.0.1;127.0.0.1:1", "239.0.0.2;239.0.0.1:1", "::1;239.0.0.1:1"]
-        {
+        for text in ["127.0.0.1", "127.0.0.1:abc", "127.0.0.1;127.0.0.1:1", "239.0.0.2;239.0.0.1:1"] {
             assert_eq!(bind(text), Err(ErrorKind::InvalidEndpoint), "{text}");
         }
-        for text in ["no-such-interface;239.0.0.1:1", "no such host:1"] {
+        for text in ["no-such-interface;239.0.0.1:1", "::1;239.0.0.1:1", "no-such-interface;:1", "no such host:1"] {
             assert_eq!(bind(text), Err(ErrorKind::UnknownHost), "{text}");
         }
         for text in ["127.0.0.1:*", "127.0.0.1:0", "*:1", "no such host:1", "::1:1"] {

@@ -86,7 +86,10 @@ impl Dialer {
     }
 
     /// Takes the addresses to dial in the next attempt, the families in turn.
-    pub(crate) fn set_addresses(&mut self, found: Vec<SocketAddr>) {
+    ///
+    /// # Errors
+    /// There is none, or the address to dial from is not one.
+    pub(crate) fn set_addresses(&mut self, found: Vec<SocketAddr>) -> io::Result<()> {
         let first_is_v6 = found.first().is_some_and(is_v6);
         let (mut first, mut other): (VecDeque<_>, VecDeque<_>) =
             found.into_iter().partition(|address| is_v6(address) == first_is_v6);
@@ -94,6 +97,18 @@ impl Dialer {
         while !(first.is_empty() && other.is_empty()) {
             self.addresses.extend(first.pop_front());
             self.addresses.extend(other.pop_front());
+        }
+        if self.addresses.is_empty() {
+            return Err(no_address());
+        }
+        self.source().map(drop)
+    }
+
+    /// The address to dial from, if there is to be a certain one.
+    fn source(&self) -> io::Result<Option<SocketAddr>> {
+        match self.target()? {
+            Some(target) => target.resolve_source(self.options.ipv6).map_err(io::Error::from),
+            None => Ok(None),
         }
     }
 
@@ -128,18 +143,16 @@ impl Dialer {
         match &self.endpoint {
             Endpoint::Ipc(ipc) => ipc::dial(ipc),
             Endpoint::Tcp(_) => {
-                let address = self.addresses.pop_front().ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::NotFound, "the name has no address of the right family")
-                })?;
-                let source = match self.target()? {
-                    Some(target) => target.resolve_source(self.options.ipv6).map_err(io::Error::from)?,
-                    None => None,
-                };
-                tcp::dial(address, source, &self.options)
+                let address = self.addresses.pop_front().ok_or_else(no_address)?;
+                tcp::dial(address, self.source()?, &self.options)
             }
             Endpoint::Inproc(_) | Endpoint::Udp(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the name has no address of the right family")
 }
 
 impl Race {
@@ -217,7 +230,7 @@ mod tests {
         let mut dialer = dialer(Options::default());
         let v4 = |last| SocketAddr::from((Ipv4Addr::new(192, 0, 2, last).to_ipv6_mapped(), 1));
         let v6 = |last| SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last), 1));
-        dialer.set_addresses(vec![v6(1), v6(2), v6(3), v4(1), v4(2)]);
+        dialer.set_addresses(vec![v6(1), v6(2), v6(3), v4(1), v4(2)]).unwrap();
         assert_eq!(dialer.addresses, [v6(1), v4(1), v6(2), v4(2), v6(3)]);
     }
 
@@ -231,7 +244,7 @@ mod tests {
         let _filling = TcpStream::connect(address).unwrap();
         let open = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut dialer = dialer(Options::default());
-        dialer.set_addresses(vec![address, open.local_addr().unwrap()]);
+        dialer.set_addresses(vec![address, open.local_addr().unwrap()]).unwrap();
         let selector = Selector::new().unwrap();
         let mut race = Race::default();
         for _ in 0..2 {

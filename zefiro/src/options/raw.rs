@@ -42,6 +42,7 @@ impl Options {
         if GSSAPI.contains(&number) && !gssapi_is_available() {
             return Err(RawError::Invalid);
         }
+        let was_raw = self.router_raw;
         match number {
             IPV4_ONLY => Flag::decode(value, &mut self.ipv6).map(|()| self.ipv6 = !self.ipv6),
             ACCEPT_FILTER if !self.ipv6 && value.is_some_and(|text| text.len() <= 255) => value
@@ -52,6 +53,8 @@ impl Options {
             _ => self.decode(number, value),
         }
         .ok_or(RawError::Invalid)?;
+        // As libzmq: its connections stay raw.
+        self.router_raw |= was_raw;
         self.settle(number, value);
         Ok(())
     }

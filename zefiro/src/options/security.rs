@@ -256,7 +256,8 @@ pub(super) struct Key;
 
 impl Codec<Option<CurveKey>> for Key {
     fn decode(value: Option<&[u8]>, field: &mut Option<CurveKey>) -> Option<()> {
-        *field = Some(CurveKey::new(key_bytes(value?)?));
+        let former = field.as_ref().map_or([0; 32], |key| *key.as_bytes());
+        *field = Some(CurveKey::new(key_bytes(value?, former)?));
         Some(())
     }
 
@@ -267,7 +268,8 @@ impl Codec<Option<CurveKey>> for Key {
 
 impl Codec<Option<CurveSecret>> for Key {
     fn decode(value: Option<&[u8]>, field: &mut Option<CurveSecret>) -> Option<()> {
-        *field = Some(CurveSecret::new(key_bytes(value?)?));
+        let former = Zeroizing::new(field.as_ref().map_or([0; 32], CurveSecret::to_bytes));
+        *field = Some(CurveSecret::new(key_bytes(value?, *former)?));
         Some(())
     }
 
@@ -276,12 +278,16 @@ impl Codec<Option<CurveSecret>> for Key {
     }
 }
 
-fn key_bytes(value: &[u8]) -> Option<[u8; 32]> {
+/// What a text leaves out, a zero being within it, stays as it was, as with libzmq.
+fn key_bytes(value: &[u8], former: [u8; 32]) -> Option<[u8; 32]> {
     match value.len() {
         32 => value.try_into().ok(),
         40 | 41 => {
-            let text = value.split(|byte| *byte == 0).next()?;
-            Zeroizing::new(zmtp::z85::decode(text)?).as_slice().try_into().ok()
+            let text = value.split(|byte| *byte == 0).next().filter(|text| !text.is_empty())?;
+            let bytes = Zeroizing::new(zmtp::z85::decode(text)?);
+            let mut key = former;
+            key.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+            Some(key)
         }
         _ => None,
     }

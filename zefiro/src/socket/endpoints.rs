@@ -122,22 +122,41 @@ impl SocketCore {
         Ok(())
     }
 
-    /// C programs are told that the context has no I/O thread before anything else about the endpoint.
+    /// C programs are told that no I/O thread is for them before anything else about the endpoint.
     fn need_io_thread(self: &Arc<SocketCore>, operation: &'static str, text: &str) -> Result<()> {
-        if listens(text) && !self.lock().options.strict_endpoints && self.context.is_without_io() {
-            self.context.choose_io(0, operation, text)?;
+        if listens(text) || is_udp(text) {
+            let options = self.lock().options.clone();
+            if !options.strict_endpoints && !self.context.has_io(options.affinity) {
+                self.context.choose_io(options.affinity, operation, text)?;
+            }
         }
         Ok(())
+    }
+
+    /// A path that fits no Unix socket's address is bound and connected by a detour; C programs know that it cannot be.
+    fn check_length(self: &Arc<SocketCore>, operation: &'static str, text: &str, endpoint: &Endpoint) -> Result<()> {
+        match endpoint {
+            Endpoint::Ipc(ipc_endpoint)
+                if ipc_endpoint.byte_len() > IPC_PATH_MAX && !self.lock().options.strict_endpoints =>
+            {
+                Err(Error::with_io(operation, text, rustix::io::Errno::NAMETOOLONG.into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Binds, and answers the endpoint as it really is.
     pub(crate) fn bind(self: &Arc<SocketCore>, text: &str) -> Result<Endpoint> {
         self.enter(BIND)?;
-        if is_udp(text) && !matches!(self.socket_type, SocketType::Dish | SocketType::Dgram) {
+        if is_udp(text) && !suits_udp(self.socket_type) {
             return Err(incompatible(BIND, text));
         }
         self.need_io_thread(BIND, text)?;
+        if is_udp(text) && self.socket_type == SocketType::Radio {
+            return Err(incompatible(BIND, text));
+        }
         let endpoint = Endpoint::parse(BIND, text, self.lock().options.strict_endpoints);
+        let endpoint = endpoint.and_then(|endpoint| self.check_length(BIND, text, &endpoint).map(|()| endpoint));
         let endpoint = match endpoint {
             Err(error) if listens(text) => return Err(self.note_failed_bind(text, error, None)),
             endpoint => endpoint?,
@@ -174,6 +193,7 @@ impl SocketCore {
     pub(crate) fn bind_fd(self: &Arc<SocketCore>, text: &str, descriptor: OwnedFd) -> Result<Endpoint> {
         self.enter(BIND)?;
         let endpoint = Endpoint::parse(BIND, text, self.lock().options.strict_endpoints)?;
+        self.check_length(BIND, text, &endpoint)?;
         let (io, options) = self.io_and_options(BIND, text)?;
         let socket = socket2::Socket::from(descriptor);
         let adopted = match rustix::net::sockopt::socket_acceptconn(&socket) {
@@ -304,12 +324,16 @@ impl SocketCore {
     /// As [`connect`](SocketCore::connect), answers the new pipe if there is one already.
     pub(crate) fn connect_pipe(self: &Arc<SocketCore>, text: &str) -> Result<Option<PipeId>> {
         self.enter(CONNECT)?;
-        if is_udp(text) && self.socket_type != SocketType::Radio {
+        if is_udp(text) && !suits_udp(self.socket_type) {
             return Err(incompatible(CONNECT, text));
         }
         self.need_io_thread(CONNECT, text)?;
+        if is_udp(text) && self.socket_type != SocketType::Radio {
+            return Err(incompatible(CONNECT, text));
+        }
         let strict = self.lock().options.strict_endpoints;
         let endpoint = if strict { Endpoint::parse_connect(text) } else { Endpoint::parse_connect_as_libzmq(text) }?;
+        self.check_length(CONNECT, text, &endpoint)?;
         let key: Arc<str> = text.into();
         if let Endpoint::Udp(udp_endpoint) = &endpoint {
             return self.connect_datagrams(text, udp_endpoint).map(Some);
@@ -525,6 +549,9 @@ fn incompatible(operation: &'static str, text: &str) -> Error {
 /// The names errors use.
 const BIND: &str = "bind";
 const CONNECT: &str = "connect";
+
+/// Bytes of a path that fit a Unix socket's address; of an abstract name, with the zero before it.
+const IPC_PATH_MAX: usize = 107;
 
 /// Whether a text has the two halves of an endpoint, whatever they say.
 fn names_an_address(text: &str) -> bool {

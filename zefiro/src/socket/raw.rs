@@ -12,6 +12,7 @@ use super::kind::Any;
 use super::{Socket, Wait};
 use crate::arrival::Arrival;
 use crate::context::Context;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::metadata::Metadata;
@@ -334,7 +335,10 @@ impl SocketCore {
             }
             TOPICS_COUNT => return Err(invalid()),
             LAST_ENDPOINT => {
-                let mut text = self.lock().last_endpoint.as_deref().unwrap_or_default().as_bytes().to_vec();
+                let mut text = {
+                    let state = self.lock();
+                    Endpoint::bytes_of_text(state.last_endpoint.as_deref().unwrap_or_default()).into_owned()
+                };
                 text.push(0);
                 return copy(&text, buffer).ok_or_else(invalid);
             }

@@ -34,36 +34,43 @@ impl IoThread {
         let ipv6 = dialer.options.ipv6;
         match dialer.target() {
             Ok(Some(target)) => match target.numeric_connect(ipv6) {
-                Some(addresses) => {
-                    dialer.set_addresses(addresses);
-                    self.dial(token);
-                }
+                Some(addresses) => self.found(token, addresses),
                 None => {
                     session.phase = Phase::Resolving;
                     resolver.resolve(target, ipv6, io, token);
                 }
             },
             Ok(None) => self.dial(token),
-            Err(error) => self.dial_failed(token, &error),
+            Err(error) => self.unresolved(token, error.to_string()),
         }
     }
 
     pub(super) fn resolved(&mut self, token: u64, result: Result<Vec<SocketAddr>, String>) {
         let Some(session) = self.session(token) else { return };
-        let Origin::Connect(dialer) = &mut session.origin else { return };
         if !matches!(session.phase, Phase::Resolving) {
             return;
         }
         match result {
-            Ok(addresses) => {
-                dialer.set_addresses(addresses);
-                self.dial(token);
-            }
-            Err(why) => {
-                session.emit(EventKind::Unresolved(why));
-                self.retry(token);
-            }
+            Ok(addresses) => self.found(token, addresses),
+            Err(why) => self.unresolved(token, why),
         }
+    }
+
+    /// These are the addresses to dial, if there is one to dial from, too.
+    fn found(&mut self, token: u64, addresses: Vec<SocketAddr>) {
+        let Some(session) = self.session(token) else { return };
+        let Origin::Connect(dialer) = &mut session.origin else { return };
+        match dialer.set_addresses(addresses) {
+            Ok(()) => self.dial(token),
+            Err(error) => self.unresolved(token, error.to_string()),
+        }
+    }
+
+    /// There is nothing to dial: no attempt has begun that could be said to end.
+    fn unresolved(&mut self, token: u64, why: String) {
+        let Some(session) = self.session(token) else { return };
+        session.emit(EventKind::Unresolved(why));
+        self.retry(token);
     }
 
     /// Dials the next address, beside those being dialled already.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::Which;
+use super::super::connector::STOP_HANDSHAKE_FAILED;
 use super::super::link::{Link, Loss};
 use super::super::receive::{READS_IO, receive};
 use super::super::session::{Origin, Phase};
@@ -22,8 +23,19 @@ impl IoThread {
         if !matches!(&session.phase, Phase::Established(current) if Arc::ptr_eq(current, &link)) {
             return;
         }
+        // libzmq tells of these as of failed handshakes: the end of a connection without a mechanism, and what breaks the
+        // rules of one that is encrypted.
+        let (told, stop) = match &loss {
+            Loss::PeerClosed | Loss::Io(_) => {
+                let is_last = matches!(&session.origin, Origin::Connect(dialer) if dialer.stops(STOP_HANDSHAKE_FAILED));
+                (session.without_mechanism, session.without_mechanism && is_last)
+            }
+            Loss::Protocol(error) => (link.sealer.is_some() && error.protocol_code().is_some(), false),
+            _ => (false, false),
+        };
+        let again = loss.is_retryable() && !stop;
         let lasting = matches!(&session.origin, Origin::Connect(dialer) if dialer.pipe.is_some() && dialer.reconnects())
-            && loss.is_retryable()
+            && again
             && session.closing.is_none();
         let (parting, reason) = match loss {
             Loss::Asked => (None, DropReason::LingerExpired),
@@ -32,7 +44,7 @@ impl IoThread {
         };
         // Without reconnects the endpoint goes with its peer, in one: whoever sees the peer gone may connect anew.
         let goes = matches!(&session.origin, Origin::Connect(dialer) if !dialer.reconnects())
-            && loss.is_retryable()
+            && again
             && session.closing.is_none();
         let began = {
             let mut state = session.core.lock();
@@ -49,13 +61,6 @@ impl IoThread {
         if began.elapsed() > LONG {
             session.core.give_way();
         }
-        // libzmq tells of these as of failed handshakes: the end of a connection without a mechanism, and what breaks the
-        // rules of one that is encrypted.
-        let told = match &loss {
-            Loss::PeerClosed | Loss::Io(_) => session.without_mechanism,
-            Loss::Protocol(error) => link.sealer.is_some() && error.protocol_code().is_some(),
-            _ => false,
-        };
         if told {
             session.emit_failure(&loss);
         }
@@ -63,7 +68,14 @@ impl IoThread {
             session.emit(EventKind::Disconnected(loss.to_string()));
         }
         session.phase = Phase::Waiting;
-        if goes { self.finish(link.token) } else { self.after_loss(link.token, &loss) }
+        let stops = stop && session.closing.is_none();
+        if goes {
+            self.finish(link.token);
+        } else if stops {
+            self.over(link.token);
+        } else {
+            self.after_loss(link.token, &loss);
+        }
     }
 
     /// The stream is gone: a connecting session tries again, any other is over.
