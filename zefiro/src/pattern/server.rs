@@ -66,7 +66,7 @@ impl Pattern for Server {
             return Err(Refusal::InvalidMessage);
         }
         self.admits(pipes, options, message.first())?;
-        let id = self.table.get(message.first()).ok_or(Refusal::Unroutable)?;
+        let id = self.table.find(message.first()).ok_or(Refusal::Unroutable)?;
         message.pop_front();
         pipes.write(id, message);
         Ok(())
@@ -93,7 +93,7 @@ impl Pattern for Server {
     }
 
     fn admits(&mut self, pipes: &mut Pipes, _options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
-        let id = self.table.get(first).filter(|id| pipes.is_open(*id)).ok_or(Refusal::Unroutable)?;
+        let id = self.table.find(first).filter(|id| pipes.is_open(*id)).ok_or(Refusal::Unroutable)?;
         if pipes.has_room(id) { Ok(Recipient::Peer(id)) } else { Err(Refusal::WouldBlock) }
     }
 }

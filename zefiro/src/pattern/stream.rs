@@ -71,7 +71,7 @@ impl Pattern for Stream {
             return Err(Refusal::InvalidMessage);
         }
         self.admits(pipes, options, message.first())?;
-        let id = self.table.get(message.first());
+        let id = self.table.find(message.first());
         message.pop_front();
         match id {
             Some(id) if message.first().is_empty() => pipes.close(id),
@@ -108,7 +108,7 @@ impl Pattern for Stream {
     }
 
     fn admits(&mut self, pipes: &mut Pipes, _options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
-        let id = self.table.get(first).filter(|id| pipes.is_open(*id)).ok_or(Refusal::Unroutable)?;
+        let id = self.table.find(first).filter(|id| pipes.is_open(*id)).ok_or(Refusal::Unroutable)?;
         if pipes.has_room(id) { Ok(Recipient::Peer(id)) } else { Err(Refusal::WouldBlock) }
     }
 }

@@ -10,13 +10,15 @@ use crate::pipe::PipeId;
 /// Who can be addressed by which routing id.
 pub(crate) struct RoutingTable {
     pipes: HashMap<Frame, PipeId>,
+    /// Found last, if its id is short: it is asked for again with each part of a message, and mostly with the next one.
+    recent: Option<(Frame, PipeId)>,
     next: u32,
 }
 
 impl RoutingTable {
     /// An empty table; generated ids start at a random number.
     pub(crate) fn new() -> RoutingTable {
-        RoutingTable { pipes: HashMap::new(), next: RandomState::new().build_hasher().finish() as u32 }
+        RoutingTable { pipes: HashMap::new(), recent: None, next: RandomState::new().build_hasher().finish() as u32 }
     }
 
     /// A new id: a zero byte, which ids of peers do not begin with, and a number.
@@ -43,18 +45,39 @@ impl RoutingTable {
         }
     }
 
+    /// The pipe that has an id.
     pub(crate) fn get(&self, id: &[u8]) -> Option<PipeId> {
         self.pipes.get(id).copied()
     }
 
+    /// As [`get`](RoutingTable::get), for who is likely to ask again.
+    #[inline]
+    pub(crate) fn find(&mut self, id: &[u8]) -> Option<PipeId> {
+        match &self.recent {
+            Some((recent, pipe)) if recent.as_slice() == id => Some(*pipe),
+            _ => self.look_up(id),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, id: &[u8]) -> Option<PipeId> {
+        let pipe = self.get(id)?;
+        if id.len() <= Frame::INLINE_MAX {
+            self.recent = Some((Frame::copy_from_slice(id), pipe));
+        }
+        Some(pipe)
+    }
+
     /// Gives `id` to a pipe; answers the one that had it.
     pub(crate) fn insert(&mut self, id: Frame, pipe: PipeId) -> Option<PipeId> {
+        self.recent = None;
         self.pipes.insert(id, pipe)
     }
 
     /// Takes the id away, if it is this pipe's.
     pub(crate) fn remove(&mut self, id: &Frame, pipe: PipeId) {
         if self.pipes.get(id) == Some(&pipe) {
+            self.recent = None;
             self.pipes.remove(id);
         }
     }
