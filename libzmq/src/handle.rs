@@ -128,6 +128,7 @@ pub(crate) fn close(handle: *mut c_void, kind: Kind) -> Outcome<Option<Object>> 
         return Ok(None);
     }
     let object = slot.object.lock().take();
+    forget(slot);
     free_slots().resting.push_back(index_of(slot));
     Ok(object.map(|object| *object))
 }
@@ -200,7 +201,7 @@ struct Place {
     socket: Own<Arc<SocketHandle>>,
 }
 
-const PLACES: usize = 4;
+const PLACES: usize = 16;
 
 thread_local! {
     static RECENT: Recent = const {
@@ -287,6 +288,20 @@ fn remember(
     // SAFETY: as above.
     let kept = unsafe { &*place }.as_ref();
     kept.is_some_and(|kept| Arc::as_ptr(kept.socket.made_here()) == address).then_some(address)
+}
+
+/// The thread keeps no socket of a slot that was given up.
+fn forget(slot: &'static Slot) {
+    let old = RECENT.try_with(|recent| {
+        if recent.depth.get() > 0 {
+            return None;
+        }
+        #[allow(clippy::indexing_slicing, reason = "there are so many places")]
+        let place = recent.places[index_of(slot) % PLACES].get();
+        // SAFETY: only this thread touches its places, and none is in use.
+        unsafe { (*place).take_if(|known| ptr::eq(known.slot, slot)) }
+    });
+    drop(old);
 }
 
 /// Has forks noticed, from now on.

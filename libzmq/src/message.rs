@@ -314,18 +314,25 @@ impl Message {
 
     /// Gives up what it holds; it is not a message any more.
     fn close(&mut self) {
-        // SAFETY: the kind says which it is, and with it changed below this happens once.
+        self.empty_body();
+        self.kind = 0;
+        self.body.constant = Constant { data: ptr::null_mut(), len: 0 };
+        self.set_metadata(None);
+        self.set_group(ptr::null_mut());
+    }
+
+    /// Gives up its body; the one it has then is inline, and of no bytes.
+    fn empty_body(&mut self) {
+        let kind = std::mem::replace(&mut self.kind, INLINE);
+        self.inline_len = 0;
+        // SAFETY: the kind says which it was, and with it changed this happens once.
         unsafe {
-            match self.kind {
+            match kind {
                 SHARED => ManuallyDrop::drop(&mut self.body.shared),
                 BLOCK => ManuallyDrop::drop(&mut self.body.block),
                 _ => {}
             }
         }
-        self.kind = 0;
-        self.body.constant = Constant { data: ptr::null_mut(), len: 0 };
-        self.set_metadata(None);
-        self.set_group(ptr::null_mut());
     }
 
     fn metadata(&self) -> Option<&Metadata> {

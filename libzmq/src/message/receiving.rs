@@ -33,6 +33,20 @@ impl<'a> Receiving<'a> {
         self.message.set_metadata(None);
     }
 
+    /// Has the message hold so many bytes, which are anything.
+    #[inline(never)]
+    fn make_room(&mut self, len: usize) {
+        let message = &mut *self.message;
+        if !matches!(message.kind, INLINE | BLOCK) || !message.group.is_null() {
+            return self.replace(Message::with_size(len));
+        }
+        // What it holds is the library's own: it may go at once.
+        message.empty_body();
+        if len > INLINE_MAX {
+            message.set_block(Block::new(), len);
+        }
+    }
+
     /// Leaves what is known of the connection the last message came by: mostly the next one comes by it too.
     #[inline(never)]
     fn replace(&mut self, mut message: Message) {
@@ -77,7 +91,7 @@ impl Place for Receiving<'_> {
         let has_block = || message.kind == BLOCK && unsafe { message.body.block.block.is_unique() };
         let fits = if inline { message.kind == INLINE } else { has_block() };
         if !fits || !message.group.is_null() {
-            self.replace(Message::with_size(len));
+            self.make_room(len);
         }
         if inline {
             if let Some(bytes) = bytes.first_chunk() {
