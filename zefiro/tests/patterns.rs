@@ -79,6 +79,20 @@ fn a_request_gets_its_reply() {
     });
 }
 
+/// Whichever of the two binds.
+#[test]
+fn a_reply_arrives_though_whoever_gave_it_has_gone() {
+    fn asked_and_gone(rep: Rep, req: Req) {
+        req.send("question").unwrap();
+        rep.recv().unwrap();
+        rep.send("answer").unwrap();
+        rep.close();
+        assert_eq!(req.recv().unwrap(), "answer");
+    }
+    over_each_transport(asked_and_gone);
+    over_each_transport(|req: Req, rep: Rep| asked_and_gone(rep, req));
+}
+
 #[test]
 fn subscribers_get_what_they_subscribed_to() {
     over_each_transport(|publisher: Pub, sub: Sub| {

@@ -8,7 +8,7 @@ use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::{Pipe, PipeId, Pipes};
+use crate::pipe::{Line, Pipe, PipeId, Pipes};
 use crate::routing::fair_queue::FairQueue;
 use crate::routing::load_balancer::LoadBalancer;
 
@@ -99,7 +99,7 @@ impl Pattern for Req {
     fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.balancer.ended(pipes, id);
         if self.asked == Some(id) {
-            let is_to_come = |pipe: &Pipe| pipe.is_within_process() && !pipe.connected;
+            let is_to_come = |pipe: &Pipe| pipe.is_within_process() && matches!(pipe.line, Line::Backlog(_));
             self.asked = pipes.get(id).is_some_and(is_to_come).then_some(NOBODY);
         }
     }
