@@ -199,6 +199,7 @@ programs! {
     descriptors;
     details;
     leaving;
+    lingering;
     heartbeats;
     attempts;
     marks;

@@ -86,6 +86,8 @@ pub(crate) enum Command {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Which {
     All,
+    /// All, and nothing is given more time than said here: that of the program is over.
+    Rest,
     /// Those dialled to, or accepted on, an endpoint.
     Endpoint(Arc<str>),
     /// A pipe's, found by its token where it has a link.

@@ -213,7 +213,7 @@ impl SocketCore {
     pub(crate) fn give_up(self: &Arc<SocketCore>) -> Vec<Unsent> {
         let unsent = self.unsent();
         for io in self.context.started_io() {
-            io.tell(Command::End(self.clone(), Which::All, Some(Duration::ZERO)));
+            io.tell(Command::End(self.clone(), Which::Rest, Some(Duration::ZERO)));
         }
         let waiting = self.context.names().forget_socket(self);
         for pipe in waiting {

@@ -169,9 +169,13 @@ impl IoThread {
         if session.is_to_be_renewed(which) {
             return self.renew(token);
         }
-        // A session that is ending already may be told to hurry.
+        // A session that is ending already may be told to hurry; but one that has its peer keeps the time it was given when
+        // its endpoint was disconnected, though the socket is closed with less.
+        let keeps = *which == Which::All && matches!(session.phase, Phase::Established(_));
         let sooner = match (session.closing, until) {
-            (None, _) | (Some(None), Some(_)) => true,
+            (None, _) => true,
+            (Some(_), _) if keeps => false,
+            (Some(None), Some(_)) => true,
             (Some(Some(before)), Some(until)) => until < before,
             (Some(_), None) => false,
         };

@@ -66,7 +66,7 @@ impl Item {
         let (owner, meant) = match self {
             Item::Listener(owner, listener) => {
                 let meant = match which {
-                    Which::All => true,
+                    Which::All | Which::Rest => true,
                     Which::Endpoint(endpoint) => listener.endpoint == *endpoint,
                     Which::Pipe(..) | Which::Connection(..) => false,
                 };
@@ -74,7 +74,7 @@ impl Item {
             }
             Item::Datagrams(owner, _, pipe) => {
                 let meant = match which {
-                    Which::All => true,
+                    Which::All | Which::Rest => true,
                     Which::Pipe(meant, _) => meant == pipe,
                     Which::Endpoint(_) | Which::Connection(..) => false,
                 };
@@ -82,7 +82,7 @@ impl Item {
             }
             Item::Session(session) => {
                 let meant = match which {
-                    Which::All => true,
+                    Which::All | Which::Rest => true,
                     Which::Endpoint(endpoint) => session.endpoint() == *endpoint,
                     Which::Pipe(pipe, _) | Which::Connection(pipe, _) => session.pipe() == Some(*pipe),
                 };
