@@ -280,14 +280,13 @@ fn remember(
         return None;
     }
     let socket = socket(handle).ok()?;
-    let address = Arc::as_ptr(&socket);
     // SAFETY: the place is this thread's, and not in use.
     let old = unsafe { (*place).replace(Place { slot, tag, socket: Own::new(socket) }) };
     // Dropped when the place is whole again, since that may call back into the library, and change it.
     drop(old);
     // SAFETY: as above.
-    let kept = unsafe { &*place }.as_ref();
-    kept.is_some_and(|kept| Arc::as_ptr(kept.socket.made_here()) == address).then_some(address)
+    let kept = unsafe { &*place }.as_ref().filter(|kept| ptr::eq(kept.slot, slot) && kept.tag == tag);
+    kept.map(|kept| Arc::as_ptr(kept.socket.made_here()))
 }
 
 /// The thread keeps no socket of a slot that was given up.

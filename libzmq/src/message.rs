@@ -213,7 +213,9 @@ impl Message {
         unsafe {
             match self.kind {
                 INLINE => self.body.inline.get(..usize::from(self.inline_len)).unwrap_or_default(),
-                SHARED => slice::from_raw_parts(self.body.shared.data, self.body.shared.len),
+                SHARED if self.body.shared.len > 0 => {
+                    slice::from_raw_parts(self.body.shared.data, self.body.shared.len)
+                }
                 CONSTANT if self.body.constant.len > 0 => {
                     slice::from_raw_parts(self.body.constant.data, self.body.constant.len)
                 }
@@ -230,7 +232,9 @@ impl Message {
             match self.kind {
                 SHARED => {
                     let shared = &self.body.shared;
-                    let start = shared.data as usize - shared.memory.as_ptr() as usize;
+                    // No bytes may be at no address.
+                    let offset = (shared.data as usize).wrapping_sub(shared.memory.as_ptr() as usize);
+                    let start = if shared.len > 0 { offset } else { 0 };
                     Frame::from_memory(shared.memory.clone(), start..start + shared.len)
                 }
                 // SAFETY: C has promised that it stays as it is for ever.

@@ -154,9 +154,9 @@ impl IoHandle {
     }
 }
 
-/// How often the thread looks after streams, and so how long the last messages of one may have to wait for it: often at
-/// first, and less often the longer all goes well, for each look may take the processor from those who send.
-const PATROL_MIN: Duration = Duration::from_micros(60);
+/// How often the thread looks after streams: often at first, and less often the longer all goes well, for each look may
+/// take the processor from those who send. The last messages of a stream wait for two looks at most.
+const PATROL_MIN: Duration = Duration::from_micros(200);
 const PATROL_MAX: Duration = Duration::from_millis(1);
 
 /// Rounds without a stream after which the patrol ends.

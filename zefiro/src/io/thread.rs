@@ -32,6 +32,15 @@ use crate::socket::core::SocketCore;
 use crate::sys::{Ready, ReadyList, now};
 use crate::wait::Patience;
 
+/// One that a program sends without pause, and writes itself.
+struct Stream {
+    link: Arc<Link>,
+    /// How often its outbox had been taken by the last patrol.
+    taken: u32,
+    /// Since when that is so.
+    since: Instant,
+}
+
 /// The loop's own state; nobody else sees it.
 pub(crate) struct IoThread {
     handle: Arc<IoHandle>,
@@ -40,8 +49,8 @@ pub(crate) struct IoThread {
     supervised: Vec<Weak<SocketCore>>,
     /// When they are looked after next.
     tick_due: Instant,
-    /// Streams seen on the last patrol, with how often their outboxes had been taken by then.
-    streams: Vec<(Arc<Link>, u32)>,
+    /// Seen on the last patrol.
+    streams: Vec<Stream>,
     patrol_due: Option<Instant>,
     patrol_time: Duration,
     idle_rounds: u32,
@@ -141,27 +150,32 @@ impl IoThread {
         }
     }
 
-    /// Writes the streams whose senders have not done it since the last patrol.
+    /// Writes the streams whose senders have not done it since the last patrol; those whose programs have more to read, and
+    /// come back to them, a while later.
     fn patrol(&mut self) {
         self.patrol_due = None;
         let Some(noted) = self.handle.queue.take_streams(&mut self.idle_rounds, PATROL_IDLE_ROUNDS) else {
             self.streams.clear();
             return;
         };
+        let begun = now();
         let mut all_go_on = !self.streams.is_empty();
-        for (link, taken) in std::mem::take(&mut self.streams) {
-            let Some(core) = link.socket.upgrade() else { continue };
-            let queued = core.lock().queued_since(&link);
-            match queued {
-                Some(now) if now == taken => {
-                    all_go_on = false;
-                    write_queued(&link);
-                }
-                Some(now) => self.streams.push((link, now)),
-                None => {}
+        for mut stream in std::mem::take(&mut self.streams) {
+            let Some(core) = stream.link.socket.upgrade() else { continue };
+            let state = core.lock();
+            let (queued, has_unread) = (state.queued_since(&stream.link), state.has_unread());
+            drop(state);
+            let Some(taken) = queued else { continue };
+            if taken != stream.taken {
+                (stream.taken, stream.since) = (taken, begun);
+            } else if !has_unread || begun.duration_since(stream.since) >= PATROL_MAX {
+                all_go_on = false;
+                write_queued(&stream.link);
+                continue;
             }
+            self.streams.push(stream);
         }
-        let mut known: HashSet<*const Link> = self.streams.iter().map(|(link, _)| Arc::as_ptr(link)).collect();
+        let mut known: HashSet<*const Link> = self.streams.iter().map(|stream| Arc::as_ptr(&stream.link)).collect();
         for link in noted {
             if !known.insert(Arc::as_ptr(&link)) {
                 continue;
@@ -169,7 +183,7 @@ impl IoThread {
             let Some(core) = link.socket.upgrade() else { continue };
             let queued = core.lock().queued_since(&link);
             if let Some(taken) = queued {
-                self.streams.push((link, taken));
+                self.streams.push(Stream { link, taken, since: begun });
             }
         }
         if !self.streams.is_empty() {

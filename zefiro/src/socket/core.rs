@@ -269,13 +269,16 @@ impl State {
 
     #[cold]
     fn takes_after_end(&self) -> bool {
-        let looks = self.looks_since_end.get();
         let is_untold = self.phase == Phase::Terminated && self.told_of_end.get() == 0 && self.pipes.glance.is_some();
-        if is_untold && looks < LOOKS_SINCE_END_MAX {
-            self.looks_since_end.set(looks + 1);
-            return true;
+        is_untold && self.looks_since_end.get() < LOOKS_SINCE_END_MAX
+    }
+
+    /// The program looks for a message.
+    #[inline]
+    pub(super) fn note_look_since_end(&self) {
+        if self.phase != Phase::Open {
+            self.looks_since_end.set(self.looks_since_end.get().saturating_add(1));
         }
-        false
     }
 
     /// One listener, session or waiting inproc pipe less.

@@ -508,6 +508,7 @@ pub(super) fn try_recv(state: &mut Locked<'_>, out: &mut Message) -> Result<(), 
     if let Err(error) = state.check_recv(RECV) {
         return Err(error.kind());
     }
+    state.note_look_since_end();
     let (pattern, pipes, options) = state.parts();
     if let Err(refusal) = pattern.recv(pipes, options, out) {
         let ended = if refusal == Refusal::WouldBlock { state.check_open(RECV).err() } else { None };

@@ -25,14 +25,14 @@ enum Writer {
 impl State {
     /// Somebody must write this pipe's outbox: this thread at once if that pays, else the I/O thread.
     pub(super) fn find_writer(&mut self, id: PipeId, direct_allowed: bool) {
-        let has_unread = self.pipes.unread_pipes > 0;
+        let has_unread = self.has_unread();
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         let Line::Stream(link, outbox) = &mut pipe.line else { return };
         let link = link.clone();
         let writer = match outbox.state() {
             WriteState::Idle if !outbox.is_pending() => return,
-            // The program has more to read, and so, likely, more to say: all of it is written together before it
-            // waits, or on the I/O thread's patrol if it takes its time.
+            // All that the program says is written together before it waits, or on the I/O thread's patrol if it takes
+            // its time.
             WriteState::Idle if has_unread => Writer::NextCaller,
             WriteState::Idle if direct_allowed => pipe.purse.writer(pipe.counters.sent),
             WriteState::Idle => Writer::IoThread,
@@ -79,6 +79,11 @@ impl State {
             }
             self.await_writer.push(id);
         }
+    }
+
+    /// Whether the program has more to read, and so, likely, more to say.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.pipes.unread_pipes > 0
     }
 
     /// While the link's outbox is `Queued`: how often it was taken so far.
