@@ -7,6 +7,8 @@ use std::ptr;
 
 use zefiro::{Error, ErrorKind};
 
+use crate::giving_back;
+
 /// What a function of C's answers when it fails: an errno.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Failure(pub(crate) c_int);
@@ -49,7 +51,7 @@ impl<T> Failed for *const T {
 /// Runs the body of an exported function: a failure goes into errno, a panic ends here.
 #[inline]
 pub(crate) fn guard<T: Failed>(body: impl FnOnce() -> Outcome<T>) -> T {
-    match catch_unwind(AssertUnwindSafe(body)) {
+    let result = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => value,
         Ok(Err(Failure(errno))) => {
             set_errno(errno);
@@ -60,7 +62,9 @@ pub(crate) fn guard<T: Failed>(body: impl FnOnce() -> Outcome<T>) -> T {
             set_errno(libc::EFAULT);
             T::FAILED
         }
-    }
+    };
+    giving_back::give_back();
+    result
 }
 
 pub(crate) fn errno() -> c_int {

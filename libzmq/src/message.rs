@@ -19,6 +19,7 @@ pub(crate) use self::receiving::Receiving;
 use crate::block::Block;
 use crate::draft::Beside;
 use crate::failure::{Failure, Outcome};
+use crate::giving_back::{self, Buffer, FreeFn};
 
 /// What C's `zmq_msg_t` holds. All zeros is not a message.
 #[repr(C)]
@@ -67,8 +68,6 @@ struct Constant {
     len: usize,
 }
 
-pub(crate) type FreeFn = unsafe extern "C" fn(data: *mut c_void, hint: *mut c_void);
-
 /// A buffer of the program's, to be given back by calling its function, once.
 struct Lent {
     data: *mut c_void,
@@ -94,8 +93,7 @@ impl AsRef<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        // SAFETY: the program gave this function for that, and it is called here alone.
-        unsafe { (self.free)(self.data, self.hint) };
+        giving_back::keep(Buffer { data: self.data, free: self.free, hint: self.hint });
     }
 }
 

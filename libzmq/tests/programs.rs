@@ -200,6 +200,7 @@ programs! {
     details;
     leaving;
     lingering;
+    callbacks;
     heartbeats;
     attempts;
     marks;

@@ -112,6 +112,7 @@ mod metadata;
 mod monitor;
 mod options;
 mod pattern;
+mod pause;
 mod pipe;
 pub mod policy;
 mod poll;
@@ -142,6 +143,8 @@ pub use message::{Frames, IntoFrames, Message};
 pub use metadata::Metadata;
 pub use monitor::{Event, EventKind, Monitor, MonitorHandle};
 pub use options::{AddressFilter, ContextOptions, FileMode, OptionInfo, OptionValue, Options, RawError, option_table};
+#[doc(hidden)]
+pub use pause::at_pauses;
 pub use poll::{Interest, Poller, Ready};
 pub use proxy::{Proxy, ProxyStatistics, proxy};
 pub use shared_key::SharedKey;

@@ -8,16 +8,14 @@ use zefiro::{Arrival, Frame, Metadata, Place};
 use super::{BLOCK, INLINE, INLINE_MAX, Message};
 use crate::block::Block;
 
-/// A message of C's that is being received into. What it held is closed at the end, when the socket is not locked any
-/// more: that may call a function of the program's.
+/// A message of C's that is being received into.
 pub(crate) struct Receiving<'a> {
     message: &'a mut Message,
-    former: Option<Message>,
 }
 
 impl<'a> Receiving<'a> {
     pub(crate) fn new(message: &'a mut Message) -> Receiving<'a> {
-        Receiving { message, former: None }
+        Receiving { message }
     }
 
     /// The part is there, and whether more follow is known: answers its length.
@@ -37,11 +35,8 @@ impl<'a> Receiving<'a> {
     #[inline(never)]
     fn make_room(&mut self, len: usize) {
         let message = &mut *self.message;
-        if !matches!(message.kind, INLINE | BLOCK) || !message.group.is_null() {
-            return self.replace(Message::with_size(len));
-        }
-        // What it holds is the library's own: it may go at once.
         message.empty_body();
+        message.set_group(ptr::null_mut());
         if len > INLINE_MAX {
             message.set_block(Block::new(), len);
         }
@@ -51,21 +46,7 @@ impl<'a> Receiving<'a> {
     #[inline(never)]
     fn replace(&mut self, mut message: Message) {
         std::mem::swap(&mut message.metadata, &mut self.message.metadata);
-        let mut former = std::mem::replace(self.message, message);
-        if self.former.is_none() {
-            self.former = Some(former);
-        } else {
-            // It was received.
-            former.close();
-        }
-    }
-}
-
-impl Drop for Receiving<'_> {
-    fn drop(&mut self) {
-        if let Some(former) = &mut self.former {
-            former.close();
-        }
+        super::replace(self.message, message);
     }
 }
 

@@ -196,9 +196,11 @@ fn what_was_lent_is_given_back_once_when_the_last_that_refers_to_it_is_gone() {
             assert_eq!((zmq_msg_size(one), sent_frame.as_slice()), (0, &text(len)[..]));
             assert_eq!(zmq_msg_close(other), 0);
             assert_eq!(GIVEN_BACK.load(Ordering::Relaxed), usize::from(len <= Frame::INLINE_MAX));
+            // It may be dropped under a lock: it is given back at the end of a call.
             drop(sent_frame);
-            assert_eq!(GIVEN_BACK.load(Ordering::Relaxed), 1);
+            assert_eq!(GIVEN_BACK.load(Ordering::Relaxed), usize::from(len <= Frame::INLINE_MAX));
             assert_eq!(zmq_msg_close(one), 0);
+            assert_eq!(GIVEN_BACK.load(Ordering::Relaxed), 1);
         }
     }
 }

@@ -29,6 +29,7 @@ use super::link::{Link, Loss};
 use super::receive::{READS_APPLICATION, READS_IO, receive};
 use super::transmit::report_loss;
 use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
+use crate::pause::pause;
 use crate::pipe::{Line, PipeId};
 use crate::socket::core::{Phase, SocketCore, State};
 use crate::socket::locked::Locked;
@@ -414,6 +415,7 @@ pub(crate) fn lead<'a>(
     state.start_leading(&set);
     let before = if state.expects_one() { Before::Expect } else { Before::Linger };
     drop(state);
+    pause();
     let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now()));
     let interrupted = pump(core, &set, timeout, before, READS_APPLICATION, true);
     let mut state = core.lock();

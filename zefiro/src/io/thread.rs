@@ -28,6 +28,7 @@ use super::timer::Timers;
 use super::transmit::{ROUNDS_IO, transmit};
 use super::{ALARM_TOKEN, Command, IoHandle, PATROL_IDLE_ROUNDS, PATROL_MAX, PATROL_MIN, SET_FLAG};
 use crate::monitor::EventKind;
+use crate::pause::pause;
 use crate::socket::core::SocketCore;
 use crate::sys::{Ready, ReadyList, now};
 use crate::wait::Patience;
@@ -110,6 +111,7 @@ impl IoThread {
                 self.on_ready(event);
             }
             self.on_time(now());
+            pause();
         }
     }
 

@@ -17,6 +17,7 @@ use crate::io::duty::{lead, look};
 use crate::message::Message;
 use crate::options::Options;
 use crate::pattern::Refusal;
+use crate::pause::pause;
 use crate::pipe::PipeId;
 use crate::pipe::outbox::Part;
 use crate::unsent::Unsent;
@@ -134,6 +135,7 @@ impl SocketCore {
             }
             let key = state.send_waiters.add(None, &waker);
             drop(state);
+            pause();
             let interrupted = wait.sleep(&parker, deadline);
             state = self.lock();
             state.send_waiters.remove(key);
@@ -261,6 +263,7 @@ impl SocketCore {
         let (parker, waker) = current_parker();
         let key = state.recv_waiters.add(None, &waker);
         drop(state);
+        pause();
         let interrupted = !parker.linger_awake() && wait.sleep(&parker, deadline);
         let mut state = self.lock();
         if !state.recv_waiters.remove(key) && interrupted {

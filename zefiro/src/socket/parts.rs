@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, clear_frames};
 use crate::metadata::Metadata;
 use crate::pattern::{Recipient, Refusal};
+use crate::pause::pause;
 use crate::pipe::{PipeId, Pipes};
 use crate::wait::current_parker;
 
@@ -231,6 +232,7 @@ impl SocketCore {
             let (parker, waker) = current_parker();
             let key = state.send_waiters.add(None, &waker);
             drop(state);
+            pause();
             let interrupted = wait.sleep(&parker, until);
             state = self.lock();
             state.send_waiters.remove(key);
