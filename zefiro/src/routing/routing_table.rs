@@ -86,3 +86,31 @@ impl RoutingTable {
         self.pipes.values().copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_last_is_found_as_long_as_it_is_there() {
+        let pipe = |index| PipeId { index, generation: 1 };
+        let long = Frame::from(vec![7; Frame::INLINE_MAX + 1]);
+        for id in [Frame::from("id"), long] {
+            let mut table = RoutingTable::new();
+            assert_eq!(table.find(&id), None);
+            table.insert(id.clone(), pipe(1));
+            table.insert("other".into(), pipe(2));
+            assert_eq!(
+                [table.find(&id), table.find(&id), table.find(b"other")],
+                [Some(pipe(1)), Some(pipe(1)), Some(pipe(2))]
+            );
+            // Another has the id now; who had it cannot take it away.
+            assert_eq!(table.insert(id.clone(), pipe(3)), Some(pipe(1)));
+            assert_eq!(table.find(&id), Some(pipe(3)));
+            table.remove(&id, pipe(1));
+            assert_eq!(table.find(&id), Some(pipe(3)));
+            table.remove(&id, pipe(3));
+            assert_eq!([table.find(&id), table.find(b"other")], [None, Some(pipe(2))]);
+        }
+    }
+}
