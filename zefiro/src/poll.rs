@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use self::note::{Note, Shared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::duty::{self, Set};
+use crate::pause::pause;
 use crate::pipe::sync::{SleepingGuard as MutexGuard, SleepingMutex as Mutex};
 use crate::socket::Socket;
 use crate::socket::core::SocketCore;
@@ -349,6 +350,7 @@ impl Poller {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let wait = if ready.is_empty() { left } else { Some(Duration::ZERO) };
             events.clear();
+            pause();
             let leading = bell.filter(|_| few && ready.is_empty()).and_then(|bell| self.lead(&bell.selector));
             let waited = match bell {
                 Some(bell) => self.sleep(&bell.selector, &mut events, wait, leading.is_some()),

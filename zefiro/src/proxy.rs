@@ -7,7 +7,6 @@ use zmtp::{Frame, SocketType};
 
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
-use crate::pause::pause;
 use crate::poll::{Interest, Poller};
 use crate::routing::request::Request;
 use crate::socket::kind::{Any, Kind};
@@ -337,7 +336,6 @@ impl Proxy {
                 Wait::UntilSignal => poller.wait_until_signal(&mut ready, None)?,
                 _ => poller.wait(&mut ready, None)?,
             };
-            pause();
             let before = flow;
             for event in &ready {
                 match event.key {

@@ -11,7 +11,7 @@ static void take_back (void *data, void *hint)
     size_t size = sizeof events;
     (void) data;
     (void) hint;
-    calls++;
+    (void) __sync_fetch_and_add (&calls, 1);
     if (asked)
         (void) zmq_getsockopt (asked, ZMQ_EVENTS, &events, &size);
 }
@@ -60,7 +60,8 @@ int main (void)
 {
     static const char *const cases[] = {"a ROUTER to nobody", "a PUB to nobody", "a request in place of a reply",
                                         "a PAIR in the middle of a message", "a PUSH in the middle of a message",
-                                        "conflated", "unread at the end", "filtered", "of no bytes"};
+                                        "conflated", "unread at the end", "filtered", "of no bytes",
+                                        "written by nobody"};
     int way, one_more = 1;
     for (way = 0; way < (int) (sizeof cases / sizeof *cases); way++) {
         void *context = zmq_ctx_new (), *one = NULL, *other = NULL;
@@ -139,6 +140,15 @@ int main (void)
                 asked = other;
                 receive_one (other);
                 break;
+            case 9:
+                joined (context, ZMQ_PULL, ZMQ_PUSH, &one, &other);
+                NEED (zmq_connect (other, "ipc:///nobody/is/here") == 0);
+                send_lent (other, 0);
+                NEED (zmq_close (other) == 0);
+                other = NULL;
+                while (__sync_fetch_and_add (&calls, 0) == 0)
+                    usleep (200);
+                break;
             default:
                 joined (context, ZMQ_PULL, ZMQ_PUSH, &one, &other);
                 meet (one, other);
@@ -148,7 +158,7 @@ int main (void)
         }
         asked = NULL;
         NEED (!one || zmq_close (one) == 0);
-        NEED (zmq_close (other) == 0);
+        NEED (!other || zmq_close (other) == 0);
         NEED (zmq_ctx_term (context) == 0);
         printf ("%s: given back %d\n", cases[way], calls);
         fflush (stdout);

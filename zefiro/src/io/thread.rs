@@ -100,6 +100,7 @@ impl IoThread {
                     }
                     self.obey(command);
                 }
+                pause();
             }
             let timeout = if written && self.linger() { Some(Duration::ZERO) } else { self.timeout() };
             let awaits = std::mem::take(&mut self.greeted) && timeout != Some(Duration::ZERO);
