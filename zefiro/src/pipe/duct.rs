@@ -377,6 +377,9 @@ mod tests {
         assert!(writer.has_room());
     }
 
+    /// Miri interprets each step: it is given so many times less to do.
+    const STEPS: usize = if cfg!(miri) { 60 } else { 3000 };
+
     /// Two ducts get the same, small messages the one swiftly; from one as much as can be is read swiftly.
     #[test]
     fn what_goes_swiftly_is_what_goes() {
@@ -389,7 +392,7 @@ mod tests {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 (seed >> 33) % of
             };
-            for step in 0..3000 {
+            for step in 0..STEPS {
                 match random(8) {
                     0 => assert_eq!(reader.set_mark(step % 9), other_reader.set_mark(step % 9)),
                     1..4 => {
@@ -430,7 +433,7 @@ mod tests {
                     (other_reader.take_fresh(), other_reader.take_rouse())
                 );
             }
-            assert!(if conflate { swift == 0 } else { swift > 200 }, "{mark}: {swift}");
+            assert!(if conflate { swift == 0 } else { swift > STEPS / 15 }, "{mark}: {swift}");
         }
     }
 
