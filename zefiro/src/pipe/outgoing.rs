@@ -75,9 +75,13 @@ impl Pipes {
         true
     }
 
-    /// Queues a small part on a pipe to a peer in the process, if that is what it is, and has room.
+    /// Queues a small part of a C program's on a pipe to a peer in the process, if that is what it is, and has room. What a
+    /// Rust program sends is moved there, not copied.
     #[inline(never)]
     fn write_to_duct_swiftly(&mut self, id: PipeId, part: &(impl Part + ?Sized)) -> bool {
+        if self.glance.is_none() {
+            return false;
+        }
         let Some(pipe) = self.slots.get_mut(id.index as usize) else { return false };
         let Line::Duct(writer, _, peer) = &mut pipe.line else { return false };
         if part.len() > Frame::INLINE_MAX || !writer.has_room() {
