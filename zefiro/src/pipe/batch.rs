@@ -11,7 +11,7 @@ use super::pool::Pool;
 pub(crate) enum Segment {
     /// Headers and small bodies.
     Bytes(Vec<u8>),
-    /// A large body, by reference.
+    /// A large body, by reference; once it has been written, an empty frame.
     Body(Frame),
     /// Messages that other peers get too.
     Passage(Passage),
@@ -23,6 +23,14 @@ impl Segment {
             Segment::Bytes(bytes) => bytes,
             Segment::Body(frame) => frame,
             Segment::Passage(passage) => passage.as_slice(),
+        }
+    }
+
+    /// It has been written: the memory of a large body is let go, as a batch may hold as many of them as the marks allow.
+    /// Headers are kept, for the way along the frames.
+    fn let_go(&mut self) {
+        if let Segment::Body(frame) = self {
+            *frame = Frame::new();
         }
     }
 }
@@ -63,6 +71,8 @@ struct Plain {
     /// The next segment, and how many of its bytes are done.
     next: usize,
     offset: usize,
+    /// The first segment that has not been written.
+    unwritten: usize,
     /// The frame whose body the next segment is.
     headed: Option<Header>,
     /// Frames in the piece that is being written, and in those before it.
@@ -188,11 +198,12 @@ impl Batch {
     pub(crate) fn advance(&mut self, count: usize) {
         self.written += count;
         self.offset += count;
-        while let Some(segment) = self.segments.get(self.cursor) {
+        while let Some(segment) = self.segments.get_mut(self.cursor) {
             let len = segment.as_slice().len();
             if self.offset < len {
                 return;
             }
+            segment.let_go();
             self.offset -= len;
             self.cursor += 1;
         }
@@ -203,6 +214,9 @@ impl Plain {
     /// Encrypts frames until there are enough of them, or no more.
     fn seal(&mut self, sealer: &mut Sealer, out: &mut Vec<u8>) -> Result<(), zmtp::Error> {
         self.frames_before += std::mem::take(&mut self.frames);
+        let written = self.segments.get_mut(self.unwritten..self.next).unwrap_or_default();
+        written.iter_mut().for_each(Segment::let_go);
+        self.unwritten = self.next;
         while let Some(segment) = self.segments.get(self.next) {
             let bytes = segment.as_slice();
             if let Some(Header { more, command, .. }) = self.headed.take() {

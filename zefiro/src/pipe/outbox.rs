@@ -469,6 +469,8 @@ pub(super) const SEGMENT_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use zmtp::Memory;
+
     use super::*;
 
     /// Miri interprets each step: it has fewer messages, of some of the lengths.
@@ -537,6 +539,24 @@ mod tests {
             // A small batch is not followed.
             assert_eq!(waiting(&[10; 1000], 1 << 20, framing, 12 * 300), 0);
         }
+    }
+
+    #[test]
+    fn large_bodies_are_let_go_as_they_are_written() {
+        let (mut outbox, mut pool) = (Outbox::new(Format::Zmtp(Framing::V2, Version::V3_1)), Pool::default());
+        let memories: Vec<Memory> = (0..3).map(|_| Memory::from(vec![0; 100_000])).collect();
+        for memory in &memories {
+            outbox.push(&mut pool, &[], &mut Message::from(Frame::from_memory(memory.clone(), 0..100_000)));
+        }
+        let mut batch = outbox.take(&mut pool, &mut Broadcast::default()).unwrap();
+        let held = || memories.iter().filter(|memory| memory.is_shared()).count();
+        for (taken, left) in [(100_008, 3), (1, 2), (100_009, 1)] {
+            batch.advance(taken);
+            assert_eq!(held(), left);
+        }
+        outbox.park(batch);
+        let Reclaimed { kept, lost, delivered } = outbox.reclaim(&mut pool, &mut Broadcast::default(), false);
+        assert_eq!((kept.len(), kept[0].byte_len(), lost, delivered), (1, 100_000, 0, 2));
     }
 
     #[test]
