@@ -50,7 +50,11 @@ impl Listener {
             // As for each connection: what the system refuses is not worth a listener.
             let _ = tcp::configure(&socket, &options);
         }
-        let local = match tcp::local_address(&socket) {
+        let address = tcp::local_address(&socket);
+        if let Some(address) = address {
+            tcp::leave_unpaced(&socket, address.ip());
+        }
+        let local = match address {
             Some(address) if address.ip().is_unspecified() => None,
             Some(address) => Some(format!("tcp://{address}")),
             None => Some(endpoint.to_string()),
@@ -146,6 +150,11 @@ impl Listener {
             // The peer may be gone already; then the first read says so.
             let _ = tcp::configure(stream, &self.options);
         }
+        if let Some(address) = address
+            && self.local.is_none()
+        {
+            tcp::leave_unpaced(stream, address.ip());
+        }
         let local = || tcp::local_address(stream).map(|address| format!("tcp://{address}"));
         Ok(Peer {
             endpoint: address.map(|address| format!("tcp://{address}")),
@@ -235,5 +244,36 @@ impl Drop for Seat {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+#[cfg(all(test, not(zefiro_loom), any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+    use crate::sys::extras::congestion_control;
+
+    /// Whatever the system's congestion control is, if it lets programs choose.
+    #[test]
+    fn connections_within_the_host_are_not_paced() {
+        let allowed = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_allowed_congestion_control").unwrap_or_default();
+        let may_choose = allowed.split_whitespace().any(|name| name == "cubic");
+        let (options, handle) = (Arc::new(Options::default()), Arc::new(IoHandle::new().unwrap()));
+        for address in [SocketAddr::from(([127, 0, 0, 1], 0)), SocketAddr::from(([0, 0, 0, 0], 0))] {
+            let socket = tcp::listen(address, &options).map_err(|why| why.error).unwrap();
+            let port = tcp::local_address(&socket).unwrap().port();
+            let listener = Listener::new(socket, "here".into(), options.clone(), handle.clone(), None);
+            let dialled = tcp::dial(SocketAddr::from(([127, 0, 0, 1], port)), None, &options).unwrap();
+            let accepted = loop {
+                match listener.accept() {
+                    Ok(Some((stream, _))) => break stream,
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => panic!("{error}"),
+                    _ => std::thread::yield_now(),
+                }
+            };
+            for stream in [&accepted, &dialled.stream] {
+                let name = congestion_control(stream).unwrap();
+                assert!(!may_choose || !name.starts_with(b"bbr"), "{}", String::from_utf8_lossy(&name));
+            }
+        }
     }
 }

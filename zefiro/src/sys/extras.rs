@@ -34,8 +34,24 @@ on_linux! {
     set_busy_poll(socket, micros: u32) {
         socket.set_busy_poll(micros)
     }
+    /// How the connection finds out how much it may send.
+    set_congestion_control(socket, name: &[u8]) {
+        socket.set_tcp_congestion(name)
+    }
     /// The one network device to use.
     bind_device(socket, device: &[u8]) {
         socket.bind_device(Some(device))
     }
+}
+
+/// How a connection finds out how much it may send, unless it is told otherwise.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn congestion_control(socket: &Socket) -> io::Result<Vec<u8>> {
+    socket.tcp_congestion()
+}
+
+/// The same where nobody knows.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn congestion_control(_: &Socket) -> io::Result<Vec<u8>> {
+    Err(io::ErrorKind::Unsupported.into())
 }

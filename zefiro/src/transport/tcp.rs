@@ -1,7 +1,8 @@
 //! tcp: streams over IPv4 and IPv6, with the options a socket has for them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
@@ -32,6 +33,7 @@ fn listen_with(socket: &Socket, address: SocketAddr, options: &Options) -> io::R
 pub(crate) fn dial(address: SocketAddr, source: Option<SocketAddr>, options: &Options) -> io::Result<Dial> {
     let socket = open(address, options)?;
     configure(&socket, options)?;
+    leave_unpaced(&socket, address.ip());
     if let Some(source) = source {
         socket.set_reuse_address(true)?;
         socket.bind(&SockAddr::from(source))?;
@@ -63,6 +65,19 @@ pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<()> {
         extras::set_retransmission_limit(socket, time)?;
     }
     Ok(())
+}
+
+/// Of a connection, or of a listener at that address: does without pacing if it is one within the host.
+///
+/// Nothing is congested there. A congestion control that paces what is sent, as BBR does, sets a timer for every few tens of
+/// kilobytes all the same, and messages of 1 KiB and more come at half the rate. Where the system's is such a one, CUBIC is
+/// asked for; if it refuses, nothing changes.
+pub(crate) fn leave_unpaced(socket: &Socket, address: IpAddr) {
+    static PACES: OnceLock<bool> = OnceLock::new();
+    let paces = || extras::congestion_control(socket).is_ok_and(|name| name.starts_with(b"bbr"));
+    if address.to_canonical().is_loopback() && *PACES.get_or_init(paces) {
+        let _ = extras::set_congestion_control(socket, b"cubic");
+    }
 }
 
 /// The address of the other end, once it is connected.
