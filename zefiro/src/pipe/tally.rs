@@ -31,6 +31,12 @@ impl Pipes {
         self.counters_of(id).received(bytes as u64);
     }
 
+    /// How far the program has read: the pipe that was read last, and how many messages of it.
+    pub(crate) fn read_so_far(&self) -> Option<(PipeId, u64)> {
+        let id = self.last_received()?;
+        Some((id, self.get(id)?.counters.received))
+    }
+
     /// A message of so many bytes was queued for the peer by the engine itself.
     pub(crate) fn count_sent(&mut self, id: PipeId, bytes: Option<usize>) {
         let Some(bytes) = bytes else { return };

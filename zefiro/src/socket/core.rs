@@ -90,6 +90,8 @@ pub(crate) struct State {
     pub(crate) connected: usize,
     /// Pipes whose outboxes wait for a writer, or have found one by now.
     pub(super) await_writer: Vec<PipeId>,
+    /// How far the program had read when it was last looked whether it goes on reading.
+    pub(super) read_before: Option<(PipeId, u64)>,
     /// Links that have ended while a thread was writing to them, and why.
     pub(super) lost: Vec<(Arc<Link>, Loss)>,
     pub(super) after: After,
@@ -143,6 +145,7 @@ impl SocketCore {
             links: 0,
             connected: 0,
             await_writer: Vec::new(),
+            read_before: None,
             lost: Vec::new(),
             after: After::default(),
         };

@@ -25,15 +25,19 @@ enum Writer {
 impl State {
     /// Somebody must write this pipe's outbox: this thread at once if that pays, else the I/O thread.
     pub(super) fn find_writer(&mut self, id: PipeId, direct_allowed: bool) {
-        let has_unread = self.has_unread();
+        let read = self.pipes.read_so_far();
+        let reads_on = self.has_unread() && read != self.read_before;
         let Some(pipe) = self.pipes.get_mut(id) else { return };
         let Line::Stream(link, outbox) = &mut pipe.line else { return };
         let link = link.clone();
         let writer = match outbox.state() {
             WriteState::Idle if !outbox.is_pending() => return,
-            // All that the program says is written together before it waits, or on the I/O thread's patrol if it takes
-            // its time.
-            WriteState::Idle if has_unread => Writer::NextCaller,
+            // All that the program says while it reads is written together before it waits, or on the I/O thread's patrol if it
+            // takes its time.
+            WriteState::Idle if reads_on => {
+                self.read_before = read;
+                Writer::NextCaller
+            }
             WriteState::Idle if direct_allowed => pipe.purse.writer(pipe.counters.sent),
             WriteState::Idle => Writer::IoThread,
             WriteState::Queued if outbox.bytes() >= HELP_BYTES => Writer::Caller,
@@ -275,3 +279,29 @@ const TIGHT: Duration = Duration::from_micros(3);
 
 /// Writes further apart than this are not a stream.
 const BURST_GAP: Duration = Duration::from_micros(200);
+
+#[cfg(all(test, not(zefiro_loom)))]
+mod tests {
+    use super::*;
+    use crate::Pair;
+
+    #[test]
+    fn a_program_that_leaves_a_message_unread_writes_what_it_sends() {
+        let (reader, sender) = (Pair::new(), Pair::new());
+        reader.connect(sender.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
+        reader.send("unread").unwrap();
+        while !sender.core.lock().has_unread() {
+            std::thread::yield_now();
+        }
+        sender.send("sent").unwrap();
+        let state = sender.core.lock();
+        let lines = state.pipes.iter().map(|(_, pipe)| &pipe.line);
+        let states: Vec<WriteState> = lines
+            .filter_map(|line| match line {
+                Line::Stream(_, outbox) => Some(outbox.state()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(states, [WriteState::Idle]);
+    }
+}
