@@ -143,9 +143,9 @@ impl Message {
             message.set_block(Block::new(), size);
             return message;
         }
-        let mut bytes = vec![0u8; size];
-        let data = bytes.as_mut_ptr();
-        message.set_shared(Shared { memory: Memory::from(bytes), data, len: size });
+        let memory = Memory::of_size(size);
+        let data = memory.as_ptr().cast_mut();
+        message.set_shared(Shared { memory, data, len: size });
         message
     }
 

@@ -80,7 +80,7 @@ impl Frame {
     /// ```
     pub fn copy_from_slice(bytes: &[u8]) -> Frame {
         if bytes.len() > Frame::INLINE_MAX {
-            return Frame::whole(Memory::from(bytes.to_vec()));
+            return Frame::whole(Memory::copy_of(bytes));
         }
         let mut frame = Frame { shared: None, len: bytes.len(), inline: [0; Frame::INLINE_MAX] };
         copy_small(&mut frame.inline, bytes);

@@ -53,6 +53,7 @@
 //! | `heartbeat` | when to ping, when to give a peer up |
 //! | [`mechanism`] | the handshake, and what security it brings |
 //! | [`frame`] | one message part |
+//! | `memory`, `lent` | what large parts refer to; what a thread copies them to, and uses again |
 
 // Peers' bytes come here.
 #![cfg_attr(
@@ -68,6 +69,7 @@ mod error;
 pub mod frame;
 mod greeting;
 mod heartbeat;
+mod lent;
 pub mod mechanism;
 mod memory;
 mod metadata;

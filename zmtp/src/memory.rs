@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::lent;
+
 /// Memory that frames share.
 ///
 /// ```
@@ -19,6 +21,8 @@ pub struct Memory(Arc<Owner>);
 
 enum Owner {
     Vec(Vec<u8>),
+    /// A thread has [lent](lent) it, and keeps a reference.
+    Lent(Vec<u8>),
     Bytes(Bytes),
     Static(&'static [u8]),
 }
@@ -32,7 +36,7 @@ impl Memory {
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match &*self.0 {
-            Owner::Vec(bytes) => bytes,
+            Owner::Vec(bytes) | Owner::Lent(bytes) => bytes,
             Owner::Bytes(bytes) => bytes,
             Owner::Static(bytes) => bytes,
         }
@@ -47,7 +51,7 @@ impl Memory {
     /// ```
     pub fn as_ptr(&self) -> *const u8 {
         match &*self.0 {
-            Owner::Vec(bytes) => bytes.as_ptr(),
+            Owner::Vec(bytes) | Owner::Lent(bytes) => bytes.as_ptr(),
             Owner::Bytes(bytes) => bytes.as_ptr(),
             Owner::Static(bytes) => bytes.as_ptr(),
         }
@@ -69,6 +73,46 @@ impl Memory {
         }
     }
 
+    /// A copy of the bytes. The memory may have held other messages that this thread has copied.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::Memory::copy_of(&[1, 2, 3]).as_slice(), [1, 2, 3]);
+    /// ```
+    pub fn copy_of(bytes: &[u8]) -> Memory {
+        lent::copy_of(bytes)
+    }
+
+    /// So many bytes, which are anything, for who is going to write there, as C does.
+    ///
+    /// ```
+    /// assert_eq!(zmtp::Memory::of_size(1000).as_slice().len(), 1000);
+    /// ```
+    pub fn of_size(len: usize) -> Memory {
+        lent::of_size(len)
+    }
+
+    /// An empty buffer with room for so many bytes, for a thread to lend.
+    pub(crate) fn to_lend(room: usize) -> Memory {
+        Memory(Arc::new(Owner::Lent(Vec::with_capacity(room))))
+    }
+
+    /// Whether it is for a thread to lend.
+    pub(crate) fn is_lent(&self) -> bool {
+        matches!(*self.0, Owner::Lent(_))
+    }
+
+    /// Whether anybody has what the caller, the thread that lent it, keeps.
+    pub(crate) fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// Fills memory of its own that nobody else refers to anew.
+    pub(crate) fn refill(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(Owner::Vec(bytes) | Owner::Lent(bytes)) = Arc::get_mut(&mut self.0) {
+            fill(bytes);
+        }
+    }
+
     /// Bytes that last as long as the program.
     pub(crate) fn from_static(bytes: &'static [u8]) -> Memory {
         Memory(Arc::new(Owner::Static(bytes)))
@@ -77,7 +121,7 @@ impl Memory {
     /// A part of it as a vector; no copy if that is all of it, and nobody else refers to it.
     pub(crate) fn into_vec(self, part: Range<usize>) -> Vec<u8> {
         match Arc::try_unwrap(self.0) {
-            Ok(Owner::Vec(bytes)) if part == (0..bytes.len()) => bytes,
+            Ok(Owner::Vec(bytes) | Owner::Lent(bytes)) if part == (0..bytes.len()) => bytes,
             Ok(owner) => Memory(Arc::new(owner)).as_slice().get(part).unwrap_or_default().to_vec(),
             Err(owner) => Memory(owner).as_slice().get(part).unwrap_or_default().to_vec(),
         }
@@ -110,7 +154,7 @@ impl Memory {
     /// ```
     pub fn reusable_bytes(&mut self) -> usize {
         match Arc::get_mut(&mut self.0) {
-            Some(Owner::Vec(bytes)) => bytes.capacity(),
+            Some(Owner::Vec(bytes) | Owner::Lent(bytes)) => bytes.capacity(),
             _ => 0,
         }
     }
@@ -122,7 +166,7 @@ impl Memory {
     /// ```
     pub fn capacity(&self) -> usize {
         match &*self.0 {
-            Owner::Vec(bytes) => bytes.capacity(),
+            Owner::Vec(bytes) | Owner::Lent(bytes) => bytes.capacity(),
             Owner::Bytes(bytes) => bytes.len(),
             Owner::Static(_) => 0,
         }
@@ -138,7 +182,8 @@ impl Memory {
     /// assert!(memory.is_shared());
     /// ```
     pub fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
+        // The thread that lent it is no other.
+        Arc::strong_count(&self.0) > 1 + usize::from(self.is_lent())
     }
 }
 

@@ -1,0 +1,146 @@
+//! Lent memory: what a thread copies large messages to it keeps a reference of, and uses again for the next ones once
+//! nobody else has one. So a stream of messages that are copied allocates nothing, wherever they are dropped.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use crate::memory::Memory;
+
+/// What a thread has lent, the longest ago first: mostly that is the first to be free.
+#[derive(Default)]
+struct Lent {
+    memories: VecDeque<Memory>,
+    bytes: usize,
+    /// So many are not lent, but given away.
+    gifts: usize,
+}
+
+thread_local! {
+    static LENT: RefCell<Lent> = const { RefCell::new(Lent { memories: VecDeque::new(), bytes: 0, gifts: 0 }) };
+}
+
+/// A copy of the bytes.
+pub(crate) fn copy_of(bytes: &[u8]) -> Memory {
+    memory_of(bytes.len(), |buffer| {
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+    })
+}
+
+/// So many bytes, which are anything.
+pub(crate) fn of_size(len: usize) -> Memory {
+    memory_of(len, |buffer| buffer.resize(len, 0))
+}
+
+fn memory_of(len: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Memory {
+    let mut fill = Some(fill);
+    let mut fill = |buffer: &mut Vec<u8>| fill.take().into_iter().for_each(|fill| fill(buffer));
+    let lent = LENT.try_with(|lent| lent.borrow_mut().lend(len, &mut fill));
+    // The thread may be ending, its locals gone.
+    lent.unwrap_or_else(|_| {
+        let mut buffer = Vec::with_capacity(len);
+        fill(&mut buffer);
+        Memory::from(buffer)
+    })
+}
+
+impl Lent {
+    fn lend(&mut self, len: usize, fill: &mut impl FnMut(&mut Vec<u8>)) -> Memory {
+        let mut memory = self.take_free(len).unwrap_or_else(|| self.make(len));
+        memory.refill(fill);
+        if memory.is_lent() {
+            self.bytes += memory.capacity();
+            self.memories.push_back(memory.clone());
+        }
+        memory
+    }
+
+    /// The one lent longest ago, if nobody has it any more and it is of a fitting size.
+    fn take_free(&mut self, len: usize) -> Option<Memory> {
+        if self.memories.front()?.is_in_use() {
+            return None;
+        }
+        let mut memory = self.memories.pop_front()?;
+        self.bytes -= memory.capacity();
+        (len..=WASTE_MAX * len).contains(&memory.reusable_bytes()).then_some(memory)
+    }
+
+    /// A new one; to be lent, unless more are under way than would be kept: then none comes back in time to be of use.
+    fn make(&mut self, len: usize) -> Memory {
+        let room = len.next_multiple_of(STEP);
+        if room > BYTES_MAX {
+            return Memory::from(Vec::with_capacity(len));
+        }
+        if self.bytes + room > BYTES_MAX || self.memories.len() == MEMORIES_MAX {
+            let forgotten = std::mem::take(self).memories.len();
+            self.gifts = GIFTS * forgotten;
+        }
+        match self.gifts.checked_sub(1) {
+            Some(left) => {
+                self.gifts = left;
+                Memory::from(Vec::with_capacity(len))
+            }
+            None => Memory::to_lend(room),
+        }
+    }
+}
+
+/// What a thread keeps at most: about as much as is under way between two threads, or a few of the largest.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+const MEMORIES_MAX: usize = if cfg!(miri) { 64 } else { 4096 };
+
+/// Sizes differ by so much, that messages of about the same size fit where others were.
+const STEP: usize = 64;
+
+/// So many times as many as were lent in vain are given away before it is tried again.
+const GIFTS: usize = 16;
+
+/// Whoever keeps a message keeps at most so many times its size.
+const WASTE_MAX: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lend(lent: &mut Lent, len: usize) -> Memory {
+        lent.lend(len, &mut |buffer: &mut Vec<u8>| buffer.resize(len, 7))
+    }
+
+    #[test]
+    fn what_nobody_has_any_more_is_used_again() {
+        let mut lent = Lent::default();
+        let (first, second) = (lend(&mut lent, 1000), lend(&mut lent, 1000));
+        let places = [first.as_ptr(), second.as_ptr()];
+        assert!(!first.is_shared() && first.clone().is_shared() && first.as_slice() == [7; 1000]);
+        drop(first);
+        let third = lend(&mut lent, 900);
+        assert_eq!((third.as_ptr(), third.as_slice().len()), (places[0], 900));
+        // Both are in use now.
+        assert!(!places.contains(&lend(&mut lent, 1000).as_ptr()));
+        drop((second, third));
+        assert_eq!(lend(&mut lent, 1000).as_ptr(), places[1]);
+        assert_ne!(lend(&mut lent, 100).as_ptr(), places[0]);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_is_of_use() {
+        for (len, most) in [(128, MEMORIES_MAX), (1 << 20, 4), (BYTES_MAX + 1, 0)] {
+            let mut lent = Lent::default();
+            let mut under_way: VecDeque<Memory> = (0..most).map(|_| lend(&mut lent, len)).collect();
+            assert_eq!((lent.memories.len(), lent.bytes), (most, most * len));
+            // As many again come back in time.
+            for _ in 0..most {
+                under_way.pop_front();
+                under_way.push_back(lend(&mut lent, len));
+            }
+            assert!(lent.memories.len() == most && lent.gifts == 0);
+            // With one more under way none does.
+            for _ in 0..GIFTS * most {
+                under_way.push_back(lend(&mut lent, len));
+                assert!(lent.memories.is_empty());
+                under_way.pop_front();
+            }
+            assert_eq!((lent.gifts, lent.bytes), (0, 0));
+        }
+    }
+}
