@@ -81,15 +81,16 @@ pub unsafe extern "C" fn zmq_send_const(socket: *mut c_void, data: *const c_void
 pub unsafe extern "C" fn zmq_recv(socket: *mut c_void, data: *mut c_void, len: usize, flags: c_int) -> c_int {
     guard(|| {
         with_socket(socket, |socket| {
-            if data.is_null() && len > 0 {
-                return Err(Failure(libc::EFAULT));
-            }
             let mut frame = Frame::new();
             if socket.has_beside || socket.socket.recv_part_swiftly(&mut frame).is_none() {
                 recv_frame(socket, &mut frame, flags)?;
             }
             let bytes = frame.get(..len).unwrap_or(&frame);
             if !bytes.is_empty() {
+                // Told only now: who has nothing to receive, or cannot, hears of that.
+                if data.is_null() {
+                    return Err(Failure(libc::EFAULT));
+                }
                 // SAFETY: C's buffer has room for `len` bytes, which is at least these.
                 unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), data.cast(), bytes.len()) };
             }

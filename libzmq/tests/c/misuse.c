@@ -24,7 +24,10 @@ int main (void)
     NEED (zmq_unbind (socket, NULL) == -1);
     NEED (zmq_disconnect (socket, NULL) == -1);
     NEED (zmq_send (socket, NULL, 5, ZMQ_DONTWAIT) == -1);
-    NEED (zmq_recv (socket, NULL, 5, ZMQ_DONTWAIT) == -1);
+    NEED (zmq_recv (socket, NULL, 5, ZMQ_DONTWAIT) == -1 && zmq_errno () == EAGAIN);
+    NEED (zmq_bind (socket, "inproc://misuse") == 0 && zmq_connect (other, "inproc://misuse") == 0);
+    NEED (zmq_send (other, "a", 1, 0) == 1);
+    NEED (zmq_recv (socket, NULL, 5, 0) == -1 && zmq_errno () == EFAULT);
     NEED (zmq_poll (NULL, 5, 0) == -1 && zmq_errno () == EFAULT);
     NEED (zmq_poll (&item, -1, 0) == -1 && zmq_errno () == EINVAL);
     NEED (zmq_getsockopt (socket, ZMQ_LINGER, NULL, &size) == -1);
