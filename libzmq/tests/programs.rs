@@ -175,6 +175,7 @@ programs! {
     router;
     inproc;
     stream;
+    strangers;
     ended;
     endpoints;
     filters;

@@ -45,10 +45,15 @@ pub struct Header {
 }
 
 impl Header {
-    /// Where the frame ends whose header is at `at`, if memory could hold all of it.
-    pub(crate) fn end_from(&self, at: usize) -> Option<usize> {
-        let end = at.checked_add(self.len)?.checked_add(usize::try_from(self.body).ok()?)?;
-        (end <= isize::MAX as usize).then_some(end)
+    /// Where the frame ends whose header is at `at`.
+    ///
+    /// # Errors
+    /// No memory could hold all of it: there is no use in waiting for the rest.
+    pub(crate) fn end_from(&self, at: usize) -> Result<usize, Error> {
+        let start = at.checked_add(self.len);
+        let end = start.zip(usize::try_from(self.body).ok()).and_then(|(start, body)| start.checked_add(body));
+        end.filter(|end| *end <= HELD_BYTES_MAX)
+            .ok_or(Error::Oversize { bytes: self.body, limit: HELD_BYTES_MAX as u64 })
     }
 }
 
@@ -367,6 +372,13 @@ impl Run {
 
 /// A run is moved if the memory it is in has so many times its bytes.
 const COMPACT_SHARE: usize = 4;
+
+/// Bytes of a frame, and of what is before it in a buffer, that a process may ever hold: processors of 64 bits have
+/// addresses of 47, with few exceptions that have not the memory either.
+#[cfg(target_pointer_width = "64")]
+const HELD_BYTES_MAX: usize = 1 << 47;
+#[cfg(not(target_pointer_width = "64"))]
+const HELD_BYTES_MAX: usize = isize::MAX as usize;
 
 const FLAG_MORE: u8 = 1;
 const FLAG_LONG: u8 = 2;

@@ -105,7 +105,7 @@ impl Scanner {
         if message_bytes > limit {
             return Err(Error::Oversize { bytes: message_bytes, limit });
         }
-        let end = header.end_from(self.at).ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
+        let end = header.end_from(self.at)?;
         if end > buffer.len() {
             self.need = end;
             return Ok(None);

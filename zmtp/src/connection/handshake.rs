@@ -60,7 +60,7 @@ impl Connection {
         if header.body > limit {
             return Err(Error::Oversize { bytes: header.body, limit });
         }
-        let end = header.end_from(0).ok_or(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 })?;
+        let end = header.end_from(0)?;
         let Some(body) = self.input.get(header.len..end).map(<[u8]>::to_vec) else { return Ok(None) };
         self.input.drain(..end);
         Ok(Some((body, header.more)))

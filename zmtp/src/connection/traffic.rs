@@ -47,8 +47,9 @@ impl Connection {
             if header.body > limit {
                 break Err(Error::Oversize { bytes: header.body, limit });
             }
-            let Some(end) = header.end_from(0) else {
-                break Err(Error::Oversize { bytes: header.body, limit: isize::MAX as u64 });
+            let end = match header.end_from(0) {
+                Ok(end) => end,
+                Err(error) => break Err(error),
             };
             // Not all there; the buffer grows with what comes.
             let Some(body) = rest.get(header.len..end) else { break Ok(()) };
