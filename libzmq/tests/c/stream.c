@@ -49,6 +49,34 @@ static void hang_up (void)
     zmq_close (stream);
 }
 
+/* What a peer has said, and is going to say, is of no interest any more. */
+static void hang_up_on_a_talker (int type)
+{
+    void *stream = open_socket (context, type);
+    char endpoint[256], byte;
+    unsigned char id[256];
+    int fd, size;
+    printf ("-- hanging up while there is something to read, type %d\n", type);
+    if (type == ZMQ_ROUTER)
+        set_int (stream, ZMQ_ROUTER_RAW, 1);
+    bind_anywhere (stream, "tcp://127.0.0.1:*", endpoint);
+    fd = dial (endpoint);
+    receive_after_id (stream, id, &size);
+    tell (fd, "unread", 6);
+    /* Whether it has come by then or comes later. */
+    usleep (20000);
+    NEED (zmq_send (stream, id, (size_t) size, ZMQ_SNDMORE) == size);
+    CALL (zmq_send (stream, "", 0, 0));
+    while (recv (fd, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN) {
+        get_int (stream, ZMQ_EVENTS);
+        usleep (1000);
+    }
+    set_int (stream, ZMQ_RCVTIMEO, 50);
+    receive (stream, 0);
+    close (fd);
+    zmq_close (stream);
+}
+
 static void tell_origin (void *stream)
 {
     int i;
@@ -231,6 +259,8 @@ int main (void)
     context = zmq_ctx_new ();
     serve ();
     hang_up ();
+    hang_up_on_a_talker (ZMQ_STREAM);
+    hang_up_on_a_talker (ZMQ_ROUTER);
     origins ();
     quiet ();
     name_without_data ();

@@ -70,7 +70,11 @@ impl Router {
         let mut frames = std::mem::take(message).into_frames();
         while let Some(name) = frames.next() {
             match (self.route(pipes, &name), frames.next()) {
-                (Ok(id), Some(data)) if data.is_empty() => pipes.close(id),
+                (Ok(id), Some(data)) if data.is_empty() => {
+                    // Who is hung up on is not listened to either.
+                    pipes.discard_inbox(id);
+                    pipes.close(id);
+                }
                 (Ok(id), Some(data)) => pipes.write(id, &mut Message::from(data)),
                 (Ok(_), None) => pipes.count_dropped(DropReason::Unroutable, 1),
                 (Err((_, reason)), _) => pipes.count_dropped(reason, 1),

@@ -74,7 +74,11 @@ impl Pattern for Stream {
         let id = self.table.find(message.first());
         message.pop_front();
         match id {
-            Some(id) if message.first().is_empty() => pipes.close(id),
+            Some(id) if message.first().is_empty() => {
+                // Who is hung up on is not listened to either.
+                pipes.discard_inbox(id);
+                pipes.close(id);
+            }
             Some(id) => pipes.write(id, message),
             None => {}
         }
@@ -152,6 +156,20 @@ mod tests {
         bench.send(Message::from(vec![name, Frame::new()])).unwrap();
         assert!(!bench.pipes.is_open(peer));
         assert_eq!(bench.send("just data").unwrap_err().0, Refusal::InvalidMessage);
+    }
+
+    #[test]
+    fn of_a_connection_the_program_closes_only_what_was_announced_is_received() {
+        let mut bench = Bench::new(Stream::new());
+        let peer = bench.attach();
+        let name = bench.recv().unwrap().first().clone();
+        bench.arrive(peer, "announced");
+        bench.arrive(peer, "unread");
+        assert!(bench.pattern.can_recv(&mut bench.pipes, &bench.options));
+        bench.send(Message::from(vec![name.clone(), Frame::new()])).unwrap();
+        assert_eq!(bench.recv().unwrap(), Message::from(vec![name, Frame::from("announced")]));
+        assert_eq!(bench.recv(), Err(Refusal::WouldBlock));
+        assert_eq!(bench.pipes.counters.dropped.unread, 1);
     }
 
     #[test]
