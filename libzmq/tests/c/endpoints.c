@@ -70,6 +70,24 @@ static void all (void)
     try_one (ZMQ_PUB, 0, "tcp://127.0.0.1:*");
 }
 
+/* More than a byte means nothing to IPv6, and stands in nobody's way. */
+static void odd_service (int ipv6)
+{
+    void *server = open_socket (context, ZMQ_DEALER), *client = open_socket (context, ZMQ_DEALER);
+    char endpoint[256];
+    printf ("-- a type of service beyond a byte, IPv6 %d\n", ipv6);
+    set_int (server, ZMQ_IPV6, ipv6);
+    set_int (client, ZMQ_IPV6, ipv6);
+    set_int (server, ZMQ_TOS, 0x128);
+    set_int (client, ZMQ_TOS, 0x128);
+    bind_anywhere (server, "tcp://127.0.0.1:*", endpoint);
+    CALL (zmq_connect (client, endpoint));
+    send_text (client, "hello", 0);
+    receive (server, 0);
+    zmq_close (client);
+    zmq_close (server);
+}
+
 static void long_names (void)
 {
     char endpoint[200];
@@ -349,6 +367,8 @@ int main (void)
     context = zmq_ctx_new ();
     all ();
     long_names ();
+    odd_service (0);
+    odd_service (1);
     giving_up ("tcp", "tcp://127.0.0.1:*");
     sprintf (path, "ipc:///tmp/zefiro-test-%d", (int) getpid ());
     giving_up ("ipc", path);

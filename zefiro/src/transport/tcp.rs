@@ -100,7 +100,8 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<Socket> {
     }
     if options.type_of_service > 0 {
         if address.is_ipv6() {
-            socket.set_tclass_v6(options.type_of_service)?;
+            // More than a byte is no class to IPv6, and its low byte to IPv4: no reason to have no connection.
+            let _ = socket.set_tclass_v6(options.type_of_service);
             // For its IPv4 peers, where the system lets an IPv6 socket have one.
             let _ = socket.set_tos_v4(options.type_of_service);
         } else {
@@ -131,5 +132,13 @@ mod tests {
         let listener = listen(SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0)), &options);
         let listener = listener.map_err(|why| why.error).unwrap();
         assert_eq!((listener.tos_v4().unwrap(), listener.tclass_v6().unwrap()), (0x28, 0x28));
+    }
+
+    #[test]
+    fn a_type_of_service_beyond_a_byte_stands_in_the_way_of_no_listener() {
+        for any in [std::net::Ipv4Addr::UNSPECIFIED.into(), std::net::IpAddr::from(std::net::Ipv6Addr::UNSPECIFIED)] {
+            let options = Options { type_of_service: 0x128, ..Options::default() };
+            listen(SocketAddr::new(any, 0), &options).map_err(|why| why.error).unwrap();
+        }
     }
 }
