@@ -82,7 +82,8 @@ pub enum EventKind {
     Accepted,
     /// A peer could not be accepted.
     AcceptFailed(String),
-    /// The name of the peer could not be looked up, or there is no address to connect to, or from.
+    /// The name of the peer could not be looked up, or there is no address to connect to, or from, or no socket that is as
+    /// the options want it: of a network device that is not there, for example.
     Unresolved(String),
     /// A connection is being established.
     ConnectDelayed,

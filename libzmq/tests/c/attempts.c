@@ -191,6 +191,19 @@ static void nowhere (const char *endpoint)
     give_up (dealer, monitor);
 }
 
+static void no_device (void)
+{
+    void *dealer = open_socket (context, ZMQ_DEALER), *monitor = open_socket (context, ZMQ_PAIR);
+    say ("no such device");
+    CALL (zmq_setsockopt (dealer, ZMQ_BINDTODEVICE, "nosuch0", 7));
+    set_int (dealer, ZMQ_RECONNECT_IVL, 20);
+    NEED (zmq_socket_monitor (dealer, "inproc://no-device", ZMQ_EVENT_ALL) == 0);
+    NEED (zmq_connect (monitor, "inproc://no-device") == 0);
+    CALL (zmq_connect (dealer, "tcp://127.0.0.1:1"));
+    print_events (monitor, 3);
+    give_up (dealer, monitor);
+}
+
 /* A proxy that is no host and port. */
 static void no_proxy (const char *name, const char *proxy)
 {
@@ -273,6 +286,7 @@ int main (void)
     nowhere ("tcp://[::1]:0;127.0.0.1:1");
     nowhere ("tcp://192.0.2.1:0;127.0.0.1:1");
     nowhere ("tcp://[::1]:1");
+    no_device ();
     no_proxy ("inproc://no-address", "nonsense");
     no_proxy ("inproc://no-port", "127.0.0.1:x");
     raw_lost (0);

@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::pipe::PipeId;
 use crate::sys::Selector;
 use crate::transport::socks::Socks;
-use crate::transport::{Dial, ipc, tcp};
+use crate::transport::{Dial, NotDialled, ipc, tcp};
 
 /// What to dial, for as long as the endpoint is connected.
 pub(crate) struct Dialer {
@@ -139,14 +139,14 @@ impl Dialer {
     }
 
     /// Dials the next address, if any is left.
-    pub(crate) fn dial_next(&mut self) -> io::Result<Dial> {
+    pub(crate) fn dial_next(&mut self) -> Result<Dial, NotDialled> {
         match &self.endpoint {
-            Endpoint::Ipc(ipc) => ipc::dial(ipc),
+            Endpoint::Ipc(ipc) => Ok(ipc::dial(ipc)?),
             Endpoint::Tcp(_) => {
                 let address = self.addresses.pop_front().ok_or_else(no_address)?;
                 tcp::dial(address, self.source()?, &self.options)
             }
-            Endpoint::Inproc(_) | Endpoint::Udp(_) => Err(io::ErrorKind::Unsupported.into()),
+            Endpoint::Inproc(_) | Endpoint::Udp(_) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
         }
     }
 }

@@ -52,6 +52,20 @@ pub(crate) struct Dial {
     pub(crate) connected: bool,
 }
 
+/// Why nobody is dialled.
+#[derive(Debug)]
+pub(crate) struct NotDialled {
+    pub(crate) error: io::Error,
+    /// Whether there was a socket to dial with, as the options would have it.
+    pub(crate) begun: bool,
+}
+
+impl From<io::Error> for NotDialled {
+    fn from(error: io::Error) -> NotDialled {
+        NotDialled { error, begun: true }
+    }
+}
+
 /// Begins to connect without blocking.
 fn begin_connect(stream: Socket, address: &socket2::SockAddr) -> io::Result<Dial> {
     match net::connect(&stream, address) {

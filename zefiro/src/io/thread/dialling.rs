@@ -16,7 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::monitor::EventKind;
 use crate::socket::core::SocketCore;
 use crate::sys::{Interest, net};
-use crate::transport::tcp;
+use crate::transport::{NotDialled, tcp};
 
 impl IoThread {
     pub(super) fn connect(&mut self, core: Arc<SocketCore>, dialer: Box<Dialer>) {
@@ -110,7 +110,11 @@ impl IoThread {
                 }
                 self.arm(token);
             }
-            Err(error) => self.dial_failed(token, &error),
+            Err(NotDialled { error, begun: true }) => self.dial_failed(token, &error),
+            Err(NotDialled { error, begun: false }) => {
+                session.emit(EventKind::Unresolved(error.to_string()));
+                self.dial_on(token, &error);
+            }
         }
     }
 
@@ -242,10 +246,16 @@ impl IoThread {
         self.retry(token);
     }
 
-    /// The last attempt under way has failed: the next address, or the next attempt later, or none.
+    /// The last attempt under way has failed.
     fn dial_failed(&mut self, token: u64, error: &io::Error) {
         let Some(session) = self.session(token) else { return };
         session.emit(EventKind::Closed(error.to_string()));
+        self.dial_on(token, error);
+    }
+
+    /// The next address, or the next attempt later, or none.
+    fn dial_on(&mut self, token: u64, error: &io::Error) {
+        let Some(session) = self.session(token) else { return };
         let Origin::Connect(dialer) = &session.origin else { return };
         if !dialer.addresses.is_empty() {
             return self.dial(token);
