@@ -191,6 +191,7 @@ programs! {
     turns;
     begun;
     signals;
+    stopped;
     threads;
     shutdown;
     fork;

@@ -353,7 +353,7 @@ impl Poller {
             pause();
             let leading = bell.filter(|_| few && ready.is_empty()).and_then(|bell| self.lead(&bell.selector));
             let waited = match bell {
-                Some(bell) => self.sleep(&bell.selector, &mut events, wait, leading.is_some()),
+                Some(bell) => self.sleep(&bell.selector, &mut events, wait, leading.is_some(), until_signal),
                 None => self.park(wait),
             };
             let read = self.read_sets(&events, leading.as_ref());
@@ -393,6 +393,7 @@ impl Poller {
         events: &mut ReadyList,
         wait: Option<Duration>,
         leads: bool,
+        until_signal: bool,
     ) -> std::io::Result<()> {
         let noted = &self.shared.noted;
         let wait = {
@@ -405,7 +406,11 @@ impl Poller {
             !events.is_empty()
         };
         let came = leads && wait != Some(Duration::ZERO) && self.patience.linger(&mut look);
-        let waited = if came { Ok(()) } else { selector.wait(events, wait) };
+        let waited = match came {
+            true => Ok(()),
+            false if until_signal => selector.wait_until_signal(events, wait),
+            false => selector.wait(events, wait),
+        };
         noted.lock().asleep -= 1;
         waited
     }

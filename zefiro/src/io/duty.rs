@@ -404,12 +404,13 @@ impl State {
 /// Waits as the leader until one of the links has something, the alarm rings, or the deadline; and reads. The caller
 /// holds the lock, has found nothing to receive and checked [`State::can_lead`]; it holds the lock again on return.
 ///
-/// Answers also whether a signal ended the wait. `Err` if the system has no descriptors left for a set: then the I/O
-/// thread goes on watching.
+/// Answers also whether a signal ended the wait, for who is to be told of it. `Err` if the system has no descriptors left
+/// for a set: then the I/O thread goes on watching.
 pub(crate) fn lead<'a>(
     core: &'a Arc<SocketCore>,
     mut state: Locked<'a>,
     deadline: Option<Instant>,
+    until_signal: bool,
 ) -> Result<(Locked<'a>, bool), Locked<'a>> {
     let Some(set) = state.set(core) else { return Err(state) };
     state.start_leading(&set);
@@ -417,7 +418,7 @@ pub(crate) fn lead<'a>(
     drop(state);
     pause();
     let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now()));
-    let interrupted = pump(core, &set, timeout, before, READS_APPLICATION, true);
+    let interrupted = pump(core, &set, timeout, before, READS_APPLICATION, true, until_signal);
     let mut state = core.lock();
     state.stop_leading();
     Ok((state, interrupted))
@@ -447,7 +448,7 @@ pub(crate) fn read_polled(core: &Arc<SocketCore>, set: &Set) {
         state.watch.duty == Duty::App && (state.watch.polled.is_some() || !state.watch.leader)
     };
     if read {
-        pump(core, set, Some(Duration::ZERO), Before::Look, READS_APPLICATION, false);
+        pump(core, set, Some(Duration::ZERO), Before::Look, READS_APPLICATION, false, false);
     }
 }
 
@@ -472,7 +473,7 @@ pub(crate) fn look(core: &Arc<SocketCore>) {
             _ => return,
         }
     };
-    pump(core, &set, Some(Duration::ZERO), Before::Look, READS_APPLICATION, false);
+    pump(core, &set, Some(Duration::ZERO), Before::Look, READS_APPLICATION, false, false);
 }
 
 /// The I/O thread was told that a set is ready, and reads its links if that is its duty.
@@ -484,7 +485,7 @@ pub(crate) fn set_ready(core: &Arc<SocketCore>) {
             _ => return,
         }
     };
-    pump(core, &set, Some(Duration::ZERO), Before::Look, READS_IO, false);
+    pump(core, &set, Some(Duration::ZERO), Before::Look, READS_IO, false, false);
 }
 
 /// The I/O thread's look at a supervised socket. `false` when it needs no more supervision.
@@ -527,12 +528,16 @@ fn pump(
     before: Before,
     reads: usize,
     leader: bool,
+    until_signal: bool,
 ) -> bool {
     let mut ready = ReadyList::new();
     let mut interrupted = false;
     // An interrupted wait is one that found nothing.
     let mut look = |timeout| {
-        let waited = set.selector.wait(&mut ready, timeout);
+        let waited = match until_signal {
+            true => set.selector.wait_until_signal(&mut ready, timeout),
+            false => set.selector.wait(&mut ready, timeout),
+        };
         interrupted = waited.is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted);
         !ready.is_empty()
     };

@@ -255,7 +255,7 @@ impl SocketCore {
     ) -> (Locked<'a>, bool) {
         let mut state = state;
         if state.can_lead() {
-            state = match lead(self, state, deadline) {
+            state = match lead(self, state, deadline, wait == Wait::UntilSignal) {
                 Ok(led) => return led,
                 Err(state) => state,
             };

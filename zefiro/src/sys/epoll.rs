@@ -64,14 +64,27 @@ impl Selector {
         Ok(())
     }
 
+    /// The same for who is to be told of signals: [`Interrupted`](io::ErrorKind::Interrupted) is one that was handled.
+    ///
+    /// A wait on epoll alone ends so as well when the process was stopped and goes on: by the shell, a debugger, or the
+    /// freezing of its container. One that polls goes on then.
+    pub(crate) fn wait_until_signal(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
+        #[cfg(not(zefiro_loom))]
+        if timeout != Some(Duration::ZERO) {
+            fail(Call::Wait)?;
+            let mut alone = [PollFd::new(&self.epoll, PollFlags::IN)];
+            if poll(&mut alone, timeout.map(timespec).as_ref())? == 0 {
+                return Ok(());
+            }
+            return self.wait(ready, Some(Duration::ZERO));
+        }
+        self.wait(ready, timeout)
+    }
+
     fn ask(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
-        let timeout = timeout.map(|timeout| Timespec {
-            tv_sec: timeout.as_secs().min(SECONDS_MAX) as i64,
-            tv_nsec: i64::from(timeout.subsec_nanos()),
-        });
         fail(Call::Wait)?;
-        let timeout = match timeout {
+        let timeout = match timeout.map(timespec) {
             Some(exact)
                 if exact.tv_sec == 0 && exact.tv_nsec % NANOS_PER_MILLI > 0 && exact.tv_nsec < EXACT_NANOS_MAX =>
             {
@@ -101,6 +114,10 @@ impl AsFd for Selector {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
     }
+}
+
+fn timespec(timeout: Duration) -> Timespec {
+    Timespec { tv_sec: timeout.as_secs().min(SECONDS_MAX) as i64, tv_nsec: i64::from(timeout.subsec_nanos()) }
 }
 
 fn flags(interest: Interest) -> epoll::EventFlags {

@@ -90,6 +90,11 @@ impl Selector {
         super::wait_faultily(ready, timeout, |ready, timeout| self.ask(ready, timeout))
     }
 
+    /// The same for who is to be told of signals.
+    pub(crate) fn wait_until_signal(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
+        self.wait(ready, timeout)
+    }
+
     fn ask(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
         let watched: Vec<(RawFd, Arc<OwnedFd>, Interest)> = self
             .entries

@@ -392,7 +392,7 @@ fn leaving_without_a_word_must_fail() {
             let set = state.set(core).unwrap();
             state.start_leading(&set);
             drop(state);
-            pump(core, &set, None, Before::Linger, READS_APPLICATION, true);
+            pump(core, &set, None, Before::Linger, READS_APPLICATION, true, false);
             core.lock().watch.leader = false;
         });
     });
@@ -428,7 +428,7 @@ fn giving_the_duty_back_without_arming_must_fail() {
             let set = state.set(&core).unwrap();
             state.start_leading(&set);
             drop(state);
-            pump(&core, &set, None, Before::Linger, READS_APPLICATION, true);
+            pump(&core, &set, None, Before::Linger, READS_APPLICATION, true, false);
             let mut state = core.lock();
             state.watch.leader = false;
             state.watch.duty = Duty::Io;
@@ -448,7 +448,9 @@ fn giving_the_duty_back_without_arming_must_fail() {
 #[should_panic(expected = "deadlock")]
 fn looking_and_leading_apart_must_fail() {
     explore(PREEMPTIONS, || {
-        one_receives_by(|core| drop(lead(core, core.lock(), None).unwrap_or_else(|_| panic!("there are descriptors"))));
+        one_receives_by(|core| {
+            drop(lead(core, core.lock(), None, false).unwrap_or_else(|_| panic!("there are descriptors")))
+        });
     });
 }
 
