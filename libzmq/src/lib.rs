@@ -11,11 +11,13 @@
 //! | `message/calls.rs` | `zmq_msg_*` |
 //! | `poll.rs`, `poller.rs` | `zmq_poll`, `zmq_ppoll`; `zmq_poller_*` |
 //! | `monitor.rs`, `proxy.rs` | `zmq_socket_monitor*`; `zmq_proxy*`, `zmq_device` |
+//! | `draft.rs` | `zmq_join`, `zmq_leave`, `zmq_connect_peer`, `zmq_disconnect_peer` |
 //! | `timers.rs`, `utility.rs` | `zmq_timers_*`; counters, stopwatch, threads, version, `zmq_has` |
 //! | `keys.rs` | `zmq_z85_*`, `zmq_curve_*` |
 //! | `extension.rs` | `zefiro_*`, declared in `zefiro.h` |
 //!
-//! `message.rs` is `zmq_msg_t`, `block.rs` holds small contents; `handle.rs` knows which pointers are ours, `failure.rs`
+//! `message.rs` is `zmq_msg_t`, `message/receiving.rs` what sockets put into it, `block.rs` holds small contents, and
+//! `giving_back.rs` the program's buffers until no lock is held; `handle.rs` knows which pointers are ours, `failure.rs`
 //! what goes into errno.
 
 // Peers' bytes come here.

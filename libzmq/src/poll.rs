@@ -100,6 +100,10 @@ pub unsafe extern "C" fn zmq_ppoll(
     })
 }
 
+/// The items at an address of C's.
+///
+/// # Safety
+/// There are so many, and nobody else looks at them meanwhile; or the address is null.
 unsafe fn items_at<'a>(items: *mut PollItem, count: c_int) -> Outcome<&'a mut [PollItem]> {
     let count = usize::try_from(count).map_err(|_| Failure(libc::EINVAL))?;
     if count == 0 {

@@ -1,6 +1,6 @@
 //! Versions, capabilities, errno; counters, stopwatch and threads.
 
-use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::{self, JoinHandle};
@@ -58,6 +58,8 @@ pub extern "C" fn zmq_atomic_counter_new() -> *mut c_void {
     Box::into_raw(Box::new(AtomicI32::new(0))).cast()
 }
 
+/// The counter at an address of C's; `None` for null.
+///
 /// # Safety
 /// The address is null or was answered by `zmq_atomic_counter_new`.
 unsafe fn counter_at<'a>(counter: *mut c_void) -> Option<&'a AtomicI32> {
@@ -183,5 +185,3 @@ pub unsafe extern "C" fn zmq_threadclose(thread: *mut c_void) {
         let _ = thread.join();
     }
 }
-
-const _: () = assert!(size_of::<c_long>() == size_of::<c_ulong>());
