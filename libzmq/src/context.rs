@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use zefiro::{Context, ErrorKind};
 
+use crate::argument::{buffer_at, bytes_at};
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::{self, Kind, Object};
 
@@ -97,7 +98,7 @@ pub unsafe extern "C" fn zmq_ctx_set_ext(
 ) -> c_int {
     guard(|| {
         // SAFETY: C passes a value of this length, or null.
-        let value = unsafe { crate::socket::bytes_at(value, len) };
+        let value = unsafe { bytes_at(value, len) };
         handle::context(context)?.context.set_raw_option(option, value)?;
         Ok(0)
     })
@@ -113,7 +114,7 @@ pub unsafe extern "C" fn zmq_ctx_get_ext(
     guard(|| {
         let context = handle::context(context)?;
         // SAFETY: C passes a buffer and where its length is.
-        let buffer = unsafe { crate::socket::buffer_at(value, len) }?;
+        let buffer = unsafe { buffer_at(value, len) }?;
         context.context.raw_option(option, buffer)?;
         Ok(0)
     })

@@ -2,14 +2,15 @@
 //!
 //! The engine has the number, or the group, as a message's first frame; in C it is a field of `zmq_msg_t`.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
 use zefiro::{Frame, Metadata, SocketType, Wait};
 
+use crate::argument::{endpoint_at, string_at};
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::with_socket;
-use crate::socket::{SocketHandle, endpoint_at};
+use crate::socket::SocketHandle;
 
 /// What a message carries beside its body.
 #[derive(Clone, Default)]
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn zmq_join(socket: *mut c_void, group: *const c_char) -> 
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null.
-            socket.socket.join(unsafe { group_at(group) }?)?;
+            socket.socket.join(unsafe { string_at(group) }?.to_bytes())?;
             Ok(0)
         })
     })
@@ -78,7 +79,7 @@ pub unsafe extern "C" fn zmq_leave(socket: *mut c_void, group: *const c_char) ->
     guard(|| {
         with_socket(socket, |socket| {
             // SAFETY: C passes a string, or null.
-            socket.socket.leave(unsafe { group_at(group) }?)?;
+            socket.socket.leave(unsafe { string_at(group) }?.to_bytes())?;
             Ok(0)
         })
     })
@@ -109,16 +110,4 @@ pub extern "C" fn zmq_disconnect_peer(socket: *mut c_void, routing_id: u32) -> c
             Ok(0)
         })
     })
-}
-
-/// The name of a group at an address of C's.
-///
-/// # Safety
-/// It ends with a zero and does not change meanwhile, or the address is null.
-unsafe fn group_at<'a>(address: *const c_char) -> Outcome<&'a [u8]> {
-    if address.is_null() {
-        return Err(Failure(libc::EINVAL));
-    }
-    // SAFETY: the caller's.
-    Ok(unsafe { CStr::from_ptr(address) }.to_bytes())
 }

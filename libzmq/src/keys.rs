@@ -1,20 +1,17 @@
 //! Z85 text (RFC 32), and CURVE's keys.
 
-use std::ffi::{CStr, c_char, c_int};
-use std::slice;
+use std::ffi::{c_char, c_int};
 
 use zefiro::{CurveSecret, z85};
 
+use crate::argument::{bytes_or_none, string_at, text_at};
 use crate::failure::{Failure, Outcome, guard};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_z85_encode(target: *mut c_char, data: *const u8, size: usize) -> *mut c_char {
     guard(|| {
-        if data.is_null() && size > 0 {
-            return Err(Failure(libc::EINVAL));
-        }
         // SAFETY: C passes so many bytes.
-        let data = if size == 0 { &[][..] } else { unsafe { slice::from_raw_parts(data, size) } };
+        let data = unsafe { bytes_or_none(data.cast(), size) }.map_err(|_| Failure(libc::EINVAL))?;
         let text = z85::encode(data).ok_or(Failure(libc::EINVAL))?;
         // SAFETY: C passes room for the text and its end.
         unsafe { put_text(target, &text) }?;
@@ -25,11 +22,11 @@ pub unsafe extern "C" fn zmq_z85_encode(target: *mut c_char, data: *const u8, si
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_z85_decode(target: *mut u8, text: *const c_char) -> *mut u8 {
     guard(|| {
-        if target.is_null() || text.is_null() {
+        if target.is_null() {
             return Err(Failure(libc::EINVAL));
         }
-        // SAFETY: C passes a string.
-        let text = unsafe { CStr::from_ptr(text) }.to_bytes();
+        // SAFETY: C passes a string, or null.
+        let text = unsafe { string_at(text) }?.to_bytes();
         let bytes = z85::decode(text).ok_or(Failure(libc::EINVAL))?;
         // SAFETY: C passes room for four bytes for each five characters.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
@@ -53,11 +50,8 @@ pub unsafe extern "C" fn zmq_curve_keypair(public: *mut c_char, secret: *mut c_c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zmq_curve_public(public: *mut c_char, secret: *const c_char) -> c_int {
     guard(|| {
-        if secret.is_null() {
-            return Err(Failure(libc::EINVAL));
-        }
-        // SAFETY: C passes a string.
-        let text = unsafe { CStr::from_ptr(secret) }.to_str().map_err(|_| Failure(libc::EINVAL))?;
+        // SAFETY: C passes a string, or null.
+        let text = unsafe { text_at(secret) }?;
         let key = CurveSecret::from_z85(text).ok_or(Failure(libc::EINVAL))?;
         // SAFETY: C passes room for 41 characters.
         unsafe { put_text(public, &key.public().to_z85()) }?;

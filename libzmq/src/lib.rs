@@ -17,8 +17,8 @@
 //! | `extension.rs` | `zefiro_*`, declared in `zefiro.h` |
 //!
 //! `message.rs` is `zmq_msg_t`, `message/receiving.rs` what sockets put into it, `block.rs` holds small contents, and
-//! `giving_back.rs` the program's buffers until no lock is held; `handle.rs` knows which pointers are ours, `failure.rs`
-//! what goes into errno.
+//! `giving_back.rs` the program's buffers until no lock is held; `handle.rs` knows which pointers are ours, `argument.rs`
+//! what is at the others, `failure.rs` what goes into errno.
 
 // Peers' bytes come here.
 #![cfg_attr(
@@ -28,6 +28,7 @@
 #![allow(clippy::missing_safety_doc, reason = "the manual pages say what C must pass")]
 #![allow(missing_docs, reason = "as above")]
 
+mod argument;
 mod block;
 mod context;
 mod draft;

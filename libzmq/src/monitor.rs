@@ -5,9 +5,10 @@ use std::ffi::{c_char, c_int, c_void};
 
 use zefiro::{AnySocket, Endpoint, Event, EventKind, Frame, MonitorHandle, SocketType, Wait};
 
+use crate::argument::endpoint_at;
 use crate::failure::{ENOCOMPATPROTO, Failure, Outcome, guard};
 use crate::handle::with_socket;
-use crate::socket::{SocketHandle, endpoint_at};
+use crate::socket::SocketHandle;
 
 /// A socket's monitor; dropping it ends it, with the event that says so.
 pub(crate) struct CMonitor {

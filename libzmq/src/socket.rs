@@ -1,16 +1,15 @@
 //! Sockets: making and closing them, options, endpoints.
 
-use std::borrow::Cow;
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::slice;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use zefiro::{AnySocket, Endpoint};
+use zefiro::AnySocket;
 
+use crate::argument::{buffer_at, bytes_at, endpoint_at};
 use crate::draft;
-use crate::failure::{Failure, Outcome, guard};
+use crate::failure::{Failure, guard};
 use crate::handle::{self, Kind, Object, with_socket};
 use crate::monitor::CMonitor;
 
@@ -148,59 +147,6 @@ pub unsafe extern "C" fn zmq_socket_get_peer_state(
             Ok(if socket.socket.peer_has_room(id)? { crate::poll::POLLOUT.into() } else { 0 })
         })
     })
-}
-
-/// The bytes at an address of C's; `None` for null.
-///
-/// # Safety
-/// There are so many, and they do not change meanwhile; or the address is null.
-pub(crate) unsafe fn bytes_at<'a>(address: *const c_void, len: usize) -> Option<&'a [u8]> {
-    if address.is_null() {
-        return None;
-    }
-    // SAFETY: the caller's.
-    Some(unsafe { slice::from_raw_parts(address.cast(), len) })
-}
-
-/// The buffer at an address of C's, its length read from another.
-///
-/// # Safety
-/// The buffer is as long as it says and nobody else's, or an address is null.
-pub(crate) unsafe fn buffer_at<'a>(address: *mut c_void, len: *mut usize) -> Outcome<&'a mut [u8]> {
-    if len.is_null() {
-        return Err(Failure(libc::EFAULT));
-    }
-    // SAFETY: the caller's.
-    let len = unsafe { *len };
-    if address.is_null() {
-        return if len == 0 { Ok(&mut []) } else { Err(Failure(libc::EFAULT)) };
-    }
-    // SAFETY: the caller's.
-    Ok(unsafe { slice::from_raw_parts_mut(address.cast(), len) })
-}
-
-/// The string at an address of C's.
-///
-/// # Safety
-/// It ends with a zero and does not change meanwhile, or the address is null.
-pub(crate) unsafe fn text_at<'a>(address: *const c_char) -> Outcome<&'a str> {
-    if address.is_null() {
-        return Err(Failure(libc::EINVAL));
-    }
-    // SAFETY: the caller's.
-    unsafe { CStr::from_ptr(address) }.to_str().map_err(|_| Failure(libc::EINVAL))
-}
-
-/// The endpoint at an address of C's: any bytes, as the text that stands for them.
-///
-/// # Safety
-/// As [`text_at`]'s.
-pub(crate) unsafe fn endpoint_at<'a>(address: *const c_char) -> Outcome<Cow<'a, str>> {
-    if address.is_null() {
-        return Err(Failure(libc::EINVAL));
-    }
-    // SAFETY: the caller's.
-    Ok(Endpoint::text_of_bytes(unsafe { CStr::from_ptr(address) }.to_bytes()))
 }
 
 /// CURVE's keys: reading one leaves the length as it is.

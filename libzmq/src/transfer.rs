@@ -6,14 +6,12 @@ use std::slice;
 use libc::iovec;
 use zefiro::{Frame, SocketType, Wait};
 
+use crate::argument::bytes_or_none;
 use crate::draft::{self, Beside};
 use crate::failure::{ETERM, Failure, Outcome, guard};
 use crate::handle::with_socket;
 use crate::message::{self, Message, Receiving, message_at};
-use crate::socket::{SocketHandle, bytes_at};
-
-const DONTWAIT: c_int = 1;
-const SNDMORE: c_int = 2;
+use crate::socket::SocketHandle;
 
 /// How a call with these flags waits.
 fn wait_of(flags: c_int) -> Wait {
@@ -265,15 +263,5 @@ pub unsafe extern "C" fn zmq_recviov(socket: *mut c_void, parts: *mut iovec, cou
     })
 }
 
-/// The bytes at an address that may be null only if there are none.
-///
-/// # Safety
-/// As [`bytes_at`].
-unsafe fn bytes_or_none<'a>(data: *const c_void, len: usize) -> Outcome<&'a [u8]> {
-    // SAFETY: the caller's.
-    match unsafe { bytes_at(data, len) } {
-        Some(bytes) => Ok(bytes),
-        None if len == 0 => Ok(&[]),
-        None => Err(Failure(libc::EFAULT)),
-    }
-}
+const DONTWAIT: c_int = 1;
+const SNDMORE: c_int = 2;

@@ -9,6 +9,7 @@ use super::{
     CONSTANT, Constant, FLAG_MORE, FLAG_SHARED, FreeFn, Lent, Message, Shared, can_allocate, message_at, name_of,
     replace,
 };
+use crate::argument::{bytes_at, text_at};
 use crate::failure::{Failure, Outcome, guard};
 
 #[unsafe(no_mangle)]
@@ -36,7 +37,7 @@ pub unsafe extern "C" fn zmq_msg_init_buffer(message: *mut Message, data: *const
         }
         // SAFETY: C passes so many bytes, and the address of a zmq_msg_t.
         unsafe {
-            let bytes = crate::socket::bytes_at(data, size).unwrap_or_default();
+            let bytes = bytes_at(data, size).unwrap_or_default();
             put(message, Message::copy_of(bytes))
         }
     })
@@ -161,7 +162,7 @@ pub extern "C" fn zmq_msg_set(_message: *mut Message, _property: c_int, _value: 
 pub unsafe extern "C" fn zmq_msg_gets(message: *const Message, property: *const c_char) -> *const c_char {
     guard(|| {
         // SAFETY: C passes the address of a zmq_msg_t, and a string.
-        let (message, name) = unsafe { (message.as_ref(), crate::socket::text_at(property)?) };
+        let (message, name) = unsafe { (message.as_ref(), text_at(property)?) };
         let metadata = message.and_then(Message::metadata).ok_or(Failure(libc::EINVAL))?;
         metadata.c_str(name).map(CStr::as_ptr).ok_or(Failure(libc::EINVAL))
     })
