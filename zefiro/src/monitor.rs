@@ -252,7 +252,6 @@ impl Monitor {
     /// assert_eq!(monitor.recv_async().await.map(|event| event.kind), Some(EventKind::Listening));
     /// # Ok(())
     /// # }
-    /// # Ok::<(), zefiro::Error>(())
     /// ```
     pub async fn recv_async(&mut self) -> Option<Event> {
         std::future::poll_fn(|task| self.poll_next(task)).await
@@ -271,7 +270,6 @@ impl Monitor {
     /// assert_eq!(event.map(|event| event.kind), Some(EventKind::Listening));
     /// # Ok(())
     /// # }
-    /// # Ok::<(), zefiro::Error>(())
     /// ```
     pub fn poll_next(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Event>> {
         let mut state = self.queue.state.lock();

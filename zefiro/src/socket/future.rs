@@ -27,7 +27,6 @@ use crate::message::Message;
 /// assert_eq!(pull.recv_async().await?, "hello");
 /// # Ok(())
 /// # }
-/// # Ok::<(), zefiro::Error>(())
 /// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct RecvFuture<'a> {
@@ -52,7 +51,6 @@ pub struct RecvFuture<'a> {
 /// assert_eq!(message, "hello");
 /// # Ok(())
 /// # }
-/// # Ok::<(), zefiro::Error>(())
 /// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct RecvIntoFuture<'a> {
@@ -74,7 +72,6 @@ pub struct RecvIntoFuture<'a> {
 /// assert_eq!(pull.recv()?, "hello");
 /// # Ok(())
 /// # }
-/// # Ok::<(), zefiro::Error>(())
 /// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct SendFuture<'a> {

@@ -144,7 +144,6 @@ impl<K: Kind> Socket<K> {
     /// assert_eq!(receiving.await?, "hello");
     /// # Ok(())
     /// # }
-    /// # Ok::<(), zefiro::Error>(())
     /// ```
     #[inline]
     pub fn recv_async(&self) -> RecvFuture<'_>
@@ -172,7 +171,6 @@ impl<K: Kind> Socket<K> {
     /// }
     /// # Ok(())
     /// # }
-    /// # Ok::<(), zefiro::Error>(())
     /// ```
     ///
     /// # Errors
@@ -247,7 +245,6 @@ impl<K: Kind> Socket<K> {
     /// assert_eq!(messages, ["one", "two"]);
     /// # Ok(())
     /// # }
-    /// # Ok::<(), zefiro::Error>(())
     /// ```
     #[cfg(feature = "stream")]
     pub fn recv_stream(&self) -> RecvStream

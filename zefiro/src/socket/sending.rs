@@ -92,7 +92,6 @@ impl<K: Kind> Socket<K> {
     /// assert_eq!(other.recv_async().await?, "hello");
     /// # Ok(())
     /// # }
-    /// # Ok::<(), zefiro::Error>(())
     /// ```
     #[inline]
     pub fn send_async(&self, message: impl Into<Message>) -> SendFuture<'_>
@@ -140,7 +139,6 @@ impl<K: Kind> Socket<K> {
     /// assert_eq!((pull.recv()?, pull.recv()?), ("one".into(), "two".into()));
     /// # Ok(())
     /// # }
-    /// # Ok::<(), zefiro::Error>(())
     /// ```
     #[cfg(feature = "stream")]
     pub fn send_sink(&self) -> SendSink
