@@ -17,8 +17,8 @@
 //! | `extension.rs` | `zefiro_*`, declared in `zefiro.h` |
 //!
 //! `message.rs` is `zmq_msg_t`, `message/receiving.rs` what sockets put into it, `block.rs` holds small contents, and
-//! `giving_back.rs` the program's buffers until no lock is held; `handle.rs` knows which pointers are ours, `argument.rs`
-//! what is at the others, `failure.rs` what goes into errno.
+//! `giving_back.rs` the program's buffers until no lock is held. `handle.rs` knows which pointers are ours, `argument.rs`
+//! what is at the others, `failure.rs` what goes into errno. `signal.rs` is what sockets light for who polls them.
 
 // Peers' bytes come here.
 #![cfg_attr(
@@ -42,6 +42,7 @@ mod monitor;
 mod poll;
 mod poller;
 mod proxy;
+mod signal;
 mod socket;
 mod timers;
 mod transfer;

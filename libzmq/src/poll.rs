@@ -6,11 +6,8 @@
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_long, c_short, c_void};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use libc::{pollfd, sigset_t};
@@ -18,6 +15,7 @@ use zefiro::{Interest, Poller, Ready};
 
 use crate::failure::{Failure, Outcome, errno, guard};
 use crate::handle::{self, Own};
+use crate::signal::{Observation, Signal};
 use crate::socket::SocketHandle;
 
 pub(crate) const POLLIN: c_short = 1;
@@ -61,7 +59,6 @@ struct KnownItem {
 
 thread_local! {
     static KNOWN: RefCell<Vec<Own<Known>>> = const { RefCell::new(Vec::new()) };
-    static SIGNAL: RefCell<Option<Own<Arc<Signal>>>> = const { RefCell::new(None) };
 }
 
 /// Lists a thread keeps.
@@ -239,73 +236,6 @@ fn poll_all(items: &mut [PollItem], timeout: Option<Duration>, mask: *const sigs
     Ok(count_ready(items, thread_safe))
 }
 
-/// A descriptor that is readable once a socket has changed.
-pub(crate) struct Signal {
-    fd: OwnedFd,
-    lit: AtomicBool,
-}
-
-impl Wake for Signal {
-    fn wake(self: Arc<Self>) {
-        if !self.lit.swap(true, Ordering::AcqRel) {
-            let one = 1u64.to_ne_bytes();
-            // SAFETY: the descriptor is an eventfd of ours, the buffer eight bytes.
-            unsafe { libc::write(self.fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-        }
-    }
-}
-
-impl Signal {
-    pub(crate) fn new() -> Outcome<Arc<Signal>> {
-        // SAFETY: a plain system call.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        if fd < 0 {
-            return Err(Failure(errno()));
-        }
-        // SAFETY: it was just made and is nobody else's.
-        Ok(Arc::new(Signal { fd: unsafe { OwnedFd::from_raw_fd(fd) }, lit: AtomicBool::new(false) }))
-    }
-
-    pub(crate) fn fd(&self) -> c_int {
-        self.fd.as_raw_fd()
-    }
-
-    fn of_this_thread() -> Outcome<Arc<Signal>> {
-        let kept = SIGNAL.try_with(|place| place.borrow().as_ref().and_then(Own::get).cloned()).ok().flatten();
-        let Some(signal) = kept else {
-            let signal = Signal::new()?;
-            let _ = SIGNAL.try_with(|place| place.replace(Some(Own::new(signal.clone()))));
-            return Ok(signal);
-        };
-        Ok(signal)
-    }
-
-    /// Puts it out: what lights it from now on is to be seen, what lit it before is to be looked for.
-    pub(crate) fn put_out(&self) {
-        let mut count = [0u8; 8];
-        // SAFETY: the descriptor is an eventfd of ours, the buffer eight bytes.
-        unsafe { libc::read(self.fd.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
-        // Not before: one that lights it in between would be read away, and all others take it for lit. One that is about
-        // to write lights it once too often at worst.
-        self.lit.swap(false, Ordering::AcqRel);
-    }
-
-    pub(crate) fn is_lit(&self) -> bool {
-        self.lit.load(Ordering::Acquire)
-    }
-}
-
-/// Stands in sockets' lists until it is dropped.
-struct Observations<'a>(Vec<(&'a SocketHandle, u64)>);
-
-impl Drop for Observations<'_> {
-    fn drop(&mut self) {
-        for (socket, place) in &self.0 {
-            socket.socket.forget(*place);
-        }
-    }
-}
-
 /// Waits until something is ready, and answers how much: `revents` say what.
 pub(crate) fn wait(items: &mut [Watched], timeout: Option<Duration>, mask: *const sigset_t) -> Outcome<usize> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -325,19 +255,19 @@ pub(crate) fn wait(items: &mut [Watched], timeout: Option<Duration>, mask: *cons
     if ready > 0 || timeout == Some(Duration::ZERO) {
         return Ok(ready + look_at_descriptors(items, &mut fds, Some(Duration::ZERO), mask)?);
     }
-    let sockets: Vec<Arc<SocketHandle>> = items.iter().filter_map(|item| item.socket.clone()).collect();
+    let has_sockets = items.iter().any(|item| item.socket.is_some());
     // Without a descriptor left, the sockets are looked at again and again.
-    let signal = match (!sockets.is_empty()).then(Signal::of_this_thread) {
+    let signal = match has_sockets.then(Signal::of_this_thread) {
         None | Some(Err(Failure(libc::EMFILE | libc::ENFILE))) => None,
         Some(signal) => Some(signal?),
     };
-    let naps = signal.is_none() && !sockets.is_empty();
-    let mut observations = Observations(Vec::with_capacity(sockets.len()));
+    let naps = signal.is_none() && has_sockets;
+    let mut observations = Vec::new();
     if let Some(signal) = &signal {
-        for socket in &sockets {
-            observations.0.push((socket, socket.socket.observe(Waker::from(signal.clone()))?));
+        for socket in items.iter().filter_map(|item| item.socket.as_ref()) {
+            observations.push(Observation::begin(socket, signal)?);
         }
-        fds.push(pollfd { fd: signal.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
+        fds.push(pollfd { fd: signal.fd(), events: libc::POLLIN, revents: 0 });
     }
     loop {
         if let Some(signal) = &signal

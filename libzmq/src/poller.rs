@@ -4,13 +4,14 @@ use std::ffi::{c_int, c_long, c_short, c_void};
 use std::ptr;
 use std::slice;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::Wake;
 
 use parking_lot::Mutex;
 
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::{self, Kind, Object};
-use crate::poll::{POLLERR, POLLIN, POLLOUT, POLLPRI, Signal, Watched, timeout_of, wait};
+use crate::poll::{POLLERR, POLLIN, POLLOUT, POLLPRI, Watched, timeout_of, wait};
+use crate::signal::{Observation, Signal};
 use crate::socket::SocketHandle;
 
 /// What a poller's handle stands for.
@@ -29,15 +30,6 @@ struct Entry {
     user_data: *mut c_void,
     events: c_short,
     _observation: Option<Observation>,
-}
-
-/// A place among those whom a socket tells of changes, until it is dropped.
-struct Observation(Arc<SocketHandle>, u64);
-
-impl Drop for Observation {
-    fn drop(&mut self) {
-        self.0.socket.forget(self.1);
-    }
 }
 
 // SAFETY: the pointers are only ever given back to C, never read.
@@ -103,8 +95,7 @@ impl PollerHandle {
             Some(signal) => signal.clone(),
             None => place.insert(Signal::new()?).clone(),
         };
-        let place = socket.socket.observe(Waker::from(signal.clone()))?;
-        Ok(Some(Observation(socket.clone(), place)))
+        Ok(Some(Observation::begin(socket, &signal)?))
     }
 
     /// For the program that waits for the descriptor: what is ready already does not change any more.
