@@ -12,10 +12,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use util::hostile::many;
-use util::{LONG, assert_balanced, endpoints};
+use util::{LONG, Patience, assert_balanced, endpoints};
 use zefiro::{
     Builder, Channel, Client, Context, Dealer, Dgram, Dish, Error, Frame, Gather, Interest, Message, Pair, PeerSocket,
     Poller, Pub, Pull, Push, Radio, Rep, Req, Router, Scatter, Server, SharedKey, Socket, Stream, Sub, XPub, XSub,
@@ -67,11 +67,11 @@ fn hasty<K: kind::Typed>(context: &Context) -> Builder<K> {
 
 /// Does something that may fail now, until it does not.
 fn patiently<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> T {
-    let deadline = Instant::now() + LONG;
+    let mut patience = Patience::new(LONG);
     loop {
         match attempt() {
             Ok(done) => return done,
-            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            Err(error) => assert!(patience.lasts(), "{error}"),
         }
     }
 }
@@ -127,11 +127,11 @@ fn stream(from: &(impl Fn(u64) -> bool + Sync), to: &(impl Fn() -> Option<u64> +
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let receiver = scope.spawn(|| {
-            let (mut seen, mut arrived, mut last) = (HashSet::new(), 0, Instant::now());
+            let (mut seen, mut arrived, mut patience) = (HashSet::new(), 0, Patience::new(PATIENCE));
             loop {
-                assert!(last.elapsed() < PATIENCE, "nothing came any more after {arrived}");
+                assert!(patience.lasts(), "nothing came any more after {arrived}");
                 let Some(number) = to() else { continue };
-                (arrived, last) = (arrived + 1, Instant::now());
+                (arrived, patience) = (arrived + 1, Patience::new(PATIENCE));
                 // The last one is repeated until it comes: the kernel may have had it.
                 if number == count - 1 {
                     break;
@@ -430,14 +430,14 @@ fn streams() {
 
 /// Asks until the right answer comes, each number in turn.
 fn ask(count: u64, faults: &Faults, try_to: impl Fn(u64) -> Option<u64>) {
-    let (mut number, mut last) = (0, Instant::now());
+    let (mut number, mut patience) = (0, Patience::new(PATIENCE));
     while number < count {
-        assert!(last.elapsed() < PATIENCE, "question {number} was never answered");
+        assert!(patience.lasts(), "question {number} was never answered");
         if number == count - 10 {
             faults.end();
         }
         if try_to(number) == Some(number) {
-            (number, last) = (number + 1, Instant::now());
+            (number, patience) = (number + 1, Patience::new(PATIENCE));
         }
     }
 }

@@ -15,6 +15,27 @@ use zefiro::{Context, Counters, Socket, kind};
 /// No wait in a test is longer; one that takes this long has failed.
 pub const LONG: Duration = Duration::from_secs(20);
 
+/// How long something may take, asked again and again. While the process itself is held up nothing can come: of a pause
+/// between two questions no more than a second counts.
+pub struct Patience {
+    left: Duration,
+    asked: Instant,
+}
+
+impl Patience {
+    pub fn new(time: Duration) -> Patience {
+        Patience { left: time, asked: Instant::now() }
+    }
+
+    /// Whether there is time left.
+    pub fn lasts(&mut self) -> bool {
+        let pause = self.asked.elapsed().min(Duration::from_secs(1));
+        self.asked = Instant::now();
+        self.left = self.left.saturating_sub(pause);
+        !self.left.is_zero()
+    }
+}
+
 /// Something to bind to on every transport.
 pub fn endpoints() -> Vec<String> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
