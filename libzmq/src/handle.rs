@@ -2,19 +2,23 @@
 //!
 //! A handle points to a slot of a table that is never freed, so any pointer can be checked without reading memory that
 //! is not ours, and one used after its end is refused. A slot that was given up is used again only after thousands of
-//! others.
+//! others. `recent`: what each thread has at hand; `fork`: what a child of the process has to leave alone.
 
-use std::cell::{Cell, UnsafeCell};
+mod fork;
+mod recent;
+
 use std::collections::VecDeque;
-use std::ffi::{c_int, c_void};
-use std::mem::ManuallyDrop;
-use std::ops::Deref;
+use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex as ForkableMutex, MutexGuard, PoisonError};
 
 use parking_lot::Mutex;
 
+use self::fork::PROCESS;
+pub(crate) use self::fork::{Own, watch_for_forks};
+use self::recent::forget;
+pub(crate) use self::recent::with_socket;
 use crate::context::ContextHandle;
 use crate::failure::{ETERM, Failure, Outcome};
 use crate::poller::PollerHandle;
@@ -29,7 +33,7 @@ pub(crate) enum Object {
     Timers(Arc<TimersHandle>),
 }
 
-/// A place in the table. The tag says whether it is in use, by what kind, and for the how-manieth time.
+/// A place in the table. The tag says whether it is in use, by what kind, and how many uses there were before.
 #[repr(align(32))]
 struct Slot {
     tag: AtomicU32,
@@ -43,12 +47,6 @@ struct Slot {
 static SLOTS: [Slot; SLOTS_MAX] =
     [const { Slot { tag: AtomicU32::new(0), process: AtomicU32::new(0), object: Mutex::new(None) } }; SLOTS_MAX];
 
-/// Handles in the process at a time. Miri looks at all of them for each call.
-const SLOTS_MAX: usize = if cfg!(miri) { 1 << 6 } else { 1 << 18 };
-
-/// A slot is used again when so many others were given up after it.
-const SLOTS_RESTING: usize = 4096;
-
 struct Free {
     fresh: usize,
     resting: VecDeque<usize>,
@@ -61,12 +59,6 @@ static FREE: ForkableMutex<Free> = ForkableMutex::new(Free { fresh: 0, resting: 
 fn free_slots() -> MutexGuard<'static, Free> {
     FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Goes on with each fork, in the child.
-static PROCESS: AtomicU32 = AtomicU32::new(1);
-
-const KIND_MASK: u32 = 7;
-const TURN: u32 = 8;
 
 impl Object {
     fn kind(&self) -> Kind {
@@ -188,258 +180,12 @@ getter!(socket, Socket, SocketHandle);
 getter!(poller, Poller, PollerHandle);
 getter!(timers, Timers, TimersHandle);
 
-/// Sockets this thread used last: then a call needs neither a lock nor a count.
-struct Recent {
-    places: [UnsafeCell<Option<Place>>; PLACES],
-    /// Calls in progress that use a place.
-    depth: Cell<u32>,
-}
+/// Handles in the process at a time. Miri looks at all of them for each call.
+const SLOTS_MAX: usize = if cfg!(miri) { 1 << 6 } else { 1 << 18 };
 
-struct Place {
-    slot: *const Slot,
-    tag: u32,
-    socket: Own<Arc<SocketHandle>>,
-}
+/// A slot is used again when so many others were given up after it.
+const SLOTS_RESTING: usize = 4096;
 
-const PLACES: usize = 16;
-
-thread_local! {
-    static RECENT: Recent = const {
-        Recent { places: [const { UnsafeCell::new(None) }; PLACES], depth: Cell::new(0) }
-    };
-}
-
-/// A socket for the time of a call.
-enum Found {
-    /// In a place of this thread's, whose calls in progress are counted there.
-    Here(*const SocketHandle, *const Cell<u32>),
-    Counted(Arc<SocketHandle>),
-}
-
-impl Deref for Found {
-    type Target = SocketHandle;
-
-    #[inline(always)]
-    fn deref(&self) -> &SocketHandle {
-        match self {
-            // SAFETY: the place is not changed before the call is over, which its count of calls says.
-            Found::Here(socket, _) => unsafe { &**socket },
-            Found::Counted(socket) => socket,
-        }
-    }
-}
-
-impl Drop for Found {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if let Found::Here(_, depth) = self {
-            // SAFETY: it is this thread's, which is in a call, and so not about to drop what it keeps.
-            let depth = unsafe { &**depth };
-            depth.set(depth.get() - 1);
-        }
-    }
-}
-
-/// Calls `body` with the socket the handle stands for.
-#[inline(always)]
-pub(crate) fn with_socket<R>(handle: *mut c_void, body: impl FnOnce(&SocketHandle) -> Outcome<R>) -> Outcome<R> {
-    let (slot, tag) = find(handle, Kind::Socket)?;
-    if inherited(slot) {
-        return Err(Failure(ETERM));
-    }
-    let found = RECENT.try_with(|recent| {
-        #[allow(clippy::indexing_slicing, reason = "there are so many places")]
-        let place = recent.places[index_of(slot) % PLACES].get();
-        // SAFETY: only this thread touches its places. None is changed while one is in use: `depth` is not zero then,
-        // also when the body calls back into the library.
-        let known = unsafe { &*place }.as_ref().filter(|known| ptr::eq(known.slot, slot) && known.tag == tag);
-        let socket = match known {
-            Some(known) => Arc::as_ptr(known.socket.made_here()),
-            None => remember(recent, place, slot, tag, handle)?,
-        };
-        recent.depth.set(recent.depth.get() + 1);
-        Some(Found::Here(socket, &recent.depth))
-    });
-    let found = match found {
-        Ok(Some(found)) => found,
-        _ => Found::Counted(socket(handle)?),
-    };
-    body(&found)
-}
-
-/// Has the thread keep the socket in a place of its own, if none is in use.
-#[cold]
-fn remember(
-    recent: &Recent,
-    place: *mut Option<Place>,
-    slot: &'static Slot,
-    tag: u32,
-    handle: *mut c_void,
-) -> Option<*const SocketHandle> {
-    if recent.depth.get() > 0 {
-        return None;
-    }
-    let socket = socket(handle).ok()?;
-    // SAFETY: the place is this thread's, and not in use.
-    let old = unsafe { (*place).replace(Place { slot, tag, socket: Own::new(socket) }) };
-    // Dropped when the place is whole again, since that may call back into the library, and change it.
-    drop(old);
-    // SAFETY: as above.
-    let kept = unsafe { &*place }.as_ref().filter(|kept| ptr::eq(kept.slot, slot) && kept.tag == tag);
-    kept.map(|kept| Arc::as_ptr(kept.socket.made_here()))
-}
-
-/// The thread keeps no socket of a slot that was given up.
-fn forget(slot: &'static Slot) {
-    let old = RECENT.try_with(|recent| {
-        if recent.depth.get() > 0 {
-            return None;
-        }
-        #[allow(clippy::indexing_slicing, reason = "there are so many places")]
-        let place = recent.places[index_of(slot) % PLACES].get();
-        // SAFETY: only this thread touches its places, and none is in use.
-        unsafe { (*place).take_if(|known| ptr::eq(known.slot, slot)) }
-    });
-    drop(old);
-}
-
-/// Has forks noticed, from now on.
-pub(crate) fn watch_for_forks() {
-    // Miri has one process only.
-    if cfg!(miri) {
-        return;
-    }
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the handlers are functions of this library that touch its own statics only; the table of free slots
-        // is locked while the process is copied, so that the child finds it whole.
-        let _: c_int = unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
-    });
-}
-
-thread_local! {
-    /// Held by the forking thread meanwhile, and so by its copy in the child.
-    static HELD: Cell<Option<MutexGuard<'static, Free>>> = const { Cell::new(None) };
-}
-
-extern "C" fn before_fork() {
-    let _ = HELD.try_with(|held| held.set(Some(free_slots())));
-}
-
-extern "C" fn after_fork() {
-    let _ = HELD.try_with(Cell::take);
-}
-
-extern "C" fn in_child() {
-    PROCESS.fetch_add(1, Ordering::Relaxed);
-    after_fork();
-}
-
-/// What threads keep for themselves and only the process that made it may use. A child leaves its copy alone and does not
-/// drop it either: that would wait for locks that other threads held when it was forked off, and change epoll sets that it
-/// shares with its parent.
-pub(crate) struct Own<T> {
-    process: u32,
-    value: ManuallyDrop<T>,
-}
-
-impl<T> Own<T> {
-    pub(crate) fn new(value: T) -> Own<T> {
-        Own { process: PROCESS.load(Ordering::Relaxed), value: ManuallyDrop::new(value) }
-    }
-
-    fn is_inherited(&self) -> bool {
-        self.process != PROCESS.load(Ordering::Relaxed)
-    }
-
-    /// `None` in a child of the process that made it.
-    pub(crate) fn get(&self) -> Option<&T> {
-        (!self.is_inherited()).then_some(&*self.value)
-    }
-
-    /// For who knows that this process has made it.
-    #[inline(always)]
-    fn made_here(&self) -> &T {
-        &self.value
-    }
-
-    /// As [`get`](Own::get).
-    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        (!self.is_inherited()).then_some(&mut *self.value)
-    }
-}
-
-impl<T> Drop for Own<T> {
-    fn drop(&mut self) {
-        if !self.is_inherited() {
-            // SAFETY: nobody looks at it any more.
-            unsafe { ManuallyDrop::drop(&mut self.value) };
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use super::*;
-    use crate::context::{zmq_ctx_new, zmq_ctx_term};
-    use crate::failure::errno;
-    use crate::socket::{zmq_bind, zmq_close, zmq_connect, zmq_socket};
-    use crate::transfer::{zmq_recv, zmq_send};
-
-    #[derive(Clone, Copy)]
-    struct Handle(*mut c_void);
-
-    // SAFETY: any thread may use any handle; that is what is tested.
-    unsafe impl Send for Handle {}
-
-    impl Handle {
-        fn send(self) -> c_int {
-            // SAFETY: there is a byte.
-            unsafe { zmq_send(self.0, b"x".as_ptr().cast(), 1, DONTWAIT) }
-        }
-    }
-
-    const DONTWAIT: c_int = 1;
-    const PULL: c_int = 7;
-    const PUSH: c_int = 8;
-
-    /// Each thread keeps the sockets it used last: they must not outlive their handles.
-    #[test]
-    fn threads_that_share_a_socket_are_told_when_one_has_closed_it() {
-        let context = zmq_ctx_new();
-        for round in 0..3 {
-            let (pull, push) = (Handle(zmq_socket(context, PULL)), Handle(zmq_socket(context, PUSH)));
-            let endpoint = std::ffi::CString::new(format!("inproc://shared-{round}")).unwrap();
-            // SAFETY: these are strings.
-            unsafe {
-                assert_eq!(zmq_bind(pull.0, endpoint.as_ptr()), 0);
-                assert_eq!(zmq_connect(push.0, endpoint.as_ptr()), 0);
-            }
-            let senders = [(); 2].map(|()| {
-                thread::spawn(move || {
-                    loop {
-                        match (push.send(), errno()) {
-                            (1, _) => {}
-                            (-1, libc::EAGAIN) => thread::yield_now(),
-                            (-1, libc::ENOTSOCK) => break,
-                            other => panic!("{other:?}"),
-                        }
-                    }
-                })
-            });
-            for _ in 0..100 {
-                let mut byte = 0u8;
-                // SAFETY: there is room for a byte.
-                assert_eq!(unsafe { zmq_recv(pull.0, (&raw mut byte).cast(), 1, 0) }, 1);
-                assert_eq!(byte, b'x');
-            }
-            assert_eq!(zmq_close(push.0), 0);
-            senders.into_iter().for_each(|sender| sender.join().unwrap());
-            assert_eq!((push.send(), errno()), (-1, libc::ENOTSOCK));
-            assert_eq!(zmq_close(pull.0), 0);
-        }
-        assert_eq!(zmq_ctx_term(context), 0);
-    }
-}
+/// The bits of a tag that say by what kind the slot is in use, and what one use more adds to the others.
+const KIND_MASK: u32 = 7;
+const TURN: u32 = 8;
