@@ -48,23 +48,12 @@ impl PollerEvent {
     const NONE: PollerEvent = PollerEvent { socket: ptr::null_mut(), fd: -1, user_data: ptr::null_mut(), events: 0 };
 }
 
-const ALL: c_short = POLLIN | POLLOUT | POLLERR | POLLPRI;
-
-fn check_events(events: c_short) -> Outcome<()> {
-    if events & !ALL != 0 { Err(Failure(libc::EINVAL)) } else { Ok(()) }
-}
-
-fn check_fd(fd: c_int) -> Outcome<()> {
-    if fd == -1 { Err(Failure(libc::EBADF)) } else { Ok(()) }
-}
-
 impl PollerHandle {
     fn add(&self, entry: Entry) -> Outcome<c_int> {
         let mut entries = self.entries.lock();
         if entries.iter().any(|other| other.handle == entry.handle && other.fd == entry.fd) {
             return Err(Failure(libc::EINVAL));
         }
-        check_events(entry.events)?;
         entries.push(entry);
         Ok(0)
     }
@@ -74,7 +63,6 @@ impl PollerHandle {
         let mut entries = self.entries.lock();
         let entry = entries.iter_mut().find(|entry| entry.handle == handle && entry.fd == fd);
         let entry = entry.ok_or(Failure(libc::EINVAL))?;
-        check_events(events)?;
         Ok(events & !std::mem::replace(&mut entry.events, events))
     }
 
@@ -201,17 +189,9 @@ pub extern "C" fn zmq_poller_add(
         let poller = handle::poller(poller)?;
         let live = handle::socket(socket)?;
         check_events(events)?;
-        let observation = poller.observe(&live)?;
-        let added = live.clone();
-        poller.add(Entry {
-            handle: socket,
-            socket: Some(live),
-            fd: -1,
-            user_data,
-            events,
-            _observation: observation,
-        })?;
-        poller.light_if_ready(&added, events);
+        let _observation = poller.observe(&live)?;
+        poller.add(Entry { handle: socket, socket: Some(live.clone()), fd: -1, user_data, events, _observation })?;
+        poller.light_if_ready(&live, events);
         Ok(0)
     })
 }
@@ -310,3 +290,13 @@ pub unsafe extern "C" fn zmq_poller_fd(poller: *mut c_void, fd: *mut c_int) -> c
         Ok(0)
     })
 }
+
+fn check_events(events: c_short) -> Outcome<()> {
+    if events & !ALL != 0 { Err(Failure(libc::EINVAL)) } else { Ok(()) }
+}
+
+fn check_fd(fd: c_int) -> Outcome<()> {
+    if fd == -1 { Err(Failure(libc::EBADF)) } else { Ok(()) }
+}
+
+const ALL: c_short = POLLIN | POLLOUT | POLLERR | POLLPRI;
