@@ -68,8 +68,9 @@ ZMQ_EXPORT int zefiro_socket_counters (void *socket, zefiro_counters_t *out, siz
 ZMQ_EXPORT int zefiro_set_option (void *socket, const char *name, const char *value);
 
 /*
- * The text of the last error any ZeroMQ call had on this thread: operation, endpoint and cause. Empty if there was
- * none. Valid until the next call on this thread; not to be freed.
+ * The text of the last error any ZeroMQ call had on this thread: operation, endpoint and cause; of an argument that is
+ * not valid, the cause alone. Empty if there was none; EAGAIN is none. Valid until the next call on this thread; not to
+ * be freed.
  */
 ZMQ_EXPORT const char *zefiro_last_error (void);
 

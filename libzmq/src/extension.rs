@@ -82,7 +82,8 @@ pub unsafe extern "C" fn zefiro_set_option(socket: *mut c_void, name: *const c_c
     })
 }
 
-/// The text of this thread's last error: operation, endpoint, cause. Valid until the next one.
+/// The text of this thread's last error: operation, endpoint, cause; of an argument that is not valid, the cause alone.
+/// Valid until the next one.
 #[unsafe(no_mangle)]
 pub extern "C" fn zefiro_last_error() -> *const c_char {
     last_text()

@@ -1,7 +1,7 @@
 //! Failure: from the engine's errors to errno, and the guard around every exported function.
 
-use std::cell::RefCell;
-use std::ffi::{CString, c_char, c_int};
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -15,10 +15,10 @@ pub(crate) struct Failure(pub(crate) c_int);
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
-pub(crate) const EFSM: c_int = HAUSNUMERO + 51;
+const EFSM: c_int = HAUSNUMERO + 51;
 pub(crate) const ENOCOMPATPROTO: c_int = HAUSNUMERO + 52;
 pub(crate) const ETERM: c_int = HAUSNUMERO + 53;
-pub(crate) const EMTHREAD: c_int = HAUSNUMERO + 54;
+const EMTHREAD: c_int = HAUSNUMERO + 54;
 
 /// Where libzmq's own numbers begin.
 const HAUSNUMERO: c_int = 156_384_712;
@@ -54,11 +54,14 @@ pub(crate) fn guard<T: Failed>(body: impl FnOnce() -> Outcome<T>) -> T {
     let result = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => value,
         Ok(Err(Failure(errno))) => {
+            if errno != libc::EAGAIN {
+                note_what_is_untold(errno);
+            }
             set_errno(errno);
             T::FAILED
         }
         Err(_) => {
-            note("an internal error was caught; please report it");
+            note(c"an internal error was caught; please report it".into(), false);
             set_errno(libc::EFAULT);
             T::FAILED
         }
@@ -85,10 +88,7 @@ use libc::__error as errno_address;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        if !error.is_would_block() {
-            note(&error.to_string());
-        }
-        Failure(match error.kind() {
+        let errno = match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => libc::EAGAIN,
             ErrorKind::Terminated => ETERM,
             ErrorKind::Closed => libc::ENOTSOCK,
@@ -108,21 +108,52 @@ impl From<Error> for Failure {
             ErrorKind::Io => error.io_error().and_then(std::io::Error::raw_os_error).unwrap_or(libc::EIO),
             // Endpoints, options and messages that are not valid.
             _ => libc::EINVAL,
-        })
+        };
+        if !error.is_would_block() {
+            let text = CString::new(error.to_string().replace('\0', " ")).unwrap_or_default();
+            note(text, errno != libc::EAGAIN);
+        }
+        Failure(errno)
     }
+}
+
+/// What a number means, in libzmq's words.
+pub(crate) fn text_of(errno: c_int) -> *const c_char {
+    let text = match errno {
+        EFSM => c"Operation cannot be accomplished in current state",
+        ENOCOMPATPROTO => c"The protocol is not compatible with the socket type",
+        ETERM => c"Context was terminated",
+        EMTHREAD => c"No thread available",
+        libc::EHOSTUNREACH => c"Host unreachable",
+        // SAFETY: it answers a string for any number.
+        _ => return unsafe { libc::strerror(errno) },
+    };
+    text.as_ptr()
 }
 
 thread_local! {
     static LAST: RefCell<Option<CString>> = const { RefCell::new(None) };
+    /// The text is that of the call which is about to fail.
+    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps the text of this thread's last error.
-fn note(text: &str) {
-    let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
+/// Keeps the text of this thread's last error; with `is_told` the call that it is of will fail with it.
+fn note(text: CString, is_told: bool) {
     let _ = LAST.try_with(|last| *last.borrow_mut() = Some(text));
+    let _ = IS_TOLD.try_with(|told| told.set(is_told));
 }
 
-/// The text of this thread's last error, empty if there was none; valid until the next one.
+/// A call fails: if that is not the engine's doing, which tells more, the text is what the number means.
+#[cold]
+fn note_what_is_untold(errno: c_int) {
+    if !IS_TOLD.try_with(Cell::take).unwrap_or(true) {
+        // SAFETY: it is a string.
+        note(unsafe { CStr::from_ptr(text_of(errno)) }.into(), false);
+    }
+}
+
+/// The text of this thread's last error, empty if there was none; valid until the next one. That a call would have had to
+/// wait is no error here.
 pub(crate) fn last_text() -> *const c_char {
     LAST.try_with(|last| last.borrow().as_ref().map(|text| text.as_ptr())).ok().flatten().unwrap_or(c"".as_ptr())
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use crate::failure::{EFSM, EMTHREAD, ENOCOMPATPROTO, ETERM, Failure, errno, guard};
+use crate::failure::{Failure, errno, guard, text_of};
 
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_errno() -> c_int {
@@ -15,16 +15,7 @@ pub extern "C" fn zmq_errno() -> c_int {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn zmq_strerror(errno: c_int) -> *const c_char {
-    let text = match errno {
-        EFSM => c"Operation cannot be accomplished in current state",
-        ENOCOMPATPROTO => c"The protocol is not compatible with the socket type",
-        ETERM => c"Context was terminated",
-        EMTHREAD => c"No thread available",
-        libc::EHOSTUNREACH => c"Host unreachable",
-        // SAFETY: it answers a string for any number.
-        _ => return unsafe { libc::strerror(errno) },
-    };
-    text.as_ptr()
+    text_of(errno)
 }
 
 #[unsafe(no_mangle)]

@@ -64,6 +64,14 @@ int main (void)
     NEED (zmq_bind (pull, "tcp://192.0.2.77:5555") == -1);
     NEED (strstr (zefiro_last_error (), "192.0.2.77:5555") != NULL);
     NEED (strstr (zefiro_last_error (), "bind") != NULL);
+    NEED (zmq_recv (pull, data, sizeof data, ZMQ_DONTWAIT) == -1 && zmq_errno () == EAGAIN);
+    NEED (strstr (zefiro_last_error (), "192.0.2.77:5555") != NULL);
+    NEED (zmq_bind (pull, NULL) == -1 && zmq_errno () == EINVAL);
+    NEED (strcmp (zefiro_last_error (), zmq_strerror (EINVAL)) == 0);
+    NEED (zmq_bind (pull, "tcp://nonsense") == -1 && zmq_errno () == EINVAL);
+    NEED (strstr (zefiro_last_error (), "tcp://nonsense") != NULL);
+    NEED (zmq_bind (NULL, "tcp://127.0.0.1:*") == -1 && zmq_errno () == ENOTSOCK);
+    NEED (strcmp (zefiro_last_error (), zmq_strerror (ENOTSOCK)) == 0);
 
     NEED (zmq_bind (pull, "inproc://extension") == 0);
     NEED (zmq_connect (push, "inproc://extension") == 0);
