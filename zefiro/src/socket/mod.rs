@@ -15,6 +15,7 @@ mod notify;
 mod ops;
 pub(crate) mod parts;
 mod peers;
+mod queued;
 mod raw;
 mod receiving;
 pub(crate) mod salute;

@@ -10,17 +10,13 @@ use zmtp::SocketType;
 use super::core::{Phase, SocketCore, State};
 use super::locked::Locked;
 use crate::arrival::Arrival;
-use crate::counters::Counters;
 use crate::error::{Error, ErrorKind, Result};
-use crate::exit;
 use crate::io::duty::{lead, look};
 use crate::message::Message;
 use crate::options::Options;
 use crate::pattern::Refusal;
 use crate::pause::pause;
-use crate::pipe::PipeId;
 use crate::pipe::outbox::Part;
-use crate::unsent::Unsent;
 use crate::wait::{Parker, current_parker};
 
 /// How long a call may wait.
@@ -106,13 +102,12 @@ impl SocketCore {
     }
 
     #[cold]
-    pub(super) fn send_waiting(
-        self: &Arc<SocketCore>,
-        state: Locked<'_>,
+    pub(super) fn send_waiting<'a>(
+        self: &'a Arc<SocketCore>,
+        mut state: Locked<'a>,
         message: &mut Message,
         wait: Wait,
     ) -> Result<()> {
-        let mut state = state;
         let deadline = wait.deadline(state.options.send_timeout);
         let (parker, waker) = current_parker();
         loop {
@@ -214,12 +209,11 @@ impl SocketCore {
     #[cold]
     pub(super) fn recv_waiting<'a>(
         self: &'a Arc<SocketCore>,
-        state: Locked<'a>,
+        mut state: Locked<'a>,
         out: &mut Message,
         wait: Wait,
         take: Take,
     ) -> Result<Locked<'a>> {
-        let mut state = state;
         state.pipes.note_look();
         if wait == Wait::No {
             return self.recv_after_a_look(state, out, take).map_err(|kind| Error::new(kind, RECV));
@@ -249,11 +243,10 @@ impl SocketCore {
     /// whether a signal ended it.
     fn wait_to_recv<'a>(
         self: &'a Arc<SocketCore>,
-        state: Locked<'a>,
+        mut state: Locked<'a>,
         wait: Wait,
         deadline: Option<Instant>,
     ) -> (Locked<'a>, bool) {
-        let mut state = state;
         if state.can_lead() {
             state = match lead(self, state, deadline, wait == Wait::UntilSignal) {
                 Ok(led) => return led,
@@ -331,55 +324,6 @@ impl SocketCore {
             drop(state);
             parker.park(deadline);
         }
-    }
-
-    /// The counters, with what is queued now.
-    pub(crate) fn counters(self: &Arc<SocketCore>) -> Counters {
-        let mut state = self.lock();
-        let mut counters = state.pipes.counters_of_all();
-        for (_, pipe) in state.pipes.iter() {
-            pipe.add_to(&mut counters);
-        }
-        counters.queued_in += u64::from(state.pattern.found_from().is_some());
-        counters
-    }
-
-    /// What waits to be sent, for each peer.
-    pub(crate) fn unsent(self: &Arc<SocketCore>) -> Vec<Unsent> {
-        let mut state = self.lock();
-        state.pipes.catch_up();
-        state
-            .pipes
-            .iter()
-            .filter(|(_, pipe)| pipe.queued_messages() > 0)
-            .map(|(_, pipe)| Unsent {
-                socket_type: self.socket_type,
-                endpoint: pipe.facts.endpoint.to_string(),
-                messages: pipe.queued_messages() as usize,
-            })
-            .collect()
-    }
-
-    /// What is queued now for peers outside this process: how many messages are to have left each pipe.
-    pub(crate) fn goals_at_exit(self: &Arc<SocketCore>) -> Vec<(PipeId, u64)> {
-        let mut state = self.lock();
-        state.pipes.catch_up();
-        let queued = state.pipes.iter().filter(|(_, pipe)| pipe.queued_messages() > 0 && !pipe.is_within_process());
-        queued.map(|(id, pipe)| (id, pipe.counters.sent)).collect()
-    }
-
-    /// Whether, so long after the process began to end, a goal is not reached yet and worth waiting for.
-    pub(crate) fn waits_at_exit(self: &Arc<SocketCore>, goals: &[(PipeId, u64)], since: Duration) -> bool {
-        let mut state = self.lock();
-        // Who closes within a time of his own gives up himself when that is over: this process's other threads run on.
-        let linger = if state.phase == Phase::Closed { state.linger } else { state.options.linger };
-        let linger = linger.unwrap_or(Duration::MAX);
-        goals.iter().any(|(id, goal)| {
-            state.pipes.get_mut(*id).is_some_and(|pipe| {
-                let max = if pipe.is_connected() { exit::CONNECTED_MAX } else { exit::ABSENT_MAX };
-                since < linger.min(max) && pipe.gone_out() < *goal
-            })
-        })
     }
 }
 

@@ -198,11 +198,10 @@ impl SocketCore {
     /// Waits until a message that begins with `first` would be taken.
     fn wait_for_admission<'a>(
         self: &'a Arc<SocketCore>,
-        state: Locked<'a>,
+        mut state: Locked<'a>,
         first: &Frame,
         wait: Wait,
     ) -> Result<(Locked<'a>, Recipient)> {
-        let mut state = state;
         let mut deadline = None;
         loop {
             state.pay_attention();
