@@ -395,29 +395,33 @@ impl SocketCore {
         Ok(pipe)
     }
 
-    /// Unbinds or disconnects: `operation` only names the error.
-    pub(crate) fn end_endpoint(self: &Arc<SocketCore>, operation: &'static str, text: &str) -> Result<()> {
-        self.enter(operation)?;
-        match text.split_once("://") {
-            None | Some(("", _) | (_, "")) => {
-                let why = "there is no transport before, or no address behind \"://\"";
-                return Err(Error::with_text(ErrorKind::InvalidEndpoint, operation, text, why));
-            }
-            Some(("udp", _)) if !suits_udp(self.socket_type) => return Err(incompatible(operation, text)),
-            Some(("tcp" | "ipc" | "inproc" | "udp", _)) => {}
-            Some(_) => {
-                return Err(Error::with_text(
-                    ErrorKind::UnsupportedTransport,
-                    operation,
-                    text,
-                    "it is not one of ours",
-                ));
-            }
+    /// Gives up what was bound, or connected, by this endpoint. Unbinding ends connects as well, as in libzmq; only the
+    /// name of the operation differs.
+    pub(crate) fn unbind(self: &Arc<SocketCore>, text: &str) -> Result<()> {
+        for entry in self.take_endpoint("unbind", text)? {
+            self.end_entry(entry);
         }
+        Ok(())
+    }
+
+    /// As [`unbind`](SocketCore::unbind); from now on the dialers whose peers refuse them give up, if they are to stop
+    /// after a disconnect.
+    pub(crate) fn disconnect(self: &Arc<SocketCore>, text: &str) -> Result<()> {
+        let ended = self.take_endpoint("disconnect", text)?;
+        self.lock().disconnected_some = true;
+        for entry in ended {
+            self.end_entry(entry);
+        }
+        Ok(())
+    }
+
+    /// Takes what is in use by this endpoint from the socket's list; there is something.
+    fn take_endpoint(self: &Arc<SocketCore>, operation: &'static str, text: &str) -> Result<Vec<EndpointEntry>> {
+        self.enter(operation)?;
+        self.check_endpoint_to_end(operation, text)?;
         let mut ended = self.take_entries(text);
-        let parsed = Endpoint::parse(operation, text, false);
         if ended.is_empty()
-            && let Ok(Endpoint::Tcp(endpoint)) = &parsed
+            && let Ok(Endpoint::Tcp(endpoint)) = Endpoint::parse(operation, text, false)
         {
             // The same address in another spelling.
             let options = self.lock().options.clone();
@@ -428,23 +432,23 @@ impl SocketCore {
         }
         if ended.is_empty() {
             // What could be an endpoint is one the socket does not use, whatever else is wrong with it.
-            if let Err(error) = parsed
-                && (error.kind() == ErrorKind::UnsupportedTransport || !names_an_address(text))
-            {
-                return Err(error);
+            let why = "the socket does not use this endpoint";
+            return Err(Error::with_text(ErrorKind::UnknownEndpoint, operation, text, why));
+        }
+        Ok(ended)
+    }
+
+    /// Whether it could be an endpoint in use: of the address nothing is looked at.
+    fn check_endpoint_to_end(&self, operation: &'static str, text: &str) -> Result<()> {
+        let (kind, why) = match text.split_once("://") {
+            None | Some(("", _) | (_, "")) => {
+                (ErrorKind::InvalidEndpoint, "there is no transport before, or no address behind \"://\"")
             }
-            return Err(Error::with_text(
-                ErrorKind::UnknownEndpoint,
-                operation,
-                text,
-                "the socket does not use this endpoint",
-            ));
-        }
-        self.lock().disconnected_some |= operation == "disconnect";
-        for entry in ended {
-            self.end_entry(entry);
-        }
-        Ok(())
+            Some(("udp", _)) if !suits_udp(self.socket_type) => return Err(incompatible(operation, text)),
+            Some(("tcp" | "ipc" | "inproc" | "udp", _)) => return Ok(()),
+            Some(_) => (ErrorKind::UnsupportedTransport, "the transport is not one of tcp, ipc, inproc, udp"),
+        };
+        Err(Error::with_text(kind, operation, text, why))
     }
 
     fn take_entries(self: &Arc<SocketCore>, key: &str) -> Vec<EndpointEntry> {
@@ -552,8 +556,3 @@ const CONNECT: &str = "connect";
 
 /// Bytes of a path that fit a Unix socket's address; of an abstract name, with the zero before it.
 const IPC_PATH_MAX: usize = 107;
-
-/// Whether a text has the two halves of an endpoint, whatever they say.
-fn names_an_address(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(transport, address)| !transport.is_empty() && !address.is_empty())
-}

@@ -210,7 +210,7 @@ impl<K: Kind> Socket<K> {
     /// # Errors
     /// The socket is [not bound](crate::ErrorKind::UnknownEndpoint) to it.
     pub fn unbind(&self, endpoint: impl ToEndpoint) -> Result<()> {
-        self.core.end_endpoint("unbind", &endpoint.endpoint_text())
+        self.core.unbind(&endpoint.endpoint_text())
     }
 
     /// Ends a connection made by [`connect`](Socket::connect), once its queue is sent. Unread messages of it are
@@ -229,7 +229,7 @@ impl<K: Kind> Socket<K> {
     /// # Errors
     /// The socket is [not connected](crate::ErrorKind::UnknownEndpoint) to it.
     pub fn disconnect(&self, endpoint: impl ToEndpoint) -> Result<()> {
-        self.core.end_endpoint("disconnect", &endpoint.endpoint_text())
+        self.core.disconnect(&endpoint.endpoint_text())
     }
 
     /// The endpoint bound or connected last.
