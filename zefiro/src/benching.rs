@@ -21,7 +21,7 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// To a peer of ZMTP 3.1.
-    #[allow(clippy::new_without_default)]
+    #[allow(clippy::new_without_default, reason = "benchmarks name what they make")]
     pub fn new() -> Outgoing {
         let outbox = Outbox::new(Format::Zmtp(Framing::V2, Version::V3_1));
         Outgoing { outbox, pool: Pool::default(), broadcast: Broadcast::default() }
@@ -76,7 +76,7 @@ pub struct Index(SubscriptionIndex<u32>);
 
 impl Index {
     /// Nobody subscribes to anything.
-    #[allow(clippy::new_without_default)]
+    #[allow(clippy::new_without_default, reason = "benchmarks name what they make")]
     pub fn new() -> Index {
         Index(SubscriptionIndex::new())
     }

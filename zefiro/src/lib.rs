@@ -96,7 +96,7 @@
 mod arrival;
 pub mod auth;
 #[doc(hidden)]
-#[allow(missing_debug_implementations)]
+#[allow(missing_debug_implementations, reason = "nobody but our benchmarks uses it")]
 pub mod benching;
 pub mod certificate;
 mod context;

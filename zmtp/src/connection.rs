@@ -35,7 +35,7 @@ use crate::socket_type::SocketType;
 /// assert!(zmtp::Version::V3_0 < zmtp::Version::V3_1);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "they are named as they are numbered")]
 pub enum Version {
     V1_0,
     V2_0,

@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "what each does is said where sockets are made")]
 pub enum SocketType {
     Pair = 0,
     Pub = 1,

@@ -90,7 +90,7 @@ impl<P: Pattern> Bench<P> {
         self.pattern.on_ended(&mut self.pipes, &self.options, id);
     }
 
-    #[allow(clippy::result_large_err)]
+    #[allow(clippy::result_large_err, reason = "the refused message is what tests look at")]
     pub(super) fn send(&mut self, message: impl Into<Message>) -> Result<(), (Refusal, Message)> {
         let mut message = message.into();
         self.pattern.send(&mut self.pipes, &self.options, &mut message).map_err(|refusal| (refusal, message))
