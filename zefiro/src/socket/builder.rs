@@ -146,9 +146,10 @@ impl<K> Builder<K> {
     /// ```
     ///
     /// # Errors
-    /// An option is [out of its range](crate::ErrorKind::InvalidOption) or for other types of sockets, an authenticator or security was asked for on a socket of
-    /// plain TCP, which has no handshake, or an authenticator to the client of a mechanism, which asks nobody, or the context is
-    /// [shut down](crate::ErrorKind::Terminated) or has [too many sockets](crate::ErrorKind::TooManySockets).
+    /// [`InvalidOption`](crate::ErrorKind::InvalidOption): an option is out of its range or for other types of sockets;
+    /// security, or an authenticator, was asked for on a socket of plain TCP, which has no handshake; or an authenticator
+    /// for the client of a mechanism, which asks nobody. [`Terminated`](crate::ErrorKind::Terminated): the context is shut
+    /// down. [`TooManySockets`](crate::ErrorKind::TooManySockets): it has as many as it may.
     pub fn build(self) -> Result<Socket<K>> {
         let context = self.context.unwrap_or_default();
         let options = self.options;

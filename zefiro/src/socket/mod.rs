@@ -363,7 +363,7 @@ impl<K: Kind> Socket<K> {
     /// ```
     ///
     /// # Errors
-    /// [`TimedOut`](crate::ErrorKind::TimedOut).
+    /// [`TimedOut`](crate::ErrorKind::TimedOut), or the socket was closed, or its context shut down.
     pub fn wait_connected(&self, peers: usize, timeout: Duration) -> Result<()> {
         self.core.wait_until("wait for peers", timeout, |state| state.connected >= peers)
     }

@@ -1,7 +1,7 @@
 //! The socket as C programs see it: options by number, events, and a descriptor to wait on (`zmq_getsockopt(3)`).
 
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -393,7 +393,6 @@ impl SocketCore {
             state.beacon = Some(beacon);
             state.watch_by_io();
         }
-        use std::os::fd::AsFd;
         state.beacon.as_ref().map(|beacon| beacon.as_fd().as_raw_fd()).ok_or_else(|| Error::new(ErrorKind::Io, GET))
     }
 

@@ -56,8 +56,8 @@ impl<K: Kind> Socket<K> {
     /// ```
     ///
     /// # Errors
-    /// As [`recv`](Socket::recv), or [`WouldBlock`](crate::ErrorKind::WouldBlock) and [`TimedOut`](crate::ErrorKind::TimedOut) as
-    /// `wait` says.
+    /// As [`recv`](Socket::recv), or [`WouldBlock`](crate::ErrorKind::WouldBlock) and
+    /// [`TimedOut`](crate::ErrorKind::TimedOut) as `wait` says.
     pub fn recv_into(&self, message: &mut Message, wait: Wait) -> Result<()>
     where
         K: Receives,
@@ -145,6 +145,9 @@ impl<K: Kind> Socket<K> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// As [`recv`](Socket::recv); but the future waits as long as it takes, whatever the option `recv_timeout` says.
     #[inline]
     pub fn recv_async(&self) -> RecvFuture<'_>
     where
@@ -219,7 +222,7 @@ impl<K: Kind> Socket<K> {
     /// ```
     ///
     /// # Errors
-    /// As [`recv`](Socket::recv).
+    /// As [`recv_into`](Socket::recv_into).
     pub fn recv_part(&self, wait: Wait) -> Result<(Frame, bool)>
     where
         K: Receives,

@@ -93,6 +93,9 @@ impl<K: Kind> Socket<K> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// As [`send`](Socket::send); but the future waits as long as it takes, whatever the option `send_timeout` says.
     #[inline]
     pub fn send_async(&self, message: impl Into<Message>) -> SendFuture<'_>
     where
@@ -115,7 +118,8 @@ impl<K: Kind> Socket<K> {
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Socket::send).
+    /// As [`send`](Socket::send), or [`WouldBlock`](crate::ErrorKind::WouldBlock) and
+    /// [`TimedOut`](crate::ErrorKind::TimedOut) as `wait` says.
     pub fn send_part(&self, part: impl Into<Frame>, more: bool, wait: Wait) -> Result<(), SendError>
     where
         K: Sends,

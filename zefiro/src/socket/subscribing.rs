@@ -80,7 +80,7 @@ impl<K: Kind> Socket<K> {
     /// ```
     ///
     /// # Errors
-    /// [`TimedOut`](crate::ErrorKind::TimedOut).
+    /// [`TimedOut`](crate::ErrorKind::TimedOut), or the socket was closed, or its context shut down.
     pub fn wait_subscribed(&self, topic: impl AsRef<[u8]>, peers: usize, timeout: Duration) -> Result<()>
     where
         K: Publishes,
