@@ -5,9 +5,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use zefiro::{Error, ErrorKind};
-
-use crate::giving_back;
+use zefiro::{Error, ErrorKind, give_back};
 
 /// What a function of C's answers when it fails: an errno.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,7 +64,7 @@ pub(crate) fn guard<T: Failed>(body: impl FnOnce() -> Outcome<T>) -> T {
             T::FAILED
         }
     };
-    giving_back::give_back();
+    give_back();
     result
 }
 

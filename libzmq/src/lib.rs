@@ -34,7 +34,6 @@ mod context;
 mod draft;
 mod extension;
 mod failure;
-mod giving_back;
 mod handle;
 mod keys;
 mod message;

@@ -18,8 +18,7 @@ use zefiro::{Frame, Memory, Metadata};
 pub(crate) use self::receiving::Receiving;
 use crate::block::Block;
 use crate::draft::Beside;
-use crate::failure::{Failure, Outcome};
-use crate::giving_back::{self, Buffer, FreeFn};
+use crate::failure::{Failure, Outcome, errno, set_errno};
 
 /// What C's `zmq_msg_t` holds. All zeros is not a message.
 #[repr(C)]
@@ -68,7 +67,10 @@ struct Constant {
     len: usize,
 }
 
-/// A buffer of the program's, to be given back by calling its function, once.
+pub(crate) type FreeFn = unsafe extern "C" fn(data: *mut c_void, hint: *mut c_void);
+
+/// A buffer of the program's, to be given back by calling its function, once. That may call the library: the buffer is
+/// dropped at the end of a call, or where the engine pauses.
 struct Lent {
     data: *mut c_void,
     len: usize,
@@ -93,7 +95,10 @@ impl AsRef<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        giving_back::keep(Buffer { data: self.data, free: self.free, hint: self.hint });
+        let before = errno();
+        // SAFETY: the program gave this function for that, and it is called once.
+        unsafe { (self.free)(self.data, self.hint) };
+        set_errno(before);
     }
 }
 

@@ -143,8 +143,6 @@ pub use message::{Frames, IntoFrames, Message};
 pub use metadata::Metadata;
 pub use monitor::{Event, EventKind, Monitor, MonitorHandle};
 pub use options::{AddressFilter, ContextOptions, FileMode, OptionInfo, OptionValue, Options, RawError, option_table};
-#[doc(hidden)]
-pub use pause::at_pauses;
 pub use poll::{Interest, Poller, Ready};
 pub use proxy::{Proxy, ProxyStatistics, proxy};
 pub use shared_key::SharedKey;
@@ -152,6 +150,8 @@ pub use socket::{Builder, Peer, PeerId, RecvFuture, RecvIntoFuture, SendFuture, 
 #[cfg(feature = "stream")]
 pub use socket::{RecvStream, SendSink};
 pub use unsent::{NotSent, Unsent};
+#[doc(hidden)]
+pub use zmtp::giving_back::give_back;
 pub use zmtp::{CurveKey, CurveSecret, Frame, Memory, Password, Place, SocketType, UnknownSocketType, z85};
 
 macro_rules! socket_names {

@@ -12,6 +12,9 @@ use zmtp::Frame;
 /// A message always has a first frame, if only an empty one. Up to [`Frame::INLINE_MAX`] bytes a frame lives inside
 /// the message, without an allocation; above that it refers to shared memory that is never copied.
 ///
+/// That memory may belong to a value of the program's ([`Bytes::from_owner`]). It is dropped by whoever needs the message
+/// last, an I/O thread perhaps, and when nothing is locked: its `drop` may use sockets, but not wait.
+///
 /// ```
 /// use zefiro::Message;
 ///

@@ -1,21 +1,9 @@
-//! Pause: where a thread in the engine holds no lock and has nothing to do at once, work that had to wait for that is done.
+//! Pause: where a thread in the engine holds no lock and has nothing to do at once, it gives back what it has kept.
 
-use std::sync::OnceLock;
+use zmtp::giving_back::give_back;
 
-/// The work.
-static WORK: OnceLock<fn()> = OnceLock::new();
-
-/// For the C library: has a function called now and then by threads that are long in the engine, its own and those that
-/// wait in it, where they hold no lock. One function for a process.
-#[doc(hidden)]
-pub fn at_pauses(work: fn()) {
-    let _ = WORK.set(work);
-}
-
-/// This is such a place.
+/// This is such a place: of the engine's own threads, and of those that wait in it.
 #[inline]
 pub(crate) fn pause() {
-    if let Some(work) = WORK.get() {
-        work();
-    }
+    give_back();
 }

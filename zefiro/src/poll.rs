@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+use zmtp::giving_back::{hold, is_any_owned};
 
 use self::note::{Note, Shared};
 use crate::error::{Error, ErrorKind, Result};
@@ -338,6 +339,7 @@ impl Poller {
     fn wait_as(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>, until_signal: bool) -> Result<usize> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         ready.clear();
+        let _held = is_any_owned().then(hold);
         let mut events = ReadyList::new();
         loop {
             let bell = self.shared.bell().ok();

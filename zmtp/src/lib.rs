@@ -54,6 +54,7 @@
 //! | [`mechanism`] | the handshake, and what security it brings |
 //! | [`frame`] | one message part |
 //! | `memory`, `lent` | what large parts refer to; what a thread copies them to, and uses again |
+//! | `giving_back` | bytes that belong to the program, and when they may be dropped |
 
 // Peers' bytes come here.
 #![cfg_attr(
@@ -67,6 +68,8 @@ mod command;
 pub mod connection;
 mod error;
 pub mod frame;
+#[doc(hidden)]
+pub mod giving_back;
 mod greeting;
 mod heartbeat;
 mod lent;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::giving_back::Owned;
 use crate::lent;
 
 /// Memory that frames share.
@@ -24,6 +25,7 @@ enum Owner {
     /// A thread has [lent](lent) it, and keeps a reference.
     Lent(Vec<u8>),
     Bytes(Bytes),
+    Owned(Owned),
     Static(&'static [u8]),
 }
 
@@ -38,6 +40,7 @@ impl Memory {
         match &*self.0 {
             Owner::Vec(bytes) | Owner::Lent(bytes) => bytes,
             Owner::Bytes(bytes) => bytes,
+            Owner::Owned(owned) => owned.bytes(),
             Owner::Static(bytes) => bytes,
         }
     }
@@ -53,6 +56,7 @@ impl Memory {
         match &*self.0 {
             Owner::Vec(bytes) | Owner::Lent(bytes) => bytes.as_ptr(),
             Owner::Bytes(bytes) => bytes.as_ptr(),
+            Owner::Owned(owned) => owned.bytes().as_ptr(),
             Owner::Static(bytes) => bytes.as_ptr(),
         }
     }
@@ -118,6 +122,12 @@ impl Memory {
         Memory(Arc::new(Owner::Static(bytes)))
     }
 
+    /// Of who [asks](crate::giving_back::give_back) for what it has lent: dropped then, not before.
+    #[doc(hidden)]
+    pub fn owned_until_asked(bytes: Bytes) -> Memory {
+        Memory(Arc::new(Owner::Owned(Owned::until_asked(bytes))))
+    }
+
     /// A part of it as a vector; no copy if that is all of it, and nobody else refers to it.
     pub(crate) fn into_vec(self, part: Range<usize>) -> Vec<u8> {
         match Arc::try_unwrap(self.0) {
@@ -168,6 +178,7 @@ impl Memory {
         match &*self.0 {
             Owner::Vec(bytes) | Owner::Lent(bytes) => bytes.capacity(),
             Owner::Bytes(bytes) => bytes.len(),
+            Owner::Owned(owned) => owned.bytes().len(),
             Owner::Static(_) => 0,
         }
     }
@@ -195,7 +206,9 @@ impl From<Vec<u8>> for Memory {
 
 impl From<Bytes> for Memory {
     fn from(bytes: Bytes) -> Memory {
-        Memory(Arc::new(Owner::Bytes(bytes)))
+        // Never unique: those with an owner of the program's.
+        let owner = if bytes.is_unique() { Owner::Bytes(bytes) } else { Owner::Owned(Owned::new(bytes)) };
+        Memory(Arc::new(owner))
     }
 }
 

@@ -58,7 +58,7 @@ pub unsafe extern "C" fn zmq_msg_init_data(
         let mut made = Message::empty();
         match free {
             Some(free) => {
-                let memory = Memory::from(Bytes::from_owner(Lent { data, len: size, free, hint }));
+                let memory = Memory::owned_until_asked(Bytes::from_owner(Lent { data, len: size, free, hint }));
                 made.set_shared(Shared { memory, data: data.cast(), len: size });
             }
             None => {

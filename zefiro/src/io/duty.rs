@@ -24,6 +24,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use zmtp::SocketType;
+use zmtp::giving_back::{hold, is_any_owned};
 
 use super::link::{Link, Loss};
 use super::receive::{READS_APPLICATION, READS_IO, receive};
@@ -417,6 +418,7 @@ pub(crate) fn lead<'a>(
     let before = if state.expects_one() { Before::Expect } else { Before::Linger };
     drop(state);
     pause();
+    let _held = is_any_owned().then(hold);
     let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now()));
     let interrupted = pump(core, &set, timeout, before, READS_APPLICATION, true, until_signal);
     let mut state = core.lock();

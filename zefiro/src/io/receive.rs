@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use zmtp::giving_back::{hold, is_any_owned};
 use zmtp::{Event, Frame, SocketType};
 
 use super::Command;
@@ -26,6 +27,7 @@ use crate::sys::net;
 /// The caller holds no lock. Whoever waits for messages is woken, but for the caller itself if it is the socket's
 /// `leader`.
 pub(crate) fn receive(core: &Arc<SocketCore>, link: &Arc<Link>, reads: usize, leader: bool) -> bool {
+    let _held = is_any_owned().then(hold);
     let mut arrived = false;
     for _ in 0..reads {
         let Some(reader) = link.reader.try_lock() else {

@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use zmtp::giving_back::hold;
+
 use self::accepting::ACCEPT_PAUSE;
 use self::datagrams::read_datagrams;
 use self::entries::{Entries, Item};
@@ -86,6 +88,7 @@ impl IoThread {
 
     /// Runs until told to stop.
     pub(crate) fn run(mut self) {
+        let _held = hold();
         let (mut links, mut commands, mut ready) = (Vec::new(), Vec::new(), ReadyList::new());
         loop {
             let mut written = false;

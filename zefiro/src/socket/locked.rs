@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
+use zmtp::giving_back::{Hold, hold, is_any_owned};
 
 use super::core::{SocketCore, State};
 use crate::counters::DropReason;
@@ -24,6 +25,8 @@ use crate::wait::{Roused, Wakes};
 pub(crate) struct Locked<'a> {
     core: &'a Arc<SocketCore>,
     guard: Option<LockGuard<'a, State>>,
+    /// What is dropped until all is carried out may belong to the program, whose code then runs: that has to wait.
+    held: Hold,
 }
 
 /// What to do once the lock is released. Nearly always that is one thing, which needs no allocation.
@@ -48,7 +51,8 @@ pub(super) struct After {
 impl<'a> Locked<'a> {
     #[inline]
     pub(super) fn new(core: &'a Arc<SocketCore>, guard: LockGuard<'a, State>) -> Locked<'a> {
-        Locked { core, guard: Some(guard) }
+        let held = if is_any_owned() { hold() } else { Hold::default() };
+        Locked { core, guard: Some(guard), held }
     }
 }
 
@@ -82,7 +86,10 @@ impl Locked<'_> {
         }
         if guard.has_after() {
             settle_and_release(self.core, guard, other);
+        } else {
+            drop((guard, other));
         }
+        self.held.end();
     }
 }
 
