@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Kind, Own, Slot, find, index_of, inherited, socket};
 use crate::failure::{ETERM, Failure, Outcome};
@@ -18,9 +19,16 @@ struct Recent {
 }
 
 struct Place {
-    slot: *const Slot,
+    slot: &'static Slot,
     tag: u32,
     socket: Own<Arc<SocketHandle>>,
+}
+
+impl Place {
+    /// Whether the handle was given up since.
+    fn is_over(&self) -> bool {
+        self.slot.tag.load(Ordering::Relaxed) != self.tag
+    }
 }
 
 thread_local! {
@@ -87,7 +95,7 @@ pub(crate) fn with_socket<R>(handle: *mut c_void, body: impl FnOnce(&SocketHandl
     body(&found)
 }
 
-/// Has the thread keep the socket in a place of its own, if none is in use.
+/// Has the thread keep the socket in a place of its own, if none is in use, and no closed ones any longer.
 #[cold]
 fn remember(
     recent: &Recent,
@@ -102,8 +110,12 @@ fn remember(
     let socket = socket(handle).ok()?;
     // SAFETY: the place is this thread's, and not in use.
     let old = unsafe { (*place).replace(Place { slot, tag, socket: Own::new(socket) }) };
-    // Dropped when the place is whole again, since that may call back into the library, and change it.
-    drop(old);
+    // Those that other threads have closed since: to look for them here costs the calls that know their socket nothing.
+    // SAFETY: as above.
+    let places = recent.places.iter().map(|place| unsafe { &mut *place.get() });
+    let over: Vec<Place> = places.filter_map(|place| place.take_if(|known| known.is_over())).collect();
+    // Dropped when the places are whole again, since that may call back into the library, and change them.
+    drop((old, over));
     // SAFETY: as above.
     let kept = unsafe { &*place }.as_ref().filter(|kept| ptr::eq(kept.slot, slot) && kept.tag == tag);
     kept.map(|kept| Arc::as_ptr(kept.socket.made_here()))
@@ -153,6 +165,24 @@ mod tests {
     const DONTWAIT: c_int = 1;
     const PULL: c_int = 7;
     const PUSH: c_int = 8;
+
+    #[test]
+    fn a_thread_lets_go_of_what_others_have_closed_with_the_next_socket_it_comes_to_know() {
+        let context = zmq_ctx_new();
+        let [closed, next] = [(); 2].map(|()| Handle(zmq_socket(context, PUSH)));
+        assert_eq!((closed.send(), errno()), (-1, libc::EAGAIN));
+        let life = Arc::downgrade(&socket(closed.0).ok().unwrap());
+        thread::spawn(move || {
+            let closed = closed;
+            assert_eq!(zmq_close(closed.0), 0);
+        })
+        .join()
+        .unwrap();
+        assert!(life.strong_count() > 0);
+        assert_eq!((next.send(), errno()), (-1, libc::EAGAIN));
+        assert_eq!(life.strong_count(), 0);
+        assert_eq!((zmq_close(next.0), zmq_ctx_term(context)), (0, 0));
+    }
 
     /// Each thread keeps the sockets it used last: they must not outlive their handles.
     #[test]
