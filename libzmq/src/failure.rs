@@ -13,7 +13,7 @@ pub(crate) struct Failure(pub(crate) c_int);
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
-const EFSM: c_int = HAUSNUMERO + 51;
+pub(crate) const EFSM: c_int = HAUSNUMERO + 51;
 pub(crate) const ENOCOMPATPROTO: c_int = HAUSNUMERO + 52;
 pub(crate) const ETERM: c_int = HAUSNUMERO + 53;
 const EMTHREAD: c_int = HAUSNUMERO + 54;

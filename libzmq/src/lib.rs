@@ -43,6 +43,8 @@ mod poller;
 mod proxy;
 mod signal;
 mod socket;
+#[cfg(test)]
+mod storm;
 mod timers;
 mod transfer;
 mod utility;

@@ -1,7 +1,7 @@
 //! Messages: `zmq_msg_t`, 64 bytes that C may move about bitwise; `calls`: what C does with them;
 //! `receiving`: what sockets do.
 
-mod calls;
+pub(crate) mod calls;
 mod receiving;
 #[cfg(test)]
 mod tests;

@@ -27,10 +27,10 @@ pub(crate) const POLLPRI: c_short = 8;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct PollItem {
-    socket: *mut c_void,
-    fd: c_int,
-    events: c_short,
-    revents: c_short,
+    pub(crate) socket: *mut c_void,
+    pub(crate) fd: c_int,
+    pub(crate) events: c_short,
+    pub(crate) revents: c_short,
 }
 
 /// Something to wait for, and what has come of it.
