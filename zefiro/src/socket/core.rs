@@ -295,6 +295,8 @@ impl State {
         if self.phase == Phase::Closed && self.busy == 0 {
             self.after.any = true;
             self.after.finished = true;
+            // Whoever still has it keeps no message that was found and not received.
+            self.pattern = pattern_of(self.pattern.socket_type());
         }
     }
 
@@ -327,3 +329,42 @@ impl State {
 
 /// A program that finds one message after the other is told of the context's end after at most so many.
 const LOOKS_SINCE_END_MAX: u32 = 100;
+
+#[cfg(all(test, not(zefiro_loom)))]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{Pub, Sub};
+
+    struct Body {
+        _life: Arc<()>,
+    }
+
+    impl AsRef<[u8]> for Body {
+        fn as_ref(&self) -> &[u8] {
+            &[7; 100]
+        }
+    }
+
+    /// As the threads of a C program do, which keep the sockets they have used last.
+    #[test]
+    fn whoever_keeps_a_closed_socket_keeps_no_message() {
+        let life = Arc::new(());
+        let (publisher, subscriber) = (Pub::new(), Sub::new());
+        subscriber.subscribe("").unwrap();
+        subscriber.connect(publisher.bind("inproc://keeps-no-message").unwrap()).unwrap();
+        publisher.send(Bytes::from_owner(Body { _life: life.clone() })).unwrap();
+        let kept = subscriber.core.clone();
+        {
+            let mut state = kept.lock();
+            let (pattern, pipes, options) = state.parts();
+            assert!(pattern.can_recv(pipes, options) && pattern.found_from().is_some());
+        }
+        publisher.close();
+        assert_eq!(Arc::strong_count(&life), 2);
+        subscriber.close();
+        assert_eq!(Arc::strong_count(&life), 1);
+        drop(kept);
+    }
+}

@@ -295,7 +295,10 @@ impl SocketCore {
             }
             Err(error) => {
                 *part = message.pop_back().unwrap_or_default();
-                (state.unfinished.begun, state.unfinished.out) = (true, message);
+                // Nobody goes on with a message of a socket that another thread has closed meanwhile.
+                if state.phase != Phase::Closed {
+                    (state.unfinished.begun, state.unfinished.out) = (true, message);
+                }
                 Err(error)
             }
             Ok(()) => {
