@@ -19,35 +19,66 @@ thread_local! {
     static LENT: RefCell<Lent> = const { RefCell::new(Lent { memories: VecDeque::new(), bytes: 0, gifts: 0 }) };
 }
 
-/// A copy of the bytes.
-pub(crate) fn copy_of(bytes: &[u8]) -> Memory {
-    memory_of(bytes.len(), |buffer| {
-        buffer.clear();
-        buffer.extend_from_slice(bytes);
-    })
+/// What is to be in a memory.
+#[derive(Clone, Copy)]
+pub(crate) enum Content<'a> {
+    CopyOf(&'a [u8]),
+    /// So many bytes, which are anything.
+    Anything(usize),
 }
 
-/// So many bytes, which are anything.
-pub(crate) fn of_size(len: usize) -> Memory {
-    memory_of(len, |buffer| buffer.resize(len, 0))
+impl Content<'_> {
+    fn len(self) -> usize {
+        match self {
+            Content::CopyOf(bytes) => bytes.len(),
+            Content::Anything(len) => len,
+        }
+    }
+
+    /// A new buffer of it, with room for so many bytes at least.
+    fn buffer(self, room: usize) -> Vec<u8> {
+        match self {
+            Content::CopyOf(bytes) => {
+                let mut buffer = Vec::with_capacity(room);
+                buffer.extend_from_slice(bytes);
+                buffer
+            }
+            // The system's zeros cost nothing before they are looked at.
+            Content::Anything(len) => {
+                let mut buffer = vec![0; room];
+                buffer.truncate(len);
+                buffer
+            }
+        }
+    }
+
+    fn refill(self, buffer: &mut Vec<u8>) {
+        match self {
+            Content::CopyOf(bytes) => {
+                buffer.clear();
+                buffer.extend_from_slice(bytes);
+            }
+            Content::Anything(len) => buffer.resize(len, 0),
+        }
+    }
 }
 
-fn memory_of(len: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Memory {
-    let mut fill = Some(fill);
-    let mut fill = |buffer: &mut Vec<u8>| fill.take().into_iter().for_each(|fill| fill(buffer));
-    let lent = LENT.try_with(|lent| lent.borrow_mut().lend(len, &mut fill));
+/// Memory with that content.
+pub(crate) fn memory_of(content: Content<'_>) -> Memory {
+    let lent = LENT.try_with(|lent| lent.borrow_mut().lend(content));
     // The thread may be ending, its locals gone.
-    lent.unwrap_or_else(|_| {
-        let mut buffer = Vec::with_capacity(len);
-        fill(&mut buffer);
-        Memory::from(buffer)
-    })
+    lent.unwrap_or_else(|_| Memory::from(content.buffer(content.len())))
 }
 
 impl Lent {
-    fn lend(&mut self, len: usize, fill: &mut impl FnMut(&mut Vec<u8>)) -> Memory {
-        let mut memory = self.take_free(len).unwrap_or_else(|| self.make(len));
-        memory.refill(fill);
+    fn lend(&mut self, content: Content<'_>) -> Memory {
+        let memory = match self.take_free(content.len()) {
+            Some(mut free) => {
+                free.refill(|buffer| content.refill(buffer));
+                free
+            }
+            None => self.make(content),
+        };
         if memory.is_lent() {
             self.bytes += memory.capacity();
             self.memories.push_back(memory.clone());
@@ -66,11 +97,11 @@ impl Lent {
     }
 
     /// A new one; to be lent, unless more are under way than would be kept: then none comes back in time to be of use.
-    fn make(&mut self, len: usize) -> Memory {
-        let room = len.next_multiple_of(STEP);
-        if room > BYTES_MAX {
-            return Memory::from(Vec::with_capacity(len));
+    fn make(&mut self, content: Content<'_>) -> Memory {
+        if content.len() > BYTES_MAX {
+            return Memory::from(content.buffer(content.len()));
         }
+        let room = content.len().next_multiple_of(STEP);
         if self.bytes + room > BYTES_MAX || self.memories.len() == MEMORIES_MAX {
             let forgotten = std::mem::take(self).memories.len();
             self.gifts = GIFTS * forgotten;
@@ -78,9 +109,9 @@ impl Lent {
         match self.gifts.checked_sub(1) {
             Some(left) => {
                 self.gifts = left;
-                Memory::from(Vec::with_capacity(len))
+                Memory::from(content.buffer(content.len()))
             }
-            None => Memory::to_lend(room),
+            None => Memory::to_lend(content.buffer(room)),
         }
     }
 }
@@ -103,7 +134,7 @@ mod tests {
     use super::*;
 
     fn lend(lent: &mut Lent, len: usize) -> Memory {
-        lent.lend(len, &mut |buffer: &mut Vec<u8>| buffer.resize(len, 7))
+        lent.lend(Content::CopyOf(&vec![7; len]))
     }
 
     #[test]
@@ -141,6 +172,14 @@ mod tests {
                 under_way.pop_front();
             }
             assert_eq!((lent.gifts, lent.bytes), (0, 0));
+        }
+    }
+
+    #[test]
+    fn what_may_be_anything_is_no_less() {
+        let mut lent = Lent::default();
+        for len in [1000, 900, 1900, 10, 1000, BYTES_MAX + 1] {
+            assert_eq!(lent.lend(Content::Anything(len)).as_slice().len(), len);
         }
     }
 }

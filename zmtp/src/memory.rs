@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::giving_back::Owned;
-use crate::lent;
+use crate::lent::{self, Content};
 
 /// Memory that frames share.
 ///
@@ -83,7 +83,7 @@ impl Memory {
     /// assert_eq!(zmtp::Memory::copy_of(&[1, 2, 3]).as_slice(), [1, 2, 3]);
     /// ```
     pub fn copy_of(bytes: &[u8]) -> Memory {
-        lent::copy_of(bytes)
+        lent::memory_of(Content::CopyOf(bytes))
     }
 
     /// So many bytes, which are anything, for who is going to write there, as C does.
@@ -92,12 +92,12 @@ impl Memory {
     /// assert_eq!(zmtp::Memory::of_size(1000).as_slice().len(), 1000);
     /// ```
     pub fn of_size(len: usize) -> Memory {
-        lent::of_size(len)
+        lent::memory_of(Content::Anything(len))
     }
 
-    /// An empty buffer with room for so many bytes, for a thread to lend.
-    pub(crate) fn to_lend(room: usize) -> Memory {
-        Memory(Arc::new(Owner::Lent(Vec::with_capacity(room))))
+    /// For a thread to lend.
+    pub(crate) fn to_lend(bytes: Vec<u8>) -> Memory {
+        Memory(Arc::new(Owner::Lent(bytes)))
     }
 
     /// Whether it is for a thread to lend.
