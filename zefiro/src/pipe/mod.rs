@@ -348,6 +348,12 @@ impl Pipes {
         }
     }
 
+    /// Whether the pipe has that routing id, which is not an empty one.
+    #[inline]
+    pub(crate) fn is_called(&self, id: PipeId, routing_id: &[u8]) -> bool {
+        !routing_id.is_empty() && self.get(id).is_some_and(|pipe| pipe.routing_id.as_slice() == routing_id)
+    }
+
     /// Whom the last message for the program came from.
     pub(crate) fn last_received(&self) -> Option<PipeId> {
         self.last_received
