@@ -130,9 +130,9 @@ fn what_is_announced_is_not_allocated() {
             .map(|number| {
                 let mut stream = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
                 stream.write_all(&handshake("PUSH")).unwrap();
-                // The most that can be announced is refused; what is a little less is waited for.
-                let first = if number % 2 == 0 { 0x40 } else { 0x7f };
-                stream.write_all(&[2, first, 0, 0, 0, 0, 0, 0, 0, b's', b'o']).unwrap();
+                // What no memory could hold is refused; what is a little less is waited for.
+                let most = if number % 2 == 0 { 0x40 } else { 0x7f };
+                stream.write_all(&[2, 0, 0, most, 0, 0, 0, 0, 0, b's', b'o']).unwrap();
                 stream
             })
             .collect();
