@@ -19,6 +19,7 @@ use crate::io::resolver::Resolver;
 use crate::io::thread::IoThread;
 use crate::io::{Command, IoHandle};
 use crate::options::{ContextOptions, Options};
+use crate::pause::pause;
 use crate::prometheus;
 use crate::socket::Wait;
 use crate::socket::core::SocketCore;
@@ -542,6 +543,7 @@ impl ContextInner {
                 }
                 sockets.waiters.add(None, &waker)
             };
+            pause();
             let interrupted = wait.sleep(&parker, deadline);
             self.sockets.lock().waiters.remove(key);
             if interrupted {

@@ -7,6 +7,7 @@ use zmtp::{Frame, SocketType};
 
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
+use crate::pause::pause;
 use crate::poll::{Interest, Poller};
 use crate::routing::request::Request;
 use crate::socket::kind::{Any, Kind};
@@ -336,6 +337,8 @@ impl Proxy {
                 Wait::UntilSignal => poller.wait_until_signal(&mut ready, None)?,
                 _ => poller.wait(&mut ready, None)?,
             };
+            // Of those that are never out of messages the poller does not get to wait for any.
+            pause();
             let before = flow;
             for event in &ready {
                 match event.key {

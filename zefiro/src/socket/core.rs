@@ -19,6 +19,7 @@ use super::locked::{After, Locked};
 use super::parts::Parts;
 use crate::auth::worker::Worker;
 use crate::context::ContextInner;
+use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind};
 use crate::io::duty::{Duty, Watch};
 use crate::io::link::{Link, Loss};
@@ -296,6 +297,9 @@ impl State {
             self.after.any = true;
             self.after.finished = true;
             // Whoever still has it keeps no message that was found and not received.
+            if self.pattern.found_from().is_some() {
+                self.pipes.count_dropped(DropReason::Unread, 1);
+            }
             self.pattern = pattern_of(self.pattern.socket_type());
         }
     }
