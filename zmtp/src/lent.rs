@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::memory::Memory;
 
@@ -72,52 +73,78 @@ pub(crate) fn memory_of(content: Content<'_>) -> Memory {
 
 impl Lent {
     fn lend(&mut self, content: Content<'_>) -> Memory {
-        let memory = match self.take_free(content.len()) {
-            Some(mut free) => {
-                free.refill(|buffer| content.refill(buffer));
-                free
-            }
-            None => self.make(content),
-        };
-        if memory.is_lent() {
-            self.bytes += memory.capacity();
+        if self.has_free(content.len())
+            && let Some(mut memory) = self.memories.pop_front()
+        {
+            memory.refill(|buffer| content.refill(buffer));
             self.memories.push_back(memory.clone());
+            return memory;
         }
-        memory
+        self.make(content)
     }
 
-    /// The one lent longest ago, if nobody has it any more and it is of a fitting size.
-    fn take_free(&mut self, len: usize) -> Option<Memory> {
-        if self.memories.front()?.is_in_use() {
-            return None;
+    /// Whether nobody has the first any more, and it is of a fitting size.
+    fn has_free(&mut self, len: usize) -> bool {
+        let in_use = |place| self.memories.get(place).is_none_or(Memory::is_in_use);
+        if in_use(0) && !in_use(1) {
+            // Somebody keeps it for long: the others are not to wait for it.
+            self.memories.rotate_left(1);
         }
-        let mut memory = self.memories.pop_front()?;
-        self.bytes -= memory.capacity();
-        (len..=WASTE_MAX * len).contains(&memory.reusable_bytes()).then_some(memory)
+        let Some(memory) = self.memories.front_mut().filter(|memory| !memory.is_in_use()) else { return false };
+        let fits = (len..=WASTE_MAX * len).contains(&memory.reusable_bytes());
+        if !fits {
+            self.forget_first();
+        }
+        fits
     }
 
     /// A new one; to be lent, unless more are under way than would be kept: then none comes back in time to be of use.
     fn make(&mut self, content: Content<'_>) -> Memory {
-        if content.len() > BYTES_MAX {
-            return Memory::from(content.buffer(content.len()));
+        let len = content.len();
+        if len > BYTES_MAX || BYTES_OF_ALL.load(Ordering::Relaxed) + len > BYTES_OF_ALL_MAX {
+            return Memory::from(content.buffer(len));
         }
-        let room = content.len().next_multiple_of(STEP);
+        let room = len.next_multiple_of(STEP);
         if self.bytes + room > BYTES_MAX || self.memories.len() == MEMORIES_MAX {
-            let forgotten = std::mem::take(self).memories.len();
-            self.gifts = GIFTS * forgotten;
-        }
-        match self.gifts.checked_sub(1) {
-            Some(left) => {
-                self.gifts = left;
-                Memory::from(content.buffer(content.len()))
+            self.gifts = GIFTS * self.memories.len();
+            while !self.memories.is_empty() {
+                self.forget_first();
             }
-            None => Memory::to_lend(content.buffer(room)),
+        }
+        if let Some(left) = self.gifts.checked_sub(1) {
+            self.gifts = left;
+            return Memory::from(content.buffer(len));
+        }
+        let memory = Memory::to_lend(content.buffer(room));
+        self.bytes += memory.capacity();
+        BYTES_OF_ALL.fetch_add(memory.capacity(), Ordering::Relaxed);
+        self.memories.push_back(memory.clone());
+        memory
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(memory) = self.memories.pop_front() {
+            self.bytes -= memory.capacity();
+            BYTES_OF_ALL.fetch_sub(memory.capacity(), Ordering::Relaxed);
+            memory.give_away();
         }
     }
 }
 
-/// What a thread keeps at most: about as much as is under way between two threads, or a few of the largest.
+impl Drop for Lent {
+    fn drop(&mut self) {
+        while !self.memories.is_empty() {
+            self.forget_first();
+        }
+    }
+}
+
+/// What all threads keep.
+static BYTES_OF_ALL: AtomicUsize = AtomicUsize::new(0);
+
+/// What a thread keeps at most: about as much as is under way between two threads, or a few of the largest. And all threads.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
+const BYTES_OF_ALL_MAX: usize = 8 * BYTES_MAX;
 const MEMORIES_MAX: usize = if cfg!(miri) { 64 } else { 4096 };
 
 /// Sizes differ by so much, that messages of about the same size fit where others were.
@@ -148,9 +175,22 @@ mod tests {
         assert_eq!((third.as_ptr(), third.as_slice().len()), (places[0], 900));
         // Both are in use now.
         assert!(!places.contains(&lend(&mut lent, 1000).as_ptr()));
-        drop((second, third));
+        drop(second);
+        // Whoever keeps one long does not keep the others from being used.
         assert_eq!(lend(&mut lent, 1000).as_ptr(), places[1]);
+        drop(third);
         assert_ne!(lend(&mut lent, 100).as_ptr(), places[0]);
+    }
+
+    #[test]
+    fn who_has_lent_it_counts_only_as_long_as_it_is_kept() {
+        let mut lent = Lent::default();
+        let memory = lend(&mut lent, 1000);
+        let other = memory.clone();
+        drop(lent);
+        assert!(memory.is_shared());
+        drop(other);
+        assert!(!memory.is_shared());
     }
 
     #[test]

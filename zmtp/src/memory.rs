@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -22,8 +23,8 @@ pub struct Memory(Arc<Owner>);
 
 enum Owner {
     Vec(Vec<u8>),
-    /// A thread has [lent](lent) it, and keeps a reference.
-    Lent(Vec<u8>),
+    /// A thread has [lent](lent) it, and keeps a reference as long as the flag says so.
+    Lent(Vec<u8>, AtomicBool),
     Bytes(Bytes),
     Owned(Owned),
     Static(&'static [u8]),
@@ -38,7 +39,7 @@ impl Memory {
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match &*self.0 {
-            Owner::Vec(bytes) | Owner::Lent(bytes) => bytes,
+            Owner::Vec(bytes) | Owner::Lent(bytes, _) => bytes,
             Owner::Bytes(bytes) => bytes,
             Owner::Owned(owned) => owned.bytes(),
             Owner::Static(bytes) => bytes,
@@ -54,7 +55,7 @@ impl Memory {
     /// ```
     pub fn as_ptr(&self) -> *const u8 {
         match &*self.0 {
-            Owner::Vec(bytes) | Owner::Lent(bytes) => bytes.as_ptr(),
+            Owner::Vec(bytes) | Owner::Lent(bytes, _) => bytes.as_ptr(),
             Owner::Bytes(bytes) => bytes.as_ptr(),
             Owner::Owned(owned) => owned.bytes().as_ptr(),
             Owner::Static(bytes) => bytes.as_ptr(),
@@ -97,12 +98,19 @@ impl Memory {
 
     /// For a thread to lend.
     pub(crate) fn to_lend(bytes: Vec<u8>) -> Memory {
-        Memory(Arc::new(Owner::Lent(bytes)))
+        Memory(Arc::new(Owner::Lent(bytes, AtomicBool::new(true))))
     }
 
-    /// Whether it is for a thread to lend.
+    /// The thread that lent it keeps it no longer.
+    pub(crate) fn give_away(self) {
+        if let Owner::Lent(_, kept) = &*self.0 {
+            kept.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a thread lends it.
     pub(crate) fn is_lent(&self) -> bool {
-        matches!(*self.0, Owner::Lent(_))
+        matches!(&*self.0, Owner::Lent(_, kept) if kept.load(Ordering::Relaxed))
     }
 
     /// Whether anybody has what the caller, the thread that lent it, keeps.
@@ -112,7 +120,7 @@ impl Memory {
 
     /// Fills memory of its own that nobody else refers to anew.
     pub(crate) fn refill(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
-        if let Some(Owner::Vec(bytes) | Owner::Lent(bytes)) = Arc::get_mut(&mut self.0) {
+        if let Some(Owner::Vec(bytes) | Owner::Lent(bytes, _)) = Arc::get_mut(&mut self.0) {
             fill(bytes);
         }
     }
@@ -131,7 +139,7 @@ impl Memory {
     /// A part of it as a vector; no copy if that is all of it, and nobody else refers to it.
     pub(crate) fn into_vec(self, part: Range<usize>) -> Vec<u8> {
         match Arc::try_unwrap(self.0) {
-            Ok(Owner::Vec(bytes) | Owner::Lent(bytes)) if part == (0..bytes.len()) => bytes,
+            Ok(Owner::Vec(bytes) | Owner::Lent(bytes, _)) if part == (0..bytes.len()) => bytes,
             Ok(owner) => Memory(Arc::new(owner)).as_slice().get(part).unwrap_or_default().to_vec(),
             Err(owner) => Memory(owner).as_slice().get(part).unwrap_or_default().to_vec(),
         }
@@ -164,7 +172,7 @@ impl Memory {
     /// ```
     pub fn reusable_bytes(&mut self) -> usize {
         match Arc::get_mut(&mut self.0) {
-            Some(Owner::Vec(bytes) | Owner::Lent(bytes)) => bytes.capacity(),
+            Some(Owner::Vec(bytes) | Owner::Lent(bytes, _)) => bytes.capacity(),
             _ => 0,
         }
     }
@@ -176,7 +184,7 @@ impl Memory {
     /// ```
     pub fn capacity(&self) -> usize {
         match &*self.0 {
-            Owner::Vec(bytes) | Owner::Lent(bytes) => bytes.capacity(),
+            Owner::Vec(bytes) | Owner::Lent(bytes, _) => bytes.capacity(),
             Owner::Bytes(bytes) => bytes.len(),
             Owner::Owned(owned) => owned.bytes().len(),
             Owner::Static(_) => 0,
