@@ -50,11 +50,7 @@ impl Listener {
             // As for each connection: what the system refuses is not worth a listener.
             let _ = tcp::configure(&socket, &options);
         }
-        let address = tcp::local_address(&socket);
-        if let Some(address) = address {
-            tcp::leave_unpaced(&socket, address.ip());
-        }
-        let local = match address {
+        let local = match tcp::local_address(&socket) {
             Some(address) if address.ip().is_unspecified() => None,
             Some(address) => Some(format!("tcp://{address}")),
             None => Some(endpoint.to_string()),
@@ -152,6 +148,7 @@ impl Listener {
         }
         if let Some(address) = address
             && self.local.is_none()
+            && !self.adopted
         {
             tcp::leave_unpaced(stream, address.ip());
         }

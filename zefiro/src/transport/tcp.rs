@@ -26,6 +26,7 @@ fn listen_with(socket: &Socket, address: SocketAddr, options: &Options) -> io::R
         socket.set_only_v6(false)?;
     }
     socket.bind(&SockAddr::from(address))?;
+    leave_unpaced(socket, address.ip());
     socket.listen(backlog(options))
 }
 
