@@ -14,10 +14,12 @@ struct Lent {
     bytes: usize,
     /// So many are not lent, but given away.
     gifts: usize,
+    /// Lent since it was looked whether so many are of use.
+    since_look: usize,
 }
 
 thread_local! {
-    static LENT: RefCell<Lent> = const { RefCell::new(Lent { memories: VecDeque::new(), bytes: 0, gifts: 0 }) };
+    static LENT: RefCell<Lent> = const { RefCell::new(Lent { memories: VecDeque::new(), bytes: 0, gifts: 0, since_look: 0 }) };
 }
 
 /// What is to be in a memory.
@@ -78,6 +80,7 @@ impl Lent {
         {
             memory.refill(|buffer| content.refill(buffer));
             self.memories.push_back(memory.clone());
+            self.shrink();
             return memory;
         }
         self.make(content)
@@ -96,6 +99,19 @@ impl Lent {
             self.forget_first();
         }
         fits
+    }
+
+    /// Lets go of one now and then where half of them would do: the fewer there are, the more of them are in the processor's
+    /// caches.
+    fn shrink(&mut self) {
+        self.since_look += 1;
+        if self.since_look < LOOK {
+            return;
+        }
+        self.since_look = 0;
+        if self.memories.len() > 1 && self.memories.get(self.memories.len() / 2).is_some_and(|half| !half.is_in_use()) {
+            self.forget_first();
+        }
     }
 
     /// A new one; to be lent, unless more are under way than would be kept: then none comes back in time to be of use.
@@ -153,6 +169,9 @@ const STEP: usize = 64;
 /// So many times as many as were lent in vain are given away before it is tried again.
 const GIFTS: usize = 16;
 
+/// How often it is looked whether so many are of use.
+const LOOK: usize = 8;
+
 /// Whoever keeps a message keeps at most so many times its size.
 const WASTE_MAX: usize = 2;
 
@@ -180,6 +199,18 @@ mod tests {
         assert_eq!(lend(&mut lent, 1000).as_ptr(), places[1]);
         drop(third);
         assert_ne!(lend(&mut lent, 100).as_ptr(), places[0]);
+    }
+
+    #[test]
+    fn after_many_under_way_at_once_there_are_fewer_again() {
+        let mut lent = Lent::default();
+        drop((0..MEMORIES_MAX).map(|_| lend(&mut lent, 128)).collect::<Vec<_>>());
+        let mut under_way: VecDeque<Memory> = (0..10).map(|_| lend(&mut lent, 128)).collect();
+        for _ in 0..LOOK * MEMORIES_MAX {
+            under_way.pop_front();
+            under_way.push_back(lend(&mut lent, 128));
+        }
+        assert!((11..30).contains(&lent.memories.len()), "{}", lent.memories.len());
     }
 
     #[test]
