@@ -31,6 +31,33 @@ static void send_lent_nothing (void *socket)
     NEED (zmq_msg_send (&message, socket, 0) == 0);
 }
 
+static void *last;
+
+static void close_the_last (void *data, void *hint)
+{
+    (void) data;
+    (void) hint;
+    (void) __sync_fetch_and_add (&calls, 1);
+    NEED (zmq_close (last) == 0);
+}
+
+/* The buffer is given back by the end of the context, which waits for the socket that is closed then. */
+static void ends_the_context (void)
+{
+    void *context = zmq_ctx_new ();
+    void *socket = zmq_socket (context, ZMQ_PUSH);
+    zmq_msg_t message;
+    last = zmq_socket (context, ZMQ_PULL);
+    calls = 0;
+    NEED (zmq_connect (socket, "inproc://nobody-ever") == 0);
+    NEED (zmq_msg_init_data (&message, body, sizeof body, close_the_last, NULL) == 0);
+    NEED (zmq_msg_send (&message, socket, 0) == sizeof body);
+    NEED (zmq_close (socket) == 0);
+    NEED (zmq_ctx_term (context) == 0);
+    printf ("ends the context: given back %d\n", calls);
+    fflush (stdout);
+}
+
 static void joined (void *context, int bound, int connected, void **one, void **other)
 {
     int none = 0;
@@ -163,5 +190,6 @@ int main (void)
         printf ("%s: given back %d\n", cases[way], calls);
         fflush (stdout);
     }
+    ends_the_context ();
     return 0;
 }
