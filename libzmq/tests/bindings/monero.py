@@ -2,20 +2,13 @@
 import http.client
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 
 import zmq
 
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+from servers import free_ports
 
 
 def call(method, **parameters):

@@ -4,7 +4,6 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -12,13 +11,7 @@ import time
 
 import zmq
 
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+from servers import end, free_ports
 
 
 def netstring(text):
@@ -89,11 +82,6 @@ try:
 finally:
     over.set()
     handler.join()
-    server.send_signal(signal.SIGTERM)
-    try:
-        print("ended", server.wait(20))
-    except subprocess.TimeoutExpired:
-        server.kill()
-        print("killed")
+    end(server, signal.SIGTERM)
     context.destroy(0)
     shutil.rmtree(folder, ignore_errors=True)

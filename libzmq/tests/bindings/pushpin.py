@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from servers import free_ports
 
 
 class Backend(BaseHTTPRequestHandler):
@@ -36,14 +37,6 @@ class Backend(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         pass
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def ask(method, path, body=None, at=None):

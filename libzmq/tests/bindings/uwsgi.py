@@ -3,20 +3,13 @@
 import http.client
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 import zmq
 
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+from servers import end, free_ports
 
 
 def ask(port, path):
@@ -83,11 +76,6 @@ try:
     push.send_multipart([b"destroy", b"first.ini"])
     print(until(lambda: is_gone(first)), ask(second, "/text"))
 finally:
-    emperor.send_signal(signal.SIGINT)
-    try:
-        print("ended", emperor.wait(30))
-    except subprocess.TimeoutExpired:
-        emperor.kill()
-        print("killed")
+    end(emperor, signal.SIGINT)
     context.destroy(0)
     shutil.rmtree(folder, ignore_errors=True)
