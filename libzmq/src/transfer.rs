@@ -34,7 +34,7 @@ fn send_frame(socket: &SocketHandle, frame: &mut Frame, flags: c_int) -> Outcome
 /// Sends a copy of the bytes, if that takes a few steps only. `false`, and nothing has happened, if it is not so simple.
 #[inline(always)]
 fn send_swiftly(socket: &SocketHandle, bytes: &[u8], flags: c_int) -> bool {
-    flags & SNDMORE == 0 && !socket.has_beside && socket.socket.send_last_part_swiftly(bytes, wait_of(flags))
+    !socket.has_beside && socket.socket.send_part_swiftly(bytes, flags & SNDMORE != 0, wait_of(flags))
 }
 
 /// Sends a copy of the bytes.

@@ -55,6 +55,15 @@ impl Message {
         self.rest.is_empty().then_some(&self.first)
     }
 
+    /// Its two parts.
+    #[inline]
+    pub(crate) fn as_pair(&self) -> Option<(&Frame, &Frame)> {
+        match self.rest.as_slice() {
+            [second] => Some((&self.first, second)),
+            _ => None,
+        }
+    }
+
     /// Its only part.
     #[inline]
     pub(crate) fn as_single_mut(&mut self) -> Option<&mut Frame> {

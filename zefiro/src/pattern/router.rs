@@ -3,10 +3,11 @@
 use zmtp::Frame;
 
 use super::{Pattern, Recipient, Refusal};
+use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::outbox::Format;
+use crate::pipe::outbox::{Format, Part};
 use crate::pipe::{Line, PipeId, Pipes};
 use crate::routing::named_queue::NamedQueue;
 use crate::routing::routing_table::RoutingTable;
@@ -93,6 +94,39 @@ impl Router {
             return Ok(id);
         }
         Err((Refusal::WouldBlock, DropReason::HighWaterMark))
+    }
+
+    /// [Receives](Pattern::recv) the body of a message of one part, if that is [simple](Pipes::read_swiftly), and answers
+    /// from whom; `None`, and `body` is anything, if it is not.
+    #[inline]
+    pub(crate) fn recv_body_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        options: &Options,
+        body: &mut impl Arrival,
+    ) -> Option<PipeId> {
+        let notifies = options.router_raw || options.router_notify > 0;
+        if notifies { None } else { self.queue.next_swiftly::<true>(pipes, body) }
+    }
+
+    /// Whom a message goes to with that name in front; `None` if it goes to nobody, or that is not simple to say.
+    #[inline]
+    pub(crate) fn find_swiftly(&mut self, pipes: &mut Pipes, options: &Options, name: &[u8]) -> Option<PipeId> {
+        if options.router_raw { None } else { self.route(pipes, name).ok() }
+    }
+
+    /// Sends a body of one part to whom [was found](Router::find_swiftly) by that name, if that is
+    /// [simple](Pipes::write_swiftly); `false`, and nothing has happened, if it is not.
+    #[inline]
+    pub(crate) fn send_body_swiftly(
+        &self,
+        pipes: &mut Pipes,
+        id: PipeId,
+        name: &[u8],
+        body: &(impl Part + ?Sized),
+    ) -> bool {
+        // The name may be another's by now.
+        pipes.is_called(id, name) && pipes.write_swiftly(id, body)
     }
 }
 

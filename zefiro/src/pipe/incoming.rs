@@ -3,7 +3,7 @@
 use zmtp::Run;
 
 use super::inbox::cut_message;
-use super::{Line, Notice, PipeId, Pipes};
+use super::{Line, Notice, Pipe, PipeId, Pipes};
 use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::message::Message;
@@ -48,8 +48,7 @@ impl Pipes {
         self.read_as::<true>(id, out)
     }
 
-    /// Puts the next message in its place, if it is what most are, one part, with more messages behind it and nothing to
-    /// be told anybody. `false`, and nothing has happened, if it is not so simple. It does what [`read`](Pipes::read) or
+    /// Puts the next message in its place, if it is what most are, one part, and there is nothing to be told anybody. `false`, and nothing has happened, if it is not so simple. It does what [`read`](Pipes::read) or
     /// [`read_counted`](Pipes::read_counted) would do, in half the steps.
     #[inline(always)]
     pub(crate) fn read_swiftly<const COUNT: bool>(&mut self, id: PipeId, out: &mut impl Arrival) -> bool {
@@ -61,12 +60,31 @@ impl Pipes {
             Line::Duct(_, reader, _) => pipe.inbox.is_empty().then(|| reader.pop_swiftly(out)).flatten(),
             _ => pipe.inbox.pop_swiftly(out),
         };
-        let Some(bytes) = popped else { return false };
+        let Some(bytes) = popped else { return self.read_last_swiftly::<COUNT>(id, out) };
         out.came_by(pipe.facts.metadata.as_ref());
         if COUNT {
             pipe.counters.received(bytes as u64);
             self.last_received = Some(id);
         }
+        true
+    }
+
+    /// The same, of the last message that one read of a connection has brought.
+    #[inline(never)]
+    fn read_last_swiftly<const COUNT: bool>(&mut self, id: PipeId, out: &mut impl Arrival) -> bool {
+        let Some(Pipe { line: Line::Stream(link, _), inbox, facts, counters, ended: false, .. }) = self.get_mut(id)
+        else {
+            return false;
+        };
+        let Some((bytes, memory)) = inbox.pop_last_swiftly(out) else { return false };
+        link.io.memory.give(memory);
+        out.came_by(facts.metadata.as_ref());
+        let drained = inbox.is_empty();
+        if COUNT {
+            counters.received(bytes as u64);
+            self.last_received = Some(id);
+        }
+        self.unread_pipes -= usize::from(drained);
         true
     }
 
@@ -219,7 +237,7 @@ mod tests {
     use zmtp::{Frame, Framing, Memory};
 
     use super::*;
-    use crate::pipe::{PeerFacts, Pipe};
+    use crate::pipe::PeerFacts;
 
     /// A pipe that has received those messages, given as the lengths of their parts, in one read.
     fn received(messages: &[&[usize]]) -> (Pipes, PipeId) {

@@ -213,15 +213,18 @@ impl Outbox {
         }
     }
 
-    /// Adds a message of one part, if that is small and there is memory at hand for it.
+    /// Adds a message of one part, if that is small and no buffer is full with it.
     #[inline(never)]
-    pub(crate) fn push_swiftly(&mut self, part: &(impl Part + ?Sized)) -> bool {
+    pub(crate) fn push_swiftly(&mut self, pool: &mut Pool, part: &(impl Part + ?Sized)) -> bool {
         let (before, len) = (self.open.len(), part.len());
-        let room = HEADER_BYTES_MAX + len.max(Frame::INLINE_MAX);
-        if len > COPY_BYTES_MAX || before >= SEGMENT_BYTES || self.open.capacity() - before < room {
+        if len > COPY_BYTES_MAX || before >= SEGMENT_BYTES {
             return false;
         }
         let Format::Zmtp(framing @ Framing::V2, _) = self.format else { return false };
+        let room = HEADER_BYTES_MAX + len.max(Frame::INLINE_MAX);
+        if self.open.capacity() - before < room {
+            self.make_room(pool, room);
+        }
         framing.encode_header(&mut self.open, len, false, false);
         part.append_to(&mut self.open);
         self.bytes += self.open.len() - before;
@@ -422,6 +425,12 @@ impl Outbox {
         }
     }
 
+    #[inline(never)]
+    fn make_room(&mut self, pool: &mut Pool, room: usize) {
+        self.prepare(pool, self.open.len());
+        self.open.reserve(room);
+    }
+
     /// Makes sure `open` has room for small things; a full buffer is sealed, so that none grows without bound.
     fn prepare(&mut self, pool: &mut Pool, filled: usize) {
         if filled == 0 && self.open.capacity() == 0 {
@@ -495,8 +504,8 @@ mod tests {
             let part = Frame::from(body.as_slice());
             let mut message = Message::from(part.clone());
             other.push(&mut pool, &[], &mut message);
-            let swiftly = one.push_swiftly(&part);
-            assert_eq!(swiftly, third.push_swiftly(body.as_slice()));
+            let swiftly = one.push_swiftly(&mut pool, &part);
+            assert_eq!(swiftly, third.push_swiftly(&mut pool, body.as_slice()));
             if !swiftly {
                 one.push(&mut pool, &[], &mut message);
                 third.push(&mut pool, &[], &mut message);
@@ -580,7 +589,7 @@ mod tests {
         for format in [Format::Raw, Format::Zmtp(Framing::V1, Version::V1_0)] {
             let (mut outbox, mut pool) = (Outbox::new(format), Pool::default());
             outbox.push(&mut pool, &[], &mut Message::from("first"));
-            assert!(!outbox.push_swiftly(&Frame::from("next")));
+            assert!(!outbox.push_swiftly(&mut pool, &Frame::from("next")));
         }
     }
 }

@@ -55,7 +55,7 @@ impl Pipes {
     #[inline(always)]
     pub(crate) fn write_swiftly(&mut self, id: PipeId, part: &(impl Part + ?Sized)) -> bool {
         let limits = self.limits();
-        let Pipes { slots, dirty, noted, .. } = self;
+        let Pipes { slots, pool, dirty, noted, .. } = self;
         let Some(pipe) = slots.get_mut(id.index as usize) else { return false };
         if pipe.generation != id.generation || pipe.closing | pipe.ended | pipe.conflate | pipe.follows.is_some() {
             return false;
@@ -63,7 +63,7 @@ impl Pipes {
         let Line::Stream(_, outbox) = &mut pipe.line else { return self.write_to_duct_swiftly(id, part) };
         if !limits.leave_room(outbox, pipe.counters.sent)
             || !limits.notice_room(outbox, &mut pipe.window, pipe.counters.sent)
-            || !outbox.push_swiftly(part)
+            || !outbox.push_swiftly(pool, part)
         {
             return false;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use zmtp::SocketType;
+use zmtp::{Frame, SocketType};
 
 use super::core::{Phase, SocketCore, State};
 use super::locked::Locked;
@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::duty::{lead, look};
 use crate::message::Message;
 use crate::options::Options;
-use crate::pattern::Refusal;
+use crate::pattern::{AnyPattern, Refusal};
 use crate::pause::pause;
 use crate::pipe::outbox::Part;
 use crate::wait::{Parker, current_parker};
@@ -346,10 +346,13 @@ impl State {
         (readable, writable)
     }
 
-    /// As [`send_swiftly`](State::send_swiftly), if the message is of one part.
+    /// As [`send_swiftly`](State::send_swiftly), if the message is of one part, or what most of a ROUTER's are.
     #[inline]
     pub(super) fn send_message_swiftly(&mut self, message: &Message, wait: Wait) -> bool {
-        message.as_single().is_some_and(|part| self.send_swiftly(part, wait))
+        match message.as_single() {
+            Some(part) => self.send_swiftly(part, wait),
+            None => message.as_pair().is_some_and(|(name, body)| self.send_named_swiftly(name, body, wait)),
+        }
     }
 
     /// Sends a message of one part, if that is simple and nothing is in the way.
@@ -367,7 +370,21 @@ impl State {
     #[inline]
     pub(super) fn recv_message_swiftly(&mut self, out: &mut Message) -> bool {
         let (first, rest) = out.parts_mut();
-        rest.is_empty() && self.recv_swiftly(first)
+        match self.pattern {
+            AnyPattern::Router(_) => self.recv_named_message_swiftly(first, rest),
+            _ => rest.is_empty() && self.recv_swiftly(first),
+        }
+    }
+
+    #[inline(never)]
+    fn recv_named_message_swiftly(&mut self, name: &mut Frame, rest: &mut Vec<Frame>) -> bool {
+        let mut body = Frame::new();
+        let received = self.recv_named_swiftly(name, &mut body);
+        if received {
+            rest.clear();
+            rest.push(body);
+        }
+        received
     }
 
     /// Receives the message whose turn it is, if that is simple and nobody else has to hear of it.

@@ -1,7 +1,10 @@
 //! Parts: a message sent or received one part at a time, as C programs do (`zmq_msg_send(3)`, `zmq_msg_recv(3)`).
 //!
 //! The parts of an outgoing message are collected here, and the pattern sees the whole message with its last part: a
-//! peer gets all of it or nothing. Whether there is a peer with room is asked with the first part.
+//! peer gets all of it or nothing. Whether there is a peer with room is asked with the first part. `named`: the two parts
+//! of most messages of a ROUTER.
+
+mod named;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -311,12 +314,18 @@ impl SocketCore {
         }
     }
 
-    /// Sends a copy of the bytes as a message of its own, if that is [simple](State::send_swiftly); `false`, and nothing
-    /// has happened, if it is not.
+    /// Sends a copy of the bytes as a part, if that is [simple](State::send_swiftly); `false`, and nothing has happened, if
+    /// it is not.
     #[inline(always)]
-    pub(crate) fn send_last_part_swiftly(self: &Arc<SocketCore>, bytes: &[u8], wait: Wait) -> bool {
+    pub(crate) fn send_part_swiftly(self: &Arc<SocketCore>, bytes: &[u8], more: bool, wait: Wait) -> bool {
+        if more && self.socket_type != SocketType::Router {
+            return false;
+        }
         let mut state = self.lock();
-        !state.unfinished.is_amid_one() && state.send_swiftly(bytes, wait)
+        if more || state.unfinished.is_amid_one() {
+            return state.send_named_part_swiftly(bytes, more, wait);
+        }
+        state.send_swiftly(bytes, wait)
     }
 
     /// Sends a copy of the bytes as a message of its own, or as the last part of one begun before.
@@ -338,20 +347,25 @@ impl SocketCore {
         self.send_with_care(state, &mut Message::from(bytes), wait)
     }
 
-    /// Receives a part that is a whole message, if that is [simple](State::recv_swiftly), or a later part of one, and
-    /// answers whether more follow; `None`, and `place` has anything, if it is not so simple.
+    /// Receives a part that is a whole message, if that is [simple](State::recv_swiftly), the first of two of a ROUTER's, or
+    /// a later part of one, and answers whether more follow; `None`, and `place` has anything, if it is not so simple.
     #[inline(always)]
     pub(crate) fn recv_part_swiftly(self: &Arc<SocketCore>, place: &mut impl Arrival) -> Option<bool> {
         let mut state = self.lock();
         if state.unfinished.more() {
-            return (state.phase == Phase::Open && !state.unfinished.begun).then(|| state.recv_later_part(place));
+            let may = state.phase == Phase::Open && (!state.unfinished.begun || self.socket_type != SocketType::Req);
+            return may.then(|| state.recv_later_part(place));
         }
-        if !state.recv_swiftly(place) {
+        let named = match self.socket_type {
+            SocketType::Router => state.recv_named_part_swiftly(place),
+            _ => false,
+        };
+        if !named && !state.recv_swiftly(place) {
             return None;
         }
-        state.unfinished.last_more = false;
+        state.unfinished.last_more = named;
         state.light_beacon_for_more();
-        Some(false)
+        Some(named)
     }
 
     /// Receives one part, and answers whether more of the same message follow; those are there.

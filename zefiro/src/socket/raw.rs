@@ -109,11 +109,11 @@ impl Socket<Any> {
         self.core.send_part(part, more, wait)
     }
 
-    /// Does what [`send_last_part`](Socket::send_last_part) would do, in a fraction of the steps, for most of the messages
+    /// Does what [`send_part_from`](Socket::send_part_from) would do, in a fraction of the steps, for most of the messages
     /// of a stream of them; `false`, and nothing has happened, for all others, which are still to be sent.
     #[inline(always)]
-    pub fn send_last_part_swiftly(&self, bytes: &[u8], wait: Wait) -> bool {
-        self.core.send_last_part_swiftly(bytes, wait)
+    pub fn send_part_swiftly(&self, bytes: &[u8], more: bool, wait: Wait) -> bool {
+        self.core.send_part_swiftly(bytes, more, wait)
     }
 
     /// Sends a copy of the bytes as a message of one part, or as the last part of one begun by
