@@ -279,6 +279,13 @@ impl State {
         self.links == 1 && matches!(self.pattern.socket_type(), SocketType::Req | SocketType::Rep)
     }
 
+    /// The link, if there is one alone, and it is read: what can be had from it takes no asking which link has something.
+    fn only_link(&self) -> Option<Arc<Link>> {
+        let pipe = (self.links == 1).then(|| self.pipes.find_at_hand(|pipe| pipe.link().is_some())).flatten()?;
+        let LinkWatch { in_set, paused, gone, .. } = pipe.watch;
+        pipe.link().filter(|_| in_set && !paused && !gone).cloned()
+    }
+
     /// Whether all who want to know of what comes are one observer.
     fn has_one_observer(&self) -> bool {
         self.observers.len() == 1 && self.recv_waiters.is_empty()
@@ -414,13 +421,15 @@ pub(crate) fn lead<'a>(
     until_signal: bool,
 ) -> Result<(Locked<'a>, bool), Locked<'a>> {
     let Some(set) = state.set(core) else { return Err(state) };
+    let only = state.only_link();
     state.start_leading(&set);
     let before = if state.expects_one() { Before::Expect } else { Before::Linger };
     drop(state);
     pause();
     let _held = is_any_owned().then(hold);
     let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now()));
-    let interrupted = pump(core, &set, timeout, before, READS_APPLICATION, true, until_signal);
+    let reading = Reading { core, set: &set, only, reads: READS_APPLICATION, leader: true };
+    let interrupted = reading.wait(timeout, before, until_signal);
     let mut state = core.lock();
     state.stop_leading();
     Ok((state, interrupted))
@@ -444,13 +453,14 @@ pub(crate) fn lead_polled(core: &Arc<SocketCore>, place: u64) -> Option<Arc<Set>
 
 /// Reads what the links of a socket have that a poller leads, or nobody watches just now.
 pub(crate) fn read_polled(core: &Arc<SocketCore>, set: &Set) {
-    let read = {
+    let only = {
         let mut state = core.lock();
         state.watch.epoch += 1;
-        state.watch.duty == Duty::App && (state.watch.polled.is_some() || !state.watch.leader)
+        let reads = state.watch.duty == Duty::App && (state.watch.polled.is_some() || !state.watch.leader);
+        reads.then(|| state.only_link())
     };
-    if read {
-        pump(core, set, Some(Duration::ZERO), Before::Look, READS_APPLICATION, false, false);
+    if let Some(only) = only {
+        Reading { core, set, only, reads: READS_APPLICATION, leader: false }.look();
     }
 }
 
@@ -465,29 +475,29 @@ pub(crate) fn leave_polled(core: &Arc<SocketCore>, place: u64) {
 
 /// Reads without waiting what the links of a socket have that nobody else watches just now.
 pub(crate) fn look(core: &Arc<SocketCore>) {
-    let set = {
+    let (set, only) = {
         let mut state = core.lock();
         match state.watch.set.clone() {
             Some(set) if state.watch.duty == Duty::App && !state.watch.leader => {
                 state.watch.epoch += 1;
-                set
+                (set, state.only_link())
             }
             _ => return,
         }
     };
-    pump(core, &set, Some(Duration::ZERO), Before::Look, READS_APPLICATION, false, false);
+    Reading { core, set: &set, only, reads: READS_APPLICATION, leader: false }.look();
 }
 
 /// The I/O thread was told that a set is ready, and reads its links if that is its duty.
 pub(crate) fn set_ready(core: &Arc<SocketCore>) {
-    let set = {
+    let (set, only) = {
         let state = core.lock();
         match (&state.watch.set, state.watch.duty) {
-            (Some(set), Duty::Io) => set.clone(),
+            (Some(set), Duty::Io) => (set.clone(), state.only_link()),
             _ => return,
         }
     };
-    pump(core, &set, Some(Duration::ZERO), Before::Look, READS_IO, false, false);
+    Reading { core, set: &set, only, reads: READS_IO, leader: false }.look();
 }
 
 /// The I/O thread's look at a supervised socket. `false` when it needs no more supervision.
@@ -514,54 +524,80 @@ pub(crate) fn tick(core: &Weak<SocketCore>) -> bool {
 /// What is done before a thread sleeps.
 #[derive(Clone, Copy)]
 enum Before {
-    /// Nothing: it looks, and does not wait.
-    Look,
     /// It waits awake for whatever comes.
     Linger,
     /// It waits awake for the one thing that can come.
     Expect,
 }
 
-/// Waits on the set and reads the links that are ready. Answers whether a signal ended the wait.
-fn pump(
-    core: &Arc<SocketCore>,
-    set: &Set,
-    timeout: Option<Duration>,
-    before: Before,
+/// How the links of a socket are read.
+struct Reading<'a> {
+    core: &'a Arc<SocketCore>,
+    set: &'a Set,
+    /// The link, if there was one alone: it is read at once, and the set asked only if it has nothing.
+    only: Option<Arc<Link>>,
     reads: usize,
+    /// The caller is the leader.
     leader: bool,
-    until_signal: bool,
-) -> bool {
-    let mut ready = ReadyList::new();
-    let mut interrupted = false;
-    // An interrupted wait is one that found nothing.
-    let mut look = |timeout| {
-        let waited = match until_signal {
-            true => set.selector.wait_until_signal(&mut ready, timeout),
-            false => set.selector.wait(&mut ready, timeout),
+}
+
+impl Reading<'_> {
+    /// Reads what is there.
+    fn look(&self) {
+        if !self.read_only() {
+            let mut ready = ReadyList::new();
+            let _ = self.set.selector.wait(&mut ready, Some(Duration::ZERO));
+            self.read(ready);
+        }
+    }
+
+    /// Waits, and reads the links that are ready. Answers whether a signal ended the wait, for who is to be told.
+    fn wait(&self, timeout: Option<Duration>, before: Before, until_signal: bool) -> bool {
+        let mut ready = ReadyList::new();
+        let selector = &self.set.selector;
+        let look = || selector.wait(&mut ready, Some(Duration::ZERO)).is_ok() && !ready.is_empty();
+        let came = match before {
+            _ if timeout == Some(Duration::ZERO) => false,
+            Before::Linger => self.set.patience.linger(look),
+            // To read in vain costs more than to ask in vain: that pays where something is about to come.
+            Before::Expect if self.only.is_some() => self.set.expectation.linger(|| self.read_only()),
+            Before::Expect => self.set.expectation.linger(look),
         };
-        interrupted = waited.is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted);
-        !ready.is_empty()
-    };
-    let came = match before {
-        _ if timeout == Some(Duration::ZERO) => false,
-        Before::Look => false,
-        Before::Linger => set.patience.linger(|| look(Some(Duration::ZERO))),
-        Before::Expect => set.expectation.linger(|| look(Some(Duration::ZERO))),
-    };
-    if !came {
-        look(timeout);
-    }
-    for event in ready {
-        if event.token == ALARM_TOKEN {
-            continue;
+        let mut waited = Ok(());
+        if !came {
+            waited = match until_signal {
+                true => self.sleep_until_signal(&mut ready, timeout),
+                false => selector.wait(&mut ready, timeout),
+            };
         }
-        let link = core.lock().pipes.get(pipe_of(event.token)).and_then(|pipe| pipe.link().cloned());
-        if let Some(link) = link {
-            receive(core, &link, reads, leader);
+        self.read(ready);
+        // An interrupted wait is one that found nothing.
+        waited.is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted)
+    }
+
+    fn sleep_until_signal(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> std::io::Result<()> {
+        if self.set.selector.sleep_until_signal(timeout)? && !self.read_only() {
+            self.set.selector.wait(ready, Some(Duration::ZERO))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the only link. Answers whether anything came.
+    fn read_only(&self) -> bool {
+        self.only.as_ref().is_some_and(|link| receive(self.core, link, self.reads, self.leader))
+    }
+
+    fn read(&self, ready: ReadyList) {
+        for event in ready {
+            if event.token == ALARM_TOKEN {
+                continue;
+            }
+            let link = self.core.lock().pipes.get(pipe_of(event.token)).and_then(|pipe| pipe.link().cloned());
+            if let Some(link) = link {
+                receive(self.core, &link, self.reads, self.leader);
+            }
         }
     }
-    interrupted
 }
 
 fn token_of(id: PipeId) -> u64 {

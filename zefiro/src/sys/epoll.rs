@@ -69,16 +69,29 @@ impl Selector {
     /// A wait on epoll alone ends so as well when the process was stopped and goes on: by the shell, a debugger, or the
     /// freezing of its container. One that polls goes on then.
     pub(crate) fn wait_until_signal(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {
-        #[cfg(not(zefiro_loom))]
-        if timeout != Some(Duration::ZERO) {
-            fail(Call::Wait)?;
-            let mut alone = [PollFd::new(&self.epoll, PollFlags::IN)];
-            if poll(&mut alone, timeout.map(timespec).as_ref())? == 0 {
-                return Ok(());
-            }
-            return self.wait(ready, Some(Duration::ZERO));
+        match timeout == Some(Duration::ZERO) || self.sleep_until_signal(timeout)? {
+            true => self.wait(ready, Some(Duration::ZERO)),
+            false => Ok(()),
         }
-        self.wait(ready, timeout)
+    }
+
+    /// Waits as [`wait_until_signal`](Selector::wait_until_signal), and answers whether something is ready.
+    #[cfg(not(zefiro_loom))]
+    pub(crate) fn sleep_until_signal(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        fail(Call::Wait)?;
+        let mut alone = [PollFd::new(&self.epoll, PollFlags::IN)];
+        Ok(poll(&mut alone, timeout.map(timespec).as_ref())? > 0)
+    }
+
+    /// The same for the model checker.
+    #[cfg(zefiro_loom)]
+    pub(crate) fn sleep_until_signal(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        let mut is_ready = false;
+        super::kernel::wait(&self.epoll, timeout, || {
+            is_ready = super::kernel::is_ready(self.epoll.as_fd());
+            is_ready
+        });
+        Ok(is_ready)
     }
 
     fn ask(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> io::Result<()> {

@@ -100,7 +100,7 @@ mod modelled {
     }
 
     /// Looks, and takes nothing: an edge not yet seen stays to be seen.
-    fn is_ready(selector: BorrowedFd<'_>) -> bool {
+    pub(crate) fn is_ready(selector: BorrowedFd<'_>) -> bool {
         let mut fds = [PollFd::from_borrowed_fd(selector, PollFlags::IN)];
         poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() > 0
     }
