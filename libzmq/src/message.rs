@@ -13,7 +13,7 @@ use std::ptr;
 use std::slice;
 use std::sync::Arc;
 
-use zefiro::{Frame, Memory, Metadata};
+use zefiro::{Frame, Memory, Metadata, Part};
 
 pub(crate) use self::receiving::Receiving;
 use crate::block::Block;
@@ -117,6 +117,22 @@ const FLAG_SHARED: u8 = 128;
 const _: () = assert!(size_of::<Message>() <= 64 && align_of::<Message>() <= 8);
 const _: () = assert!(offset_of!(Shared, len) == offset_of!(Constant, len));
 const _: () = assert!(offset_of!(Small, len) == offset_of!(Constant, len));
+
+impl Part for Message {
+    #[inline]
+    fn len(&self) -> usize {
+        Message::len(self)
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        Message::bytes(self)
+    }
+
+    fn to_frame(&self) -> Frame {
+        self.as_frame()
+    }
+}
 
 impl Message {
     fn empty() -> Message {
@@ -229,7 +245,7 @@ impl Message {
     }
 
     /// The content as a frame; large content is shared with it.
-    pub(crate) fn as_frame(&mut self) -> Frame {
+    pub(crate) fn as_frame(&self) -> Frame {
         // SAFETY: `kind` says which of them it is.
         unsafe {
             match self.kind {
@@ -244,7 +260,7 @@ impl Message {
                 CONSTANT if self.body.constant.len > 0 => {
                     Frame::from_static(slice::from_raw_parts(self.body.constant.data, self.body.constant.len))
                 }
-                _ => Frame::copy_from_slice(self.bytes_mut()),
+                _ => Frame::copy_from_slice(self.bytes()),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 use std::slice;
 
 use libc::iovec;
-use zefiro::{Frame, SocketType, Wait};
+use zefiro::{Frame, Part, SocketType, Wait};
 
 use crate::argument::bytes_or_none;
 use crate::draft::{self, Beside};
@@ -31,10 +31,10 @@ fn send_frame(socket: &SocketHandle, frame: &mut Frame, flags: c_int) -> Outcome
     Ok(socket.socket.send_part_from(frame, flags & SNDMORE != 0, wait_of(flags))?)
 }
 
-/// Sends a copy of the bytes, if that takes a few steps only. `false`, and nothing has happened, if it is not so simple.
+/// Sends a part, if that takes a few steps only. `false`, and nothing has happened, if it is not so simple.
 #[inline(always)]
-fn send_swiftly(socket: &SocketHandle, bytes: &[u8], flags: c_int) -> bool {
-    !socket.has_beside && socket.socket.send_part_swiftly(bytes, flags & SNDMORE != 0, wait_of(flags))
+fn send_swiftly(socket: &SocketHandle, part: &(impl Part + ?Sized), flags: c_int) -> bool {
+    !socket.has_beside && socket.socket.send_part_swiftly(part, flags & SNDMORE != 0, wait_of(flags))
 }
 
 /// Sends a copy of the bytes.
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn zmq_msg_send(message: *mut Message, socket: *mut c_void
             // SAFETY: C passes the address of a zmq_msg_t.
             let message = unsafe { message_at(message) }?;
             let len = message.len();
-            if !send_swiftly(socket, message.bytes(), flags) {
+            if !send_swiftly(socket, message, flags) {
                 send_message(socket, message, flags)?;
             }
             message::sent(message);

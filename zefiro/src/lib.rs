@@ -111,6 +111,7 @@ mod message;
 mod metadata;
 mod monitor;
 mod options;
+mod part;
 mod pattern;
 mod pause;
 mod pipe;
@@ -143,6 +144,8 @@ pub use message::{Frames, IntoFrames, Message};
 pub use metadata::Metadata;
 pub use monitor::{Event, EventKind, Monitor, MonitorHandle};
 pub use options::{AddressFilter, ContextOptions, FileMode, OptionInfo, OptionValue, Options, RawError, option_table};
+#[doc(hidden)]
+pub use part::Part;
 pub use poll::{Interest, Poller, Ready};
 pub use proxy::{Proxy, ProxyStatistics, proxy};
 pub use shared_key::SharedKey;

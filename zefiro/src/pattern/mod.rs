@@ -30,7 +30,7 @@ use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::outbox::Part;
+use crate::part::Part;
 use crate::pipe::{PipeId, Pipes};
 
 /// Why a pattern would not send or receive just now.

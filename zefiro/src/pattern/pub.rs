@@ -6,7 +6,7 @@ use super::xpub::XPub;
 use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::outbox::Part;
+use crate::part::Part;
 use crate::pipe::{PipeId, Pipes};
 
 /// XPUB, narrowed.

@@ -5,7 +5,7 @@ use zmtp::Frame;
 use super::{Pattern, Recipient, Refusal};
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::outbox::Part;
+use crate::part::Part;
 use crate::pipe::{PipeId, Pipes};
 
 /// Another pattern, narrowed.

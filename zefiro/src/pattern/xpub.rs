@@ -13,7 +13,7 @@ use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
 use crate::options::Options;
-use crate::pipe::outbox::Part;
+use crate::part::Part;
 use crate::pipe::{PipeId, Pipes};
 use crate::routing::distributor::distribute;
 use crate::routing::request::{Request, Rest, subscription_message, take_requests};

@@ -11,10 +11,10 @@ use std::sync::{Arc, OnceLock};
 use zmtp::Framing;
 
 use super::batch::Segment;
-use super::outbox::Part;
 use super::pool::Pool;
 use super::reclaim;
 use crate::message::Message;
+use crate::part::Part;
 
 /// The log of one socket.
 #[derive(Default)]

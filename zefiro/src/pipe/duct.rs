@@ -6,11 +6,10 @@
 
 use std::collections::VecDeque;
 
-use zmtp::Frame;
-
 use super::sync::{Arc, Mutex};
 use crate::arrival::Arrival;
 use crate::message::Message;
+use crate::part::Part;
 
 /// The shared part. Closed by whichever side ends first.
 pub(crate) struct Duct {
@@ -159,10 +158,10 @@ impl DuctWriter {
         std::mem::take(&mut shared.reader_asleep)
     }
 
-    /// As [`push`](DuctWriter::push), of a copy of a small message of one part.
+    /// As [`push`](DuctWriter::push), of a message of one part.
     #[inline]
-    pub(crate) fn push_small(&mut self, bytes: &[u8]) -> bool {
-        self.push(&mut Message::from(Frame::copy_from_slice(bytes)))
+    pub(crate) fn push_part(&mut self, part: &(impl Part + ?Sized)) -> bool {
+        self.push(&mut Message::from(part.to_frame()))
     }
 
     /// As [`push`](DuctWriter::push), of what the program did not send.

@@ -19,6 +19,7 @@ use super::broadcast::{Broadcast, Passage, Place};
 use super::pool::Pool;
 use super::reclaim::reclaim;
 use crate::message::Message;
+use crate::part::Part;
 use crate::routing::request::Form;
 
 /// Encoded messages and commands that wait to be written, and who is to write them.
@@ -55,47 +56,6 @@ pub(crate) enum Format {
     Zmtp(Framing, Version),
     /// STREAM: bodies only.
     Raw,
-}
-
-/// What a message of one part may be sent from.
-pub(crate) trait Part {
-    fn len(&self) -> usize;
-    fn bytes(&self) -> &[u8];
-    fn append_to(&self, out: &mut Vec<u8>);
-}
-
-impl Part for Frame {
-    #[inline]
-    fn len(&self) -> usize {
-        Frame::len(self)
-    }
-
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        self.as_slice()
-    }
-
-    #[inline]
-    fn append_to(&self, out: &mut Vec<u8>) {
-        Frame::append_to(self, out);
-    }
-}
-
-impl Part for [u8] {
-    #[inline]
-    fn len(&self) -> usize {
-        <[u8]>::len(self)
-    }
-
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-
-    #[inline]
-    fn append_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
-    }
 }
 
 /// Who is due to write. See the module's picture.

@@ -3,12 +3,13 @@
 use zmtp::{Frame, Framing};
 
 use super::broadcast::{Broadcast, Place};
-use super::outbox::{self, Extent, Format, Outbox, Part, WriteState};
+use super::outbox::{self, Extent, Format, Outbox, WriteState};
 use super::pool::Pool;
 use super::window::{self, Glance, Window};
 use super::{Line, Notice, Pipe, PipeId, Pipes};
 use crate::counters::DropReason;
 use crate::message::Message;
+use crate::part::Part;
 use crate::routing::request::{Form, group_message, subscription_message};
 
 impl Pipes {
@@ -75,8 +76,8 @@ impl Pipes {
         true
     }
 
-    /// Queues a small part of a C program's on a pipe to a peer in the process, if that is what it is, and has room. What a
-    /// Rust program sends is moved there, not copied.
+    /// Queues a part of a C program's on a pipe to a peer in the process, if that is what it is, and has room; large ones are
+    /// copied where nothing is locked. What a Rust program sends is moved there, not copied.
     #[inline(never)]
     fn write_to_duct_swiftly(&mut self, id: PipeId, part: &(impl Part + ?Sized)) -> bool {
         if self.glance.is_none() {
@@ -84,10 +85,10 @@ impl Pipes {
         }
         let Some(pipe) = self.slots.get_mut(id.index as usize) else { return false };
         let Line::Duct(writer, _, peer) = &mut pipe.line else { return false };
-        if part.len() > Frame::INLINE_MAX || !writer.has_room() {
+        if part.len() > outbox::COPY_BYTES_MAX || !writer.has_room() {
             return false;
         }
-        if writer.push_small(part.bytes()) {
+        if writer.push_part(part) {
             self.noted = true;
             self.notices.push(Notice::Readable(peer.clone()));
         }

@@ -1,7 +1,7 @@
 //! LoadBalancer: the next pipe with room, in turn.
 
 use crate::message::Message;
-use crate::pipe::outbox::Part;
+use crate::part::Part;
 use crate::pipe::outgoing::Room;
 use crate::pipe::{PipeId, Pipes};
 

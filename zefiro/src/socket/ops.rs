@@ -14,9 +14,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::duty::{lead, look};
 use crate::message::Message;
 use crate::options::Options;
+use crate::part::Part;
 use crate::pattern::{AnyPattern, Refusal};
 use crate::pause::pause;
-use crate::pipe::outbox::Part;
 use crate::wait::{Parker, current_parker};
 
 /// How long a call may wait.

@@ -19,6 +19,7 @@ use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, clear_frames};
 use crate::metadata::Metadata;
+use crate::part::Part;
 use crate::pattern::{Recipient, Refusal};
 use crate::pause::pause;
 use crate::pipe::{PipeId, Pipes};
@@ -314,18 +315,23 @@ impl SocketCore {
         }
     }
 
-    /// Sends a copy of the bytes as a part, if that is [simple](State::send_swiftly); `false`, and nothing has happened, if
+    /// Sends a part, and leaves it where it is, if that is [simple](State::send_swiftly); `false`, and nothing has happened, if
     /// it is not.
     #[inline(always)]
-    pub(crate) fn send_part_swiftly(self: &Arc<SocketCore>, bytes: &[u8], more: bool, wait: Wait) -> bool {
+    pub(crate) fn send_part_swiftly(
+        self: &Arc<SocketCore>,
+        part: &(impl Part + ?Sized),
+        more: bool,
+        wait: Wait,
+    ) -> bool {
         if more && self.socket_type != SocketType::Router {
             return false;
         }
         let mut state = self.lock();
         if more || state.unfinished.is_amid_one() {
-            return state.send_named_part_swiftly(bytes, more, wait);
+            return state.send_named_part_swiftly(part, more, wait);
         }
-        state.send_swiftly(bytes, wait)
+        state.send_swiftly(part, wait)
     }
 
     /// Sends a copy of the bytes as a message of its own, or as the last part of one begun before.

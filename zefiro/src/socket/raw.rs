@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::metadata::Metadata;
 use crate::options::{Options, RawError};
+use crate::part::Part;
 use crate::pipe::Line;
 use crate::pipe::window::Glance;
 use crate::sys::Beacon;
@@ -112,8 +113,8 @@ impl Socket<Any> {
     /// Does what [`send_part_from`](Socket::send_part_from) would do, in a fraction of the steps, for most of the messages
     /// of a stream of them; `false`, and nothing has happened, for all others, which are still to be sent.
     #[inline(always)]
-    pub fn send_part_swiftly(&self, bytes: &[u8], more: bool, wait: Wait) -> bool {
-        self.core.send_part_swiftly(bytes, more, wait)
+    pub fn send_part_swiftly(&self, part: &(impl Part + ?Sized), more: bool, wait: Wait) -> bool {
+        self.core.send_part_swiftly(part, more, wait)
     }
 
     /// Sends a copy of the bytes as a message of one part, or as the last part of one begun by

@@ -5,7 +5,7 @@
 //! The calls themselves are the real ones, on real descriptors: what the kernel does with them is not retold.
 
 #[cfg(zefiro_loom)]
-pub(crate) use self::modelled::{now, step, wait};
+pub(crate) use self::modelled::{is_ready, now, step, wait};
 
 /// A system call that others may notice.
 #[cfg(not(zefiro_loom))]

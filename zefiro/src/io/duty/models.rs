@@ -6,7 +6,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::io::thread::bench::{Bench, Far, explore, recv, send, spawn};
+use crate::io::thread::bench::{Bench, Far, explore, recv, recv_as, send, spawn};
 use crate::message::Message;
 use crate::pipe::Pipe;
 use crate::socket::Wait;
@@ -72,6 +72,20 @@ fn each_of_two_receivers_gets_a_message() {
 #[test]
 fn each_of_two_receivers_that_come_often_gets_a_message() {
     explore(PREEMPTIONS, || two_receive(is_busy));
+}
+
+/// The leader sleeps on the set, and reads the only link before it asks what the set has: another's alarm is not missed.
+#[test]
+fn each_of_two_who_are_told_of_signals_gets_a_message() {
+    explore(PREEMPTIONS, || {
+        let (bench, far) = bench();
+        let core = bench.core.clone();
+        let receiver = spawn(move || recv_as(&core, Wait::UntilSignal));
+        far.write(&[1]);
+        far.write(&[2]);
+        assert_eq!(recv_as(&bench.core, Wait::UntilSignal) + receiver.join().unwrap(), 3);
+        bench.finish();
+    });
 }
 
 /// The leader leaves with its message, and nobody comes again: an observer is told of the next one all the same.
@@ -382,6 +396,12 @@ fn one_receives_by(wait: fn(&Arc<SocketCore>)) {
     bench.finish();
 }
 
+/// What a leader does between coming and leaving.
+fn wait_as_leader(core: &Arc<SocketCore>, set: &Set) {
+    let only = core.lock().only_link();
+    Reading { core, set, only, reads: READS_APPLICATION, leader: true }.wait(None, Before::Linger, false);
+}
+
 /// The leader leaves, and neither gives the duty back nor has the socket supervised.
 #[test]
 #[should_panic(expected = "nobody watches")]
@@ -392,7 +412,7 @@ fn leaving_without_a_word_must_fail() {
             let set = state.set(core).unwrap();
             state.start_leading(&set);
             drop(state);
-            pump(core, &set, None, Before::Linger, READS_APPLICATION, true, false);
+            wait_as_leader(core, &set);
             core.lock().watch.leader = false;
         });
     });
@@ -428,7 +448,7 @@ fn giving_the_duty_back_without_arming_must_fail() {
             let set = state.set(&core).unwrap();
             state.start_leading(&set);
             drop(state);
-            pump(&core, &set, None, Before::Linger, READS_APPLICATION, true, false);
+            wait_as_leader(&core, &set);
             let mut state = core.lock();
             state.watch.leader = false;
             state.watch.duty = Duty::Io;

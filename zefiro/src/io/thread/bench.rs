@@ -126,8 +126,13 @@ pub(crate) fn send(core: &Arc<SocketCore>, bytes: &[u8]) {
 }
 
 pub(crate) fn recv(core: &Arc<SocketCore>) -> u8 {
+    recv_as(core, Wait::AsConfigured)
+}
+
+/// The same, as `wait` says.
+pub(crate) fn recv_as(core: &Arc<SocketCore>, wait: Wait) -> u8 {
     let mut message = Message::new();
-    core.recv(&mut message, Wait::AsConfigured).unwrap();
+    core.recv(&mut message, wait).unwrap();
     message.as_bytes()[0]
 }
 

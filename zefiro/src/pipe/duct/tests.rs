@@ -1,5 +1,7 @@
 //! Ducts alone: marks, room, and that what goes swiftly is what goes.
 
+use zmtp::Frame;
+
 use super::*;
 
 fn next(reader: &mut DuctReader) -> Option<Message> {
@@ -26,7 +28,7 @@ fn both_marks_add_up_and_room_comes_back_by_half() {
 /// Miri interprets each step: it is given so many times less to do.
 const STEPS: usize = if cfg!(miri) { 60 } else { 3000 };
 
-/// Two ducts get the same, small messages the one swiftly; from one as much as can be is read swiftly.
+/// Two ducts get the same, the one messages of one part swiftly; from one as much as can be is read swiftly.
 #[test]
 fn what_goes_swiftly_is_what_goes() {
     let long = "x".repeat(Frame::INLINE_MAX + 1);
@@ -45,9 +47,8 @@ fn what_goes_swiftly_is_what_goes() {
                     for _ in 0..random(12) {
                         assert_eq!(one.has_room(), other.has_room());
                         let kind = &kinds[[0, 1, 1, 1, 1, 2, 3][random(7) as usize]];
-                        let small = kind.as_single().filter(|part| part.len() <= Frame::INLINE_MAX);
-                        let told = match small {
-                            Some(part) => one.push_small(part),
+                        let told = match kind.as_single() {
+                            Some(part) => one.push_part(part),
                             None => one.push(&mut kind.clone()),
                         };
                         assert_eq!(told, other.push(&mut kind.clone()));

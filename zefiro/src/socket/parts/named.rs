@@ -6,8 +6,8 @@ use zmtp::Frame;
 
 use super::Loss;
 use crate::arrival::Arrival;
+use crate::part::Part;
 use crate::pattern::{AnyPattern, Recipient};
-use crate::pipe::outbox::Part;
 use crate::socket::core::{Phase, State};
 use crate::socket::ops::Wait;
 
@@ -40,27 +40,27 @@ impl State {
         true
     }
 
-    /// Sends a copy of the bytes: a name as the first part, or a body as the last one behind a name. `false`, and nothing
-    /// has happened, if it is not so simple.
+    /// Sends a name as the first part, or a body as the last one behind a name. `false`, and nothing has happened, if it is
+    /// not so simple.
     #[inline(never)]
-    pub(super) fn send_named_part_swiftly(&mut self, bytes: &[u8], more: bool, wait: Wait) -> bool {
+    pub(super) fn send_named_part_swiftly(&mut self, part: &(impl Part + ?Sized), more: bool, wait: Wait) -> bool {
         if !self.sends_named_swiftly(wait) {
             return false;
         }
         let State { pattern: AnyPattern::Router(router), pipes, options, unfinished, .. } = self else { return false };
         match (unfinished.begun, more) {
-            (false, true) if bytes.len() <= Frame::INLINE_MAX => {
-                let Some(id) = router.find_swiftly(pipes, options, bytes) else { return false };
+            (false, true) if part.len() <= Frame::INLINE_MAX => {
+                let Some(id) = router.find_swiftly(pipes, options, part.bytes()) else { return false };
                 unfinished.recipient = Recipient::Peer(id);
                 unfinished.loss = Loss::Untold;
-                unfinished.begin(&mut Frame::copy_from_slice(bytes));
+                unfinished.begin(&mut Frame::copy_from_slice(part.bytes()));
                 true
             }
             (true, false) => {
                 let (Recipient::Peer(id), Some(name)) = (unfinished.recipient, unfinished.out.as_single()) else {
                     return false;
                 };
-                let sent = router.send_body_swiftly(pipes, id, name, bytes);
+                let sent = router.send_body_swiftly(pipes, id, name, part);
                 if sent {
                     unfinished.begun = false;
                     unfinished.out.clear();
