@@ -64,12 +64,6 @@ impl Message {
         }
     }
 
-    /// Its only part.
-    #[inline]
-    pub(crate) fn as_single_mut(&mut self) -> Option<&mut Frame> {
-        self.rest.is_empty().then_some(&mut self.first)
-    }
-
     /// Takes the last frame away, if it is not the only one.
     pub(crate) fn pop_back(&mut self) -> Option<Frame> {
         self.rest.pop()

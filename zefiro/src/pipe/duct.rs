@@ -6,10 +6,78 @@
 
 use std::collections::VecDeque;
 
+use zmtp::Frame;
+
 use super::sync::{Arc, Mutex};
 use crate::arrival::Arrival;
 use crate::message::Message;
 use crate::part::Part;
+
+/// Whole messages, part behind part: so those of several need no list of their own, which the reader would have to free.
+#[derive(Default)]
+struct Queue {
+    /// Each with whether another of the same message follows.
+    parts: VecDeque<(Frame, bool)>,
+    messages: usize,
+}
+
+impl Queue {
+    /// Adds a message, and leaves an empty one in its place.
+    #[inline]
+    fn push(&mut self, message: &mut Message) {
+        let (first, rest) = message.parts_mut();
+        let mut last = rest.len();
+        self.parts.push_back((std::mem::take(first), last > 0));
+        for part in rest.drain(..) {
+            last -= 1;
+            self.parts.push_back((part, last > 0));
+        }
+        self.messages += 1;
+    }
+
+    /// Adds a message of one part.
+    #[inline]
+    fn push_part(&mut self, part: Frame) {
+        self.parts.push_back((part, false));
+        self.messages += 1;
+    }
+
+    /// Puts the next message in `out`.
+    #[inline]
+    fn pop(&mut self, out: &mut Message) -> Option<()> {
+        let (first, rest) = out.parts_mut();
+        rest.clear();
+        // In place: a part is large, and moving it by value costs more than the rest of this.
+        let (part, more) = self.parts.front_mut()?;
+        std::mem::swap(first, part);
+        let mut more = *more;
+        self.parts.pop_front();
+        while more {
+            let (part, follows) = self.parts.pop_front()?;
+            rest.push(part);
+            more = follows;
+        }
+        self.messages -= 1;
+        if self.messages == 0 && self.parts.capacity() > KEPT_PARTS {
+            *self = Queue::default();
+        }
+        Some(())
+    }
+
+    /// Puts the next message in its place, and answers its length, if it is of one part.
+    #[inline]
+    fn pop_single(&mut self, out: &mut impl Arrival) -> Option<usize> {
+        let (part, more) = self.parts.front_mut()?;
+        if *more {
+            return None;
+        }
+        let len = part.len();
+        part.move_to(out);
+        self.parts.pop_front();
+        self.messages -= 1;
+        Some(len)
+    }
+}
 
 /// The shared part. Closed by whichever side ends first.
 pub(crate) struct Duct {
@@ -18,7 +86,7 @@ pub(crate) struct Duct {
 
 #[derive(Default)]
 struct Shared {
-    queue: VecDeque<Message>,
+    queue: Queue,
     /// The reader saw the queue empty and will look again only when told.
     reader_asleep: bool,
     /// The writer saw the queue full and will try again only when told.
@@ -70,7 +138,7 @@ pub(crate) struct Fate {
 /// The reading end.
 pub(crate) struct DuctReader {
     duct: Arc<Duct>,
-    local: VecDeque<Message>,
+    local: Queue,
     /// How many messages the last look found.
     found: usize,
     /// Messages taken from the queue since that was last asked.
@@ -97,7 +165,7 @@ pub(crate) fn duct(writer_mark: usize, conflate: bool) -> (DuctWriter, DuctReade
     let duct = Arc::new(Duct { shared: Mutex::new(shared) });
     let reader = DuctReader {
         duct: duct.clone(),
-        local: VecDeque::new(),
+        local: Queue::default(),
         found: 0,
         fresh: 0,
         unread: 0,
@@ -131,7 +199,7 @@ impl DuctWriter {
         self.acknowledged = shared.acknowledged;
         self.limit = shared.limit();
         let mut room = self.limit == 0 || self.written - self.acknowledged < self.limit as u64;
-        if !room && shared.reader_asleep && shared.queue.is_empty() {
+        if !room && shared.reader_asleep && shared.queue.messages == 0 {
             // It has read all there was, and by the marks of that time too little to acknowledge: they were lowered.
             (self.acknowledged, shared.acknowledged) = (self.written, self.written);
             room = true;
@@ -144,6 +212,18 @@ impl DuctWriter {
     /// told that there is something.
     #[inline]
     pub(crate) fn push(&mut self, message: &mut Message) -> bool {
+        self.add(|queue| queue.push(message))
+    }
+
+    /// As [`push`](DuctWriter::push), of a message of one part.
+    #[inline]
+    pub(crate) fn push_part(&mut self, part: &(impl Part + ?Sized)) -> bool {
+        let part = part.to_frame();
+        self.add(|queue| queue.push_part(part))
+    }
+
+    #[inline(always)]
+    fn add(&mut self, push: impl FnOnce(&mut Queue)) -> bool {
         self.written += 1;
         let mut shared = self.duct.shared.lock();
         if shared.reader_gone {
@@ -151,17 +231,11 @@ impl DuctWriter {
             return false;
         }
         if self.conflate {
-            shared.superseded += shared.queue.len() as u64;
-            shared.queue.clear();
+            shared.superseded += shared.queue.messages as u64;
+            shared.queue = Queue::default();
         }
-        shared.queue.push_back(std::mem::take(message));
+        push(&mut shared.queue);
         std::mem::take(&mut shared.reader_asleep)
-    }
-
-    /// As [`push`](DuctWriter::push), of a message of one part.
-    #[inline]
-    pub(crate) fn push_part(&mut self, part: &(impl Part + ?Sized)) -> bool {
-        self.push(&mut Message::from(part.to_frame()))
     }
 
     /// As [`push`](DuctWriter::push), of what the program did not send.
@@ -174,13 +248,13 @@ impl DuctWriter {
     pub(crate) fn fate(&self) -> Fate {
         let shared = self.duct.shared.lock();
         let Shared { lost, superseded, .. } = *shared;
-        let others = shared.queue.len() as u64 + lost + superseded + self.requests;
+        let others = shared.queue.messages as u64 + lost + superseded + self.requests;
         Fate { delivered: self.written.saturating_sub(others), lost, superseded }
     }
 
     /// Messages written and not yet taken by the reader.
     pub(crate) fn queued(&self) -> usize {
-        self.duct.shared.lock().queue.len()
+        self.duct.shared.lock().queue.messages
     }
 
     /// Changes the writer's part of the limit.
@@ -216,16 +290,16 @@ impl DuctReader {
 
     /// Whether a message is there. `false` also notes that the reader wants to be told of the next one.
     pub(crate) fn has_message(&mut self) -> bool {
-        if !self.local.is_empty() {
+        if self.local.messages > 0 {
             return true;
         }
         let mut shared = self.duct.shared.lock();
         if self.conflate {
-            shared.reader_asleep = shared.queue.is_empty();
+            shared.reader_asleep = shared.queue.messages == 0;
             return !shared.reader_asleep;
         }
         std::mem::swap(&mut shared.queue, &mut self.local);
-        self.found = self.local.len();
+        self.found = self.local.messages;
         self.fresh += self.found as u64;
         // The writer may have changed its mark.
         self.limit = shared.limit();
@@ -251,12 +325,7 @@ impl DuctReader {
             std::mem::swap(&mut self.duct.shared.lock().queue, &mut self.local);
             self.fresh += 1;
         }
-        // In place: a message is large, and moving it by value costs more than the rest of this.
-        std::mem::swap(out, self.local.front_mut()?);
-        self.local.pop_front();
-        if self.local.is_empty() && self.local.capacity() > KEPT_MESSAGES {
-            self.local = VecDeque::new();
-        }
+        self.local.pop(out)?;
         self.read += 1;
         self.held = by_parts && out.frame_count() > 1;
         Some(self.acknowledge())
@@ -267,13 +336,10 @@ impl DuctReader {
     #[inline]
     pub(crate) fn pop_swiftly(&mut self, out: &mut impl Arrival) -> Option<usize> {
         let due = self.limit > 0 && self.read + 1 - self.acknowledged >= self.step();
-        if self.local.len() < 2 || self.conflate || self.held || due {
+        if self.local.messages < 2 || self.conflate || self.held || due {
             return None;
         }
-        let part = self.local.front_mut()?.as_single_mut()?;
-        let len = part.len();
-        part.move_to(out);
-        self.local.pop_front();
+        let len = self.local.pop_single(out)?;
         self.read += 1;
         Some(len)
     }
@@ -312,7 +378,7 @@ impl DuctReader {
     /// coming, and it pays to let them gather. Else 0.
     #[inline]
     pub(crate) fn ended_trickle(&self) -> u32 {
-        if self.local.is_empty() && (2..TRICKLE_MAX).contains(&self.found) { self.found as u32 } else { 0 }
+        if self.local.messages == 0 && (2..TRICKLE_MAX).contains(&self.found) { self.found as u32 } else { 0 }
     }
 
     /// Messages taken from the queue since this was last asked.
@@ -328,18 +394,18 @@ impl DuctReader {
 
     /// Messages taken from the queue and not yet read.
     pub(crate) fn queued(&self) -> usize {
-        self.local.len()
+        self.local.messages
     }
 
     /// Nothing more will be read. Answers how many messages nobody will read now.
     pub(crate) fn close(&mut self) -> usize {
         let mut shared = self.duct.shared.lock();
         shared.reader_gone = true;
-        let unread = shared.queue.len() + self.local.len();
-        shared.lost += shared.queue.len() as u64;
-        self.unread += self.local.len() as u64;
-        shared.queue = VecDeque::new();
-        self.local = VecDeque::new();
+        let unread = shared.queue.messages + self.local.messages;
+        shared.lost += shared.queue.messages as u64;
+        self.unread += self.local.messages as u64;
+        shared.queue = Queue::default();
+        self.local = Queue::default();
         unread
     }
 }
@@ -347,9 +413,9 @@ impl DuctReader {
 /// Fewer messages than this found at one look are a trickle.
 const TRICKLE_MAX: usize = 400;
 
-/// A drained queue with room for more than so many messages, after a burst, is given up: the usual marks of both sides
+/// A drained queue with room for more than so many parts, after a burst, is given up: the usual marks of both sides
 /// fit, so that a stream allocates nothing.
-const KEPT_MESSAGES: usize = 4096;
+const KEPT_PARTS: usize = 4096;
 
 #[cfg(all(test, not(zefiro_loom)))]
 mod tests;
@@ -466,7 +532,7 @@ mod models {
     fn looking_and_going_to_sleep_apart_must_fail() {
         loom::model(|| {
             look_while_writing(|reader| {
-                let found = !reader.duct.shared.lock().queue.is_empty();
+                let found = reader.duct.shared.lock().queue.messages > 0;
                 if !found {
                     reader.duct.shared.lock().reader_asleep = true;
                 }

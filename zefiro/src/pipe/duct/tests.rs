@@ -1,7 +1,5 @@
 //! Ducts alone: marks, room, and that what goes swiftly is what goes.
 
-use zmtp::Frame;
-
 use super::*;
 
 fn next(reader: &mut DuctReader) -> Option<Message> {
