@@ -70,9 +70,33 @@ impl Pattern for Dealer {
         self.queue.next_swiftly::<true>(pipes, out).is_some()
     }
 
+    fn recv_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        _options: &Options,
+        first: &mut impl Arrival,
+        rest: &mut Vec<Frame>,
+    ) -> bool {
+        self.queue.next_parts_swiftly::<true>(pipes, first, rest).is_some()
+    }
+
     #[inline]
     fn send_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, part: &(impl Part + ?Sized)) -> bool {
         self.balancer.send_swiftly(pipes, part)
+    }
+
+    fn admits_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<PipeId> {
+        self.balancer.pick_swiftly(pipes)
+    }
+
+    fn send_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        id: PipeId,
+        head: &mut Message,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        self.balancer.send_parts_swiftly(pipes, id, head, last)
     }
 }
 

@@ -140,6 +140,36 @@ pub(crate) trait Pattern: Send {
         false
     }
 
+    /// [Receives](Pattern::recv) a message of any number of parts, the first to its place and the others behind those in
+    /// `rest`, if that is [simple](Pipes::read_parts_swiftly); `false`, and both have anything, if it is not.
+    fn recv_parts_swiftly(
+        &mut self,
+        _pipes: &mut Pipes,
+        _options: &Options,
+        _first: &mut impl Arrival,
+        _rest: &mut Vec<Frame>,
+    ) -> bool {
+        false
+    }
+
+    /// [Admits](Pattern::admits) a message that begins with those bytes, if it is for one peer, and that is simple to say.
+    fn admits_swiftly(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<PipeId> {
+        None
+    }
+
+    /// [Sends](Pattern::send) a message of several parts, `head` and `last`, to the peer that it was admitted for, if that
+    /// is [simple](Pipes::write_parts_swiftly); `false`, and nothing has happened, if it is not. What is left of `head` is
+    /// anything.
+    fn send_parts_swiftly(
+        &mut self,
+        _pipes: &mut Pipes,
+        _id: PipeId,
+        _head: &mut Message,
+        _last: &(impl Part + ?Sized),
+    ) -> bool {
+        false
+    }
+
     /// PUB, XPUB: how many peers would get a message on `topic`. SUB, XSUB, others: 0.
     fn subscribers(&self, _topic: &[u8]) -> usize {
         0
@@ -214,6 +244,7 @@ macro_rules! any_pattern {
             pass_turn_again(id: PipeId) -> ();
             can_send(pipes: &mut Pipes, options: &Options) -> bool;
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal>;
+            admits_swiftly(pipes: &mut Pipes, options: &Options, first: &[u8]) -> Option<PipeId>;
             recipient_gone() -> ();
             subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
@@ -245,6 +276,32 @@ macro_rules! any_pattern {
             ) -> bool {
                 match self {
                     $(AnyPattern::$variant(pattern) => pattern.recv_swiftly(pipes, options, out),)*
+                }
+            }
+
+            #[inline]
+            pub(crate) fn recv_parts_swiftly(
+                &mut self,
+                pipes: &mut Pipes,
+                options: &Options,
+                first: &mut impl Arrival,
+                rest: &mut Vec<Frame>,
+            ) -> bool {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.recv_parts_swiftly(pipes, options, first, rest),)*
+                }
+            }
+
+            #[inline]
+            pub(crate) fn send_parts_swiftly(
+                &mut self,
+                pipes: &mut Pipes,
+                id: PipeId,
+                head: &mut Message,
+                last: &(impl Part + ?Sized),
+            ) -> bool {
+                match self {
+                    $(AnyPattern::$variant(pattern) => pattern.send_parts_swiftly(pipes, id, head, last),)*
                 }
             }
 

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use zmtp::Frame;
 
 use super::{Pattern, Recipient, Refusal};
+use crate::arrival::Arrival;
 use crate::message::Message;
 use crate::options::Options;
+use crate::part::Part;
 use crate::pipe::{PipeId, Pipes};
 
 /// The one peer, and while it is there no other.
@@ -83,6 +85,41 @@ impl Pattern for Pair {
     fn admits(&mut self, pipes: &mut Pipes, _options: &Options, _first: &Frame) -> Result<Recipient, Refusal> {
         let peer = self.peer.filter(|peer| pipes.has_room(*peer));
         peer.map(Recipient::Peer).ok_or(Refusal::WouldBlock)
+    }
+
+    #[inline]
+    fn send_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, part: &(impl Part + ?Sized)) -> bool {
+        self.peer.is_some_and(|peer| pipes.write_swiftly(peer, part))
+    }
+
+    #[inline]
+    fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut impl Arrival) -> bool {
+        self.gone.is_empty() && self.peer.is_some_and(|peer| pipes.read_swiftly::<true>(peer, out))
+    }
+
+    fn admits_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<PipeId> {
+        self.peer.filter(|peer| pipes.has_room(*peer))
+    }
+
+    fn send_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        id: PipeId,
+        head: &mut Message,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        self.peer == Some(id) && pipes.write_parts_swiftly(id, head, 0, last)
+    }
+
+    fn recv_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        _options: &Options,
+        first: &mut impl Arrival,
+        rest: &mut Vec<Frame>,
+    ) -> bool {
+        self.gone.is_empty()
+            && self.peer.is_some_and(|peer| pipes.read_parts_swiftly::<true>(peer, first, rest).is_some())
     }
 }
 

@@ -57,6 +57,16 @@ impl Pattern for Pull {
     fn recv_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut impl Arrival) -> bool {
         self.queue.next_swiftly::<true>(pipes, out).is_some()
     }
+
+    fn recv_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        _options: &Options,
+        first: &mut impl Arrival,
+        rest: &mut Vec<Frame>,
+    ) -> bool {
+        self.queue.next_parts_swiftly::<true>(pipes, first, rest).is_some()
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,20 @@ impl Pattern for Push {
     fn send_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, part: &(impl Part + ?Sized)) -> bool {
         self.balancer.send_swiftly(pipes, part)
     }
+
+    fn admits_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<PipeId> {
+        self.balancer.pick_swiftly(pipes)
+    }
+
+    fn send_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        id: PipeId,
+        head: &mut Message,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        self.balancer.send_parts_swiftly(pipes, id, head, last)
+    }
 }
 
 #[cfg(test)]

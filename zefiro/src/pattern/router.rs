@@ -110,24 +110,16 @@ impl Router {
         if notifies { None } else { self.queue.next_swiftly::<true>(pipes, body) }
     }
 
-    /// Whom a message goes to with that name in front; `None` if it goes to nobody, or that is not simple to say.
-    #[inline]
-    pub(crate) fn find_swiftly(&mut self, pipes: &mut Pipes, options: &Options, name: &[u8]) -> Option<PipeId> {
-        if options.router_raw { None } else { self.route(pipes, name).ok() }
-    }
-
-    /// Sends a body of one part to whom [was found](Router::find_swiftly) by that name, if that is
-    /// [simple](Pipes::write_swiftly); `false`, and nothing has happened, if it is not.
-    #[inline]
+    /// Sends a body of one part to who has that name, if that is [simple](Pipes::write_swiftly); `false`, and nothing has
+    /// happened, if it is not.
     pub(crate) fn send_body_swiftly(
-        &self,
+        &mut self,
         pipes: &mut Pipes,
-        id: PipeId,
+        options: &Options,
         name: &[u8],
         body: &(impl Part + ?Sized),
     ) -> bool {
-        // The name may be another's by now.
-        pipes.is_called(id, name) && pipes.write_swiftly(id, body)
+        self.admits_swiftly(pipes, options, name).is_some_and(|id| pipes.write_swiftly(id, body))
     }
 }
 
@@ -241,6 +233,51 @@ impl Pattern for Router {
             Err((_, reason)) => Ok(Recipient::Nobody(reason)),
             Ok(peer) => Ok(Recipient::Peer(peer)),
         }
+    }
+
+    #[inline]
+    fn admits_swiftly(&mut self, pipes: &mut Pipes, options: &Options, first: &[u8]) -> Option<PipeId> {
+        if options.router_raw { None } else { self.route(pipes, first).ok() }
+    }
+
+    #[inline]
+    fn send_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        id: PipeId,
+        head: &mut Message,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        // The name may be another's by now.
+        if !pipes.is_called(id, head.first()) {
+            return false;
+        }
+        match head.as_single() {
+            Some(_) => pipes.write_swiftly(id, last),
+            None => pipes.write_parts_swiftly(id, head, 1, last),
+        }
+    }
+
+    fn recv_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        options: &Options,
+        first: &mut impl Arrival,
+        rest: &mut Vec<Frame>,
+    ) -> bool {
+        let mut body = Frame::new();
+        let id = match self.recv_body_swiftly(pipes, options, &mut body) {
+            Some(id) => id,
+            None if options.router_raw || options.router_notify > 0 => return false,
+            None => match self.queue.next_parts_swiftly::<true>(pipes, &mut body, rest) {
+                Some(id) => id,
+                None => return false,
+            },
+        };
+        rest.insert(0, body);
+        pipes.routing_id(id).move_to(first);
+        first.came_by(pipes.last_metadata());
+        true
     }
 }
 

@@ -91,6 +91,26 @@ impl Pattern for Sub {
         wanted
     }
 
+    fn recv_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        options: &Options,
+        first: &mut impl Arrival,
+        rest: &mut Vec<Frame>,
+    ) -> bool {
+        if self.found.is_some() {
+            return false;
+        }
+        let Some((id, bytes)) = self.xsub.next_parts_swiftly(pipes, first, rest) else { return false };
+        let wanted = self.xsub.wants(options, first.bytes());
+        if wanted {
+            pipes.count_received(id, bytes);
+        } else {
+            pipes.count_dropped(DropReason::Filtered, 1);
+        }
+        wanted
+    }
+
     fn can_recv(&mut self, pipes: &mut Pipes, options: &Options) -> bool {
         let mut message = Message::new();
         while self.found.is_none()

@@ -73,6 +73,16 @@ impl XSub {
         self.queue.next_swiftly::<false>(pipes, out)
     }
 
+    /// The same, of a message of any number of parts, if that is [simple](Pipes::read_parts_swiftly); and its bytes.
+    pub(super) fn next_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        first: &mut impl Arrival,
+        rest: &mut Vec<Frame>,
+    ) -> Option<(PipeId, usize)> {
+        self.queue.next_parts_swiftly::<false>(pipes, first, rest)
+    }
+
     /// Whether the program subscribed to messages that begin with this part.
     #[inline]
     pub(super) fn wants(&self, options: &Options, first: &[u8]) -> bool {

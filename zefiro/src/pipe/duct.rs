@@ -35,6 +35,14 @@ impl Queue {
         self.messages += 1;
     }
 
+    /// Adds a message of the parts of `head`, but for the first `left`, and the `last`.
+    fn push_parts(&mut self, head: &mut Message, left: usize, last: Frame) {
+        let (first, rest) = head.parts_mut();
+        let parts = std::iter::once(first).chain(rest).skip(left);
+        self.parts.extend(parts.map(|part| (std::mem::take(part), true)));
+        self.push_part(last);
+    }
+
     /// Adds a message of one part.
     #[inline]
     fn push_part(&mut self, part: Frame) {
@@ -220,6 +228,13 @@ impl DuctWriter {
     pub(crate) fn push_part(&mut self, part: &(impl Part + ?Sized)) -> bool {
         let part = part.to_frame();
         self.add(|queue| queue.push_part(part))
+    }
+
+    /// As [`push`](DuctWriter::push), of a message of several parts: those of `head`, but for so many that are to be `left` out,
+    /// and the `last`.
+    pub(crate) fn push_parts(&mut self, head: &mut Message, left: usize, last: &(impl Part + ?Sized)) -> bool {
+        let last = last.to_frame();
+        self.add(|queue| queue.push_parts(head, left, last))
     }
 
     #[inline(always)]

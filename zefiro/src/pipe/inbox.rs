@@ -63,6 +63,22 @@ impl Inbox {
         run.next_message_into(out)
     }
 
+    /// Puts the first part of the next message in its place, and the others behind those in `rest`, if it is not the last of
+    /// its run. Answers its length.
+    #[inline]
+    pub(super) fn pop_parts_swiftly(&mut self, first: &mut impl Arrival, rest: &mut Vec<Frame>) -> Option<usize> {
+        let run = self.run.as_mut().filter(|run| run.messages() > 1)?;
+        let mut more = run.next_frame_into(first)?;
+        let mut bytes = first.bytes().len();
+        while more {
+            let mut frame = Frame::new();
+            more = run.next_frame_into(&mut frame)?;
+            bytes += frame.len();
+            rest.push(frame);
+        }
+        Some(bytes)
+    }
+
     /// As [`pop_swiftly`](Inbox::pop_swiftly), of the last of its run; answers also the memory that it was in.
     #[inline]
     pub(super) fn pop_last_swiftly(&mut self, out: &mut impl Arrival) -> Option<(usize, Memory)> {

@@ -1,6 +1,6 @@
 //! What arrives on pipes, and is read: whole messages.
 
-use zmtp::Run;
+use zmtp::{Frame, Run};
 
 use super::inbox::cut_message;
 use super::{Line, Notice, Pipe, PipeId, Pipes};
@@ -86,6 +86,25 @@ impl Pipes {
         }
         self.unread_pipes -= usize::from(drained);
         true
+    }
+
+    /// Puts the first part of the next message in its place and the others behind those in `rest`, if one read of a
+    /// connection has brought that message and more behind it, and there is nothing to be told anybody. Answers its bytes;
+    /// `None`, and both have anything, if it is not so simple.
+    pub(crate) fn read_parts_swiftly<const COUNT: bool>(
+        &mut self,
+        id: PipeId,
+        first: &mut impl Arrival,
+        rest: &mut Vec<Frame>,
+    ) -> Option<usize> {
+        let pipe = self.get_mut(id).filter(|pipe| !pipe.paused)?;
+        let bytes = pipe.inbox.pop_parts_swiftly(first, rest)?;
+        first.came_by(pipe.facts.metadata.as_ref());
+        if COUNT {
+            pipe.counters.received(bytes as u64);
+            self.last_received = Some(id);
+        }
+        Some(bytes)
     }
 
     #[inline]
@@ -234,7 +253,7 @@ impl Pipes {
 mod tests {
     use std::collections::VecDeque;
 
-    use zmtp::{Frame, Framing, Memory};
+    use zmtp::{Framing, Memory};
 
     use super::*;
     use crate::pipe::PeerFacts;

@@ -385,6 +385,35 @@ impl Outbox {
         }
     }
 
+    /// As [`push_swiftly`](Outbox::push_swiftly), of a message of several parts.
+    #[inline(never)]
+    pub(crate) fn push_parts_swiftly<'a>(
+        &mut self,
+        pool: &mut Pool,
+        head: impl Iterator<Item = &'a Frame> + Clone,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        let before = self.open.len();
+        let room = |len: usize| HEADER_BYTES_MAX + len.max(Frame::INLINE_MAX);
+        let all: usize = head.clone().map(|part| room(part.len())).sum::<usize>() + room(last.len());
+        if all > COPY_BYTES_MAX || before >= SEGMENT_BYTES {
+            return false;
+        }
+        let Format::Zmtp(framing @ Framing::V2, _) = self.format else { return false };
+        if self.open.capacity() - before < all {
+            self.make_room(pool, all);
+        }
+        for part in head {
+            framing.encode_header(&mut self.open, part.len(), true, false);
+            part.append_to(&mut self.open);
+        }
+        framing.encode_header(&mut self.open, last.len(), false, false);
+        last.append_to(&mut self.open);
+        self.bytes += self.open.len() - before;
+        self.messages += 1;
+        true
+    }
+
     #[inline(never)]
     fn make_room(&mut self, pool: &mut Pool, room: usize) {
         self.prepare(pool, self.open.len());

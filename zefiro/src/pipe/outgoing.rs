@@ -76,6 +76,50 @@ impl Pipes {
         true
     }
 
+    /// As [`write_swiftly`](Pipes::write_swiftly), of a message of several parts: those of `head`, but for so many that are to
+    /// be `left` out, and the `last`. What is left of `head` is anything.
+    pub(crate) fn write_parts_swiftly(
+        &mut self,
+        id: PipeId,
+        head: &mut Message,
+        left: usize,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        let limits = self.limits();
+        let Pipes { slots, pool, dirty, notices, noted, .. } = self;
+        let Some(pipe) = slots.get_mut(id.index as usize) else { return false };
+        if pipe.generation != id.generation || pipe.closing | pipe.ended | pipe.conflate | pipe.follows.is_some() {
+            return false;
+        }
+        let bytes = head.frames().skip(left).map(|part| part.len()).sum::<usize>() + last.len();
+        match &mut pipe.line {
+            Line::Stream(_, outbox) => {
+                if !limits.leave_room(outbox, pipe.counters.sent)
+                    || !limits.notice_room(outbox, &mut pipe.window, pipe.counters.sent)
+                    || !outbox.push_parts_swiftly(pool, head.frames().skip(left), last)
+                {
+                    return false;
+                }
+                if needs_writer(outbox) {
+                    *noted = true;
+                    dirty.push(id);
+                }
+            }
+            Line::Duct(writer, _, peer) => {
+                if limits.glance.is_none() || bytes > outbox::COPY_BYTES_MAX || !writer.has_room() {
+                    return false;
+                }
+                if writer.push_parts(head, left, last) {
+                    *noted = true;
+                    notices.push(Notice::Readable(peer.clone()));
+                }
+            }
+            _ => return false,
+        }
+        pipe.counters.sent(bytes as u64);
+        true
+    }
+
     /// Queues a part of a C program's on a pipe to a peer in the process, if that is what it is, and has room; large ones are
     /// copied where nothing is locked. What a Rust program sends is moved there, not copied.
     #[inline(never)]

@@ -1,5 +1,7 @@
 //! FairQueue: the next message, taking the pipes that have some in turn.
 
+use zmtp::Frame;
+
 use crate::arrival::Arrival;
 use crate::message::Message;
 use crate::pipe::{PipeId, Pipes};
@@ -86,6 +88,19 @@ impl FairQueue {
         }
         self.pass_turn();
         Some(id)
+    }
+
+    /// The same of a message of any number of parts, if that is [simple](Pipes::read_parts_swiftly); and its bytes.
+    pub(crate) fn next_parts_swiftly<const COUNT: bool>(
+        &mut self,
+        pipes: &mut Pipes,
+        first: &mut impl Arrival,
+        rest: &mut Vec<Frame>,
+    ) -> Option<(PipeId, usize)> {
+        let id = *self.ready.get(self.turn)?;
+        let bytes = pipes.read_parts_swiftly::<COUNT>(id, first, rest)?;
+        self.pass_turn();
+        Some((id, bytes))
     }
 
     #[inline]

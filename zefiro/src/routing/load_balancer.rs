@@ -95,6 +95,28 @@ impl LoadBalancer {
         sent
     }
 
+    /// The pipe whose turn it is, if it has room.
+    #[inline]
+    pub(crate) fn pick_swiftly(&mut self, pipes: &mut Pipes) -> Option<PipeId> {
+        self.active.get(self.next).copied().filter(|id| pipes.has_room(*id))
+    }
+
+    /// Writes a message of several parts to the pipe that was picked for it, if that is still its turn, and
+    /// [simple](Pipes::write_parts_swiftly).
+    pub(crate) fn send_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        id: PipeId,
+        head: &mut Message,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        let sent = self.active.get(self.next) == Some(&id) && pipes.write_parts_swiftly(id, head, 0, last);
+        if sent {
+            self.turn();
+        }
+        sent
+    }
+
     /// Writes the message to the pipe whose turn it is; `false` if none has room.
     pub(crate) fn send(&mut self, pipes: &mut Pipes, message: &mut Message) -> bool {
         let sent = self.seek(|id| pipes.write_if_room(id, message)).is_some();

@@ -1,5 +1,7 @@
 //! NamedQueue: the next message in turn, with its peer's name in front; and it stays once it was announced.
 
+use zmtp::Frame;
+
 use super::fair_queue::FairQueue;
 use crate::arrival::Arrival;
 use crate::message::Message;
@@ -49,6 +51,19 @@ impl NamedQueue {
             return None;
         }
         self.queue.next_swiftly::<COUNT>(pipes, out)
+    }
+
+    /// The same, of a message of several parts.
+    pub(crate) fn next_parts_swiftly<const COUNT: bool>(
+        &mut self,
+        pipes: &mut Pipes,
+        first: &mut impl Arrival,
+        rest: &mut Vec<Frame>,
+    ) -> Option<PipeId> {
+        if self.found.is_some() {
+            return None;
+        }
+        self.queue.next_parts_swiftly::<COUNT>(pipes, first, rest).map(|(id, _)| id)
     }
 
     /// Whether there is a message.

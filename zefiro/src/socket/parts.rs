@@ -1,10 +1,10 @@
 //! Parts: a message sent or received one part at a time, as C programs do (`zmq_msg_send(3)`, `zmq_msg_recv(3)`).
 //!
 //! The parts of an outgoing message are collected here, and the pattern sees the whole message with its last part: a
-//! peer gets all of it or nothing. Whether there is a peer with room is asked with the first part. `named`: the two parts
-//! of most messages of a ROUTER.
+//! peer gets all of it or nothing. Whether there is a peer with room is asked with the first part. `swift`: the same in a
+//! few steps, where that can be.
 
-mod named;
+mod swift;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use crate::metadata::Metadata;
 use crate::part::Part;
 use crate::pattern::{Recipient, Refusal};
 use crate::pause::pause;
+use crate::pipe::outbox::COPY_BYTES_MAX;
 use crate::pipe::{PipeId, Pipes};
 use crate::wait::current_parker;
 
@@ -324,12 +325,14 @@ impl SocketCore {
         more: bool,
         wait: Wait,
     ) -> bool {
-        if more && self.socket_type != SocketType::Router {
+        if more && !sends_parts_swiftly(self.socket_type) {
             return false;
         }
         let mut state = self.lock();
+        // Who receives may send meanwhile, but where sending and receiving take turns.
         if more || state.unfinished.is_amid_one() {
-            return state.send_named_part_swiftly(part, more, wait);
+            let swift = sends_parts_swiftly(self.socket_type) && (more || state.unfinished.begun);
+            return swift && state.send_part_of_several_swiftly(part, more, wait);
         }
         state.send_swiftly(part, wait)
     }
@@ -342,8 +345,8 @@ impl SocketCore {
             state.pay_attention();
             begun = state.unfinished.is_amid_one();
         }
-        // Nothing is allocated under the lock.
-        if begun && bytes.len() <= Frame::INLINE_MAX {
+        // Nothing large is copied under the lock.
+        if begun && bytes.len() <= COPY_BYTES_MAX {
             return self.send_part_locked(state, &mut Frame::copy_from_slice(bytes), false, wait);
         }
         if begun || self.socket_type == SocketType::Stream || bytes.len() > Frame::INLINE_MAX {
@@ -353,8 +356,8 @@ impl SocketCore {
         self.send_with_care(state, &mut Message::from(bytes), wait)
     }
 
-    /// Receives a part that is a whole message, if that is [simple](State::recv_swiftly), the first of two of a ROUTER's, or
-    /// a later part of one, and answers whether more follow; `None`, and `place` has anything, if it is not so simple.
+    /// Receives a part of a message, if that is [simple](State::recv_swiftly), and answers whether more follow; `None`, and
+    /// `place` has anything, if it is not so simple.
     #[inline(always)]
     pub(crate) fn recv_part_swiftly(self: &Arc<SocketCore>, place: &mut impl Arrival) -> Option<bool> {
         let mut state = self.lock();
@@ -362,16 +365,15 @@ impl SocketCore {
             let may = state.phase == Phase::Open && (!state.unfinished.begun || self.socket_type != SocketType::Req);
             return may.then(|| state.recv_later_part(place));
         }
-        let named = match self.socket_type {
-            SocketType::Router => state.recv_named_part_swiftly(place),
-            _ => false,
-        };
-        if !named && !state.recv_swiftly(place) {
+        // A ROUTER has no messages of one part.
+        let single = self.socket_type != SocketType::Router && state.recv_swiftly(place);
+        if single {
+            state.unfinished.last_more = false;
+        } else if !state.recv_first_part_swiftly(place) {
             return None;
         }
-        state.unfinished.last_more = named;
         state.light_beacon_for_more();
-        Some(named)
+        Some(state.unfinished.last_more)
     }
 
     /// Receives one part, and answers whether more of the same message follow; those are there.
@@ -432,14 +434,21 @@ impl State {
     /// All parts but the first are read later.
     fn keep_rest(&mut self, message: &mut Message) {
         let (_, rest) = message.parts_mut();
-        self.unfinished.last_more = !rest.is_empty();
+        self.note_rest(rest.len());
         if !rest.is_empty() {
-            self.unfinished.metadata = self.pipes.last_metadata().cloned();
-            // A ROUTER that tells a name has taken the part after that.
-            self.unfinished.turn_is_over = self.pattern.socket_type() == SocketType::Router && rest.len() == 1;
             clear_frames(&mut self.unfinished.unread);
             std::mem::swap(&mut self.unfinished.unread, rest);
             self.unfinished.unread.reverse();
+        }
+    }
+
+    /// So many parts are left of a message.
+    fn note_rest(&mut self, parts: usize) {
+        self.unfinished.last_more = parts > 0;
+        if parts > 0 {
+            self.unfinished.metadata = self.pipes.last_metadata().cloned();
+            // A ROUTER that tells a name has taken the part after that.
+            self.unfinished.turn_is_over = self.pattern.socket_type() == SocketType::Router && parts == 1;
         }
     }
 
@@ -468,6 +477,11 @@ fn take_parts(state: &mut Locked<'_>, out: &mut Message) -> Result<(), ErrorKind
     parts.reverse();
     *out = Message::from(parts);
     Ok(())
+}
+
+/// On these types messages of several parts can be [sent swiftly](crate::pattern::Pattern::send_parts_swiftly).
+fn sends_parts_swiftly(socket_type: SocketType) -> bool {
+    matches!(socket_type, SocketType::Push | SocketType::Dealer | SocketType::Router | SocketType::Pair)
 }
 
 /// On these types sending and receiving take turns.
