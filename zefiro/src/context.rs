@@ -541,7 +541,7 @@ impl ContextInner {
                 if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                     return Waited::TimeIsOver;
                 }
-                sockets.waiters.add(None, &waker)
+                sockets.waiters.add(waker.clone())
             };
             pause();
             let interrupted = wait.sleep(&parker, deadline);

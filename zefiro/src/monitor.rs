@@ -194,6 +194,16 @@ struct QueueState {
     waiter: Option<Waker>,
 }
 
+impl QueueState {
+    /// The next event, `None` if there will be no more.
+    fn next(&mut self) -> Poll<Option<Event>> {
+        match self.events.pop_front() {
+            None if !self.stopped => Poll::Pending,
+            next => Poll::Ready(next),
+        }
+    }
+}
+
 impl Monitor {
     pub(crate) fn new() -> (Monitor, Arc<MonitorQueue>) {
         let queue = Arc::new(MonitorQueue { state: Mutex::new(QueueState::default()), sink: None });
@@ -272,30 +282,35 @@ impl Monitor {
     /// # }
     /// ```
     pub fn poll_next(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Event>> {
-        let mut state = self.queue.state.lock();
-        if let Some(event) = state.events.pop_front() {
-            return Poll::Ready(Some(event));
+        {
+            let state = &mut *self.queue.state.lock();
+            let next = state.next();
+            if next.is_ready() || state.waiter.as_ref().is_some_and(|waiter| waiter.will_wake(task.waker())) {
+                return next;
+            }
         }
-        if state.stopped {
-            return Poll::Ready(None);
-        }
-        state.waiter = Some(task.waker().clone());
-        Poll::Pending
+        // The program's code, which may use the socket; and so may the end of the waker that was there.
+        let waker = task.waker().clone();
+        let (next, _spent) = {
+            let state = &mut *self.queue.state.lock();
+            (state.next(), state.waiter.replace(waker))
+        };
+        next
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Option<Event> {
         let (parker, waker) = current_parker();
         loop {
-            {
-                let mut state = self.queue.state.lock();
-                if let Some(event) = state.events.pop_front() {
-                    return Some(event);
+            let _spent = {
+                let state = &mut *self.queue.state.lock();
+                if let Poll::Ready(next) = state.next() {
+                    return next;
                 }
-                if state.stopped || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                     return None;
                 }
-                state.waiter = Some(waker.clone());
-            }
+                state.waiter.replace(waker.clone())
+            };
             parker.park(deadline);
         }
     }
@@ -317,6 +332,13 @@ impl futures_core::Stream for Monitor {
 
     fn poll_next(self: std::pin::Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Event>> {
         Monitor::poll_next(self.get_mut(), task)
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        // The queue may have its end under the socket's lock, and the waker may use the socket.
+        let _spent = self.queue.state.lock().waiter.take();
     }
 }
 

@@ -214,10 +214,11 @@ impl Poller {
     /// # Errors
     /// The key is in use, or the system refuses.
     pub fn add_fd(&self, fd: impl AsFd, interest: Interest, key: u64) -> Result<()> {
+        // The program's code.
+        let fd = fd.as_fd().try_clone_to_owned().map_err(|error| Error::with_io("poll", "", error))?;
         let mut entries = self.entries.lock();
         check_free(&entries, key)?;
         let watched = crate::sys::Interest { read: interest.readable, write: interest.writable, once: false };
-        let fd = fd.as_fd().try_clone_to_owned().map_err(|error| Error::with_io("poll", "", error))?;
         let added = self.shared.bell().and_then(|bell| bell.selector.add(&fd, key, watched));
         added.map_err(|error| Error::with_io("poll", "", error))?;
         entries.insert(key, Entry::Descriptor(fd));
@@ -427,7 +428,7 @@ impl Poller {
                 return Ok(());
             }
             noted.asleep += 1;
-            noted.parked.add(None, &waker)
+            noted.parked.add(waker)
         };
         let interrupted = parker.park_until_signal(deadline);
         let mut noted = self.shared.noted.lock();
@@ -559,7 +560,8 @@ impl SocketEntry {
     /// The socket is to tell no more.
     fn leave(&self) {
         if let Some(core) = self.core.upgrade() {
-            core.lock().observers.remove(self.place);
+            let removed = core.lock().observers.remove(self.place);
+            drop(removed);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Waiting: threads and futures wait on the same lists, each as a [`Waker`].
 
 use std::cell::RefCell;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Wake, Waker};
@@ -18,6 +19,9 @@ pub(crate) type Wakes = SmallVec<[Waker; 1]>;
 pub(crate) type Roused = SmallVec<[Arc<dyn Observer>; 1]>;
 
 /// Who waits for something, in the order they came. Guarded by the lock of what they wait for.
+///
+/// Wakers of the program's run its code when they are cloned, called or dropped: none of that is done here. They are cloned
+/// before they come, and what leaves is handed out, to be let go of when the lock is released.
 #[derive(Default)]
 pub(crate) struct WaitList {
     waiters: Vec<(u64, Waker)>,
@@ -25,24 +29,32 @@ pub(crate) struct WaitList {
 }
 
 impl WaitList {
-    /// Adds a waiter, or renews the one with `key`. Answers the key to remove it by.
-    pub(crate) fn add(&mut self, key: Option<u64>, waker: &Waker) -> u64 {
-        if let Some(key) = key
-            && let Some((_, old)) = self.waiters.iter_mut().find(|(other, _)| *other == key)
-        {
-            old.clone_from(waker);
-            return key;
-        }
+    /// Adds a waiter. Answers the key to remove it by.
+    pub(crate) fn add(&mut self, waker: Waker) -> u64 {
         self.next_key += 1;
-        self.waiters.push((self.next_key, waker.clone()));
+        self.waiters.push((self.next_key, waker));
         self.next_key
     }
 
-    /// Removes a waiter. `false`: it was woken before, and its turn is spent.
-    pub(crate) fn remove(&mut self, key: u64) -> bool {
-        let before = self.waiters.len();
-        self.waiters.retain(|(other, _)| *other != key);
-        self.waiters.len() < before
+    /// Adds a waiter, or puts it in the place of the one with `key`. Answers the key to remove it by, and who was there.
+    pub(crate) fn renew(&mut self, key: Option<u64>, waker: Waker) -> (u64, Option<Waker>) {
+        if let Some(key) = key
+            && let Some((_, old)) = self.waiters.iter_mut().find(|(other, _)| *other == key)
+        {
+            return (key, Some(mem::replace(old, waker)));
+        }
+        (self.add(waker), None)
+    }
+
+    /// Whether the waiter with `key` was not woken yet, and would be by this very waker.
+    pub(crate) fn holds(&self, key: Option<u64>, waker: &Waker) -> bool {
+        key.is_some_and(|key| self.waiters.iter().any(|(other, held)| *other == key && held.will_wake(waker)))
+    }
+
+    /// Removes a waiter. `None`: it was woken before, and its turn is spent.
+    pub(crate) fn remove(&mut self, key: u64) -> Option<Waker> {
+        let place = self.waiters.iter().position(|(other, _)| *other == key)?;
+        Some(self.waiters.remove(place).1)
     }
 
     /// Takes the one that waited longest, to be woken after the lock is released.
@@ -103,9 +115,11 @@ impl Observers {
         self.next_place
     }
 
-    /// Removes one.
-    pub(crate) fn remove(&mut self, place: u64) {
-        self.list.retain(|(other, _)| *other != place);
+    /// Removes one, which may be the program's: it is let go of when the lock is released.
+    #[must_use]
+    pub(crate) fn remove(&mut self, place: u64) -> Option<Arc<dyn Observer>> {
+        let index = self.list.iter().position(|(other, _)| *other == place)?;
+        Some(self.list.remove(index).1)
     }
 
     /// How many there are.

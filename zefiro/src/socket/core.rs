@@ -193,6 +193,8 @@ impl SocketCore {
         state.phase = Phase::Closed;
         state.linger = linger;
         state.wake_everybody();
+        // Nothing else will be told to them.
+        let observers = std::mem::take(&mut state.observers);
         let entries = std::mem::take(&mut state.endpoints);
         for event in entries.iter().filter_map(EndpointEntry::closed) {
             state.emit(event);
@@ -207,6 +209,7 @@ impl SocketCore {
             state.tell_io(io, Command::End(self.clone(), Which::All, linger));
         }
         drop(state);
+        drop(observers);
         for entry in entries {
             entry.release(self);
         }

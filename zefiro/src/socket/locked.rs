@@ -34,6 +34,8 @@ pub(crate) struct Locked<'a> {
 pub(super) struct After {
     pub(super) any: bool,
     pub(super) wakes: Wakes,
+    /// Wakers that are not to be called any more.
+    pub(super) spent: Wakes,
     pub(super) observers: Roused,
     pub(super) alarm: Option<Arc<Alarm>>,
     pub(super) writes: SmallVec<[(Arc<Link>, Batch); 1]>,
@@ -232,6 +234,7 @@ impl After {
         for (link, batch) in self.writes {
             transmit(core, &link, batch, ROUNDS_APPLICATION);
         }
+        drop(self.spent);
         if self.finished {
             core.context.socket_finished(core);
         }

@@ -3,6 +3,7 @@
 //! Here they are only noted; they hear of it once the lock is released.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::core::State;
 use crate::io::{Command, IoHandle};
@@ -53,6 +54,14 @@ impl State {
         if !self.change_waiters.is_empty() {
             self.after.any = true;
             self.change_waiters.take_all(&mut self.after.wakes);
+        }
+    }
+
+    /// Somebody waits no longer, or with another waker: this one is dropped once the lock is released.
+    pub(super) fn dismiss(&mut self, spent: Option<Waker>) {
+        if let Some(waker) = spent {
+            self.after.any = true;
+            self.after.spent.push(waker);
         }
     }
 
@@ -112,7 +121,8 @@ impl State {
     /// Ends one monitor.
     pub(crate) fn stop_monitor(&mut self, queue: &Arc<MonitorQueue>) {
         let before = self.monitors.len();
-        self.monitors.retain(|monitor| !monitor.upgrade().is_some_and(|other| Arc::ptr_eq(&other, queue)));
+        // Looked at only: another's last owner might be gone meanwhile, and its function would be dropped here.
+        self.monitors.retain(|monitor| !std::ptr::eq(monitor.as_ptr(), Arc::as_ptr(queue)));
         if self.monitors.len() < before {
             queue.stop(&mut self.after.wakes);
             self.delivered(queue.clone());

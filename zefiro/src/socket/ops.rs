@@ -128,7 +128,7 @@ impl SocketCore {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(Error::new(ErrorKind::TimedOut, SEND));
             }
-            let key = state.send_waiters.add(None, &waker);
+            let key = state.send_waiters.add(waker.clone());
             drop(state);
             pause();
             let interrupted = wait.sleep(&parker, deadline);
@@ -254,12 +254,12 @@ impl SocketCore {
             };
         }
         let (parker, waker) = current_parker();
-        let key = state.recv_waiters.add(None, &waker);
+        let key = state.recv_waiters.add(waker.clone());
         drop(state);
         pause();
         let interrupted = !parker.linger_awake() && wait.sleep(&parker, deadline);
         let mut state = self.lock();
-        if !state.recv_waiters.remove(key) && interrupted {
+        if state.recv_waiters.remove(key).is_none() && interrupted {
             // Told of a message that another must take now.
             state.pass_on_recv();
         }
@@ -320,7 +320,7 @@ impl SocketCore {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(Error::new(ErrorKind::TimedOut, operation));
             }
-            key = Some(state.change_waiters.add(None, &waker));
+            key = Some(state.change_waiters.add(waker.clone()));
             drop(state);
             parker.park(deadline);
         }

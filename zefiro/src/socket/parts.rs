@@ -234,7 +234,7 @@ impl SocketCore {
                 return Err(Error::new(ErrorKind::TimedOut, SEND));
             }
             let (parker, waker) = current_parker();
-            let key = state.send_waiters.add(None, &waker);
+            let key = state.send_waiters.add(waker.clone());
             drop(state);
             pause();
             let interrupted = wait.sleep(&parker, until);
@@ -533,7 +533,7 @@ mod tests {
         dealer.connect(router.bind("inproc://place-until-the-last-part").unwrap()).unwrap();
         let send = || dealer.try_send(["one", "two"]).is_ok();
         assert_eq!(std::iter::repeat_with(send).take_while(|sent| *sent).count(), 2);
-        router.core.lock().recv_waiters.add(None, Waker::noop());
+        router.core.lock().recv_waiters.add(Waker::noop().clone());
         for has_room in [false, false, true] {
             let (_, more) = router.recv_part(Wait::No).unwrap();
             assert_eq!((send(), !more), (has_room, has_room));

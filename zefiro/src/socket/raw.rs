@@ -236,7 +236,8 @@ impl Socket<Any> {
 
     /// Ends an [observation](Socket::observe).
     pub fn forget(&self, place: u64) {
-        self.core.lock().observers.remove(place);
+        let removed = self.core.lock().observers.remove(place);
+        drop(removed);
     }
 
     /// How long the queues are, a pair of them for each pipe, as libzmq counts: what was sent is in the queue until the

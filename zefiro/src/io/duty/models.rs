@@ -102,7 +102,7 @@ fn an_observer_is_told(prepare: fn(&Bench)) {
     while !bench.core.lock().readiness(bench.core.socket_type).0 {
         parker.park(None);
     }
-    bench.core.lock().observers.remove(place);
+    drop(bench.core.lock().observers.remove(place));
     bench.finish();
 }
 
@@ -218,7 +218,7 @@ fn what_comes_after_a_future_was_dropped_is_told() {
                 Err(_) => parker.park(None),
             }
         }
-        bench.core.lock().observers.remove(place);
+        drop(bench.core.lock().observers.remove(place));
         bench.finish();
     });
 }

@@ -8,7 +8,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -104,22 +104,31 @@ impl SocketCore {
                 (state, result) = self.look_in_turn(state, out, now, since, lingers);
             }
         }
-        if result != Err(ErrorKind::WouldBlock) {
-            turns.end(&mut state);
-            if result.is_ok() {
-                state.pass_on_more();
+        if result == Err(ErrorKind::WouldBlock) {
+            // Nobody else may be due to write what is going to be answered.
+            state.help();
+            if state.nobody_watches() && turns.go_on(&mut state) {
+                drop(state);
+                task.waker().wake_by_ref();
+                return result;
             }
+            if !state.recv_waiters.holds(turns.key, task.waker()) {
+                // The program's code, which may use the socket.
+                drop(state);
+                let waker = task.waker().clone();
+                state = self.lock();
+                result = try_recv(&mut state, out);
+                turns.renew(&mut state, waker);
+            }
+        }
+        if result == Err(ErrorKind::WouldBlock) {
+            *turns = Turns { key: turns.key, ..Turns::default() };
+            state.watch_by_io();
             return result;
         }
-        // Nobody else may be due to write what is going to be answered.
-        state.help();
-        if state.nobody_watches() && turns.go_on(&mut state) {
-            drop(state);
-            task.waker().wake_by_ref();
-        } else {
-            let key = state.recv_waiters.add(turns.key, task.waker());
-            *turns = Turns { key: Some(key), ..Turns::default() };
-            state.watch_by_io();
+        turns.end(&mut state);
+        if result.is_ok() {
+            state.pass_on_more();
         }
         result
     }
@@ -165,8 +174,9 @@ impl SocketCore {
             }
         }
         let Some(key) = turns.key else { return };
-        if !state.recv_waiters.remove(key) {
-            state.pass_on_recv();
+        match state.recv_waiters.remove(key) {
+            None => state.pass_on_recv(),
+            spent => state.dismiss(spent),
         }
     }
 
@@ -192,12 +202,22 @@ impl SocketCore {
             state = self.lock();
             result = try_send(&mut state, sending, Wait::AsConfigured);
         }
+        if result == Err(ErrorKind::WouldBlock) && !state.send_waiters.holds(*key, task.waker()) {
+            // The program's code, which may use the socket.
+            drop(state);
+            let waker = task.waker().clone();
+            state = self.lock();
+            result = try_send(&mut state, sending, Wait::AsConfigured);
+            let (renewed, spent) = state.send_waiters.renew(*key, waker);
+            *key = Some(renewed);
+            state.dismiss(spent);
+        }
         if result == Err(ErrorKind::WouldBlock) {
-            *key = Some(state.send_waiters.add(*key, task.waker()));
             return Poll::Pending;
         }
         if let Some(key) = key.take() {
-            state.send_waiters.remove(key);
+            let spent = state.send_waiters.remove(key);
+            state.dismiss(spent);
         }
         drop(state);
         let Err(kind) = result else {
@@ -212,7 +232,9 @@ impl SocketCore {
 
     /// A future that has not sent is dropped.
     pub(crate) fn cancel_send(self: &Arc<SocketCore>, key: u64) {
-        self.lock().send_waiters.remove(key);
+        let mut state = self.lock();
+        let spent = state.send_waiters.remove(key);
+        state.dismiss(spent);
     }
 }
 
@@ -256,13 +278,21 @@ impl Turns {
         goes_on
     }
 
+    /// The future waits, with this waker.
+    fn renew(&mut self, state: &mut State, waker: Waker) {
+        let (key, spent) = state.recv_waiters.renew(self.key, waker);
+        self.key = Some(key);
+        state.dismiss(spent);
+    }
+
     /// The future is done.
     fn end(&mut self, state: &mut State) {
         if let Some(since) = self.since.take() {
             state.looking.found(since, self.crowded);
         }
         if let Some(key) = self.key.take() {
-            state.recv_waiters.remove(key);
+            let spent = state.recv_waiters.remove(key);
+            state.dismiss(spent);
         }
         *self = Turns::default();
         if !state.recv_waiters.is_empty() {
