@@ -12,9 +12,16 @@ use crate::socket::SocketHandle;
 
 /// A socket's monitor; dropping it ends it, with the event that says so.
 pub(crate) struct CMonitor {
-    _handle: MonitorHandle,
+    handle: MonitorHandle,
     events: u64,
     sender: AnySocket,
+}
+
+impl Drop for CMonitor {
+    fn drop(&mut self) {
+        // The endpoint is free then.
+        self.handle.stop_and_wait();
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -86,7 +93,7 @@ fn start(socket: &SocketHandle, endpoint: &str, events: u64, version: c_int, soc
             out.close();
         }
     });
-    *monitor = Some(CMonitor { _handle: handle, events, sender });
+    *monitor = Some(CMonitor { handle, events, sender });
     Ok(())
 }
 

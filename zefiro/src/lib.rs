@@ -98,6 +98,7 @@ pub mod auth;
 #[doc(hidden)]
 #[allow(missing_debug_implementations, reason = "nobody but our benchmarks uses it")]
 pub mod benching;
+mod calling;
 pub mod certificate;
 mod context;
 mod counters;

@@ -1,14 +1,14 @@
 //! Monitor: what happens to a socket's connections, as events.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, ReentrantMutex};
+use parking_lot::Mutex;
 
+use crate::calling::call;
 use crate::socket::core::SocketCore;
 use crate::wait::{Wakes, current_parker};
 
@@ -116,8 +116,9 @@ pub enum EventKind {
 /// Where events wait for the program.
 pub(crate) struct MonitorQueue {
     state: Mutex<QueueState>,
-    /// A function the events go to, instead of being waited for. It may cause events itself: those wait until it returns.
-    sink: Option<ReentrantMutex<RefCell<Sink>>>,
+    /// A function the events go to, instead of being waited for. Whoever causes events while it runs leaves them to the
+    /// thread that runs it.
+    sink: Option<Mutex<Sink>>,
 }
 
 type Sink = Box<dyn FnMut(Event) + Send>;
@@ -141,8 +142,7 @@ pub struct MonitorHandle {
 
 impl MonitorHandle {
     pub(crate) fn new(socket: &Arc<SocketCore>, sink: Sink) -> MonitorHandle {
-        let sink = ReentrantMutex::new(RefCell::new(sink));
-        let queue = MonitorQueue { state: Mutex::new(QueueState::default()), sink: Some(sink) };
+        let queue = MonitorQueue { state: Mutex::new(QueueState::default()), sink: Some(Mutex::new(sink)) };
         MonitorHandle { queue: Arc::new(queue), socket: Arc::downgrade(socket) }
     }
 
@@ -164,6 +164,17 @@ impl MonitorHandle {
         if let Some(core) = self.socket.upgrade() {
             core.lock().stop_monitor(&self.queue);
         }
+    }
+}
+
+/// For the C library.
+#[doc(hidden)]
+impl MonitorHandle {
+    /// As [`stop`](MonitorHandle::stop), and returns when the function has run for the last time, which so must not wait for
+    /// the caller.
+    pub fn stop_and_wait(&self) {
+        self.stop();
+        self.queue.settle();
     }
 }
 
@@ -371,17 +382,29 @@ impl MonitorQueue {
     }
 
     /// Hands what waits to the function, in order. Nobody holds a socket's lock.
+    ///
+    /// No thread waits for another that is in the function: that may wait in turn for what this one is to do next.
     pub(crate) fn deliver(&self) {
         let Some(sink) = &self.sink else { return };
-        let sink = sink.lock();
-        // The function itself has caused an event: whoever called it goes on with that.
-        let Ok(mut sink) = sink.try_borrow_mut() else { return };
+        while !self.state.lock().events.is_empty() {
+            // Who has it, and that may be this thread, looks again when it has let go.
+            let Some(mut sink) = sink.try_lock() else { return };
+            self.drain(&mut sink);
+        }
+    }
+
+    /// As [`deliver`](MonitorQueue::deliver), but waits for a thread that is in the function.
+    fn settle(&self) {
+        if let Some(sink) = &self.sink {
+            self.drain(&mut sink.lock());
+        }
+    }
+
+    fn drain(&self, sink: &mut Sink) {
         loop {
             let next = self.state.lock().events.pop_front();
-            match next {
-                Some(event) => sink(event),
-                None => return,
-            }
+            let Some(event) = next else { return };
+            call(|| sink(event));
         }
     }
 }

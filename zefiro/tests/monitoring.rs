@@ -12,7 +12,7 @@ use std::thread;
 
 use util::hostile::{frame, greeting, property};
 use util::{LONG, handshake};
-use zefiro::{Context, EventKind, Pull};
+use zefiro::{Context, EventKind, Pull, Push};
 
 /// Fails if something takes for ever.
 fn ends(act: impl FnOnce() + Send + 'static) {
@@ -73,6 +73,43 @@ fn a_function_may_cause_events_and_gets_them_after_it_returns() {
         let kinds: Vec<EventKind> = told.iter().collect();
         use EventKind::{Connected, Listening, Stopped};
         assert_eq!(kinds, [Listening, Connected, Listening, Stopped]);
+    });
+}
+
+#[test]
+fn a_function_may_wait_for_what_the_engine_is_to_do() {
+    ends(|| {
+        let context = Context::new();
+        let (pull, push): (Pull, Push) = (util::socket(&context), util::socket(&context));
+        let (tell, told) = mpsc::channel();
+        let _handle = pull.monitor_with(move |event| {
+            if event.kind == EventKind::Listening {
+                push.connect(event.endpoint.as_str()).unwrap();
+                tell.send(push.wait_connected(1, LONG)).unwrap();
+            }
+        });
+        pull.bind("tcp://127.0.0.1:*").unwrap();
+        assert!(told.recv().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn a_function_that_panics_ends_no_thread_of_the_engine() {
+    ends(|| {
+        let context = Context::new();
+        let (pull, push): (Pull, Push) = (util::socket(&context), util::socket(&context));
+        let (tell, told) = mpsc::channel();
+        let handle = pull.monitor_with(move |event| {
+            tell.send(event.kind).unwrap();
+            panic!("as a function may");
+        });
+        push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
+        push.send("hello").unwrap();
+        assert_eq!(pull.recv().unwrap(), "hello");
+        drop(handle);
+        let kinds: Vec<EventKind> = told.iter().collect();
+        assert!(kinds.contains(&EventKind::HandshakeSucceeded), "{kinds:?}");
+        assert_eq!(kinds.last(), Some(&EventKind::Stopped));
     });
 }
 

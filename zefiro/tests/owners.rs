@@ -350,3 +350,25 @@ fn owners_of_messages_may_use_the_socket_that_drops_them() {
     }
     assert!(failed.is_empty(), "{failed:#?}");
 }
+
+/// The I/O thread drops what it has not written when the stream ends.
+#[test]
+fn owners_that_panic_end_no_thread_of_the_engine() {
+    let context = Context::new();
+    let lender = Lender::new(|_| {
+        let is_the_engines = thread::current().name().is_some_and(|name| name.starts_with("zefiro/"));
+        assert!(!is_the_engines, "as an owner may");
+    });
+    let pull = build(&context, SocketType::Pull, |builder| builder.recv_high_water_mark(1));
+    let push = open(&context, SocketType::Push);
+    meet(&pull, &push, "tcp://127.0.0.1:*");
+    for _ in 0..30 {
+        push.send(lender.many_bytes(1_000_000)).unwrap();
+    }
+    pull.close();
+    until("the peer is gone", || push.peers().is_empty());
+    // Without the I/O thread nobody would meet.
+    let _ = joined(&context, SocketType::Rep, SocketType::Req, "tcp://127.0.0.1:*");
+    push.close();
+    context.close_within(LONG).unwrap();
+}

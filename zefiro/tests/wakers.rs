@@ -356,6 +356,33 @@ fn wakers_may_use_the_socket_that_clones_calls_and_drops_them() {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
+/// What the I/O thread calls or drops in the middle of its work.
+#[test]
+fn wakers_that_panic_end_no_thread_of_the_engine() {
+    let deed: Deed = |asked| {
+        asked.calls.0.lock().unwrap().send(()).unwrap();
+        panic!("as a waker may");
+    };
+    for moment in [Moment::Called, Moment::Dropped] {
+        let stage = Stage::new("tcp://127.0.0.1:*", moment, deed);
+        let (pull, push) = stage.joined(SocketType::Pull, SocketType::Push);
+        let mut receiving = pull.recv_async();
+        assert!(stage.poll(&mut receiving).is_pending());
+        match moment {
+            Moment::Called => push.send("hello").unwrap(),
+            // The clone of the first is dropped for that of another.
+            _ => assert!(stage.poll(&mut receiving).is_pending()),
+        }
+        stage.await_call();
+        // Without the I/O thread nobody would meet.
+        let _ = stage.joined(SocketType::Rep, SocketType::Req);
+        drop(receiving);
+        push.send("hello").unwrap();
+        assert_eq!(pull.recv().unwrap(), "hello");
+        stage.wakers.take().into_iter().for_each(std::mem::forget);
+    }
+}
+
 fn with_moments(endpoint: &'static str) -> impl Iterator<Item = (&'static str, Moment)> {
     MOMENTS.into_iter().map(move |moment| (endpoint, moment))
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::{Answer, Authenticator, Request};
+use crate::calling::call;
 use crate::io::{Command, IoHandle};
 use crate::sys::threads;
 
@@ -151,7 +152,7 @@ impl Task {
         if self.abandoned.load(Ordering::Acquire) {
             let abandoned = std::mem::replace(&mut *work, Work::Done);
             // What the program's future does when it is dropped is its own affair, and so are its panics.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(abandoned)));
+            call(|| drop(abandoned));
             return;
         }
         let mut answering = match std::mem::replace(&mut *work, Work::Done) {
@@ -168,11 +169,11 @@ impl Task {
             Ok(Poll::Pending) => *work = Work::Answering(answering),
             Ok(Poll::Ready(answer)) => {
                 self.settle(answer);
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(answering)));
+                call(|| drop(answering));
             }
             Err(panic) => {
                 self.settle(Answer::fail(words_of(&*panic)));
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(answering)));
+                call(|| drop(answering));
             }
         }
     }

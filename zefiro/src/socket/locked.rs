@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use zmtp::giving_back::{Hold, hold, is_any_owned};
 
 use super::core::{SocketCore, State};
+use crate::calling::call;
 use crate::counters::DropReason;
 use crate::io::IoHandle;
 use crate::io::link::{Link, Loss};
@@ -189,10 +190,10 @@ impl After {
             alarm.ring();
         }
         for waker in self.wakes {
-            waker.wake();
+            call(|| waker.wake());
         }
         for observer in self.observers {
-            observer.rouse();
+            call(move || observer.rouse());
         }
         for notice in self.notices {
             let (Notice::Readable(peer) | Notice::Writable(peer) | Notice::Ended(peer)) = &notice;
@@ -234,7 +235,9 @@ impl After {
         for (link, batch) in self.writes {
             transmit(core, &link, batch, ROUNDS_APPLICATION);
         }
-        drop(self.spent);
+        for waker in self.spent {
+            call(|| drop(waker));
+        }
         if self.finished {
             core.context.socket_finished(core);
         }

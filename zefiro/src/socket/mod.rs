@@ -313,8 +313,9 @@ impl<K: Kind> Socket<K> {
     }
 
     /// Has the socket's connection events from now on delivered to a function, in order, by the threads that cause
-    /// them; it must not block. The events end when the handle is dropped or the socket is closed, with
-    /// [`Stopped`](crate::EventKind::Stopped).
+    /// them, or by one of those that is just delivering others; it should not block, as such a thread may have other
+    /// sockets to look after. Nobody else hears of it if it panics. The events end when the handle is dropped or the
+    /// socket is closed, with [`Stopped`](crate::EventKind::Stopped).
     ///
     /// ```
     /// # use zefiro::{EventKind, Pull};
