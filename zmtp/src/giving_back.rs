@@ -63,6 +63,8 @@ thread_local! {
     static KEPT: RefCell<Kept> = const { RefCell::new(Kept(Vec::new())) };
     /// How much the thread holds.
     static HELD: Cell<u32> = const { Cell::new(0) };
+    /// One of it was held before the thread said so.
+    static LATE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Mostly none, which is seen at a glance.
@@ -116,6 +118,28 @@ pub struct Hold(bool);
 pub fn hold() -> Hold {
     HELD.set(HELD.get() + 1);
     Hold(true)
+}
+
+/// For who has taken what another thread may have sent this very moment: it may be the first that is to be kept, and this
+/// thread have seen before that there is [none](is_any_owned), and so not said that it holds something. Then it does so
+/// until it [lets go](let_go_late), and this answers `true`.
+#[inline]
+pub fn hold_late() -> bool {
+    is_any_owned() && begin_late()
+}
+
+fn begin_late() -> bool {
+    let late = HELD.get() == 0;
+    if late {
+        HELD.set(1);
+        LATE.set(true);
+    }
+    late
+}
+
+/// This thread holds nothing any more, if it has [said so late](hold_late).
+pub fn let_go_late() {
+    Hold(LATE.take()).end();
 }
 
 impl Hold {
@@ -178,6 +202,26 @@ mod tests {
         drop(inner);
         assert!(lives(&life));
         drop(outer);
+        assert!(!lives(&life));
+    }
+
+    #[test]
+    fn what_is_held_may_be_said_late() {
+        let (bytes, life) = owned();
+        assert!(hold_late());
+        assert!(!hold_late(), "said twice");
+        drop(Frame::from(bytes));
+        assert!(lives(&life));
+        let_go_late();
+        assert!(!lives(&life));
+
+        let (bytes, life) = owned();
+        let held = hold();
+        assert!(!hold_late(), "said before");
+        let_go_late();
+        drop(Frame::from(bytes));
+        assert!(lives(&life));
+        drop(held);
         assert!(!lives(&life));
     }
 

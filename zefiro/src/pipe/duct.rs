@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use zmtp::Frame;
+use zmtp::giving_back::hold_late;
 
 use super::sync::{Arc, Mutex};
 use crate::arrival::Arrival;
@@ -419,6 +420,9 @@ impl DuctReader {
         let unread = shared.queue.messages + self.local.messages;
         shared.lost += shared.queue.messages as u64;
         self.unread += self.local.messages as u64;
+        if unread > 0 {
+            hold_late();
+        }
         shared.queue = Queue::default();
         self.local = Queue::default();
         unread

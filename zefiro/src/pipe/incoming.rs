@@ -1,5 +1,6 @@
 //! What arrives on pipes, and is read: whole messages.
 
+use zmtp::giving_back::hold_late;
 use zmtp::{Frame, Run};
 
 use super::inbox::cut_message;
@@ -25,6 +26,7 @@ impl Pipes {
         let fresh = reader.take_fresh();
         counters.arrived += fresh;
         pipe.counters.arrived += fresh;
+        *noted |= fresh > 0 && hold_late();
         if reader.take_rouse() {
             *noted = true;
             notices.push(Notice::Writable(peer.clone()));
@@ -124,6 +126,7 @@ impl Pipes {
             let fresh = reader.take_fresh();
             self.counters.arrived += fresh;
             pipe.counters.arrived += fresh;
+            self.noted |= fresh > 0 && hold_late();
             let rouse = match popped {
                 Some(rouse) => rouse,
                 None => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
-use zmtp::giving_back::{Hold, hold, is_any_owned};
+use zmtp::giving_back::{Hold, hold, is_any_owned, let_go_late};
 
 use super::core::{SocketCore, State};
 use crate::calling::call;
@@ -106,6 +106,7 @@ fn settle_and_release<T>(core: &Arc<SocketCore>, mut guard: LockGuard<'_, State>
     drop(guard);
     drop(other);
     after.carry_out(core);
+    let_go_late();
 }
 
 impl Deref for Locked<'_> {
