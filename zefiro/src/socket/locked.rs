@@ -186,24 +186,18 @@ impl State {
 }
 
 impl After {
+    /// What others wait for comes first: the program's code, and what runs it in other sockets, may wait for them.
     fn carry_out(self, core: &Arc<SocketCore>) {
         if let Some(alarm) = self.alarm {
             alarm.ring();
         }
-        for waker in self.wakes {
-            call(|| waker.wake());
+        for io in self.asleep {
+            io.wake();
         }
-        for observer in self.observers {
-            call(move || observer.rouse());
-        }
-        for notice in self.notices {
-            let (Notice::Readable(peer) | Notice::Writable(peer) | Notice::Ended(peer)) = &notice;
-            if let Some(socket) = peer.socket.upgrade() {
-                socket.notified(notice);
-            }
-        }
-        for queue in self.events {
-            queue.deliver();
+        hand_over(self.runs);
+        for link in self.streams {
+            let io = link.io.clone();
+            io.patrol(link);
         }
         for (datagrams, message) in self.datagrams {
             if !datagrams.send(&message) {
@@ -212,35 +206,47 @@ impl After {
                 counters.drop(DropReason::PeerGone, 1);
             }
         }
-        let mut runs = self.runs.into_iter().peekable();
-        while let Some(link) = runs.next() {
-            let io = link.io.clone();
-            if runs.peek().is_none() {
-                io.run(link);
-            } else {
-                let rest: Vec<Arc<Link>> = runs.by_ref().collect();
-                let (same, other): (Vec<_>, Vec<_>) = rest.into_iter().partition(|next| Arc::ptr_eq(&next.io, &io));
-                io.run_all(std::iter::once(link).chain(same));
-                for link in other {
-                    link.io.clone().run(link);
-                }
-            }
-        }
-        for link in self.streams {
-            let io = link.io.clone();
-            io.patrol(link);
-        }
-        for io in self.asleep {
-            io.wake();
-        }
         for (link, batch) in self.writes {
             transmit(core, &link, batch, ROUNDS_APPLICATION);
+        }
+        if self.finished {
+            core.context.socket_finished(core);
+        }
+        for notice in self.notices {
+            let (Notice::Readable(peer) | Notice::Writable(peer) | Notice::Ended(peer)) = &notice;
+            if let Some(socket) = peer.socket.upgrade() {
+                socket.notified(notice);
+            }
+        }
+        for waker in self.wakes {
+            call(|| waker.wake());
+        }
+        for observer in self.observers {
+            call(move || observer.rouse());
+        }
+        for queue in self.events {
+            queue.deliver();
         }
         for waker in self.spent {
             call(|| drop(waker));
         }
-        if self.finished {
-            core.context.socket_finished(core);
+    }
+}
+
+/// Links whose outboxes the I/O threads are to write.
+fn hand_over(runs: SmallVec<[Arc<Link>; 2]>) {
+    let mut runs = runs.into_iter().peekable();
+    while let Some(link) = runs.next() {
+        let io = link.io.clone();
+        if runs.peek().is_none() {
+            io.run(link);
+        } else {
+            let rest: Vec<Arc<Link>> = runs.by_ref().collect();
+            let (same, other): (Vec<_>, Vec<_>) = rest.into_iter().partition(|next| Arc::ptr_eq(&next.io, &io));
+            io.run_all(std::iter::once(link).chain(same));
+            for link in other {
+                link.io.clone().run(link);
+            }
         }
     }
 }
