@@ -87,6 +87,11 @@ pub(crate) trait Observer: Send + Sync {
 
     /// Rouses whoever waits, once the lock is released.
     fn rouse(&self);
+
+    /// As [`note`](Observer::note), if the change is one the program has made by sending or receiving.
+    fn note_turn(&self) -> bool {
+        self.note()
+    }
 }
 
 /// A waker sees nothing but that something has changed.
@@ -131,6 +136,12 @@ impl Observers {
     #[inline]
     pub(crate) fn note(&self, rouse: &mut Roused) {
         rouse.extend(self.list.iter().filter(|(_, observer)| observer.note()).map(|(_, observer)| observer.clone()));
+    }
+
+    /// The same, of a change the program has made by sending or receiving.
+    pub(crate) fn note_turn(&self, rouse: &mut Roused) {
+        let noting = self.list.iter().filter(|(_, observer)| observer.note_turn());
+        rouse.extend(noting.map(|(_, observer)| observer.clone()));
     }
 }
 

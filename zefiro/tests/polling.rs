@@ -177,6 +177,60 @@ fn what_many_answers_wait_for_is_written_before_the_poller_waits() {
     echo.join().unwrap();
 }
 
+/// By what the program does itself, though nothing comes.
+#[test]
+fn a_poller_sees_whose_turn_it_is() {
+    over_each_transport(|rep: Rep, req: Req| {
+        let poller = Poller::new().unwrap();
+        poller.add(&rep, Interest::READABLE, 1).unwrap();
+        let mut ready = Vec::new();
+        for _ in 0..3 {
+            req.send("request").unwrap();
+            assert_eq!(poller.wait(&mut ready, Some(LONG)).unwrap(), 1);
+            rep.recv().unwrap();
+            // Not while a reply is due.
+            assert_eq!(poller.wait(&mut ready, Some(Duration::from_millis(5))).unwrap(), 0);
+            rep.send("reply").unwrap();
+            req.recv().unwrap();
+        }
+        poller.modify(1, Interest::WRITABLE).unwrap();
+        poller.add(&req, Interest::WRITABLE, 2).unwrap();
+        for _ in 0..3 {
+            assert_eq!(poller.wait(&mut ready, Some(LONG)).unwrap(), 1);
+            assert_eq!(ready[0].key, 2);
+            req.send("request").unwrap();
+            assert_eq!(poller.wait(&mut ready, Some(Duration::from_millis(5))).unwrap(), 0);
+            rep.recv().unwrap();
+            assert_eq!(poller.wait(&mut ready, Some(LONG)).unwrap(), 1);
+            assert_eq!(ready[0].key, 1);
+            rep.send("reply").unwrap();
+            assert_eq!(poller.wait(&mut ready, Some(Duration::from_millis(5))).unwrap(), 0);
+            req.recv().unwrap();
+        }
+    });
+}
+
+/// A second request may have come while the first one was replied to, by another thread.
+#[test]
+fn a_poller_that_waits_is_told_when_another_thread_has_replied() {
+    let context = Context::new();
+    let (rep, one, other): (Rep, Req, Req) = (socket(&context), socket(&context), socket(&context));
+    let endpoint = rep.bind("inproc://another-has-replied").unwrap().to_string();
+    for req in [&one, &other] {
+        req.connect(&endpoint).unwrap();
+        req.send("request").unwrap();
+    }
+    rep.recv().unwrap();
+    let poller = Poller::new().unwrap();
+    poller.add(&rep, Interest::READABLE, 1).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| poller.wait(&mut Vec::new(), Some(LONG)).unwrap());
+        thread::sleep(Duration::from_millis(20));
+        rep.send("reply").unwrap();
+        assert_eq!(waiting.join().unwrap(), 1);
+    });
+}
+
 #[test]
 fn a_closed_socket_ends_the_wait() {
     over_each_transport(|pull: Pull, push: Push| {

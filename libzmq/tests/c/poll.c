@@ -237,6 +237,58 @@ static void many (void)
     }
 }
 
+static void send_soon (void *socket)
+{
+    usleep (20000);
+    NEED (zmq_send (socket, "x", 1, 0) == 1);
+}
+
+/* What a REQ or REP is ready for depends on what it has done itself: nothing comes, and nobody tells whoever polls. */
+static void turns (const char *endpoint)
+{
+    void *rep = open_socket (context, ZMQ_REP), *req = open_socket (context, ZMQ_REQ), *thread;
+    void *other = open_socket (context, ZMQ_REQ);
+    char real[256], text[8];
+    int i;
+    printf ("-- whose turn it is, over %s\n", endpoint);
+    bind_anywhere (rep, endpoint, real);
+    NEED (zmq_connect (req, real) == 0 && zmq_connect (other, real) == 0);
+    for (i = 0; i < 3; i++) {
+        /* Two requests, of which one waits while the other is replied to. */
+        send_text (req, "request", 0);
+        send_text (other, "request", 0);
+        printf ("readable: %d\n", ready (rep, ZMQ_POLLIN, LONG));
+        receive (rep, 0);
+        printf ("while a reply is due: %d\n", ready (rep, ZMQ_POLLIN, 50));
+        send_text (rep, "reply", 0);
+        printf ("readable: %d\n", ready (rep, ZMQ_POLLIN, LONG));
+        receive (rep, 0);
+        send_text (rep, "reply", 0);
+        receive (req, 0);
+        receive (other, 0);
+    }
+    for (i = 0; i < 3; i++) {
+        /* What comes meanwhile does not make them writable; what is read does. */
+        thread = zmq_threadstart (send_soon, req);
+        printf ("while a request comes: %d\n", ready (rep, ZMQ_POLLOUT, 100));
+        zmq_threadclose (thread);
+        receive (rep, 0);
+        printf ("writable: %d\n", ready (rep, ZMQ_POLLOUT, LONG));
+        send_text (rep, "two", ZMQ_SNDMORE);
+        printf ("writable: %d\n", ready (rep, ZMQ_POLLOUT, LONG));
+        thread = zmq_threadstart (send_soon, rep);
+        printf ("while a reply comes: %d\n", ready (req, ZMQ_POLLOUT, 100));
+        zmq_threadclose (thread);
+        NEED (zmq_recv (req, text, sizeof text, 0) == 3);
+        printf ("in the middle: %d\n", ready (req, ZMQ_POLLOUT, 50));
+        NEED (zmq_recv (req, text, sizeof text, 0) == 1);
+        printf ("writable: %d\n", ready (req, ZMQ_POLLOUT, LONG));
+    }
+    zmq_close (rep);
+    zmq_close (req);
+    zmq_close (other);
+}
+
 int main (void)
 {
     context = zmq_ctx_new ();
@@ -250,6 +302,8 @@ int main (void)
     descriptor_of_a_socket ("tcp://127.0.0.1:*");
     woken ("inproc://woken");
     woken ("tcp://127.0.0.1:*");
+    turns ("inproc://turns");
+    turns ("tcp://127.0.0.1:*");
     time_outs ();
     many ();
     CALL (zmq_ctx_term (context));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::core::State;
+use super::parts::takes_turns;
 use crate::io::{Command, IoHandle};
 use crate::monitor::{Event, MonitorQueue};
 
@@ -47,6 +48,17 @@ impl State {
     pub(crate) fn notify_observers(&mut self) {
         self.observers.note(&mut self.after.observers);
         self.after.any |= !self.after.observers.is_empty();
+    }
+
+    /// A message was sent or received. Of a REQ or REP that changes what is due next, and so what it is ready for, though
+    /// nothing has come and nobody has gone.
+    #[inline]
+    pub(super) fn note_turn(&mut self) {
+        if self.observers.len() > 0 && takes_turns(self.pattern.socket_type()) {
+            self.observers.note_turn(&mut self.after.observers);
+            self.after.any |= !self.after.observers.is_empty();
+            self.light_beacon_for_more();
+        }
     }
 
     /// Those who wait for peers or subscriptions look again.

@@ -453,6 +453,9 @@ pub(super) fn try_send(state: &mut Locked<'_>, message: &mut Message, wait: Wait
     if hurried {
         state.end_hurry();
     }
+    if result.is_ok() {
+        state.note_turn();
+    }
     result
 }
 
@@ -481,6 +484,7 @@ pub(super) fn try_recv(state: &mut Locked<'_>, out: &mut Message) -> Result<(), 
     if state.pipes.trickle > 0 {
         state.note_trickle();
     }
+    state.note_turn();
     Ok(())
 }
 

@@ -427,6 +427,7 @@ impl State {
         if !*last_more {
             clear_frames(unread);
             self.pipes.release_held();
+            self.note_turn();
         }
         self.unfinished.last_more
     }
@@ -465,6 +466,7 @@ impl State {
     fn lose_begun(&mut self, message: &Message) {
         self.pipes.counters.sent_to_nobody(message.byte_len() as u64);
         self.pattern.recipient_gone();
+        self.note_turn();
     }
 }
 
@@ -485,7 +487,7 @@ fn sends_parts_swiftly(socket_type: SocketType) -> bool {
 }
 
 /// On these types sending and receiving take turns.
-fn takes_turns(socket_type: SocketType) -> bool {
+pub(super) fn takes_turns(socket_type: SocketType) -> bool {
     matches!(socket_type, SocketType::Req | SocketType::Rep)
 }
 

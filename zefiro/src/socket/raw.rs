@@ -35,6 +35,11 @@ impl Observer for Lighter {
     fn rouse(&self) {
         self.0.light();
     }
+
+    /// The program knows what it does; what is there to receive [lights it](State::light_beacon_for_more).
+    fn note_turn(&self) -> bool {
+        false
+    }
 }
 
 impl State {
