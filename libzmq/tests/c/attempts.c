@@ -269,6 +269,34 @@ static void unconnected (int immediate)
     zmq_close (pull);
 }
 
+/* What the system refuses to set of a connection is found out when there is one: whoever connects gives it up and tries again,
+   and whoever is bound takes nobody. */
+static void unfit (int binds)
+{
+    enum { EVENTS_MAX = 4, TOO_MANY = 128 };
+    void *bound = open_socket (context, ZMQ_DEALER), *dealer = open_socket (context, ZMQ_DEALER), *monitor;
+    void *strict = binds ? bound : dealer;
+    char endpoint[256];
+    int value, event, left = EVENTS_MAX;
+    printf ("-- more probes than the system allows, %s\n", binds ? "bound" : "connecting");
+    set_int (strict, ZMQ_TCP_KEEPALIVE, 1);
+    set_int (strict, ZMQ_TCP_KEEPALIVE_CNT, TOO_MANY);
+    set_int (dealer, ZMQ_RECONNECT_IVL, 20);
+    bind_anywhere (bound, "tcp://127.0.0.1:*", endpoint);
+    NEED (zmq_socket_monitor (strict, "inproc://unfit", ZMQ_EVENT_ALL) == 0);
+    monitor = open_socket (context, ZMQ_PAIR);
+    NEED (zmq_connect (monitor, "inproc://unfit") == 0);
+    NEED (zmq_connect (dealer, endpoint) == 0);
+    if (binds) {
+        event = hear_event (monitor, LONG, &value);
+        printf ("%s, %s\n", event == ZMQ_EVENT_ACCEPT_FAILED ? "not accepted" : "another", error_name (value));
+    } else
+        while (left-- > 0)
+            printf ("%s\n", event_name (hear_event (monitor, LONG, &value)));
+    zmq_close (binds ? dealer : bound);
+    give_up (strict, monitor);
+}
+
 int main (void)
 {
     context = zmq_ctx_new ();
@@ -293,6 +321,8 @@ int main (void)
     raw_lost (2);
     unconnected (0);
     unconnected (1);
+    unfit (0);
+    unfit (1);
     NEED (zmq_ctx_term (context) == 0);
     return 0;
 }

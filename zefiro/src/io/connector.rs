@@ -138,6 +138,14 @@ impl Dialer {
         self.attempts = 0;
     }
 
+    /// Sets what the options ask for on a stream that has connected.
+    pub(crate) fn configure(&self, stream: &Socket) -> io::Result<()> {
+        match &self.endpoint {
+            Endpoint::Tcp(_) => tcp::configure(stream, &self.options),
+            _ => Ok(()),
+        }
+    }
+
     /// Dials the next address, if any is left.
     pub(crate) fn dial_next(&mut self) -> Result<Dial, NotDialled> {
         match &self.endpoint {

@@ -30,6 +30,8 @@ pub(crate) struct Listener {
     local: Option<String>,
     /// Bound by somebody else, who may go on listening with it.
     adopted: bool,
+    /// The error by which the system has refused what the options ask for on each connection.
+    unfit: Option<i32>,
     traces: ipc::Traces,
     /// Connections from each network, where they are limited.
     seats: Arc<Mutex<HashMap<IpAddr, usize>>>,
@@ -46,10 +48,7 @@ impl Listener {
         ipc_traces: Option<ipc::Traces>,
     ) -> Listener {
         let is_ipc = ipc_traces.is_some();
-        if net::ACCEPTED_INHERIT && !is_ipc {
-            // As for each connection: what the system refuses is not worth a listener.
-            let _ = tcp::configure(&socket, &options);
-        }
+        let configured = if net::ACCEPTED_INHERIT && !is_ipc { tcp::configure(&socket, &options) } else { Ok(()) };
         let local = match tcp::local_address(&socket) {
             Some(address) if address.ip().is_unspecified() => None,
             Some(address) => Some(format!("tcp://{address}")),
@@ -63,6 +62,7 @@ impl Listener {
             is_ipc,
             local,
             adopted: false,
+            unfit: configured.err().and_then(|error| error.raw_os_error()),
             traces: ipc_traces.unwrap_or_default(),
             seats: Arc::default(),
             token: AtomicU64::new(0),
@@ -110,9 +110,8 @@ impl Listener {
         }
     }
 
-    /// Takes one peer that wants to connect; `None` if there is no more. A peer that the filters refuse is an error of
-    /// kind `PermissionDenied`.
-    pub(crate) fn accept(&self) -> io::Result<Option<(Socket, Peer)>> {
+    /// Takes one peer that wants to connect; `None` if there is no more.
+    pub(crate) fn accept(&self) -> Result<Option<(Socket, Peer)>, NotAccepted> {
         let accepted = match &*self.socket.lock() {
             Some(socket) => net::accept(socket),
             None => return Ok(None),
@@ -123,8 +122,11 @@ impl Listener {
                 return Ok(None);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
+        if let Some(error) = self.unfit {
+            return Err(NotAccepted { error: io::Error::from_raw_os_error(error), refused: true });
+        }
         let peer = if self.is_ipc { self.ipc_peer(&stream)? } else { self.tcp_peer(&stream, address)? };
         Ok(Some((stream, peer)))
     }
@@ -219,6 +221,21 @@ impl Listener {
     }
 }
 
+/// Why a peer is not accepted.
+#[derive(Debug)]
+pub(crate) struct NotAccepted {
+    pub(crate) error: io::Error,
+    /// It is this peer that is refused; the next may be let in.
+    pub(crate) refused: bool,
+}
+
+/// What the filters refuse is of kind `PermissionDenied`.
+impl From<io::Error> for NotAccepted {
+    fn from(error: io::Error) -> NotAccepted {
+        NotAccepted { refused: error.kind() == io::ErrorKind::PermissionDenied, error }
+    }
+}
+
 /// A connection's place among those of its network, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Seat {
@@ -263,8 +280,8 @@ mod tests {
             let accepted = loop {
                 match listener.accept() {
                     Ok(Some((stream, _))) => break stream,
-                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => panic!("{error}"),
-                    _ => std::thread::yield_now(),
+                    Err(why) => panic!("{}", why.error),
+                    Ok(None) => std::thread::yield_now(),
                 }
             };
             for stream in [&accepted, &dialled.stream] {

@@ -33,7 +33,6 @@ fn listen_with(socket: &Socket, address: SocketAddr, options: &Options) -> io::R
 /// Begins to connect to `address`, from `source` if one is given.
 pub(crate) fn dial(address: SocketAddr, source: Option<SocketAddr>, options: &Options) -> Result<Dial, NotDialled> {
     let socket = open(address, options).map_err(|error| NotDialled { error, begun: false })?;
-    configure(&socket, options)?;
     leave_unpaced(&socket, address.ip());
     if let Some(source) = source {
         socket.set_reuse_address(true)?;

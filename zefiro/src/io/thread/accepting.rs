@@ -1,13 +1,13 @@
 //! Accepting: listeners, who comes to them, and how many handshakes each may have at once.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
 use super::super::link::Loss;
-use super::super::listener::Listener;
+use super::super::listener::{Listener, NotAccepted};
 use super::super::session::{Fresh, Origin, Peer, Phase, Session};
 use super::IoThread;
 use super::entries::Item;
@@ -32,8 +32,7 @@ impl IoThread {
                     let session = self.accepted(core, listener, stream, peer);
                     self.limit_handshakes(listener, token, session);
                 }
-                Err(error) => {
-                    let refused = error.kind() == ErrorKind::PermissionDenied;
+                Err(NotAccepted { error, refused }) => {
                     accept_failed(core, listener, &error);
                     if !refused {
                         // Out of descriptors, most likely: look again in a while rather than spin.

@@ -175,6 +175,13 @@ impl IoThread {
         let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
         let Origin::Connect(dialer) = &mut session.origin else { return };
+        if let Err(error) = dialer.configure(&fresh.stream) {
+            // As libzmq, which asks only now, and tells of nothing but the next attempt.
+            let _ = io.selector.remove(&fresh.stream);
+            drop(fresh);
+            session.emit(EventKind::Unresolved(error.to_string()));
+            return self.dial_on(token, &error);
+        }
         dialer.addresses.clear();
         match dialer.socks() {
             None => self.begin(token, fresh),
