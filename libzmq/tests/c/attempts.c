@@ -240,6 +240,24 @@ static void raw_lost (int stop)
     give_up (stream, monitor);
 }
 
+/* Who was never connected has not been lost. */
+static void raw_refused (void)
+{
+    char endpoint[256];
+    void *stream = open_socket (context, ZMQ_STREAM), *monitor = open_socket (context, ZMQ_PAIR);
+    int listener = listen_anywhere (endpoint, 4);
+    say ("a raw connection refused");
+    close (listener);
+    set_int (stream, RECONNECT_STOP, 1);
+    NEED (zmq_socket_monitor (stream, "inproc://raw-refused", ZMQ_EVENT_ALL) == 0);
+    NEED (zmq_connect (monitor, "inproc://raw-refused") == 0);
+    NEED (zmq_connect (stream, endpoint) == 0);
+    print_events (monitor, 2);
+    printf ("readable: %d\n", ready (stream, ZMQ_POLLIN, 100));
+    CALL (zmq_disconnect (stream, endpoint));
+    give_up (stream, monitor);
+}
+
 /* What waits for a peer that is not there; with ZMQ_IMMEDIATE, nothing. */
 static void unconnected (int immediate)
 {
@@ -319,6 +337,7 @@ int main (void)
     no_proxy ("inproc://no-port", "127.0.0.1:x");
     raw_lost (0);
     raw_lost (2);
+    raw_refused ();
     unconnected (0);
     unconnected (1);
     unfit (0);

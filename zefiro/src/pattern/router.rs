@@ -395,7 +395,6 @@ mod tests {
         bench.options.router_notify = NOTIFY_DISCONNECT;
         let peer = bench.attach_as("ann");
         bench.arrive(peer, "last words");
-        bench.pipes.get_mut(peer).unwrap().connected = true;
         bench.end(peer);
         assert_eq!(bench.recv().unwrap(), ["ann", "last words"]);
         assert_eq!(bench.recv().unwrap(), ["ann", ""]);

@@ -54,8 +54,8 @@ impl Pattern for Stream {
 
     fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
         self.table.remove(&pipes.routing_id(id), id);
-        // A connection that the program closed itself is no news to it.
-        if pipes.get(id).is_some_and(|pipe| !pipe.closing) {
+        // A connection that the program closed itself is no news to it, nor that there will not be another.
+        if pipes.get(id).is_some_and(|pipe| pipe.connected && !pipe.closing) {
             self.notify(pipes, options, id);
         }
     }

@@ -31,6 +31,9 @@ impl<P: Pattern> Bench<P> {
     pub(super) fn attach_as(&mut self, identity: &str) -> PipeId {
         let facts = PeerFacts { identity: Frame::from(identity), ..PeerFacts::default() };
         let id = self.pipes.insert(Line::Backlog(VecDeque::new()), facts, false);
+        if let Some(pipe) = self.pipes.get_mut(id) {
+            pipe.connected = true;
+        }
         self.pattern.on_attached(&mut self.pipes, &self.options, id);
         self.pattern.on_connected(&mut self.pipes, &self.options, id);
         id

@@ -132,7 +132,7 @@ pub(crate) struct Pipe {
     pub(crate) purse: Purse,
     window: Window,
     pub(crate) watch: LinkWatch,
-    /// The peer was there at least once.
+    /// The peer is there, or was when the pipe ended.
     pub(crate) connected: bool,
     pub(crate) counters: Counters,
 }

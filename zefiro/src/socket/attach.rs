@@ -171,6 +171,7 @@ impl State {
         pipe.counters.drop(reason, dropped);
         pipe.line = Line::Backlog(if lasting { kept.into() } else { VecDeque::new() });
         pipe.paused = false;
+        pipe.connected &= !lasting;
         self.pipes.count_dropped(reason, dropped);
         self.pipes.count_delivered(id, delivered as u64);
         self.links = self.links.saturating_sub(1);
