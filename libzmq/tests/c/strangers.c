@@ -49,6 +49,27 @@ static void announces (const char *what, const char *header)
     zmq_close (pull);
 }
 
+/* What a program says of itself is told up to a zero. */
+static void properties (void)
+{
+    enum { METADATA = 95 };
+    static const char one[] = "X-one:1", two[] = "X-two\0and:2\0and", again[] = "X-one:3";
+    char endpoint[256];
+    void *dealer = open_socket (context, ZMQ_DEALER);
+    int listener = listen_anywhere (endpoint, 1), peer;
+    say ("properties");
+    CALL (zmq_setsockopt (dealer, METADATA, one, sizeof one));
+    CALL (zmq_setsockopt (dealer, METADATA, two, sizeof two));
+    CALL (zmq_setsockopt (dealer, METADATA, again, sizeof again - 1));
+    NEED (zmq_connect (dealer, endpoint) == 0);
+    peer = accept_within (listener, LONG);
+    greet (peer);
+    print_frame (peer, LONG);
+    close (peer);
+    close (listener);
+    zmq_close (dealer);
+}
+
 #define PUSH "\13Socket-Type\0\0\0\4PUSH"
 #define READY_WITH(flags, properties) ready_with (#properties, flags, properties, sizeof properties - 1)
 
@@ -71,6 +92,7 @@ int main (void)
     announces ("2^62", "\2\100\0\0\0\0\0\0\0");
     announces ("2^62, and more to come,", "\3\100\0\0\0\0\0\0\0");
     announces ("2^48", "\2\0\1\0\0\0\0\0\0");
+    properties ();
     NEED (zmq_ctx_term (context) == 0);
     return 0;
 }

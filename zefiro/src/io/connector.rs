@@ -64,7 +64,7 @@ impl Dialer {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
         let Some(proxy) = self.proxy() else { return Ok(Some(peer.clone())) };
-        match Endpoint::parse_connect(&proxy) {
+        match Endpoint::parse("connect", &proxy, self.options.strict_endpoints) {
             Ok(Endpoint::Tcp(proxy)) => Ok(Some(proxy)),
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "the proxy's address is not host:port")),
         }
@@ -240,6 +240,14 @@ mod tests {
         let v6 = |last| SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last), 1));
         dialer.set_addresses(vec![v6(1), v6(2), v6(3), v4(1), v4(2)]).unwrap();
         assert_eq!(dialer.addresses, [v6(1), v4(1), v6(2), v4(2), v6(3)]);
+    }
+
+    #[test]
+    fn the_port_of_a_proxy_is_read_as_those_of_endpoints() {
+        for (strict_endpoints, readable) in [(true, false), (false, true)] {
+            let options = Options { strict_endpoints, socks_proxy: "127.0.0.1:1080x".into(), ..Options::default() };
+            assert_eq!(dialer(options).target().is_ok(), readable);
+        }
     }
 
     #[test]

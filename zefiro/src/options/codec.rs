@@ -170,7 +170,8 @@ codecs! {
             some => field.push(int(some)?.cast_unsigned()),
         },
         |_field, _out| {};
-    /// One more property, `X-name:value`; the first of a name stays. Four bytes are taken for a number, and refused.
+    /// One more property, `X-name:value`; the first of a name stays. Four bytes are taken for a number, and refused. Name and
+    /// value end with a zero, if they have one.
     Property: Vec<(String, Vec<u8>)>,
         |value, field| {
             let bytes = value.filter(|bytes| bytes.len() != 4)?;
@@ -179,7 +180,9 @@ codecs! {
             if !super::is_property(name, value) {
                 return None;
             }
+            let name = name.split('\0').next()?;
             if field.iter().all(|(other, _)| other != name) {
+                let value = value.split(|byte| *byte == 0).next()?;
                 field.push((name.to_string(), value.to_vec()));
             }
         },

@@ -346,7 +346,8 @@ mod tests {
         {
             assert_eq!(set(number, Some(value.as_bytes())), Err(RawError::Invalid), "{value}");
         }
-        for (number, value) in [(38, &b"10.0.0.0/8"[..]), (95, b"X-a:1"), (95, b"X-a:2"), (58, &7i32.to_ne_bytes())] {
+        for (number, value) in [(38, &b"10.0.0.0/8"[..]), (95, b"X-a:1\0"), (95, b"X-a\0:2"), (58, &7i32.to_ne_bytes())]
+        {
             assert_eq!(set(number, Some(value)), Ok(()), "{number}");
         }
         assert_eq!(set(5, Some(b"name")), Ok(()));
