@@ -26,6 +26,14 @@ impl Queue {
     /// Adds a message, and leaves an empty one in its place.
     #[inline]
     fn push(&mut self, message: &mut Message) {
+        if message.as_single().is_none() {
+            return self.push_several(message);
+        }
+        self.push_part(std::mem::take(message.parts_mut().0));
+    }
+
+    #[inline(never)]
+    fn push_several(&mut self, message: &mut Message) {
         let (first, rest) = message.parts_mut();
         let mut last = rest.len();
         self.parts.push_back((std::mem::take(first), last > 0));
@@ -59,18 +67,26 @@ impl Queue {
         // In place: a part is large, and moving it by value costs more than the rest of this.
         let (part, more) = self.parts.front_mut()?;
         std::mem::swap(first, part);
-        let mut more = *more;
+        let more = *more;
         self.parts.pop_front();
-        while more {
-            let (part, follows) = self.parts.pop_front()?;
-            rest.push(part);
-            more = follows;
+        if more {
+            self.pop_rest(rest);
         }
         self.messages -= 1;
         if self.messages == 0 && self.parts.capacity() > KEPT_PARTS {
             *self = Queue::default();
         }
         Some(())
+    }
+
+    #[inline(never)]
+    fn pop_rest(&mut self, rest: &mut Vec<Frame>) {
+        while let Some((part, more)) = self.parts.pop_front() {
+            rest.push(part);
+            if !more {
+                return;
+            }
+        }
     }
 
     /// Puts the next message in its place, and answers its length, if it is of one part.
