@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Kind, Own, Slot, find, index_of, inherited, socket};
 use crate::failure::{ETERM, Failure, Outcome};
@@ -16,7 +16,12 @@ struct Recent {
     places: [UnsafeCell<Option<Place>>; PLACES],
     /// Calls in progress that use a place.
     depth: Cell<u32>,
+    /// How many handles had been given up when those that are over were last looked for.
+    swept: Cell<u32>,
 }
+
+/// Handles given up, over all time.
+static GIVEN_UP: AtomicU32 = AtomicU32::new(0);
 
 struct Place {
     slot: &'static Slot,
@@ -33,7 +38,11 @@ impl Place {
 
 thread_local! {
     static RECENT: Recent = const {
-        Recent { places: [const { UnsafeCell::new(None) }; PLACES], depth: Cell::new(0) }
+        Recent {
+            places: [const { UnsafeCell::new(None) }; PLACES],
+            depth: Cell::new(0),
+            swept: Cell::new(0),
+        }
     };
 }
 
@@ -111,9 +120,14 @@ fn remember(
     // SAFETY: the place is this thread's, and not in use.
     let old = unsafe { (*place).replace(Place { slot, tag, socket: Own::new(socket) }) };
     // Those that other threads have closed since: to look for them here costs the calls that know their socket nothing.
-    // SAFETY: as above.
-    let places = recent.places.iter().map(|place| unsafe { &mut *place.get() });
-    let over: Vec<Place> = places.filter_map(|place| place.take_if(|known| known.is_over())).collect();
+    // Acquire: who sees that one was given up sees that its place is over.
+    let given_up = GIVEN_UP.load(Ordering::Acquire);
+    let mut over = Vec::new();
+    if recent.swept.replace(given_up) != given_up {
+        // SAFETY: as above.
+        let places = recent.places.iter().map(|place| unsafe { &mut *place.get() });
+        over.extend(places.filter_map(|place| place.take_if(|known| known.is_over())));
+    }
     // Dropped when the places are whole again, since that may call back into the library, and change them.
     drop((old, over));
     // SAFETY: as above.
@@ -123,6 +137,7 @@ fn remember(
 
 /// The thread keeps no socket of a slot that was given up.
 pub(super) fn forget(slot: &'static Slot) {
+    GIVEN_UP.fetch_add(1, Ordering::Release);
     let old = RECENT.try_with(|recent| {
         if recent.depth.get() > 0 {
             return None;
@@ -135,8 +150,8 @@ pub(super) fn forget(slot: &'static Slot) {
     drop(old);
 }
 
-/// Sockets a thread keeps.
-const PLACES: usize = 16;
+/// Sockets a thread keeps, at 24 bytes each.
+const PLACES: usize = 128;
 
 #[cfg(test)]
 mod tests {
