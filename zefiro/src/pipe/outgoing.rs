@@ -8,7 +8,7 @@ use super::pool::Pool;
 use super::window::{self, Glance, Window};
 use super::{Line, Notice, Pipe, PipeId, Pipes};
 use crate::counters::DropReason;
-use crate::message::Message;
+use crate::message::{Message, clear_frames};
 use crate::part::Part;
 use crate::routing::request::{Form, group_message, subscription_message};
 
@@ -215,10 +215,18 @@ impl Pipes {
                 }
             }
             Line::Duct(writer, _, peer) => {
-                if envelope.is_some() {
-                    *message = enveloped(envelope, message);
-                }
-                if writer.push(message) {
+                let told = match envelope {
+                    None => writer.push(message),
+                    Some((envelope, list)) => {
+                        *message = enveloped(Some((envelope, &mut *list)), message);
+                        let told = writer.push(message);
+                        // The next one's envelope goes there, or the next answer.
+                        std::mem::swap(list, message.parts_mut().1);
+                        clear_frames(list);
+                        told
+                    }
+                };
+                if told {
                     *noted = true;
                     notices.push(Notice::Readable(peer.clone()));
                 }
