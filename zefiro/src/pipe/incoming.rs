@@ -50,7 +50,8 @@ impl Pipes {
         self.read_as::<true>(id, out)
     }
 
-    /// Puts the next message in its place, if it is what most are, one part, and there is nothing to be told anybody. `false`, and nothing has happened, if it is not so simple. It does what [`read`](Pipes::read) or
+    /// Puts the next message in its place, if it is what most are, one part, and there is nothing to be told anybody.
+    /// `false`, and nothing has happened, if it is not so simple. It does what [`read`](Pipes::read) or
     /// [`read_counted`](Pipes::read_counted) would do, in half the steps.
     #[inline(always)]
     pub(crate) fn read_swiftly<const COUNT: bool>(&mut self, id: PipeId, out: &mut impl Arrival) -> bool {

@@ -325,12 +325,12 @@ impl Pipes {
         self.slots.iter().map(|(index, pipe)| PipeId { index: index as u32, generation: pipe.generation }).collect()
     }
 
-    /// As [`get`](Pipes::get) does it: see [`catch_up`](Pipes::catch_up).
     /// The first that is meant, if it is among those that need no search.
     pub(crate) fn find_at_hand(&self, is_meant: impl Fn(&Pipe) -> bool) -> Option<&Pipe> {
         (0..AT_HAND).filter_map(|index| self.slots.get(index)).find(|pipe| is_meant(pipe))
     }
 
+    /// As [`get`](Pipes::get) does it: see [`catch_up`](Pipes::catch_up).
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PipeId, &Pipe)> {
         self.slots.iter().map(|(index, pipe)| (PipeId { index: index as u32, generation: pipe.generation }, pipe))
     }
