@@ -87,9 +87,10 @@ impl Router {
 
     /// The pipe a message goes to; `Err` with what to tell the program if it goes nowhere.
     fn route(&mut self, pipes: &mut Pipes, name: &[u8]) -> Result<PipeId, (Refusal, DropReason)> {
-        // Mostly it is an answer to the peer that was heard last: then nothing need be looked up.
-        let asked = pipes.last_received().filter(|id| pipes.is_called(*id, name));
-        let id = asked.or_else(|| self.table.find(name)).filter(|id| pipes.is_open(*id));
+        // Mostly it is an answer to the peer that was heard last: then nothing need be looked up. If that has gone, its name
+        // may be another's.
+        let asked = pipes.last_received().filter(|id| pipes.is_called(*id, name)).filter(|id| pipes.is_open(*id));
+        let id = asked.or_else(|| self.table.find(name).filter(|id| pipes.is_open(*id)));
         let id = id.ok_or((Refusal::Unroutable, DropReason::Unroutable))?;
         if pipes.has_room(id) {
             return Ok(id);
