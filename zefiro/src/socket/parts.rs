@@ -194,6 +194,11 @@ impl SocketCore {
             true => self.wait_for_admission(state, part, wait)?,
             false => (state, Recipient::Nobody(DropReason::Unroutable)),
         };
+        if state.unfinished.begun {
+            // Another thread has begun a message meanwhile.
+            drop(state);
+            return self.send_part(part, more, wait);
+        }
         state.unfinished.recipient = recipient;
         state.unfinished.loss = Loss::Untold;
         state.unfinished.begin(part);
@@ -302,6 +307,11 @@ impl SocketCore {
                 *part = message.pop_back().unwrap_or_default();
                 // Nobody goes on with a message of a socket that another thread has closed meanwhile.
                 if state.phase != Phase::Closed {
+                    if state.unfinished.begun {
+                        for frame in state.unfinished.take_begun().into_frames() {
+                            message.push_back(frame);
+                        }
+                    }
                     (state.unfinished.begun, state.unfinished.out) = (true, message);
                 }
                 Err(error)
