@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use libc::{pollfd, sigset_t};
 use zefiro::{Interest, Poller, Ready};
 
-use crate::failure::{Failure, Outcome, errno, guard};
+use crate::failure::{ETERM, Failure, Outcome, errno, guard};
 use crate::handle::{self, Own};
 use crate::signal::{Observation, Signal};
 use crate::socket::SocketHandle;
@@ -122,6 +122,9 @@ fn poll_sockets(items: &mut [PollItem], timeout: Option<Duration>) -> Outcome<c_
     // Taken out, so that what is called back in between finds the place free.
     let mut known = KNOWN.try_with(|known| std::mem::take(&mut *known.borrow_mut())).unwrap_or_default();
     let result = find_known(&mut known, items).and_then(|list| poll_known(list, items, timeout));
+    if result == Err(Failure(ETERM)) {
+        clear(items);
+    }
     let _ = KNOWN.try_with(|place| place.replace(known));
     result
 }
@@ -256,6 +259,13 @@ pub(crate) fn wait(items: &mut [Watched], timeout: Option<Duration>, mask: *cons
         return Ok(ready + look_at_descriptors(items, &mut fds, Some(Duration::ZERO), mask)?);
     }
     let has_sockets = items.iter().any(|item| item.socket.is_some());
+    if has_sockets && !Signal::is_kept() {
+        // A number among theirs that is nobody's is told of now: the signal may get it.
+        let ready = look_at_descriptors(items, &mut fds, Some(Duration::ZERO), mask)?;
+        if ready > 0 {
+            return Ok(ready);
+        }
+    }
     // Without a descriptor left, the sockets are looked at again and again.
     let signal = match has_sockets.then(Signal::of_this_thread) {
         None | Some(Err(Failure(libc::EMFILE | libc::ENFILE))) => None,
@@ -310,7 +320,8 @@ fn look_at_descriptors(
     timeout: Option<Duration>,
     mask: *const sigset_t,
 ) -> Outcome<usize> {
-    if fds.is_empty() && timeout == Some(Duration::ZERO) {
+    // Under a mask of its own even a look delivers the signals that wait.
+    if fds.is_empty() && timeout == Some(Duration::ZERO) && mask.is_null() {
         return Ok(0);
     }
     let limit = timeout.map(|timeout| libc::timespec {

@@ -38,6 +38,11 @@ impl Signal {
         Ok(Arc::new(Signal { fd: unsafe { OwnedFd::from_raw_fd(fd) }, lit: AtomicBool::new(false) }))
     }
 
+    /// Whether this thread has one, which has its number.
+    pub(crate) fn is_kept() -> bool {
+        KEPT.try_with(|place| place.borrow().as_ref().and_then(Own::get).is_some()).unwrap_or(false)
+    }
+
     /// The one that this thread keeps for its waits.
     pub(crate) fn of_this_thread() -> Outcome<Arc<Signal>> {
         let kept = KEPT.try_with(|place| place.borrow().as_ref().and_then(Own::get).cloned()).ok().flatten();

@@ -30,6 +30,7 @@ int main (void)
     NEED (zmq_recv (socket, NULL, 5, 0) == -1 && zmq_errno () == EFAULT);
     NEED (zmq_poll (NULL, 5, 0) == -1 && zmq_errno () == EFAULT);
     NEED (zmq_poll (&item, -1, 0) == -1 && zmq_errno () == EINVAL);
+    NEED (zmq_device (0, NULL, socket) == -1 && zmq_errno () == EFAULT);
     NEED (zmq_getsockopt (socket, ZMQ_LINGER, NULL, &size) == -1);
     NEED (zmq_getsockopt (socket, ZMQ_LINGER, &value, NULL) == -1);
 
@@ -55,6 +56,14 @@ int main (void)
     item.socket = socket;
     item.events = ZMQ_POLLIN;
     NEED (zmq_poll (&item, 1, 0) == -1 && zmq_errno () == ENOTSOCK);
+
+    /* What a poll leaves that finds an ended context. */
+    again = zmq_ctx_new ();
+    item.socket = zmq_socket (again, ZMQ_PAIR);
+    item.revents = 77;
+    NEED (zmq_ctx_shutdown (again) == 0);
+    NEED (zmq_poll (&item, 1, 0) == -1 && zmq_errno () == ETERM && item.revents == 0);
+    NEED (zmq_close (item.socket) == 0 && zmq_ctx_term (again) == 0);
 
     /* A callback that closes a socket. */
     socket = zmq_socket (context, ZMQ_PAIR);

@@ -1,8 +1,11 @@
 /* zmq_poll: sockets and descriptors, what it returns when, and ZMQ_FD. */
 #include "say.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 static void *context;
 
@@ -84,6 +87,71 @@ static void descriptors (void)
     CALL (zmq_poll (items, 1, -1));
     show (items, 1);
     zmq_close (one);
+}
+
+/* A number that is no descriptor any more is told of as in error, also by the first look of a thread. */
+static void closed_descriptors (void *unused)
+{
+    void *one = open_socket (context, ZMQ_PAIR);
+    zmq_pollitem_t items[2];
+    int ends[2];
+    (void) unused;
+    say ("descriptors that are closed");
+    NEED (pipe (ends) == 0);
+    close (ends[0]);
+    close (ends[1]);
+    items[0] = item (one, 0, ZMQ_POLLIN);
+    items[1] = item (NULL, ends[0], ZMQ_POLLIN);
+    CALL (zmq_poll (items, 2, LONG));
+    show (items, 2);
+    items[1] = item (NULL, ends[1], 0);
+    CALL (zmq_poll (items, 2, LONG));
+    show (items, 2);
+    items[1] = item (NULL, -1, ZMQ_POLLIN);
+    CALL (zmq_poll (items, 2, 10));
+    show (items, 2);
+    zmq_close (one);
+}
+
+/* What nobody asked for: the end of a stream is an error, urgent data is not. */
+static void streams (void)
+{
+    int ends[2];
+    zmq_pollitem_t items[1];
+    struct linger linger;
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    int listener = socket (AF_INET, SOCK_STREAM, 0);
+    say ("streams");
+    memset (&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+    NEED (bind (listener, (struct sockaddr *) &address, size) == 0 && listen (listener, 1) == 0);
+    NEED (getsockname (listener, (struct sockaddr *) &address, &size) == 0);
+    ends[0] = socket (AF_INET, SOCK_STREAM, 0);
+    NEED (connect (ends[0], (struct sockaddr *) &address, size) == 0);
+    ends[1] = accept (listener, NULL, NULL);
+    NEED (send (ends[0], "o", 1, MSG_OOB) == 1);
+    items[0] = item (NULL, ends[1], ZMQ_POLLPRI);
+    CALL (zmq_poll (items, 1, LONG));
+    show (items, 1);
+    items[0] = item (NULL, ends[1], ZMQ_POLLIN);
+    CALL (zmq_poll (items, 1, 10));
+    show (items, 1);
+    NEED (send (ends[0], "n", 1, 0) == 1);
+    CALL (zmq_poll (items, 1, LONG));
+    items[0].events = ZMQ_POLLIN | ZMQ_POLLOUT | ZMQ_POLLERR | ZMQ_POLLPRI;
+    CALL (zmq_poll (items, 1, LONG));
+    show (items, 1);
+    linger.l_onoff = 1;
+    linger.l_linger = 0;
+    NEED (setsockopt (ends[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0);
+    close (ends[0]);
+    items[0] = item (NULL, ends[1], 0);
+    CALL (zmq_poll (items, 1, LONG));
+    show (items, 1);
+    close (ends[1]);
+    close (listener);
 }
 
 static void errors (void)
@@ -295,6 +363,8 @@ int main (void)
     sockets ("inproc://poll");
     sockets ("tcp://127.0.0.1:*");
     descriptors ();
+    zmq_threadclose (zmq_threadstart (closed_descriptors, NULL));
+    streams ();
     errors ();
     ended_while_waiting (0);
     ended_while_waiting (1);
