@@ -22,7 +22,7 @@ static const char *event_name (int event)
 
 static const char *is_descriptor (uint32_t value)
 {
-    return value < 10000 ? "that may be a descriptor's" : "that is no descriptor's";
+    return value > 2 && value < 10000 ? "that may be a descriptor's" : "that is no descriptor's";
 }
 
 /* Reads one event and prints it; says whether it was `until`. */
@@ -117,6 +117,21 @@ static void refused (void)
     events = monitor (client, "inproc://refused");
     NEED (zmq_connect (client, endpoint) == 0);
     for (i = 0; i < 6; i++)
+        next ("client", events, endpoint, 0);
+    zmq_close (client);
+    zmq_close (events);
+}
+
+/* Each attempt ends at once, without having been delayed. */
+static void nobody_at (const char *name, const char *endpoint)
+{
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *events;
+    int i;
+    printf ("-- nobody is at %s\n", endpoint);
+    events = monitor (client, name);
+    NEED (zmq_connect (client, endpoint) == 0);
+    for (i = 0; i < 4; i++)
         next ("client", events, endpoint, 0);
     zmq_close (client);
     zmq_close (events);
@@ -358,6 +373,8 @@ int main (void)
     life ("tcp://127.0.0.1:*");
     life ("ipc://*");
     refused ();
+    nobody_at ("inproc://no-file", "ipc:///no/such/file");
+    nobody_at ("inproc://no-such-name", "ipc://@no-such-name");
     lost ();
     bad ();
     chosen ();

@@ -149,7 +149,7 @@ impl Dialer {
     /// Dials the next address, if any is left.
     pub(crate) fn dial_next(&mut self) -> Result<Dial, NotDialled> {
         match &self.endpoint {
-            Endpoint::Ipc(ipc) => Ok(ipc::dial(ipc)?),
+            Endpoint::Ipc(ipc) => ipc::dial(ipc),
             Endpoint::Tcp(_) => {
                 let address = self.addresses.pop_front().ok_or_else(no_address)?;
                 tcp::dial(address, self.source()?, &self.options)

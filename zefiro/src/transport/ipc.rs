@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Dial, NotListening, backlog, begin_connect};
+use super::{Dial, NotDialled, NotListening, backlog, begin_connect};
 use crate::endpoint::IpcEndpoint;
 use crate::options::{FileMode, Options};
 use crate::sys::{files, net};
@@ -114,19 +114,19 @@ fn refuse_what_is_in_use(path: &Path) -> io::Result<()> {
         Err(_) => Ok(()),
         Ok(file) if !files::is_socket(&file) => in_use("there is a file, which is no socket"),
         Ok(_) => match dial(&IpcEndpoint::Path(path.into())) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+            Err(refused) if refused.error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
             _ => in_use("somebody listens there"),
         },
     }
 }
 
 /// Begins to connect to `endpoint`.
-pub(crate) fn dial(endpoint: &IpcEndpoint) -> io::Result<Dial> {
+pub(crate) fn dial(endpoint: &IpcEndpoint) -> Result<Dial, NotDialled> {
     let socket = open()?;
     match endpoint {
-        IpcEndpoint::Path(path) => files::with_address(path, |address| begin_connect(socket, address)),
+        IpcEndpoint::Path(path) => files::with_address(path, |address| Ok(begin_connect(socket, address)))?,
         IpcEndpoint::Abstract(name) => begin_connect(socket, &files::abstract_address(name)?),
-        IpcEndpoint::Wildcard => Err(io::ErrorKind::InvalidInput.into()),
+        IpcEndpoint::Wildcard => Err(io::Error::from(io::ErrorKind::InvalidInput).into()),
     }
 }
 

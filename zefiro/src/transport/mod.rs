@@ -56,22 +56,30 @@ pub(crate) struct Dial {
 #[derive(Debug)]
 pub(crate) struct NotDialled {
     pub(crate) error: io::Error,
-    /// Whether there was a socket to dial with, as the options would have it.
-    pub(crate) begun: bool,
+    pub(crate) begun: Begun,
 }
 
 impl From<io::Error> for NotDialled {
     fn from(error: io::Error) -> NotDialled {
-        NotDialled { error, begun: true }
+        NotDialled { error, begun: Begun::Yes }
     }
 }
 
+/// Whether there was a socket to dial with, as the options would have it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Begun {
+    No,
+    Yes,
+    /// It dialled, and its descriptor had this number.
+    With(RawFd),
+}
+
 /// Begins to connect without blocking.
-fn begin_connect(stream: Socket, address: &socket2::SockAddr) -> io::Result<Dial> {
+fn begin_connect(stream: Socket, address: &socket2::SockAddr) -> Result<Dial, NotDialled> {
     match net::connect(&stream, address) {
         Ok(()) => Ok(Dial { stream, connected: true }),
         Err(error) if is_pending(&error) => Ok(Dial { stream, connected: false }),
-        Err(error) => Err(error),
+        Err(error) => Err(NotDialled { error, begun: Begun::With(stream.as_raw_fd()) }),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
-use super::{Dial, NotDialled, NotListening, backlog, begin_connect};
+use super::{Begun, Dial, NotDialled, NotListening, backlog, begin_connect};
 use crate::options::Options;
 use crate::sys::{extras, net};
 
@@ -32,13 +32,13 @@ fn listen_with(socket: &Socket, address: SocketAddr, options: &Options) -> io::R
 
 /// Begins to connect to `address`, from `source` if one is given.
 pub(crate) fn dial(address: SocketAddr, source: Option<SocketAddr>, options: &Options) -> Result<Dial, NotDialled> {
-    let socket = open(address, options).map_err(|error| NotDialled { error, begun: false })?;
+    let socket = open(address, options).map_err(|error| NotDialled { error, begun: Begun::No })?;
     leave_unpaced(&socket, address.ip());
     if let Some(source) = source {
         socket.set_reuse_address(true)?;
         socket.bind(&SockAddr::from(source))?;
     }
-    Ok(begin_connect(socket, &SockAddr::from(address))?)
+    begin_connect(socket, &SockAddr::from(address))
 }
 
 /// Sets what the options ask for on a new connection.

@@ -16,7 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::monitor::EventKind;
 use crate::socket::core::SocketCore;
 use crate::sys::{Interest, net};
-use crate::transport::{NotDialled, tcp};
+use crate::transport::{Begun, NotDialled, tcp};
 
 impl IoThread {
     pub(super) fn connect(&mut self, core: Arc<SocketCore>, dialer: Box<Dialer>) {
@@ -110,10 +110,15 @@ impl IoThread {
                 }
                 self.arm(token);
             }
-            Err(NotDialled { error, begun: true }) => self.dial_failed(token, &error),
-            Err(NotDialled { error, begun: false }) => {
+            Err(NotDialled { error, begun: Begun::No }) => {
                 session.emit(EventKind::Unresolved(error.to_string()));
                 self.dial_on(token, &error);
+            }
+            Err(NotDialled { error, begun }) => {
+                if let Begun::With(descriptor) = begun {
+                    session.peer.descriptor = descriptor;
+                }
+                self.dial_failed(token, &error);
             }
         }
     }
