@@ -47,6 +47,34 @@ static void passed_up (const char *endpoint)
     zmq_close (xpub);
 }
 
+/* Who asked, as its connection said; the cancels of one that has gone are nobody's. */
+static void who_asked (const char *endpoint)
+{
+    void *xpub, *sub;
+    int i;
+    printf ("-- who asked, over %s\n", endpoint);
+    pair (ZMQ_XPUB, ZMQ_SUB, &xpub, &sub, endpoint);
+    subscribe (sub, "a");
+    subscribe (sub, "b");
+    unsubscribe (sub, "b");
+    for (i = 0; i < 4; i++) {
+        zmq_msg_t request;
+        const char *type, *address;
+        zmq_msg_init (&request);
+        NEED (zmq_msg_recv (&request, xpub, 0) == 2);
+        print_part ((const unsigned char *) zmq_msg_data (&request), 2);
+        type = zmq_msg_gets (&request, "Socket-Type");
+        address = zmq_msg_gets (&request, "Peer-Address");
+        printf (" of %s at %s\n", type ? type : "no type", address ? address : "no address");
+        zmq_msg_close (&request);
+        if (i == 0)
+            NEED (ready (xpub, ZMQ_POLLIN, LONG));
+        if (i == 2)
+            zmq_close (sub);
+    }
+    zmq_close (xpub);
+}
+
 static void prefixes (const char *endpoint)
 {
     void *xpub, *sub;
@@ -445,6 +473,8 @@ int main (void)
     passed_up ("inproc://up");
     passed_up ("tcp://127.0.0.1:*");
     passed_up ("ipc://*");
+    who_asked ("inproc://asked");
+    who_asked ("tcp://127.0.0.1:*");
     prefixes ("inproc://prefixes");
     prefixes ("tcp://127.0.0.1:*");
     wrong_way ();

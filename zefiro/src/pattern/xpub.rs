@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use zmtp::Frame;
 
-use self::shown::{Origin, Shown, Weight};
+use self::shown::{Entry, Origin, Shown, Weight};
 use super::{Pattern, Recipient, Refusal};
 use crate::counters::DropReason;
 use crate::message::Message;
@@ -138,7 +138,9 @@ impl XPub {
             Origin::Upstream { peer } if is_full(peer) => {
                 pipes.count_dropped(DropReason::HighWaterMark, 1);
             }
-            _ => self.shown.push(message, origin),
+            Origin::Request { peer, .. } | Origin::Upstream { peer } => {
+                self.shown.push(message, origin, pipes.metadata(peer));
+            }
         }
     }
 
@@ -154,7 +156,7 @@ impl XPub {
             let weight = if last { Weight::All } else { Weight::Peer };
             if !*silent && (last || shows_each(options)) {
                 let origin = Origin::Request { peer: id, weight, live: false };
-                shown.push(subscription_message(false, topic), origin);
+                shown.push(subscription_message(false, topic), origin, None);
             }
         };
         let mut ignored = |_: &[u8], _| {};
@@ -265,10 +267,11 @@ impl Pattern for XPub {
         if self.silent {
             return Err(Refusal::Unsupported);
         }
-        let (message, origin) = self.shown.pop().ok_or(Refusal::WouldBlock)?;
+        let Entry { message, origin, metadata } = self.shown.pop().ok_or(Refusal::WouldBlock)?;
         if let Origin::Request { peer, live, .. } = origin {
             self.last_peer = live.then_some(peer);
         }
+        pipes.note_kept(metadata);
         pipes.counters.arrived += 1;
         pipes.counters.received(message.byte_len() as u64);
         *out = message;

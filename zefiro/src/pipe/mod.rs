@@ -166,6 +166,8 @@ pub(crate) struct Pipes {
     last_received: Option<PipeId>,
     /// A pipe that was removed while a message of it was found but not received, and what is known of its connection.
     parted: Option<(PipeId, Arc<Metadata>)>,
+    /// Of the connection that brought what a pattern has kept for the program, and has handed to it last.
+    kept: Option<Arc<Metadata>>,
     /// The name made up last, for programs that ask for that of a peer they have just connected to.
     pub(crate) made_up_id: Option<Frame>,
     /// Pipes with messages in their inboxes.
@@ -209,6 +211,7 @@ impl Pipes {
             counters: Counters::default(),
             last_received: None,
             parted: None,
+            kept: None,
             made_up_id: None,
             unread_pipes: 0,
             trickle: 0,
@@ -366,11 +369,21 @@ impl Pipes {
 
     /// Of the connection that brought the message the program was handed last.
     pub(crate) fn last_metadata(&self) -> Option<&Arc<Metadata>> {
-        let id = self.last_received?;
+        let Some(id) = self.last_received else { return self.kept.as_ref() };
         match self.get(id) {
             Some(pipe) => pipe.facts.metadata.as_ref(),
             None => self.parted.as_ref().filter(|(parted, _)| *parted == id).map(|(_, metadata)| metadata),
         }
+    }
+
+    /// What is known of the pipe's connection.
+    pub(crate) fn metadata(&self, id: PipeId) -> Option<Arc<Metadata>> {
+        self.get(id)?.facts.metadata.clone()
+    }
+
+    /// The program was handed what its pattern had kept, and this is known of the connection that brought it.
+    pub(crate) fn note_kept(&mut self, metadata: Option<Arc<Metadata>>) {
+        self.kept = metadata;
     }
 
     /// A pipe was removed of which a message was found, but not received: what is known of its connection is kept for that.

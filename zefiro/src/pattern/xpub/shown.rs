@@ -1,8 +1,10 @@
 //! Shown: what the program of an XPUB has yet to read, and how little of it is kept where the program does not read.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use crate::message::Message;
+use crate::metadata::Metadata;
 use crate::options::Options;
 use crate::pipe::PipeId;
 use crate::routing::request::Request;
@@ -23,9 +25,11 @@ pub(super) struct Shown {
     settle_at: Unread,
 }
 
-struct Entry {
-    message: Message,
-    origin: Origin,
+pub(super) struct Entry {
+    pub(super) message: Message,
+    pub(super) origin: Origin,
+    /// Of the connection it came by; what is made up came by none.
+    pub(super) metadata: Option<Arc<Metadata>>,
 }
 
 #[derive(Clone, Copy)]
@@ -65,7 +69,7 @@ pub(super) struct Unread {
 }
 
 impl Shown {
-    pub(super) fn push(&mut self, message: Message, origin: Origin) {
+    pub(super) fn push(&mut self, message: Message, origin: Origin, metadata: Option<Arc<Metadata>>) {
         match origin {
             Origin::Request { peer, live: true, .. } => {
                 let unread = self.unread.entry(peer).or_default();
@@ -79,27 +83,28 @@ impl Shown {
             }
         }
         self.bytes += message.byte_len();
-        self.entries.push_back(Entry { message, origin });
+        self.entries.push_back(Entry { message, origin, metadata });
     }
 
     /// The program reads the first.
-    pub(super) fn pop(&mut self) -> Option<(Message, Origin)> {
-        let Entry { message, origin } = self.entries.pop_front()?;
+    pub(super) fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        let Entry { message, origin, .. } = &entry;
         self.bytes -= message.byte_len();
         match origin {
-            Origin::Request { peer, live: true, .. } => count_read(&mut self.unread, peer, &message),
+            Origin::Request { peer, live: true, .. } => count_read(&mut self.unread, *peer, message),
             Origin::Request { .. } => {}
             Origin::Upstream { peer } => {
                 self.upstream -= 1;
-                if let Some(count) = self.upstream_of.get_mut(&peer) {
+                if let Some(count) = self.upstream_of.get_mut(peer) {
                     *count -= 1;
                     if *count == 0 {
-                        self.upstream_of.remove(&peer);
+                        self.upstream_of.remove(peer);
                     }
                 }
             }
         }
-        Some((message, origin))
+        Some(entry)
     }
 
     /// A connection is lost: its requests stay, but the peer's next connection is not behind them.
