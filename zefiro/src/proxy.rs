@@ -185,6 +185,15 @@ impl ProxyStatistics {
     pub fn backward_bytes(&self) -> u64 {
         self.backward.bytes.load(Ordering::Relaxed)
     }
+
+    /// Parts and bytes: received and sent, of the frontend and then of the backend.
+    fn report(&self) -> Message {
+        [&self.forward, &self.backward, &self.backward, &self.forward]
+            .iter()
+            .flat_map(|carried| [&carried.parts, &carried.bytes])
+            .map(|counter| Frame::from(&counter.load(Ordering::Relaxed).to_ne_bytes()[..]))
+            .collect()
+    }
 }
 
 /// What the proxy waits for.
@@ -406,24 +415,23 @@ impl Proxy {
             Err(error) if error.is_would_block() => return Ok(if paused { Steer::Pause } else { Steer::Run }),
             Err(error) => return Err(error),
         };
-        let unchanged = if paused { Steer::Pause } else { Steer::Run };
-        let steer = match command.as_bytes() {
-            b"PAUSE" => Steer::Pause,
-            b"RESUME" => Steer::Run,
-            b"TERMINATE" => Steer::Terminate,
-            b"STATISTICS" => {
-                // Received and sent, of the frontend and then of the backend.
-                let ProxyStatistics { forward, backward } = &self.statistics;
-                let report: Message = [forward, backward, backward, forward]
-                    .iter()
-                    .flat_map(|carried| [&carried.parts, &carried.bytes])
-                    .map(|counter| Frame::from(&counter.load(Ordering::Relaxed).to_ne_bytes()[..]))
-                    .collect();
-                control.send(report)?;
-                return Ok(unchanged);
+        let mut steer = if paused { Steer::Pause } else { Steer::Run };
+        // Each part is a command, so that the routing id before it is in no ROUTER's way.
+        for part in command.frames() {
+            match part.as_slice() {
+                b"PAUSE" => steer = Steer::Pause,
+                b"RESUME" => steer = Steer::Run,
+                b"TERMINATE" => {
+                    steer = Steer::Terminate;
+                    break;
+                }
+                b"STATISTICS" => {
+                    control.send(self.statistics.report())?;
+                    return Ok(steer);
+                }
+                _ => {}
             }
-            _ => unchanged,
-        };
+        }
         // Only a REP must answer; who steers through another type does not wait for one.
         if control.socket_type() == SocketType::Rep {
             control.try_send(Message::new())?;

@@ -137,6 +137,20 @@ fn a_poller_reports_what_is_ready_among_many() {
     assert!(poller.remove(1000).is_err());
 }
 
+/// Its first part is the name of who commands.
+#[test]
+fn a_proxy_obeys_a_router() {
+    let context = Context::new();
+    let (frontend, backend): (Router, Dealer) = (socket(&context), socket(&context));
+    let (control, commander): (Router, Dealer) = (socket(&context), socket(&context));
+    control.bind("inproc://control-by-router").unwrap();
+    commander.connect("inproc://control-by-router").unwrap();
+    let proxy = Proxy::new(&frontend, &backend).control(&control);
+    let running = thread::spawn(move || proxy.run());
+    commander.send(["", "TERMINATE"]).unwrap();
+    running.join().unwrap().unwrap();
+}
+
 #[test]
 fn a_proxy_carries_captures_and_obeys() {
     let context = Context::new();
