@@ -89,6 +89,8 @@ pub unsafe extern "C" fn zmq_leave(socket: *mut c_void, group: *const c_char) ->
 pub unsafe extern "C" fn zmq_connect_peer(socket: *mut c_void, endpoint: *const c_char) -> u32 {
     guard(|| {
         with_socket(socket, |socket| {
+            // An ended context is told of first.
+            socket.socket.raw_option(TYPE, &mut [0; 4])?;
             if socket.socket.socket_type() != SocketType::Peer {
                 return Err(Failure(libc::ENOTSUP));
             }
@@ -111,3 +113,5 @@ pub extern "C" fn zmq_disconnect_peer(socket: *mut c_void, routing_id: u32) -> c
         })
     })
 }
+
+const TYPE: c_int = 16;

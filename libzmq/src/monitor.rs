@@ -14,6 +14,7 @@ use crate::socket::SocketHandle;
 pub(crate) struct CMonitor {
     handle: MonitorHandle,
     events: u64,
+    version: c_int,
     sender: AnySocket,
 }
 
@@ -66,12 +67,12 @@ fn start(socket: &SocketHandle, endpoint: &str, events: u64, version: c_int, soc
         let unsuited = transport == "udp" && !matches!(socket.socket.socket_type(), Dgram | Dish | Radio);
         return Err(Failure(if unsuited { ENOCOMPATPROTO } else { libc::EPROTONOSUPPORT }));
     }
+    let mut monitor = socket.monitor.lock();
+    drop(monitor.take());
     let allowed = [SocketType::Pair, SocketType::Pub, SocketType::Push];
     if allowed.iter().all(|allowed| *allowed as c_int != socket_type) {
         return Err(Failure(libc::EINVAL));
     }
-    let mut monitor = socket.monitor.lock();
-    drop(monitor.take());
     let sender = AnySocket::open_as_libzmq(&socket.context, socket_type)?;
     sender.set_raw_option(LINGER, Some(&0i32.to_ne_bytes()))?;
     if let Err(error) = sender.bind(endpoint) {
@@ -93,7 +94,7 @@ fn start(socket: &SocketHandle, endpoint: &str, events: u64, version: c_int, soc
             out.close();
         }
     });
-    *monitor = Some(CMonitor { handle, events, sender });
+    *monitor = Some(CMonitor { handle, events, version, sender });
     Ok(())
 }
 
@@ -107,6 +108,10 @@ pub extern "C" fn zmq_socket_monitor_pipes_stats(socket: *mut c_void) -> c_int {
             let queues = socket.socket.queues();
             if queues.is_empty() {
                 return Err(Failure(libc::EAGAIN));
+            }
+            if monitor.version != 2 {
+                // As of all events, nothing is told.
+                return Ok(0);
             }
             for queue in queues {
                 let (local, remote) = match (&queue.bound, &queue.connected) {

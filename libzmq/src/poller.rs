@@ -274,8 +274,8 @@ pub unsafe extern "C" fn zmq_poller_wait_all(
         let count = usize::try_from(count).map_err(|_| Failure(libc::EINVAL))?;
         // SAFETY: C passes room for so many.
         let events = unsafe { slice::from_raw_parts_mut(events, count) };
-        events.iter_mut().for_each(|event| *event = PollerEvent::NONE);
         let filled = poller.wait(events, timeout)?;
+        events.iter_mut().skip(filled).for_each(|event| *event = PollerEvent::NONE);
         Ok(c_int::try_from(filled).unwrap_or(c_int::MAX))
     })
 }

@@ -3,6 +3,7 @@
 #include "say.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 
 #define FAILS(expression, number)                                                    \
@@ -35,6 +36,9 @@ static void pollers (void)
     FAILS (zmq_poller_wait (NULL, &event, 0), EFAULT);
     NEED (event.fd == -1);
     FAILS (zmq_poller_wait_all (poller, events, -1, 0), EINVAL);
+    events[0].fd = 7;
+    FAILS (zmq_poller_wait_all (poller, events, 1, 0), EAGAIN);
+    NEED (events[0].fd == 7);
     NEED (zmq_poller_add (poller, one, &mark, ZMQ_POLLIN) == 0);
     FAILS (zmq_poller_add (poller, one, &mark, ZMQ_POLLIN), EINVAL);
     FAILS (zmq_poller_add (poller, NULL, &mark, ZMQ_POLLIN), ENOTSOCK);
@@ -327,6 +331,33 @@ static void monitors (void)
     zmq_close (events);
 }
 
+/* Of a version that is none nothing is told; a type that is none ends the monitor there was. */
+static void versions (void)
+{
+    void *client = open_socket (context, ZMQ_PUSH);
+    void *events = open_socket (context, ZMQ_PAIR);
+    uint64_t number;
+    int version;
+    NEED (zmq_connect (client, "ipc:///nowhere/that/exists") == 0);
+    for (version = 0; version <= 3; version += 3) {
+        NEED (zmq_socket_monitor_versioned (client, "inproc://none", ZMQ_EVENT_ALL_V2, version, ZMQ_PAIR) == 0);
+        NEED (zmq_connect (events, "inproc://none") == 0);
+        NEED (zmq_socket_monitor_pipes_stats (client) == 0);
+        NEED (zmq_socket_monitor (client, NULL, 0) == 0);
+        NEED (ready (events, ZMQ_POLLIN, 20) == 0);
+        NEED (zmq_close (events) == 0);
+        events = open_socket (context, ZMQ_PAIR);
+    }
+    NEED (zmq_socket_monitor_versioned (client, "inproc://ends", ZMQ_EVENT_MONITOR_STOPPED, 2, ZMQ_PAIR) == 0);
+    NEED (zmq_connect (events, "inproc://ends") == 0);
+    FAILS (zmq_socket_monitor_versioned (client, "tcp://ends", ZMQ_EVENT_ALL, 2, ZMQ_PULL), EPROTONOSUPPORT);
+    FAILS (zmq_socket_monitor_versioned (client, "inproc://ends", ZMQ_EVENT_ALL, 2, ZMQ_PULL), EINVAL);
+    NEED (zmq_recv (events, &number, 8, 0) == 8 && number == ZMQ_EVENT_MONITOR_STOPPED);
+    FAILS (zmq_socket_monitor_pipes_stats (client), EINVAL);
+    zmq_close (client);
+    zmq_close (events);
+}
+
 /* Of a connection that is not there yet: what waits for it, and where it goes. */
 static void pipes_of_nobody (void)
 {
@@ -411,6 +442,11 @@ static void cannot_send (void)
     zmq_close (gather);
 }
 
+static void ignored (int number)
+{
+    (void) number;
+}
+
 static void waiting_with_signals (void)
 {
 #ifdef SIG_BLOCK
@@ -424,12 +460,22 @@ static void waiting_with_signals (void)
     NEED (zmq_ppoll (&item, 1, 0, NULL) == 0);
     item.events = ZMQ_POLLOUT;
     NEED (zmq_ppoll (&item, 1, 0, &mask) == 0);
+    /* A signal that waits is delivered under the mask, even by a look. */
+    signal (SIGUSR1, ignored);
+    sigaddset (&mask, SIGUSR1);
+    NEED (pthread_sigmask (SIG_BLOCK, &mask, NULL) == 0 && raise (SIGUSR1) == 0);
+    NEED (zmq_ppoll (&item, 1, 0, NULL) == 0 && zmq_ppoll (&item, 1, 10, &mask) == 0);
+    sigemptyset (&mask);
+    FAILS (zmq_ppoll (&item, 1, 0, &mask), EINTR);
+    NEED (zmq_ppoll (&item, 1, 0, &mask) == 0 && raise (SIGUSR1) == 0);
+    FAILS (zmq_ppoll (&item, 1, -1, &mask), EINTR);
     zmq_close (one);
 #endif
 }
 
 static void peers (void)
 {
+    void *ended = zmq_ctx_new (), *lost = zmq_socket (ended, ZMQ_DEALER);
     void *router = open_socket (context, ZMQ_ROUTER);
     void *dealer = open_socket (context, ZMQ_DEALER);
     NEED (zmq_setsockopt (dealer, ZMQ_ROUTING_ID, "ann", 3) == 0);
@@ -446,6 +492,12 @@ static void peers (void)
     FAILS (zmq_join (NULL, "group"), ENOTSOCK);
     FAILS (zmq_leave (NULL, "group"), ENOTSOCK);
     NEED (zmq_connect_peer (dealer, "inproc://peers") == 0 && zmq_errno () == ENOTSUP);
+    NEED (zmq_connect_peer (NULL, "inproc://peers") == 0 && zmq_errno () == ENOTSOCK);
+    NEED (zmq_ctx_shutdown (ended) == 0);
+    FAILS (zmq_connect (lost, "inproc://peers"), ETERM);
+    NEED (zmq_connect_peer (lost, "inproc://peers") == 0 && zmq_errno () == ETERM);
+    zmq_close (lost);
+    NEED (zmq_ctx_term (ended) == 0);
     FAILS (zmq_disconnect_peer (dealer, 1), ENOTSUP);
     zmq_close (router);
     zmq_close (dealer);
@@ -463,6 +515,7 @@ int main (void)
     messages ();
     contexts ();
     monitors ();
+    versions ();
     pipes_of_nobody ();
     pipes_within ();
     ends_of_ipc ();
