@@ -65,6 +65,16 @@ int main (void)
     NEED (zmq_poll (&item, 1, 0) == -1 && zmq_errno () == ETERM && item.revents == 0);
     NEED (zmq_close (item.socket) == 0 && zmq_ctx_term (again) == 0);
 
+    /* Who disconnects in the middle of a message reads the rest of it. */
+    again = open_socket (context, ZMQ_PULL);
+    item.socket = open_socket (context, ZMQ_PUSH);
+    NEED (zmq_bind (item.socket, "inproc://in-the-middle") == 0 && zmq_connect (again, "inproc://in-the-middle") == 0);
+    NEED (zmq_send (item.socket, "a", 1, ZMQ_SNDMORE) == 1 && zmq_send (item.socket, "bc", 2, 0) == 2);
+    NEED (zmq_recv (again, NULL, 0, 0) == 1 && zmq_disconnect (again, "inproc://in-the-middle") == 0);
+    NEED (get_int (again, ZMQ_RCVMORE) == 1 && get_int (again, ZMQ_EVENTS) == ZMQ_POLLIN);
+    NEED (zmq_recv (again, NULL, 0, 0) == 2 && get_int (again, ZMQ_RCVMORE) == 0);
+    NEED (zmq_close (again) == 0 && zmq_close (item.socket) == 0);
+
     /* A callback that closes a socket. */
     socket = zmq_socket (context, ZMQ_PAIR);
     NEED (zmq_msg_init_data (&none, &value, sizeof value, free_and_close, socket) == 0);
