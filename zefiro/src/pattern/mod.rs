@@ -158,8 +158,8 @@ pub(crate) trait Pattern: Send {
     }
 
     /// [Sends](Pattern::send) a message of several parts, `head` and `last`, to the peer that it was admitted for, if that
-    /// is [simple](Pipes::write_parts_swiftly); `false`, and nothing has happened, if it is not. What is left of `head` is
-    /// anything.
+    /// is [simple](Pipes::write_parts_swiftly); `false`, and nothing has happened, if it is not. Once
+    /// it is sent, anything is left of `head`.
     fn send_parts_swiftly(
         &mut self,
         _pipes: &mut Pipes,

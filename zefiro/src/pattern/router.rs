@@ -350,6 +350,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_to_a_peer_that_has_come_back_goes_to_it() {
+        let mut bench = Bench::new(Router::new());
+        let gone = bench.attach_as("ann");
+        bench.arrive(gone, "first");
+        bench.arrive(gone, "second");
+        bench.end(gone);
+        let back = bench.attach_as("ann");
+        assert_eq!(bench.recv().unwrap(), Message::from(["ann", "first"]));
+        bench.send(["ann", "answer"]).unwrap();
+        assert_eq!(bench.sent(back), ["answer"]);
+    }
+
+    #[test]
     fn a_name_in_use_is_kept_by_its_holder_or_handed_over() {
         let mut bench = Bench::new(Router::new());
         let first = bench.attach_as("ann");

@@ -77,7 +77,7 @@ impl Pipes {
     }
 
     /// As [`write_swiftly`](Pipes::write_swiftly), of a message of several parts: those of `head`, but for so many that are to
-    /// be `left` out, and the `last`. What is left of `head` is anything.
+    /// be `left` out, and the `last`. Once it is queued, anything is left of `head`.
     pub(crate) fn write_parts_swiftly(
         &mut self,
         id: PipeId,

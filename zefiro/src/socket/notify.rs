@@ -61,6 +61,15 @@ impl State {
         }
     }
 
+    /// The first part of a message was sent: the others are taken though no other message would be.
+    #[inline]
+    pub(super) fn note_begun(&mut self) {
+        if self.observers.len() > 0 {
+            self.observers.note_turn(&mut self.after.observers);
+            self.after.any |= !self.after.observers.is_empty();
+        }
+    }
+
     /// Those who wait for peers or subscriptions look again.
     pub(crate) fn notify_change(&mut self) {
         if !self.change_waiters.is_empty() {

@@ -202,6 +202,7 @@ impl SocketCore {
         state.unfinished.recipient = recipient;
         state.unfinished.loss = Loss::Untold;
         state.unfinished.begin(part);
+        state.note_begun();
         Ok(())
     }
 
@@ -533,6 +534,32 @@ mod tests {
                 parts.sort_by_key(|(_, more)| !more);
                 assert_eq!(parts, [("one".into(), true), ("two".into(), false)]);
             }
+        }
+    }
+
+    /// At the mark each has to wait in the middle of the other's message. Whose parts make which message is chance.
+    #[test]
+    fn no_part_is_lost_of_two_threads_that_share_a_socket() {
+        const MESSAGES: usize = 300;
+        for endpoint in ["inproc://parts-of-two-threads", "tcp://127.0.0.1:*"] {
+            let push = Push::builder().send_high_water_mark(1).build().unwrap();
+            let pull = Pull::builder().recv_high_water_mark(1).build().unwrap();
+            push.connect(pull.bind(endpoint).unwrap()).unwrap();
+            let senders = [(); 2].map(|()| {
+                let push = push.clone();
+                thread::spawn(move || {
+                    for _ in 0..MESSAGES {
+                        push.send_part("head", true, Wait::AsConfigured).unwrap();
+                        push.send_part("body", false, Wait::AsConfigured).unwrap();
+                    }
+                })
+            });
+            let mut parts = 0;
+            while parts < 4 * MESSAGES {
+                parts += pull.recv_timeout(Duration::from_secs(30)).unwrap().frame_count();
+            }
+            senders.map(|sender| sender.join().unwrap());
+            assert_eq!(parts, 4 * MESSAGES);
         }
     }
 

@@ -7,7 +7,7 @@
 #[cfg(zefiro_faults)]
 pub use self::injected::{Made, arm, count, disarm, made};
 #[cfg(zefiro_faults)]
-pub(crate) use self::injected::{Spurious, fail, remember, shorten, spurious};
+pub(crate) use self::injected::{Spurious, count_read, fail, remember, shorten, spurious};
 
 /// A kind of system call.
 #[cfg_attr(
@@ -39,6 +39,11 @@ pub(crate) enum Call {
 pub(crate) fn fail(_: Call) -> rustix::io::Result<()> {
     Ok(())
 }
+
+/// Nobody counts.
+#[cfg(not(zefiro_faults))]
+#[inline(always)]
+pub(crate) fn count_read() {}
 
 /// All of it.
 #[cfg(not(zefiro_faults))]
@@ -81,6 +86,7 @@ mod injected {
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     #[allow(missing_docs, reason = "each is what its name says")]
     pub struct Made {
+        /// That brought something: who waits awake may ask by reading.
         pub reads: u64,
         pub writes: u64,
         /// Descriptors added to a selector.
@@ -115,7 +121,6 @@ mod injected {
     /// The errno that the call fails with, if it does.
     pub(crate) fn fail(call: Call) -> rustix::io::Result<()> {
         match call {
-            Call::Read => READS.fetch_add(1, Ordering::Relaxed),
             Call::Write => WRITES.fetch_add(1, Ordering::Relaxed),
             Call::Register => REGISTRATIONS.fetch_add(1, Ordering::Relaxed),
             _ => 0,
@@ -184,6 +189,11 @@ mod injected {
     fn old() -> &'static AtomicU64 {
         static NONE: AtomicU64 = AtomicU64::new(u64::MAX);
         OLD.get(random() as usize % OLD.len()).unwrap_or(&NONE)
+    }
+
+    /// A read has brought something.
+    pub(crate) fn count_read() {
+        READS.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Something was ready.

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::faults::{Call, fail, shorten};
+use super::faults::{Call, count_read, fail, shorten};
 use super::kernel::step;
 
 /// Appends what the stream has to `buffer`, as far as its spare capacity goes. `Ok(0)` is the end. A buffer without room is
@@ -25,7 +25,10 @@ pub(crate) fn read(stream: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize>
         }
         match step(|| recv(stream.as_fd(), spare_capacity(buffer), RecvFlags::DONTWAIT)) {
             Err(Errno::INTR) => {}
-            Ok((count, _)) => return Ok(count),
+            Ok((count, _)) => {
+                count_read();
+                return Ok(count);
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -85,6 +88,7 @@ fn read_faultily(stream: std::os::fd::BorrowedFd<'_>, buffer: &mut Vec<u8>) -> O
     let mut part = vec![0; len];
     Some(match recv(stream, &mut part[..], RecvFlags::DONTWAIT) {
         Ok((count, _)) => {
+            count_read();
             buffer.extend_from_slice(part.get(..count).unwrap_or_default());
             Ok(count)
         }

@@ -16,7 +16,7 @@ impl State {
     /// anything, if it is not so simple.
     #[inline(never)]
     pub(super) fn recv_first_part_swiftly(&mut self, place: &mut impl Arrival) -> bool {
-        if !self.receives_parts_swiftly() {
+        if !self.may_receive_swiftly() {
             return false;
         }
         let mut rest = std::mem::take(&mut self.unfinished.unread);
@@ -33,14 +33,14 @@ impl State {
     }
 
     /// A leader, too, may want the parts that are left.
-    fn receives_parts_swiftly(&self) -> bool {
+    fn may_receive_swiftly(&self) -> bool {
         self.phase == Phase::Open && !self.watch.leader && self.recv_waiters.is_empty()
     }
 
     /// Receives a message of a ROUTER's of two parts. `false`, and both have anything, if it is not so simple.
     #[inline]
     pub(in crate::socket) fn recv_named_swiftly(&mut self, name: &mut Frame, body: &mut Frame) -> bool {
-        if !self.receives_parts_swiftly() {
+        if !self.may_receive_swiftly() {
             return false;
         }
         let AnyPattern::Router(router) = &mut self.pattern else { return false };
@@ -52,7 +52,7 @@ impl State {
     /// Sends a part of a message of several. `false`, and nothing has happened, if it is not so simple.
     #[inline(never)]
     pub(super) fn send_part_of_several_swiftly(&mut self, part: &(impl Part + ?Sized), more: bool, wait: Wait) -> bool {
-        if !self.sends_parts_swiftly(wait) || more && part.len() > Frame::INLINE_MAX {
+        if !self.may_send_swiftly(wait) || more && part.len() > Frame::INLINE_MAX {
             return false;
         }
         let State { pattern, pipes, options, unfinished, .. } = self;
@@ -61,6 +61,7 @@ impl State {
             unfinished.recipient = Recipient::Peer(id);
             unfinished.loss = Loss::Untold;
             unfinished.begin(&mut Frame::copy_from_slice(part.bytes()));
+            self.note_begun();
             return true;
         }
         let Recipient::Peer(id) = unfinished.recipient else { return false };
@@ -82,7 +83,7 @@ impl State {
     /// Sends a message of a ROUTER's of two parts. `false`, and nothing has happened, if it is not so simple.
     #[inline(never)]
     pub(in crate::socket) fn send_named_swiftly(&mut self, name: &Frame, body: &Frame, wait: Wait) -> bool {
-        if !self.sends_parts_swiftly(wait) {
+        if !self.may_send_swiftly(wait) {
             return false;
         }
         let State { pattern: AnyPattern::Router(router), pipes, options, .. } = self else { return false };
@@ -90,7 +91,7 @@ impl State {
     }
 
     /// A C program that does not wait is refused at the mark, if it is told at all.
-    fn sends_parts_swiftly(&self, wait: Wait) -> bool {
+    fn may_send_swiftly(&self, wait: Wait) -> bool {
         self.phase == Phase::Open && !self.is_hurried(wait)
     }
 }
