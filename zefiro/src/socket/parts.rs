@@ -558,7 +558,7 @@ mod tests {
             while parts < 4 * MESSAGES {
                 parts += pull.recv_timeout(Duration::from_secs(30)).unwrap().frame_count();
             }
-            senders.map(|sender| sender.join().unwrap());
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
             assert_eq!(parts, 4 * MESSAGES);
         }
     }
