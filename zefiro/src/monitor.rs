@@ -150,7 +150,8 @@ impl MonitorHandle {
         &self.queue
     }
 
-    /// Ends it: [`EventKind::Stopped`] is the last event.
+    /// Ends it: [`EventKind::Stopped`] is the last event. Another thread may be telling the function of it, or of one
+    /// before, when this returns.
     ///
     /// ```
     /// # use zefiro::{EventKind, Pull};
