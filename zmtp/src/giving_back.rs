@@ -208,9 +208,11 @@ mod tests {
     #[test]
     fn what_is_held_may_be_said_late() {
         let (bytes, life) = owned();
+        // Who takes what another thread has sent, sees it after that thread made it.
+        let sent = Frame::from(bytes);
         assert!(hold_late());
         assert!(!hold_late(), "said twice");
-        drop(Frame::from(bytes));
+        drop(sent);
         assert!(lives(&life));
         let_go_late();
         assert!(!lives(&life));
