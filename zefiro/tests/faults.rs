@@ -10,7 +10,7 @@ mod util;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -33,12 +33,16 @@ struct Faults {
 
 impl Faults {
     fn new(name: &str) -> Faults {
+        Faults::one_in(500, name)
+    }
+
+    fn one_in(one_in: u64, name: &str) -> Faults {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let random = || std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), name);
         let seed = std::env::var("ZEFIRO_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(random);
         println!("{name}: ZEFIRO_SEED={seed}");
-        faults::arm(seed, 500);
+        faults::arm(seed, one_in);
         Faults { _alone: alone, before: faults::count() }
     }
 
@@ -428,16 +432,22 @@ fn streams() {
     assert_balanced("STREAM", client.counters());
 }
 
-/// Asks until the right answer comes, each number in turn.
+/// Asks until the right answer comes, each number in turn; the last ones without faults.
 fn ask(count: u64, faults: &Faults, try_to: impl Fn(u64) -> Option<u64>) {
-    let (mut number, mut patience) = (0, Patience::new(PATIENCE));
-    while number < count {
-        assert!(patience.lasts(), "question {number} was never answered");
+    answers(count, |number| {
         if number == count - 10 {
             faults.end();
         }
-        if try_to(number) == Some(number) {
-            (number, patience) = (number + 1, Patience::new(PATIENCE));
+        try_to(number)
+    });
+}
+
+/// Asks until the right answer comes, each number in turn.
+fn answers(count: u64, try_to: impl Fn(u64) -> Option<u64>) {
+    for number in 0..count {
+        let mut patience = Patience::new(PATIENCE);
+        while try_to(number) != Some(number) {
+            assert!(patience.lasts(), "question {number} was never answered");
         }
     }
 }
@@ -467,6 +477,52 @@ fn requests_and_replies() {
     assert_balanced("REP", rep.counters());
     rep.close();
     server.join().unwrap();
+}
+
+/// Much of what may fail is done once: where a connection, and a selector of its own, are new to a socket.
+#[test]
+fn beginnings() {
+    for _ in 0..many(1, 20) {
+        let faults = Faults::one_in(100, "REQ ↔ REP, from the beginning");
+        let (began, begun) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..BEGINNINGS {
+                let began = began.clone();
+                scope.spawn(move || {
+                    begin();
+                    began.send(())
+                });
+            }
+            drop(began);
+            // What does not flow by now has to when nothing fails any more.
+            let some = begun.iter().take(BEGINNINGS / 2).count();
+            faults.end();
+            assert_eq!(some, BEGINNINGS / 2);
+        });
+    }
+}
+
+const BEGINNINGS: usize = 100;
+
+/// A few questions and their answers between two new sockets.
+fn begin() {
+    let context = Context::new();
+    let rep: Rep = hasty(&context).build().unwrap();
+    let req: Req = hasty(&context).req_relaxed(true).req_correlate(true).build().unwrap();
+    join(&rep, &req, "tcp://127.0.0.1:*");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let _ = rep.recv().map(|request| rep.send(request));
+            }
+        });
+        let _over = Over(&is_over);
+        answers(5, |number| {
+            req.send(message(number)).ok()?;
+            Some(number_of(&req.recv().ok()?))
+        });
+    });
 }
 
 #[test]

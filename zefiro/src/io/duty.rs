@@ -152,14 +152,14 @@ impl State {
 
     fn move_to_set(&mut self, link: &Arc<Link>, set: &Set) {
         let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
-        let interest = Interest::in_stream(!pipe.watch.paused, false);
+        let LinkWatch { paused, output, .. } = pipe.watch;
         let _ = link.io.selector.remove(link);
-        if set.selector.add(link, token_of(link.pipe), interest).is_ok() {
-            pipe.watch.in_set = true;
-            if std::mem::take(&mut pipe.watch.output) {
+        if set.selector.add(link, token_of(link.pipe), Interest::in_stream(!paused, false)).is_ok() {
+            (pipe.watch.in_set, pipe.watch.output) = (true, false);
+            if output {
                 self.watch_output(link);
             }
-        } else if let Err(error) = link.io.selector.add(link, link.token, interest) {
+        } else if let Err(error) = link.io.selector.add(link, link.token, Interest::in_stream(!paused, output)) {
             self.cannot_watch(link, error);
         }
     }
