@@ -43,7 +43,7 @@ fn a_round_trip_is_two_writes_and_two_reads() {
         const ROUNDS: u64 = 1000;
         let context = Context::new();
         let (rep, req): (Rep, Req) = (socket(&context), socket(&context));
-        req.connect(&rep.bind(endpoint).unwrap().to_string()).unwrap();
+        req.connect(rep.bind(endpoint).unwrap().to_string()).unwrap();
         req.wait_connected(1, LONG).unwrap();
         let server = serve(rep, WARM + ROUNDS);
         let round_trip = || {

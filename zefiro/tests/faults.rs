@@ -95,7 +95,7 @@ fn message(number: u64) -> Message {
     };
     let body: Vec<u8> = (0..len).map(|index| (index as u64 * 31 + number) as u8).collect();
     let mut message = Message::from(number.to_string().as_str());
-    if number % 3 > 0 {
+    if !number.is_multiple_of(3) {
         message.push_back(&body[..]);
     }
     if number % 3 > 1 {
@@ -165,7 +165,7 @@ fn stream(from: &(impl Fn(u64) -> bool + Sync), to: &(impl Fn() -> Option<u64> +
 /// What a socket sends, or receives; its books are in order all the time.
 fn sends<K: kind::Typed + kind::Sends>(socket: &Socket<K>, number: u64) -> bool {
     let sent = socket.send(message(number)).is_ok();
-    if number % 64 == 0 {
+    if number.is_multiple_of(64) {
         assert_balanced("the sender", socket.counters());
     }
     sent
@@ -173,7 +173,7 @@ fn sends<K: kind::Typed + kind::Sends>(socket: &Socket<K>, number: u64) -> bool 
 
 fn receives<K: kind::Typed + kind::Receives>(socket: &Socket<K>) -> Option<u64> {
     let number = number_of(&socket.recv().ok()?);
-    if number % 64 == 0 {
+    if number.is_multiple_of(64) {
         assert_balanced("the receiver", socket.counters());
     }
     Some(number)
@@ -406,7 +406,9 @@ fn streams() {
     let server: Stream = hasty(&context).build().unwrap();
     let client: Stream = hasty(&context).connect_routing_id(Frame::from("server")).build().unwrap();
     join(&server, &client, "tcp://127.0.0.1:*");
-    let pieces: Mutex<(HashMap<Vec<u8>, Vec<u8>>, VecDeque<u64>)> = Mutex::default();
+    /// What has come of each connection and is no whole record yet, and what is to be told.
+    type Pieces = (HashMap<Vec<u8>, Vec<u8>>, VecDeque<u64>);
+    let pieces: Mutex<Pieces> = Mutex::default();
     let send = |number: u64| {
         let record = [number.to_be_bytes(), (!number).to_be_bytes()].concat();
         let _ = client.try_recv();
@@ -616,7 +618,7 @@ fn sockets_that_come_and_go() {
         let context = Context::new();
         let (push, pull): (Push, Pull) = (hasty(&context).build().unwrap(), hasty(&context).build().unwrap());
         if let Ok(endpoint) = pull.bind("tcp://127.0.0.1:*") {
-            push.connect(&endpoint.to_string()).unwrap();
+            push.connect(endpoint.to_string()).unwrap();
             let _ = push.send(message(round as u64));
             if let Ok(message) = pull.recv_timeout(Duration::from_millis(20)) {
                 assert_eq!(number_of(&message), round as u64);
