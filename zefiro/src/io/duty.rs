@@ -27,21 +27,23 @@ use zmtp::SocketType;
 use zmtp::giving_back::{hold, is_any_owned};
 
 use super::link::{Link, Loss};
-use super::receive::{READS_APPLICATION, READS_IO, receive};
+use super::receive::{READS_APPLICATION, READS_IO};
 use super::transmit::report_loss;
 use super::{ALARM_TOKEN, Command, IoHandle, SET_FLAG};
 use crate::pause::pause;
 use crate::pipe::{Line, PipeId};
 use crate::socket::core::{Phase, SocketCore, State};
 use crate::socket::locked::Locked;
-use crate::sys::{Alarm, Interest, ReadyList, Selector, now};
+use crate::sys::{Alarm, Interest, Selector, now};
 use crate::wait::{Expectation, Patience};
 
 mod hearing;
 #[cfg(all(test, zefiro_loom))]
 mod models;
+mod reading;
 
 pub(crate) use self::hearing::hear;
+use self::reading::{Before, Reading};
 
 /// Who watches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -519,85 +521,6 @@ pub(crate) fn tick(core: &Weak<SocketCore>) -> bool {
         state.watch_by_io();
     }
     false
-}
-
-/// What is done before a thread sleeps.
-#[derive(Clone, Copy)]
-enum Before {
-    /// It waits awake for whatever comes.
-    Linger,
-    /// It waits awake for the one thing that can come.
-    Expect,
-}
-
-/// How the links of a socket are read.
-struct Reading<'a> {
-    core: &'a Arc<SocketCore>,
-    set: &'a Set,
-    /// The link, if there was one alone: it is read at once, and the set asked only if it has nothing.
-    only: Option<Arc<Link>>,
-    reads: usize,
-    /// The caller is the leader.
-    leader: bool,
-}
-
-impl Reading<'_> {
-    /// Reads what is there.
-    fn look(&self) {
-        if !self.read_only() {
-            let mut ready = ReadyList::new();
-            let _ = self.set.selector.wait(&mut ready, Some(Duration::ZERO));
-            self.read(ready);
-        }
-    }
-
-    /// Waits, and reads the links that are ready. Answers whether a signal ended the wait, for who is to be told.
-    fn wait(&self, timeout: Option<Duration>, before: Before, until_signal: bool) -> bool {
-        let mut ready = ReadyList::new();
-        let selector = &self.set.selector;
-        let look = || selector.wait(&mut ready, Some(Duration::ZERO)).is_ok() && !ready.is_empty();
-        let came = match before {
-            _ if timeout == Some(Duration::ZERO) => false,
-            Before::Linger => self.set.patience.linger(look),
-            // To read in vain costs more than to ask in vain: that pays where something is about to come.
-            Before::Expect if self.only.is_some() => self.set.expectation.linger(|| self.read_only()),
-            Before::Expect => self.set.expectation.linger(look),
-        };
-        let mut waited = Ok(());
-        if !came {
-            waited = match until_signal {
-                true => self.sleep_until_signal(&mut ready, timeout),
-                false => selector.wait(&mut ready, timeout),
-            };
-        }
-        self.read(ready);
-        // An interrupted wait is one that found nothing.
-        waited.is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted)
-    }
-
-    fn sleep_until_signal(&self, ready: &mut ReadyList, timeout: Option<Duration>) -> std::io::Result<()> {
-        if self.set.selector.sleep_until_signal(timeout)? && !self.read_only() {
-            self.set.selector.wait(ready, Some(Duration::ZERO))?;
-        }
-        Ok(())
-    }
-
-    /// Reads the only link. Answers whether anything came.
-    fn read_only(&self) -> bool {
-        self.only.as_ref().is_some_and(|link| receive(self.core, link, self.reads, self.leader))
-    }
-
-    fn read(&self, ready: ReadyList) {
-        for event in ready {
-            if event.token == ALARM_TOKEN {
-                continue;
-            }
-            let link = self.core.lock().pipes.get(pipe_of(event.token)).and_then(|pipe| pipe.link().cloned());
-            if let Some(link) = link {
-                receive(self.core, &link, self.reads, self.leader);
-            }
-        }
-    }
 }
 
 fn token_of(id: PipeId) -> u64 {
