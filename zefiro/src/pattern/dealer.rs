@@ -85,18 +85,19 @@ impl Pattern for Dealer {
         self.balancer.send_swiftly(pipes, part)
     }
 
-    fn admits_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<PipeId> {
-        self.balancer.pick_swiftly(pipes)
+    fn admits_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<Recipient> {
+        self.balancer.pick_swiftly(pipes).map(Recipient::Peer)
     }
 
     fn send_parts_swiftly(
         &mut self,
         pipes: &mut Pipes,
-        id: PipeId,
+        _options: &Options,
+        recipient: Recipient,
         head: &mut Message,
         last: &(impl Part + ?Sized),
     ) -> bool {
-        self.balancer.send_parts_swiftly(pipes, id, head, last)
+        self.balancer.send_parts_swiftly(pipes, recipient, head, last)
     }
 }
 

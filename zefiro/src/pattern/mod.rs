@@ -152,18 +152,19 @@ pub(crate) trait Pattern: Send {
         false
     }
 
-    /// [Admits](Pattern::admits) a message that begins with those bytes, if it is for one peer, and that is simple to say.
-    fn admits_swiftly(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<PipeId> {
+    /// [Admits](Pattern::admits) a message that begins with those bytes, if it is simple to say whom it is for.
+    fn admits_swiftly(&mut self, _pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<Recipient> {
         None
     }
 
-    /// [Sends](Pattern::send) a message of several parts, `head` and `last`, to the peer that it was admitted for, if that
+    /// [Sends](Pattern::send) a message of several parts, `head` and `last`, to whom it was admitted for, if that
     /// is [simple](Pipes::write_parts_swiftly); `false`, and nothing has happened, if it is not. Once
     /// it is sent, anything is left of `head`.
     fn send_parts_swiftly(
         &mut self,
         _pipes: &mut Pipes,
-        _id: PipeId,
+        _options: &Options,
+        _recipient: Recipient,
         _head: &mut Message,
         _last: &(impl Part + ?Sized),
     ) -> bool {
@@ -244,7 +245,7 @@ macro_rules! any_pattern {
             pass_turn_again(id: PipeId) -> ();
             can_send(pipes: &mut Pipes, options: &Options) -> bool;
             admits(pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal>;
-            admits_swiftly(pipes: &mut Pipes, options: &Options, first: &[u8]) -> Option<PipeId>;
+            admits_swiftly(pipes: &mut Pipes, options: &Options, first: &[u8]) -> Option<Recipient>;
             recipient_gone() -> ();
             subscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
             unsubscribe(pipes: &mut Pipes, options: &Options, topic: &[u8]) -> Result<(), Refusal>;
@@ -296,12 +297,15 @@ macro_rules! any_pattern {
             pub(crate) fn send_parts_swiftly(
                 &mut self,
                 pipes: &mut Pipes,
-                id: PipeId,
+                options: &Options,
+                recipient: Recipient,
                 head: &mut Message,
                 last: &(impl Part + ?Sized),
             ) -> bool {
                 match self {
-                    $(AnyPattern::$variant(pattern) => pattern.send_parts_swiftly(pipes, id, head, last),)*
+                    $(AnyPattern::$variant(pattern) => {
+                        pattern.send_parts_swiftly(pipes, options, recipient, head, last)
+                    })*
                 }
             }
 

@@ -97,18 +97,19 @@ impl Pattern for Pair {
         self.gone.is_empty() && self.peer.is_some_and(|peer| pipes.read_swiftly::<true>(peer, out))
     }
 
-    fn admits_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<PipeId> {
-        self.peer.filter(|peer| pipes.has_room(*peer))
+    fn admits_swiftly(&mut self, pipes: &mut Pipes, _options: &Options, _first: &[u8]) -> Option<Recipient> {
+        self.peer.filter(|peer| pipes.has_room(*peer)).map(Recipient::Peer)
     }
 
     fn send_parts_swiftly(
         &mut self,
         pipes: &mut Pipes,
-        id: PipeId,
+        _options: &Options,
+        recipient: Recipient,
         head: &mut Message,
         last: &(impl Part + ?Sized),
     ) -> bool {
-        self.peer == Some(id) && pipes.write_parts_swiftly(id, head, 0, last)
+        self.peer.is_some_and(|id| recipient == Recipient::Peer(id) && pipes.write_parts_swiftly(id, head, 0, last))
     }
 
     fn recv_parts_swiftly(

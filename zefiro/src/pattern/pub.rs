@@ -50,6 +50,21 @@ impl Pattern for Pub {
         self.xpub.send_swiftly(pipes, options, part)
     }
 
+    fn admits_swiftly(&mut self, pipes: &mut Pipes, options: &Options, first: &[u8]) -> Option<Recipient> {
+        self.xpub.admits_swiftly(pipes, options, first)
+    }
+
+    fn send_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        options: &Options,
+        recipient: Recipient,
+        head: &mut Message,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        self.xpub.send_parts_swiftly(pipes, options, recipient, head, last)
+    }
+
     fn recv(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut Message) -> Result<(), Refusal> {
         Err(Refusal::Unsupported)
     }

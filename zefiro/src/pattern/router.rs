@@ -98,6 +98,12 @@ impl Router {
         Err((Refusal::WouldBlock, DropReason::HighWaterMark))
     }
 
+    /// Who has that name, if messages are named, and it has room.
+    #[inline]
+    fn route_swiftly(&mut self, pipes: &mut Pipes, options: &Options, name: &[u8]) -> Option<PipeId> {
+        if options.router_raw { None } else { self.route(pipes, name).ok() }
+    }
+
     /// [Receives](Pattern::recv) the body of a message of one part, if that is [simple](Pipes::read_swiftly), and answers
     /// from whom; `None`, and `body` is anything, if it is not.
     #[inline]
@@ -120,7 +126,7 @@ impl Router {
         name: &[u8],
         body: &(impl Part + ?Sized),
     ) -> bool {
-        self.admits_swiftly(pipes, options, name).is_some_and(|id| pipes.write_swiftly(id, body))
+        self.route_swiftly(pipes, options, name).is_some_and(|id| pipes.write_swiftly(id, body))
     }
 }
 
@@ -237,18 +243,20 @@ impl Pattern for Router {
     }
 
     #[inline]
-    fn admits_swiftly(&mut self, pipes: &mut Pipes, options: &Options, first: &[u8]) -> Option<PipeId> {
-        if options.router_raw { None } else { self.route(pipes, first).ok() }
+    fn admits_swiftly(&mut self, pipes: &mut Pipes, options: &Options, first: &[u8]) -> Option<Recipient> {
+        self.route_swiftly(pipes, options, first).map(Recipient::Peer)
     }
 
     #[inline]
     fn send_parts_swiftly(
         &mut self,
         pipes: &mut Pipes,
-        id: PipeId,
+        _options: &Options,
+        recipient: Recipient,
         head: &mut Message,
         last: &(impl Part + ?Sized),
     ) -> bool {
+        let Recipient::Peer(id) = recipient else { return false };
         // The name may be another's by now.
         if !pipes.is_called(id, head.first()) {
             return false;

@@ -240,7 +240,7 @@ impl Pattern for XPub {
 
     #[inline]
     fn send_swiftly(&mut self, pipes: &mut Pipes, options: &Options, part: &(impl Part + ?Sized)) -> bool {
-        if self.begun || options.invert_matching || options.xpub_manual {
+        if self.begun || !sends_to_all(options) {
             return false;
         }
         self.subscriptions.matches(part.bytes(), &mut self.found);
@@ -252,6 +252,40 @@ impl Pattern for XPub {
         // One alone is not written to if it is full.
         let refused = options.xpub_no_drop && targets.len() > 1 && pipes.any_full(targets);
         !refused && pipes.fan_out_swiftly(targets, part)
+    }
+
+    fn admits_swiftly(&mut self, pipes: &mut Pipes, options: &Options, first: &[u8]) -> Option<Recipient> {
+        if self.begun || !sends_to_all(options) {
+            return None;
+        }
+        self.subscriptions.matches(first, &mut self.found);
+        if options.xpub_no_drop && pipes.any_full(&self.found.pipes) {
+            return None;
+        }
+        self.targets.clone_from(&self.found.pipes);
+        self.begun = true;
+        Some(Recipient::Later)
+    }
+
+    fn send_parts_swiftly(
+        &mut self,
+        pipes: &mut Pipes,
+        options: &Options,
+        _recipient: Recipient,
+        head: &mut Message,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        self.targets.retain(|target| pipes.is_open(*target));
+        if !self.begun || !sends_to_all(options) || options.xpub_no_drop && pipes.any_full(&self.targets) {
+            return false;
+        }
+        self.begun = if self.targets.is_empty() {
+            pipes.count_dropped(DropReason::Unroutable, 1);
+            false
+        } else {
+            !pipes.fan_out_parts_swiftly(&self.targets, head, last)
+        };
+        !self.begun
     }
 
     fn admits(&mut self, pipes: &mut Pipes, options: &Options, first: &Frame) -> Result<Recipient, Refusal> {
@@ -323,6 +357,11 @@ impl Pattern for XPub {
     fn topics(&self) -> usize {
         self.subscriptions.len()
     }
+}
+
+/// Whether a message is for all who subscribe to its topic, and nobody else.
+fn sends_to_all(options: &Options) -> bool {
+    !options.invert_matching && !options.xpub_manual
 }
 
 /// Whether the program sees each peer's requests, and not only what they come to.

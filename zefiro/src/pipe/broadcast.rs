@@ -62,6 +62,15 @@ impl Broadcast {
         })
     }
 
+    /// Appends a message of several parts.
+    pub(crate) fn append_parts(&mut self, pool: &mut Pool, head: &Message, last: &(impl Part + ?Sized)) -> Place {
+        self.append_with(pool, |open| {
+            head.frames().for_each(|part| Framing::V2.encode(open, part, true));
+            Framing::V2.encode_header(open, last.len(), false, false);
+            last.append_to(open);
+        })
+    }
+
     #[inline]
     fn append_with(&mut self, pool: &mut Pool, encode: impl FnOnce(&mut Vec<u8>)) -> Place {
         if self.open.len() >= CHUNK_BYTES {

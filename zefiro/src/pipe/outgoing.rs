@@ -276,17 +276,46 @@ impl Pipes {
     /// there is one alone. `false`, and nothing has happened, if it is not so simple.
     #[inline]
     pub(crate) fn fan_out_swiftly(&mut self, ids: &[PipeId], part: &(impl Part + ?Sized)) -> bool {
-        if let [id] = *ids {
-            return self.write_swiftly(id, part);
+        match *ids {
+            [] => false,
+            [id] => self.write_swiftly(id, part),
+            _ => self.fan_out_together(ids, part.len(), |broadcast, pool| broadcast.append_part(pool, part)),
         }
-        if part.len() > outbox::COPY_BYTES_MAX || ids.is_empty() {
+    }
+
+    /// As [`fan_out_swiftly`](Pipes::fan_out_swiftly), of a message of several parts. Once it is queued, anything is left of
+    /// `head`.
+    pub(crate) fn fan_out_parts_swiftly(
+        &mut self,
+        ids: &[PipeId],
+        head: &mut Message,
+        last: &(impl Part + ?Sized),
+    ) -> bool {
+        match *ids {
+            [] => false,
+            [id] => self.write_parts_swiftly(id, head, 0, last),
+            _ => self.fan_out_together(ids, head.byte_len() + last.len(), |broadcast, pool| {
+                broadcast.append_parts(pool, head, last)
+            }),
+        }
+    }
+
+    /// Queues a message of `size` bytes on each of the pipes that has room, if all can take it from the log, to which it is
+    /// added by `append`.
+    #[inline]
+    fn fan_out_together(
+        &mut self,
+        ids: &[PipeId],
+        size: usize,
+        append: impl Fn(&mut Broadcast, &mut Pool) -> Place,
+    ) -> bool {
+        if size > outbox::COPY_BYTES_MAX {
             return false;
         }
         let others = self.gather(ids);
         let simple = others.iter().all(|&id| self.get(id).is_some_and(Pipe::takes_passages));
         if simple {
-            let append = |broadcast: &mut Broadcast, pool: &mut Pool| broadcast.append_part(pool, part);
-            self.spread(others, part.len(), Some(append), |_, _| {});
+            self.spread(others, size, Some(append), |_, _| {});
         } else {
             self.disperse(others);
         }

@@ -2,6 +2,7 @@
 
 use crate::message::Message;
 use crate::part::Part;
+use crate::pattern::Recipient;
 use crate::pipe::outgoing::Room;
 use crate::pipe::{PipeId, Pipes};
 
@@ -106,11 +107,12 @@ impl LoadBalancer {
     pub(crate) fn send_parts_swiftly(
         &mut self,
         pipes: &mut Pipes,
-        id: PipeId,
+        recipient: Recipient,
         head: &mut Message,
         last: &(impl Part + ?Sized),
     ) -> bool {
-        let sent = self.active.get(self.next) == Some(&id) && pipes.write_parts_swiftly(id, head, 0, last);
+        let Some(&id) = self.active.get(self.next) else { return false };
+        let sent = recipient == Recipient::Peer(id) && pipes.write_parts_swiftly(id, head, 0, last);
         if sent {
             self.turn();
         }

@@ -494,7 +494,8 @@ fn take_parts(state: &mut Locked<'_>, out: &mut Message) -> Result<(), ErrorKind
 
 /// On these types messages of several parts can be [sent swiftly](crate::pattern::Pattern::send_parts_swiftly).
 fn sends_parts_swiftly(socket_type: SocketType) -> bool {
-    matches!(socket_type, SocketType::Push | SocketType::Dealer | SocketType::Router | SocketType::Pair)
+    use SocketType::*;
+    matches!(socket_type, Push | Dealer | Router | Pair | Pub | XPub)
 }
 
 /// On these types sending and receiving take turns.
