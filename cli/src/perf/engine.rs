@@ -25,7 +25,11 @@ pub trait Engine: Send + Sync + Sized + 'static {
 
     fn subscribe(socket: &Self::Socket, topic: &[u8]) -> anyhow::Result<()>;
 
+    /// Sends a message of one part, or the last part of one.
     fn send(socket: &Self::Socket, body: &[u8]) -> anyhow::Result<()>;
+
+    /// Sends a part that is not the last.
+    fn send_part(socket: &Self::Socket, part: &[u8]) -> anyhow::Result<()>;
 
     /// Receives the next message in place of `body`.
     fn recv(socket: &Self::Socket, body: &mut Self::Body) -> anyhow::Result<()>;
@@ -125,6 +129,12 @@ impl Engine for Zefiro {
     #[inline]
     fn send(socket: &AnySocket, body: &[u8]) -> anyhow::Result<()> {
         socket.send(body)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn send_part(socket: &AnySocket, part: &[u8]) -> anyhow::Result<()> {
+        socket.send_part(part, true, Wait::AsConfigured)?;
         Ok(())
     }
 

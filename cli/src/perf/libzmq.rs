@@ -115,6 +115,13 @@ impl Socket {
         usize::try_from(result).map_err(|_| self.context.error(what))
     }
 
+    #[inline]
+    fn send(&self, part: &[u8], flags: c_int) -> anyhow::Result<()> {
+        // SAFETY: the socket is open, the buffer as long as said.
+        let result = unsafe { (self.functions().zmq_send)(self.raw, part.as_ptr().cast(), part.len(), flags) };
+        self.check(result, "zmq_send").map(drop)
+    }
+
     fn set(&self, option: c_int, value: &[u8]) -> anyhow::Result<()> {
         // SAFETY: the socket is open, the buffer as long as said.
         let result = unsafe { (self.functions().zmq_setsockopt)(self.raw, option, value.as_ptr().cast(), value.len()) };
@@ -230,9 +237,12 @@ impl Engine for Libzmq {
 
     #[inline]
     fn send(socket: &Socket, body: &[u8]) -> anyhow::Result<()> {
-        // SAFETY: the socket is open, the buffer as long as said.
-        let result = unsafe { (socket.functions().zmq_send)(socket.raw, body.as_ptr().cast(), body.len(), 0) };
-        socket.check(result, "zmq_send").map(drop)
+        socket.send(body, 0)
+    }
+
+    #[inline]
+    fn send_part(socket: &Socket, part: &[u8]) -> anyhow::Result<()> {
+        socket.send(part, ZMQ_SNDMORE)
     }
 
     #[inline]

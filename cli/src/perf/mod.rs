@@ -39,6 +39,7 @@ use crate::args::Misuse;
 #[derive(clap::Args, Debug)]
 #[command(after_help = crate::args::examples!(
     "zefiro perf thr --sizes 64,1024 --vs libzmq",
+    "zefiro perf fan --parts 2 --vs libzmq",
     "zefiro perf lat --transport tcp,ipc --vs libzmq,raw",
     "zefiro perf all --vs libzmq,raw --plot comparison.svg",
 ))]
@@ -52,6 +53,9 @@ pub struct Args {
     /// Payload sizes in bytes, 8 and up: messages are numbered, to be checked
     #[arg(long, value_delimiter = ',', default_value = "64", value_parser = size)]
     sizes: Vec<usize>,
+    /// Parts of each message of `thr`, `fan` and `in`: before the payload go others of a few bytes each
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    parts: u8,
     /// What to compare with, in the same run
     #[arg(long, value_enum, value_delimiter = ',')]
     vs: Vec<Rival>,
@@ -315,6 +319,7 @@ impl Side {
             .args(["--peers", &task.plan.peers.to_string()])
             .args(["--pause-nanos", &task.plan.pause_nanos.to_string()])
             .args(["--rate", &task.plan.rate.to_string()])
+            .args(["--parts", &task.plan.parts.to_string()])
             .args(task.plan.curve.then_some("--curve"))
             // Ctrl-C is for the one that ends them all; that it has ended itself, they learn from their input.
             .process_group(0)

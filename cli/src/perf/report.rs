@@ -22,6 +22,7 @@ pub struct Row {
     work: Work,
     transport: Transport,
     size: usize,
+    parts: u8,
     curve: bool,
     rounds: BTreeMap<u8, (Contender, Vec<Figures>)>,
 }
@@ -133,6 +134,7 @@ impl Row {
             work: task.work,
             transport: task.transport,
             size: task.plan.size,
+            parts: task.plan.parts,
             curve: task.plan.curve,
             rounds: BTreeMap::new(),
         }
@@ -230,6 +232,7 @@ impl Row {
         use Column::{Cpu, Main, Second};
         let asynchronous = |contender| matches!(contender, Contender::Tokio | Contender::TokioMt);
         match (self.work, self.transport, contender) {
+            _ if self.parts > 1 => Vec::new(),
             (Work::Thr, _, contender) if asynchronous(contender) => vec![Target(Main, AtMost(1.25))],
             (Work::Lat, Transport::Tcp, Contender::Libzmq) if asynchronous(ours) => vec![Target(Main, AtMost(0.6))],
             (Work::Thr, Transport::Tcp, Contender::Libzmq) if self.curve => {

@@ -27,7 +27,8 @@ impl Tasks<'_> {
         let mut table = [64, 1024, 16 << 10, 128 << 10, 1 << 20].map(|size| (Transport::Tcp, size)).to_vec();
         table.extend([(Transport::Ipc, 64), (Transport::Ipc, 1024), (Transport::Inproc, 64)]);
         for (transport, size) in self.cases(What::Thr, &table) {
-            self.add(Work::Thr, transport, self.plan(size, 1), format!(" {}", bytes_text(size)));
+            let (plan, parts) = self.in_parts(self.plan(size, 1));
+            self.add(Work::Thr, transport, plan, format!(" {}{parts}", bytes_text(size)));
         }
     }
 
@@ -52,7 +53,9 @@ impl Tasks<'_> {
         {
             let peers = self.peers_or(peers, peers);
             for (transport, size) in self.cases(what, &[(Transport::Tcp, 64)]) {
-                self.add(work, transport, self.plan(size, peers), format!(" {} × {peers}", bytes_text(size)));
+                let plan = self.plan(size, peers);
+                let (plan, parts) = if work == Work::Rtr { (plan, String::new()) } else { self.in_parts(plan) };
+                self.add(work, transport, plan, format!(" {}{parts} × {peers}", bytes_text(size)));
             }
         }
     }
@@ -100,7 +103,7 @@ impl Tasks<'_> {
     /// Who of those asked for can do it; rivals only beside one of ours.
     fn contenders(&mut self, work: Work, transport: Transport, plan: &Plan) -> Vec<Contender> {
         let lone = matches!(work, Work::Thr | Work::Lat) && transport != Transport::Inproc;
-        let asynchronous = lone && plan.pause_nanos == 0 && plan.rate == 0;
+        let asynchronous = lone && plan.pause_nanos == 0 && plan.rate == 0 && plan.parts == 1;
         let mut contenders = Vec::new();
         for api in &self.args.api {
             match api {
@@ -108,7 +111,8 @@ impl Tasks<'_> {
                 Api::Tokio if asynchronous => contenders.push(Contender::Tokio),
                 Api::TokioMt if asynchronous => contenders.push(Contender::TokioMt),
                 _ => {
-                    self.left_out.insert("tokio runs thr and lat only, over tcp and ipc, without --idle and --rate");
+                    self.left_out
+                        .insert("tokio runs thr and lat only, over tcp and ipc, without --idle, --rate and --parts");
                 }
             }
         }
@@ -119,11 +123,11 @@ impl Tasks<'_> {
             contenders.push(Contender::Libzmq);
         }
         if self.args.vs.contains(&Rival::Raw) {
-            if raw::does(work) && transport != Transport::Inproc && !plan.curve {
+            if raw::does(work) && transport != Transport::Inproc && !plan.curve && plan.parts == 1 {
                 contenders.push(Contender::Raw);
             } else {
                 self.left_out.insert(
-                    "bare sockets have no inproc, no encryption, no subscriptions, and cost no memory when idle",
+                    "bare sockets have no inproc, no encryption, no subscriptions, no parts, and cost no memory when idle",
                 );
             }
         }
@@ -165,9 +169,17 @@ impl Tasks<'_> {
         self.args.peers.unwrap_or(if self.args.quick { quick } else { usual })
     }
 
+    /// The plan, with messages of as many parts as were asked for, and how that is told.
+    fn in_parts(&self, plan: Plan) -> (Plan, String) {
+        match self.args.parts {
+            1 => (plan, String::new()),
+            parts => (Plan { parts, ..plan }, format!(" in {parts} parts")),
+        }
+    }
+
     fn plan(&self, size: usize, peers: usize) -> Plan {
         let millis = if self.args.quick { QUICK_MILLIS } else { self.args.millis };
-        Plan { size, millis, peers, pause_nanos: 0, rate: 0, curve: self.args.curve }
+        Plan { size, millis, peers, pause_nanos: 0, rate: 0, parts: 1, curve: self.args.curve }
     }
 }
 

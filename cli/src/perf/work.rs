@@ -71,6 +71,9 @@ pub struct Plan {
     /// Round trips begun per second, whether the last has ended or not; 0: each after the last
     #[arg(long, default_value_t = 0)]
     pub rate: u64,
+    /// Parts of a message: the payload, and before it others of a few bytes each
+    #[arg(long, default_value_t = 1)]
+    pub parts: u8,
     /// Encrypt with CURVE
     #[arg(long)]
     pub curve: bool,
@@ -257,12 +260,21 @@ pub fn send_for<E: Engine>(socket: &E::Socket, plan: &Plan, timed: bool) -> anyh
         if timed {
             body[8..16].copy_from_slice(&monotonic_nanos().to_le_bytes());
         }
-        E::send(socket, &body)?;
+        send_parts::<E>(socket, plan.parts, &body)?;
         count += 1;
     }
     body[..8].copy_from_slice(&LAST.to_le_bytes());
-    E::send(socket, &body)?;
+    send_parts::<E>(socket, plan.parts, &body)?;
     Ok(Measured { count, seconds: start.elapsed().as_secs_f64(), ..Measured::default() })
+}
+
+/// Sends a body, the last of so many parts.
+#[inline]
+fn send_parts<E: Engine>(socket: &E::Socket, parts: u8, body: &[u8]) -> anyhow::Result<()> {
+    for _ in 1..parts {
+        E::send_part(socket, HEAD)?;
+    }
+    E::send(socket, body)
 }
 
 /// Receives until the last message of each of `senders`, and checks that none is missing.
@@ -392,6 +404,8 @@ pub fn resident_bytes() -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
+/// What goes before the payload, where there are several parts.
+const HEAD: &[u8] = b"topic";
 /// Threads that connect, ask, and close, over and over.
 pub const CONNECTORS: usize = 4;
 /// Requests a dealer keeps outstanding.

@@ -24,3 +24,14 @@ fn who_measures_a_debug_build_is_told_so_and_programs_read_on() {
     let lines: Vec<serde_json::Value> = text(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.len() > 1);
 }
+
+/// Each message is checked by who receives it.
+#[test]
+fn messages_may_have_several_parts() {
+    for arguments in [&["thr", "--transport", "inproc,ipc"][..], &["fan", "--peers", "3"], &["in", "--peers", "3"]] {
+        let arguments = [&["perf"], arguments, &["--parts", "3", "--quick"]].concat();
+        let output = zefiro(&arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(text(&output).contains(" 64 B in 3 parts"), "{}", text(&output));
+    }
+}
