@@ -153,7 +153,8 @@ pub struct Connection {
 }
 
 enum Phase {
-    Greeting(Greeting),
+    /// The mechanism is there, and has said what it has to, once the peer is known to have one, if it speaks first.
+    Greeting(Greeting, Option<Box<dyn Mechanism>>),
     /// 1.0 and 2.0: the first frame is the peer's identity; before it comes, but from the oldest, a type byte.
     Identity {
         type_byte: bool,
@@ -178,7 +179,7 @@ impl Connection {
         Connection {
             handshake_ends: config.handshake_timeout.and_then(|timeout| now.checked_add(timeout)),
             config,
-            phase: Phase::Greeting(Greeting::Signature),
+            phase: Phase::Greeting(Greeting::Signature, None),
             settled: Settled { version: Version::V3_1, unversioned: false },
             input: Vec::new(),
             opened: Vec::new(),
@@ -589,11 +590,20 @@ impl Connection {
     }
 
     fn advance(&mut self, now: Instant) -> Result<(), Error> {
-        if let Phase::Greeting(greeting) = &mut self.phase {
-            let Some(settled) = greeting.step(&self.config, &mut self.input, &mut self.output)? else { return Ok(()) };
+        if let Phase::Greeting(greeting, mechanism) = &mut self.phase {
+            let settled = greeting.step(&self.config, &mut self.input, &mut self.output)?;
+            // What can be said at once goes out together with the greeting: each flight costs both sides system calls.
+            if *greeting == Greeting::Rest && mechanism.is_none() && self.config.mechanism.speaks_first() {
+                let mechanism = mechanism.insert(self.config.mechanism.start(&self.config)?);
+                push_commands(&mut **mechanism, &mut self.output);
+            }
+            let Some(settled) = settled else { return Ok(()) };
             self.settled = settled;
             self.phase = if settled.version >= Version::V3_0 {
-                let mut mechanism = self.config.mechanism.start(&self.config)?;
+                let mut mechanism = match mechanism.take() {
+                    Some(mechanism) => mechanism,
+                    None => self.config.mechanism.start(&self.config)?,
+                };
                 push_commands(&mut *mechanism, &mut self.output);
                 Phase::Handshake(mechanism)
             } else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zmtp::{Config, Connection, Error, Event, Frame, Framing, SocketType, Version};
+use zmtp::{Config, Connection, Error, Event, Frame, Framing, MechanismConfig, SocketType, Version};
 
 /// Miri interprets each step: it is given so many times less to do.
 const LESS: usize = if cfg!(miri) { 1000 } else { 1 };
@@ -91,6 +91,34 @@ fn a_handshake_survives_any_split() {
         assert_eq!(info.routing_id, "abc");
         assert_eq!(info.socket_type, Some(SocketType::Dealer));
         assert_eq!(info.version, Version::V3_1);
+    }
+}
+
+/// The signature, the version, and all the rest.
+#[test]
+fn with_null_both_are_ready_after_three_flights() {
+    let now = Instant::now();
+    let [mut one, mut other] = [SocketType::Push, SocketType::Pull].map(|own| Peer::new(Config::new(own), now));
+    for len in [10, 1, 53 + 28] {
+        let flights = [&mut one, &mut other].map(|peer| peer.connection.take_output().unwrap());
+        assert!(flights.iter().all(|flight| flight.len() == len), "{len}: {flights:?}");
+        other.feed(&flights[0], now).unwrap();
+        one.feed(&flights[1], now).unwrap();
+    }
+    assert!(one.connection.is_ready() && other.connection.is_ready());
+}
+
+/// READY tells that a peer is welcome, and a password is for servers of PLAIN.
+#[test]
+fn what_is_not_for_everybody_waits_for_the_peer_s_greeting() {
+    let now = Instant::now();
+    let (mut asks, mut knows) = (Config::new(SocketType::Pull), Config::new(SocketType::Push));
+    asks.authenticate = true;
+    knows.mechanism = MechanismConfig::PlainClient { username: b"me".to_vec(), password: b"secret".to_vec().into() };
+    for config in [asks, knows] {
+        let mut peer = Peer::new(config, now);
+        peer.feed(b"\xff\0\0\0\0\0\0\0\x01\x7f\x03", now).unwrap();
+        assert_eq!(peer.connection.take_output().unwrap().len(), 64);
     }
 }
 

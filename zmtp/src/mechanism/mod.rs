@@ -168,6 +168,12 @@ impl MechanismConfig {
         }
     }
 
+    /// Whether this side has something to say that does not depend on the peer, and is of no use to one that has another
+    /// mechanism.
+    pub(crate) fn speaks_first(&self) -> bool {
+        matches!(self, MechanismConfig::Null)
+    }
+
     pub(crate) fn start(&self, config: &Config) -> Result<Box<dyn Mechanism>, Error> {
         Ok(match self {
             MechanismConfig::Null => Box::new(null::Null::new(config)),
