@@ -6,6 +6,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::io::receive::receive;
 use crate::io::thread::bench::{Bench, Far, explore, recv, recv_as, send, spawn};
 use crate::message::Message;
 use crate::pipe::Pipe;
