@@ -1,5 +1,6 @@
-/* Messages begun, and what comes before their last part: a full peer, a newcomer, the end of the one they are for. Then
-   who conflates, and a descriptor without news. */
+/* Messages begun, and what comes before their last part: a full peer, a newcomer, other options, the end of the one they
+   are for. Then who conflates, and a descriptor without news. */
+#define ZMQ_BUILD_DRAFT_API
 #include "say.h"
 
 static short readable_descriptor (void *socket)
@@ -60,6 +61,51 @@ static void newcomer (void *context)
     zmq_close (xpub);
     zmq_close (early);
     zmq_close (late);
+}
+
+/* Each of the two connects when the one before is there. */
+static void two_subscribers (void *xpub, void *one, void *other, const char *endpoint, const char *topic)
+{
+    CALL (zmq_bind (xpub, endpoint));
+    CALL (zmq_setsockopt (one, ZMQ_SUBSCRIBE, topic, strlen (topic)));
+    CALL (zmq_connect (one, endpoint));
+    receive (xpub, 0);
+    CALL (zmq_setsockopt (other, ZMQ_SUBSCRIBE, topic, strlen (topic)));
+    CALL (zmq_connect (other, endpoint));
+}
+
+/* Whose request is read between the parts of a last value gets the next one. */
+static void last_value (void *context, int is_read)
+{
+    void *xpub = open_socket (context, ZMQ_XPUB);
+    void *first = open_socket (context, ZMQ_SUB);
+    void *second = open_socket (context, ZMQ_SUB);
+    printf ("-- a last value is for one, who is known with its first part; another asks meanwhile, and is read: %d\n", is_read);
+    set_int (xpub, ZMQ_XPUB_MANUAL, 1);
+    set_int (xpub, ZMQ_XPUB_MANUAL_LAST_VALUE, 1);
+    two_subscribers (xpub, first, second, "inproc://last-value", "a");
+    CALL (zmq_setsockopt (xpub, ZMQ_SUBSCRIBE, "a", 1));
+    send_text (xpub, "a, for the first", ZMQ_SNDMORE);
+    /* There is nobody whose subscriptions would be meant. */
+    CALL (zmq_setsockopt (xpub, ZMQ_UNSUBSCRIBE, "a", 1));
+    if (is_read) {
+        receive (xpub, 0);
+        CALL (zmq_setsockopt (xpub, ZMQ_SUBSCRIBE, "a", 1));
+    }
+    send_text (xpub, "and more", ZMQ_SNDMORE);
+    send_text (xpub, "its end", 0);
+    send_text (xpub, "a, for the one who was read", ZMQ_SNDMORE);
+    send_text (xpub, "its end", 0);
+    send_text (xpub, "a, for all", 0);
+    receive (first, 0);
+    receive (first, ZMQ_DONTWAIT);
+    receive (first, ZMQ_DONTWAIT);
+    receive (second, ZMQ_DONTWAIT);
+    receive (second, ZMQ_DONTWAIT);
+    receive (second, ZMQ_DONTWAIT);
+    zmq_close (xpub);
+    zmq_close (first);
+    zmq_close (second);
 }
 
 static void another_of_that_name (void *context)
@@ -236,6 +282,10 @@ int main (void)
     ended (context);
     newcomer (context = zmq_ctx_new ());
     ended (context);
+    for (way = 0; way < 2; way++) {
+        last_value (context = zmq_ctx_new (), way);
+        ended (context);
+    }
     another_of_that_name (context = zmq_ctx_new ());
     ended (context);
     gone (context = zmq_ctx_new (), ZMQ_PUSH, ZMQ_PULL, ZMQ_DONTWAIT, "PUSH: what was begun for a peer that went is lost");

@@ -184,6 +184,12 @@ impl XPub {
             self.targets.extend(self.peers.iter().filter(|peer| matching.binary_search(peer).is_err()));
         }
     }
+
+    /// A message has been begun, or sent whole. If it was the last value for the one whose request was read last, the next
+    /// is for all, unless another request is read first: be it between the parts.
+    fn note_last_value(&mut self, options: &Options) {
+        self.last_peer.take_if(|_| options.xpub_manual && options.xpub_manual_last_value);
+    }
 }
 
 impl Pattern for XPub {
@@ -233,8 +239,10 @@ impl Pattern for XPub {
             self.find_targets(options, message.first());
         }
         distribute(pipes, options, &self.targets, message)?;
+        if !self.begun {
+            self.note_last_value(options);
+        }
         self.begun = false;
-        self.last_peer.take_if(|_| options.xpub_manual && options.xpub_manual_last_value);
         Ok(())
     }
 
@@ -294,6 +302,7 @@ impl Pattern for XPub {
             return Err(Refusal::WouldBlock);
         }
         self.begun = true;
+        self.note_last_value(options);
         Ok(Recipient::Later)
     }
 
@@ -503,6 +512,25 @@ mod tests {
         bench.send("a, changed").unwrap();
         assert_eq!(bench.sent(one), ["a, changed"]);
         assert_eq!(bench.sent(other), ["a, as it is", "a, changed"]);
+    }
+
+    #[test]
+    fn whose_request_is_read_between_the_parts_of_a_last_value_gets_the_next_one() {
+        let mut bench = Bench::new(XPub::new());
+        (bench.options.xpub_manual, bench.options.xpub_manual_last_value) = (true, true);
+        let peers = [bench.attach(), bench.attach()];
+        let ask = |bench: &mut Bench<XPub>, peer| {
+            bench.arrive(peer, subscription(true, "a"));
+            bench.recv().unwrap();
+            bench.pattern.subscribe(&mut bench.pipes, &bench.options, b"a").unwrap();
+        };
+        ask(&mut bench, peers[0]);
+        bench.pattern.admits(&mut bench.pipes, &bench.options, &Frame::from("a1")).unwrap();
+        ask(&mut bench, peers[1]);
+        bench.send(["a1", "end"]).unwrap();
+        bench.send("a2").unwrap();
+        assert_eq!(bench.sent(peers[0]), [["a1", "end"]]);
+        assert_eq!(bench.sent(peers[1]), ["a2"]);
     }
 
     #[test]
