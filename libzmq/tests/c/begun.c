@@ -74,6 +74,37 @@ static void two_subscribers (void *xpub, void *one, void *other, const char *end
     CALL (zmq_connect (other, endpoint));
 }
 
+static void no_drop_from_now_on (void *context)
+{
+    void *xpub = open_socket (context, ZMQ_XPUB);
+    void *slow = open_socket (context, ZMQ_SUB);
+    void *fast = open_socket (context, ZMQ_SUB);
+    int number;
+    say ("a message begun while full subscribers miss messages is not refused");
+    set_int (xpub, ZMQ_XPUB_VERBOSE, 1);
+    set_int (xpub, ZMQ_SNDHWM, 1);
+    set_int (slow, ZMQ_RCVHWM, 1);
+    two_subscribers (xpub, slow, fast, "inproc://from-now-on", "");
+    receive (xpub, 0);
+    for (number = 0; number < 3; number++)
+        send_text (xpub, "more than the slow one holds", 0);
+    send_text (xpub, "1", ZMQ_SNDMORE);
+    set_int (xpub, ZMQ_XPUB_NODROP, 1);
+    send_text (xpub, "2", ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    send_text (xpub, "3", ZMQ_DONTWAIT);
+    for (number = 0; number < 3; number++)
+        receive (slow, ZMQ_DONTWAIT);
+    for (number = 0; number < 5; number++)
+        receive (fast, ZMQ_DONTWAIT);
+    NEED (ready (xpub, ZMQ_POLLOUT, LONG) == ZMQ_POLLOUT);
+    send_text (xpub, "for both", ZMQ_DONTWAIT);
+    receive (slow, 0);
+    receive (fast, 0);
+    zmq_close (xpub);
+    zmq_close (slow);
+    zmq_close (fast);
+}
+
 /* Whose request is read between the parts of a last value gets the next one. */
 static void last_value (void *context, int is_read)
 {
@@ -281,6 +312,8 @@ int main (void)
     no_drop (context = zmq_ctx_new ());
     ended (context);
     newcomer (context = zmq_ctx_new ());
+    ended (context);
+    no_drop_from_now_on (context = zmq_ctx_new ());
     ended (context);
     for (way = 0; way < 2; way++) {
         last_value (context = zmq_ctx_new (), way);

@@ -121,7 +121,7 @@ impl Pattern for Radio {
         self.targets.clear();
         self.targets.extend(self.groups.get(message.first()).into_iter().flat_map(HashMap::keys));
         self.targets.extend(&self.everything);
-        distribute(pipes, options, &self.targets, message)
+        distribute(pipes, options.xpub_no_drop, &self.targets, message)
     }
 
     fn recv(&mut self, _pipes: &mut Pipes, _options: &Options, _out: &mut Message) -> Result<(), Refusal> {

@@ -35,6 +35,8 @@ pub(crate) struct XPub {
     targets: Vec<PipeId>,
     /// `targets` are those of a message of which the first part has come: who subscribes since gets the next one.
     begun: bool,
+    /// It was begun while full subscribers miss messages, and is not refused any more.
+    begun_lossy: bool,
 }
 
 impl XPub {
@@ -49,6 +51,7 @@ impl XPub {
             found: Found::default(),
             targets: Vec::new(),
             begun: false,
+            begun_lossy: false,
         }
     }
 
@@ -185,6 +188,12 @@ impl XPub {
         }
     }
 
+    /// The first part of a message for `targets` is taken. What becomes of it does not change with the options any more.
+    fn begin(&mut self, options: &Options) {
+        self.begun = true;
+        self.begun_lossy = !options.xpub_no_drop;
+    }
+
     /// A message has been begun, or sent whole. If it was the last value for the one whose request was read last, the next
     /// is for all, unless another request is read first: be it between the parts.
     fn note_last_value(&mut self, options: &Options) {
@@ -238,7 +247,8 @@ impl Pattern for XPub {
         } else {
             self.find_targets(options, message.first());
         }
-        distribute(pipes, options, &self.targets, message)?;
+        let no_drop = options.xpub_no_drop && !(self.begun && self.begun_lossy);
+        distribute(pipes, no_drop, &self.targets, message)?;
         if !self.begun {
             self.note_last_value(options);
         }
@@ -271,7 +281,7 @@ impl Pattern for XPub {
             return None;
         }
         self.targets.clone_from(&self.found.pipes);
-        self.begun = true;
+        self.begin(options);
         Some(Recipient::Later)
     }
 
@@ -301,7 +311,7 @@ impl Pattern for XPub {
         if options.xpub_no_drop && pipes.any_full(&self.targets) {
             return Err(Refusal::WouldBlock);
         }
-        self.begun = true;
+        self.begin(options);
         self.note_last_value(options);
         Ok(Recipient::Later)
     }
@@ -531,6 +541,20 @@ mod tests {
         bench.send("a2").unwrap();
         assert_eq!(bench.sent(peers[0]), [["a1", "end"]]);
         assert_eq!(bench.sent(peers[1]), ["a2"]);
+    }
+
+    #[test]
+    fn what_was_begun_while_full_subscribers_miss_messages_is_not_refused() {
+        let mut bench = Bench::new(XPub::new());
+        bench.pipes.send_mark = 1;
+        let peer = bench.attach();
+        bench.arrive(peer, subscription(true, ""));
+        bench.send("1").unwrap();
+        bench.pattern.admits(&mut bench.pipes, &bench.options, &Frame::from("2")).unwrap();
+        bench.options.xpub_no_drop = true;
+        bench.send(["2", "end"]).unwrap();
+        assert_eq!(bench.send("3").unwrap_err().0, Refusal::WouldBlock);
+        assert_eq!(bench.sent(peer), ["1"]);
     }
 
     #[test]

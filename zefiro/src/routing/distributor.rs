@@ -2,19 +2,18 @@
 
 use crate::counters::DropReason;
 use crate::message::Message;
-use crate::options::Options;
 use crate::pattern::Refusal;
 use crate::pipe::{PipeId, Pipes};
 
-/// Writes the message to all of `targets` that have room. With the option `xpub_no_drop` it is refused while one that
-/// could be written to has none; without anybody to write to it is dropped.
+/// Writes the message to all of `targets` that have room. With `no_drop` it is refused while one that could be written to
+/// has none; without anybody to write to it is dropped.
 pub(crate) fn distribute(
     pipes: &mut Pipes,
-    options: &Options,
+    no_drop: bool,
     targets: &[PipeId],
     message: &mut Message,
 ) -> Result<(), Refusal> {
-    if options.xpub_no_drop && pipes.any_full(targets) {
+    if no_drop && pipes.any_full(targets) {
         return Err(Refusal::WouldBlock);
     }
     if targets.is_empty() {
