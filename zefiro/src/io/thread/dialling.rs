@@ -154,11 +154,12 @@ impl IoThread {
     pub(super) fn dialling_late(&mut self, token: u64, now: Instant) {
         let Some(session) = self.session(token) else { return };
         let Phase::Dialing(race) = &mut session.phase else { return };
-        if race.next_start.is_some_and(|next| next <= now) {
-            race.next_start = None;
-            return self.dial(token);
+        if race.next_start.take_if(|next| *next <= now).is_some() {
+            self.dial(token);
+        } else {
+            self.dialled(token, true);
         }
-        self.dialled(token, true);
+        // Those that go on, whatever became of this one, are to end in time.
         let Some(session) = self.session(token) else { return };
         if let Phase::Dialing(race) = &session.phase {
             session.deadline = race.next_look();
@@ -298,5 +299,42 @@ impl IoThread {
         session.deadline = Some(session.closing.flatten().map_or(due, |until| until.min(due)));
         session.emit_with(EventKind::ConnectRetried(wait), wait.as_millis() as u64);
         self.arm(token);
+    }
+}
+
+#[cfg(all(test, not(zefiro_loom)))]
+mod tests {
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use super::super::super::IoHandle;
+    use super::super::super::resolver::Resolver;
+    use super::super::entries::Item;
+    use super::*;
+    use crate::Push;
+    use crate::options::Options;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no streams")]
+    fn an_attempt_ends_in_time_though_the_next_cannot_begin() {
+        // A listener whose queue is full does not answer, and nobody can connect to many at once.
+        let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        silent.listen(0).unwrap();
+        let address = silent.local_addr().unwrap().as_socket().unwrap();
+        let _filling = TcpStream::connect(address).unwrap();
+        let many = SocketAddr::from(([224, 0, 0, 1], 1));
+        let options = Options { connect_timeout: Some(Duration::from_secs(10)), ..Options::default() };
+        let endpoint = Endpoint::parse_connect("tcp://somewhere:1").unwrap();
+        let mut dialer = Dialer::new("tcp://somewhere:1".into(), endpoint, Arc::new(options), None);
+        dialer.set_addresses(vec![address, many]).unwrap();
+        let socket = Push::new();
+        let mut io = IoThread::new(Arc::new(IoHandle::new().unwrap()), Resolver::default());
+        let session = Session::new(socket.core().clone(), Origin::Connect(Box::new(dialer)), Peer::default());
+        let token = io.insert(Item::Session(Box::new(session)));
+        io.dial(token);
+        let next_start = io.timers.next().unwrap();
+        io.on_time(next_start);
+        assert!(io.timers.next().is_some_and(|next| next > next_start));
     }
 }
