@@ -541,8 +541,9 @@ impl SocketEntry {
                 }
             }
             (Some(set), _) => {
+                // What was refused is tried again: only what is registered can be changed.
                 self.armed = selector.add(set.selector(), key, interest(true)).is_ok();
-                self.set = Arc::downgrade(set);
+                self.set = if self.armed { Arc::downgrade(set) } else { Weak::new() };
             }
             (None, Some(known)) if self.armed => {
                 self.armed = selector.modify(known.selector(), key, interest(false)).is_err();
@@ -603,3 +604,32 @@ const LED_MAX: usize = 8;
 
 /// The alarm's token, and so no key.
 const ALARM: u64 = u64::MAX;
+
+#[cfg(all(test, not(zefiro_loom), not(zefiro_portable)))]
+mod tests {
+    use super::*;
+    use crate::Pair;
+    use crate::sys;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// As if the system had had no memory for it: it is there already, under another key.
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no streams")]
+    fn a_socket_that_could_not_be_watched_is_watched_the_next_time() {
+        let (socket, other) = (Pair::new(), Pair::new());
+        other.connect(socket.bind("ipc://*").unwrap()).unwrap();
+        socket.wait_connected(1, LONG).unwrap();
+        let poller = Poller::new().unwrap();
+        poller.add(&socket, Interest::READABLE, 7).unwrap();
+        let selector = &poller.shared.bell().unwrap().selector;
+        let mut entries = poller.entries.lock();
+        let Some(Entry::Socket(entry)) = entries.get_mut(&7) else { panic!("it was added") };
+        let set = duty::lead_polled(socket.core(), entry.place).unwrap();
+        selector.add(set.selector(), 8, sys::Interest::NONE).unwrap();
+        assert!(!entry.watch(selector, 7, Some(&set)));
+        selector.remove(set.selector()).unwrap();
+        assert!(entry.watch(selector, 7, Some(&set)));
+        duty::leave_polled(socket.core(), entry.place);
+    }
+}
