@@ -536,3 +536,49 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// A leader that waited this long gives the duty back, rather than have its socket supervised.
 const QUIET: Duration = Duration::from_millis(1);
+
+#[cfg(all(test, not(zefiro_loom), not(zefiro_portable)))]
+mod tests {
+    use super::*;
+    use crate::Pair;
+    use crate::sys::ReadyList;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn pair() -> (Pair, Pair) {
+        let (one, other) = (Pair::new(), Pair::new());
+        other.connect(one.bind("ipc://*").unwrap()).unwrap();
+        one.wait_connected(1, LONG).unwrap();
+        other.wait_connected(1, LONG).unwrap();
+        (one, other)
+    }
+
+    /// The socket's set, which the caller leads.
+    fn led(core: &Arc<SocketCore>) -> Arc<Set> {
+        let mut state = core.lock();
+        let set = state.set(core).unwrap();
+        state.start_leading(&set);
+        set
+    }
+
+    fn hears(selector: &Selector, token: u64) -> bool {
+        let mut ready = ReadyList::new();
+        selector.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        ready.iter().any(|event| event.token == token)
+    }
+
+    /// The I/O thread has found that the links are its duty, and looks when they are the leader's.
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no streams")]
+    fn an_alarm_that_another_hears_rings_for_the_leader() {
+        let (socket, _other) = pair();
+        let core = socket.core();
+        let set = led(core);
+        assert!(!hears(&set.selector, ALARM_TOKEN));
+        core.lock().notify_recv(false);
+        Reading { core, set: &set, only: None, reads: READS_IO, leader: false }.look();
+        assert!(hears(&set.selector, ALARM_TOKEN));
+        assert!(!hears(&set.selector, ALARM_TOKEN));
+        core.lock().stop_leading();
+    }
+}

@@ -23,6 +23,15 @@ impl State {
         self.notify_observers();
     }
 
+    /// Who does not lead has heard the alarm, which is told once: it rings again for the leader, who would sleep on. A poller
+    /// is told as all observers are.
+    pub(crate) fn pass_alarm_on(&mut self) {
+        if self.watch.leader && self.watch.polled.is_none() {
+            self.after.any = true;
+            self.after.alarm = self.watch.alarm();
+        }
+    }
+
     /// A peer came or went: those who wait to receive are told if that has left something for them, as STREAM's notices
     /// and XPUB's cancels are. Waking them for each peer would cost more than the peer.
     pub(super) fn notify_recv_of_peers(&mut self) {

@@ -22,13 +22,9 @@ pub(crate) fn hear(core: &Arc<SocketCore>, set: &Set) {
         if late && event.token != ALARM_TOKEN {
             continue;
         }
-        let state = core.lock();
+        let mut state = core.lock();
         if event.token == ALARM_TOKEN {
-            // It is told once: whom it was meant for sleeps on.
-            if let Some(alarm) = state.watch.alarm().filter(|_| state.watch.leader) {
-                drop(state);
-                alarm.ring();
-            }
+            state.pass_alarm_on();
             continue;
         }
         let link = state.pipes.get(pipe_of(event.token)).and_then(|pipe| pipe.link().cloned());

@@ -79,6 +79,9 @@ impl Reading<'_> {
     fn read(&self, ready: ReadyList) {
         for event in ready {
             if event.token == ALARM_TOKEN {
+                if !self.leader {
+                    self.core.lock().pass_alarm_on();
+                }
                 continue;
             }
             let link = self.core.lock().pipes.get(pipe_of(event.token)).and_then(|pipe| pipe.link().cloned());
