@@ -247,12 +247,13 @@ impl Pattern for XPub {
         } else {
             self.find_targets(options, message.first());
         }
-        let no_drop = options.xpub_no_drop && !(self.begun && self.begun_lossy);
+        // What is refused may wait while others are sent: each finds its own targets.
+        let begun = std::mem::take(&mut self.begun);
+        let no_drop = options.xpub_no_drop && !(begun && self.begun_lossy);
         distribute(pipes, no_drop, &self.targets, message)?;
-        if !self.begun {
+        if !begun {
             self.note_last_value(options);
         }
-        self.begun = false;
         Ok(())
     }
 
@@ -487,6 +488,21 @@ mod tests {
         bench.send("3").unwrap();
         bench.options.xpub_no_drop = true;
         assert_eq!(bench.send("4").unwrap_err().0, Refusal::WouldBlock);
+    }
+
+    /// What was refused may be sent again, or wait while another thread sends.
+    #[test]
+    fn a_message_that_is_refused_leaves_its_targets_to_nobody() {
+        let mut bench = Bench::new(XPub::new());
+        (bench.pipes.send_mark, bench.options.xpub_no_drop) = (1, true);
+        let (slow, fast) = (bench.attach(), bench.attach());
+        bench.arrive(slow, subscription(true, "a"));
+        bench.arrive(fast, subscription(true, "b"));
+        bench.pattern.admits(&mut bench.pipes, &bench.options, &"a".into()).unwrap();
+        bench.pipes.write(slow, &mut "fills it".into());
+        assert_eq!(bench.send(["a", "body"]).unwrap_err().0, Refusal::WouldBlock);
+        bench.send("b").unwrap();
+        assert_eq!(bench.sent(fast), ["b"]);
     }
 
     #[test]

@@ -217,6 +217,10 @@ impl SocketCore {
         loop {
             state.pay_attention();
             state.check_open(SEND)?;
+            if state.unfinished.begun {
+                // By another thread meanwhile: nobody is asked who is to have this one.
+                return Ok((state, Recipient::Later));
+            }
             let hurried = state.is_hurried(wait);
             state.pipes.hurry(hurried);
             let (pattern, pipes, options) = state.parts();

@@ -109,6 +109,7 @@ mod tests {
 
     use super::*;
     use crate::kind::Any;
+    use crate::options::Options;
     use crate::pipe::window::Glance;
     use crate::socket::core::SocketCore;
     use crate::{Context, Dealer, Message, Router, Socket};
@@ -263,6 +264,36 @@ mod tests {
             assert!(send("for nobody", false));
             assert_eq!(publisher.counters().dropped.unroutable, before + 1);
         }
+    }
+
+    /// One waits to begin a message while another begins one: what it has becomes a part of that.
+    #[test]
+    fn who_joins_a_message_does_not_change_whom_it_is_for() {
+        let context = Context::new();
+        let publisher = open(&context, SocketType::XPub, true);
+        let set = |options: &mut Options| (options.send_high_water_mark, options.xpub_no_drop) = (1, true);
+        publisher.set_options(set).unwrap();
+        publisher.bind("inproc://joins").unwrap();
+        let [one, other] = ["a", "b"].map(|topic| {
+            let subscriber = open(&context, SocketType::Sub, true);
+            subscriber.set_options(|options| options.recv_high_water_mark = 1).unwrap();
+            subscriber.subscribe(topic).unwrap();
+            subscriber.connect("inproc://joins").unwrap();
+            publisher.wait_subscribed(topic, 1, LONG).unwrap();
+            subscriber
+        });
+        while publisher.core.send_part(&mut Frame::from("b"), false, Wait::No).is_ok() {}
+        let core = publisher.core.clone();
+        let joining = std::thread::spawn(move || core.send_part(&mut Frame::from("b too"), true, Wait::AsConfigured));
+        while publisher.core.lock().send_waiters.is_empty() {
+            std::thread::yield_now();
+        }
+        send_part(&publisher.core, &mut Frame::from("a"), true);
+        while other.try_recv().is_ok() {}
+        joining.join().unwrap().unwrap();
+        send_part(&publisher.core, &mut Frame::from("end"), false);
+        assert_eq!(recv_parts(&one.core).0, ["a", "b too", "end"]);
+        assert!(other.try_recv().is_err());
     }
 
     #[test]
