@@ -484,19 +484,32 @@ fn requests_and_replies() {
 /// Much of what may fail is done once: where a connection, and a selector of its own, are new to a socket.
 #[test]
 fn beginnings() {
+    from_the_beginning("REQ ↔ REP, from the beginning", &[begin_requests]);
+}
+
+#[test]
+fn beginnings_of_many_kinds() {
+    from_the_beginning(
+        "from the beginning",
+        &[begin_publishing, begin_polling, begin_asynchronously, begin_encrypted, begin_before_the_bind],
+    );
+}
+
+/// Begins many times at once, in each of the ways in turn. What does not flow by the time half of them do, and nothing fails
+/// any more, has to then.
+fn from_the_beginning(name: &str, ways: &[fn()]) {
     for _ in 0..many(1, 20) {
-        let faults = Faults::one_in(100, "REQ ↔ REP, from the beginning");
+        let faults = Faults::one_in(100, name);
         let (began, begun) = mpsc::channel();
         thread::scope(|scope| {
-            for _ in 0..BEGINNINGS {
+            for way in ways.iter().cycle().take(BEGINNINGS) {
                 let began = began.clone();
                 scope.spawn(move || {
-                    begin();
+                    way();
                     began.send(())
                 });
             }
             drop(began);
-            // What does not flow by now has to when nothing fails any more.
             let some = begun.iter().take(BEGINNINGS / 2).count();
             faults.end();
             assert_eq!(some, BEGINNINGS / 2);
@@ -507,7 +520,7 @@ fn beginnings() {
 const BEGINNINGS: usize = 100;
 
 /// A few questions and their answers between two new sockets.
-fn begin() {
+fn begin_requests() {
     let context = Context::new();
     let rep: Rep = hasty(&context).build().unwrap();
     let req: Req = hasty(&context).req_relaxed(true).req_correlate(true).build().unwrap();
@@ -525,6 +538,93 @@ fn begin() {
             Some(number_of(&req.recv().ok()?))
         });
     });
+}
+
+/// A few messages from one end to the other, each repeated until it comes.
+fn begin_sending(send: impl Fn(u64) -> bool, recv: impl Fn() -> Option<u64>) {
+    answers(5, |number| {
+        send(number);
+        // Repeated ones come too.
+        std::iter::from_fn(&recv).find(|received| *received == number)
+    });
+}
+
+fn begin_publishing() {
+    let context = Context::new();
+    let publisher: Pub = hasty(&context).build().unwrap();
+    let subscriber: Sub = hasty(&context).build().unwrap();
+    join(&publisher, &subscriber, "ipc://*");
+    subscriber.subscribe("").unwrap();
+    begin_sending(|number| sends(&publisher, number), || receives(&subscriber));
+}
+
+fn begin_polling() {
+    let context = Context::new();
+    let (push, pull): (Push, Pull) = (hasty(&context).build().unwrap(), hasty(&context).build().unwrap());
+    let poller = patiently(Poller::new);
+    poller.add(&pull, Interest::READABLE, 1).unwrap();
+    poller.add(&push, Interest::NONE, 2).unwrap();
+    join(&push, &pull, "tcp://127.0.0.1:*");
+    let recv = || {
+        let _ = poller.wait(&mut Vec::new(), Some(Duration::from_millis(200)));
+        pull.try_recv().ok().map(|message| number_of(&message))
+    };
+    begin_sending(|number| sends(&push, number), recv);
+}
+
+fn begin_asynchronously() {
+    let context = Context::new();
+    let router: Router = hasty(&context).build().unwrap();
+    let dealer: Dealer = hasty(&context).build().unwrap();
+    join(&router, &dealer, "ipc://*");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let patience = Duration::from_millis(200);
+    let echo = async || -> Option<u64> {
+        loop {
+            if let Ok(request) = router.recv_async().await {
+                let _ = router.send_async(request).await;
+            }
+        }
+    };
+    let ask = async |number| {
+        dealer.send_async(message(number)).await.ok()?;
+        // Answers to questions asked again may come too.
+        loop {
+            let answer = number_of(&dealer.recv_async().await.ok()?);
+            if answer == number {
+                return Some(answer);
+            }
+        }
+    };
+    answers(5, |number| {
+        let answered = async {
+            tokio::select! {
+                answer = ask(number) => answer,
+                answer = echo() => answer,
+            }
+        };
+        runtime.block_on(async { tokio::time::timeout(patience, answered).await }).ok()?
+    });
+}
+
+fn begin_encrypted() {
+    let context = Context::new();
+    let key = SharedKey::generate().unwrap();
+    let push: Push = hasty(&context).shared_key(key.clone()).build().unwrap();
+    let pull: Pull = hasty(&context).shared_key(key).build().unwrap();
+    join(&pull, &push, "tcp://127.0.0.1:*");
+    begin_sending(|number| sends(&push, number), || receives(&pull));
+}
+
+fn begin_before_the_bind() {
+    let context = Context::new();
+    let (one, other): (Pair, Pair) = (hasty(&context).build().unwrap(), hasty(&context).build().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = format!("ipc://{}/late", directory.path().display());
+    patiently(|| one.connect(&endpoint));
+    patiently(|| other.bind(&endpoint));
+    begin_sending(|number| sends(&other, number), || receives(&one));
+    begin_sending(|number| sends(&one, number), || receives(&other));
 }
 
 #[test]
