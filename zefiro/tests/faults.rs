@@ -498,7 +498,7 @@ fn beginnings_of_many_kinds() {
 /// Begins many times at once, in each of the ways in turn. What does not flow by the time half of them do, and nothing fails
 /// any more, has to then.
 fn from_the_beginning(name: &str, ways: &[fn()]) {
-    for _ in 0..many(1, 20) {
+    for _ in 0..many(2, 40) {
         let faults = Faults::one_in(100, name);
         let (began, begun) = mpsc::channel();
         thread::scope(|scope| {
@@ -517,7 +517,8 @@ fn from_the_beginning(name: &str, ways: &[fn()]) {
     }
 }
 
-const BEGINNINGS: usize = 100;
+/// At once: each has some ten descriptors, and a process may have no more than a thousand.
+const BEGINNINGS: usize = 50;
 
 /// A few questions and their answers between two new sockets.
 fn begin_requests() {
