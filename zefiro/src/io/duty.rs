@@ -496,8 +496,6 @@ pub(crate) fn set_ready(core: &Arc<SocketCore>) {
         let state = core.lock();
         match (&state.watch.set, state.watch.duty) {
             (Some(set), Duty::Io) => (set.clone(), state.only_link()),
-            // The system may have refused to disarm it, and the thread would be told without end.
-            (Some(set), Duty::App) => return set.disarm(),
             _ => return,
         }
     };
@@ -582,25 +580,5 @@ mod tests {
         assert!(hears(&set.selector, ALARM_TOKEN));
         assert!(!hears(&set.selector, ALARM_TOKEN));
         core.lock().stop_leading();
-    }
-
-    /// As if the system had refused to disarm the set.
-    #[test]
-    #[cfg_attr(miri, ignore = "Miri has no streams")]
-    fn the_io_thread_is_not_told_without_end_of_what_a_leader_watches() {
-        let (socket, other) = pair();
-        let core = socket.core();
-        let set = led(core);
-        assert!(set.arm());
-        other.send("unread").unwrap();
-        let begun = Instant::now();
-        while !hears(&set.selector, token_of(core.lock().only_link().unwrap().pipe))
-            || hears(&set.io.selector, set.token)
-        {
-            assert!(begun.elapsed() < LONG, "it is told again and again");
-            std::thread::yield_now();
-        }
-        core.lock().stop_leading();
-        assert_eq!(socket.recv_timeout(LONG).unwrap(), "unread");
     }
 }
