@@ -384,6 +384,8 @@ impl Poller {
                 closed: false,
             }));
             if !ready.is_empty() || left.is_some_and(|left| left.is_zero()) {
+                drop(entries);
+                self.shared.pass_on();
                 return Ok(ready.len());
             }
         }
@@ -399,11 +401,7 @@ impl Poller {
         until_signal: bool,
     ) -> std::io::Result<()> {
         let noted = &self.shared.noted;
-        let wait = {
-            let mut noted = noted.lock();
-            noted.asleep += 1;
-            if noted.keys.is_empty() { wait } else { Some(Duration::ZERO) }
-        };
+        let wait = if noted.lock().fall_asleep() { wait } else { Some(Duration::ZERO) };
         let mut look = || {
             let _ = selector.wait(events, Some(Duration::ZERO));
             !events.is_empty()
@@ -414,7 +412,7 @@ impl Poller {
             false if until_signal => selector.wait_until_signal(events, wait),
             false => selector.wait(events, wait),
         };
-        noted.lock().asleep -= 1;
+        noted.lock().wake_up();
         waited
     }
 
@@ -427,12 +425,12 @@ impl Poller {
             if !noted.keys.is_empty() || wait == Some(Duration::ZERO) {
                 return Ok(());
             }
-            noted.asleep += 1;
+            noted.fall_asleep();
             noted.parked.add(waker)
         };
         let interrupted = parker.park_until_signal(deadline);
         let mut noted = self.shared.noted.lock();
-        noted.asleep -= 1;
+        noted.wake_up();
         noted.parked.remove(key);
         if interrupted { Err(Errno::INTR.into()) } else { Ok(()) }
     }

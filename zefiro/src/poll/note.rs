@@ -34,8 +34,25 @@ pub(super) struct Noted {
     pub(super) keys: VecDeque<u64>,
     /// Threads that wait, and are to be roused.
     pub(super) asleep: usize,
+    /// They are being roused: more that is noted before one of them looks need not do so again.
+    pub(super) roused: bool,
     /// Those of them that do without a selector, as the system had no descriptors left.
     pub(super) parked: WaitList,
+}
+
+impl Noted {
+    /// A thread is about to wait. Answers whether it may: nothing was noted meanwhile.
+    pub(super) fn fall_asleep(&mut self) -> bool {
+        self.asleep += 1;
+        self.roused &= !self.keys.is_empty();
+        self.keys.is_empty()
+    }
+
+    /// A thread waits no longer, and is going to look at what was noted.
+    pub(super) fn wake_up(&mut self) {
+        self.asleep -= 1;
+        self.roused = false;
+    }
 }
 
 impl Shared {
@@ -48,6 +65,27 @@ impl Shared {
         let alarm = Alarm::new(&selector, ALARM)?;
         Ok(self.bell.get_or_init(|| Bell { selector, alarm }))
     }
+
+    /// One of those who wait is to look at what was noted.
+    fn rouse(&self) {
+        let mut wakes = Wakes::new();
+        self.noted.lock().parked.take_all(&mut wakes);
+        if let Some(bell) = self.bell.get() {
+            bell.alarm.ring();
+        }
+        wakes.into_iter().for_each(Waker::wake);
+    }
+
+    /// A thread leaves that may have been the one roused, and has not looked.
+    pub(super) fn pass_on(&self) {
+        let awaited = {
+            let noted = self.noted.lock();
+            noted.asleep > 0 && !noted.keys.is_empty()
+        };
+        if awaited {
+            self.rouse();
+        }
+    }
 }
 
 impl Observer for Note {
@@ -58,17 +96,13 @@ impl Observer for Note {
         }
         let mut noted = shared.noted.lock();
         noted.keys.push_back(self.key);
-        noted.asleep > 0
+        noted.asleep > 0 && !std::mem::replace(&mut noted.roused, true)
     }
 
     fn rouse(&self) {
-        let Some(shared) = self.shared.upgrade() else { return };
-        let mut wakes = Wakes::new();
-        shared.noted.lock().parked.take_all(&mut wakes);
-        if let Some(bell) = shared.bell.get() {
-            bell.alarm.ring();
+        if let Some(shared) = self.shared.upgrade() {
+            shared.rouse();
         }
-        wakes.into_iter().for_each(Waker::wake);
     }
 }
 
