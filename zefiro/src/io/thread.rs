@@ -8,7 +8,7 @@ mod dialling;
 mod ending;
 mod entries;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -35,13 +35,25 @@ use crate::socket::core::SocketCore;
 use crate::sys::{Ready, ReadyList, now};
 use crate::wait::Patience;
 
-/// One that a program sends without pause, and writes itself.
+/// One whose sender has left what it says to itself, to write it together with more.
 struct Stream {
     link: Arc<Link>,
     /// How often its outbox had been taken by the last patrol.
-    taken: u32,
+    taken: Option<u32>,
     /// Since when that is so.
     since: Instant,
+    course: Course,
+}
+
+/// What has become of a stream since the last patrol.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// There is something to write, and time for the sender to do it.
+    GoesOn,
+    /// Everything is written.
+    Over,
+    /// The sender has not come to write it.
+    Late,
 }
 
 /// The loop's own state; nobody else sees it.
@@ -165,33 +177,18 @@ impl IoThread {
             return;
         };
         let begun = now();
-        let mut all_go_on = !self.streams.is_empty();
-        for mut stream in std::mem::take(&mut self.streams) {
-            let Some(core) = stream.link.socket.upgrade() else { continue };
-            let state = core.lock();
-            let (queued, has_unread) = (state.queued_since(&stream.link), state.has_unread());
-            drop(state);
-            let Some(taken) = queued else { continue };
-            if taken != stream.taken {
-                (stream.taken, stream.since) = (taken, begun);
-            } else if !has_unread || begun.duration_since(stream.since) >= PATROL_MAX {
-                all_go_on = false;
-                write_queued(&stream.link);
-                continue;
-            }
-            self.streams.push(stream);
+        let fresh = |link| Stream { link, taken: None, since: begun, course: Course::GoesOn };
+        let known = self.streams.len();
+        self.streams.extend(noted.into_iter().map(fresh));
+        let same = |one: &Stream, other: &Stream| Weak::ptr_eq(&one.link.socket, &other.link.socket);
+        for streams in self.streams.chunk_by_mut(same).flat_map(|streams| streams.chunks_mut(LOOKED_AT_TOGETHER)) {
+            look_after(streams, begun);
         }
-        let mut known: HashSet<*const Link> = self.streams.iter().map(|stream| Arc::as_ptr(&stream.link)).collect();
-        for link in noted {
-            if !known.insert(Arc::as_ptr(&link)) {
-                continue;
-            }
-            let Some(core) = link.socket.upgrade() else { continue };
-            let queued = core.lock().queued_since(&link);
-            if let Some(taken) = queued {
-                self.streams.push(Stream { link, taken, since: begun });
-            }
-        }
+        let is_late = |stream: &&Stream| stream.course == Course::Late;
+        let late: Vec<Arc<Link>> = self.streams.iter().filter(is_late).map(|stream| stream.link.clone()).collect();
+        let all_go_on = known > 0 && late.is_empty();
+        self.streams.retain(|stream| stream.course == Course::GoesOn);
+        late.iter().for_each(write_queued);
         if !self.streams.is_empty() {
             self.idle_rounds = 0;
         }
@@ -404,6 +401,29 @@ impl IoThread {
     }
 }
 
+/// Looks what has become of some streams of one socket.
+fn look_after(streams: &mut [Stream], now: Instant) {
+    let core = streams.first().and_then(|stream| stream.link.socket.upgrade());
+    let mut state = core.as_ref().map(SocketCore::lock);
+    for stream in streams {
+        let taken = state.as_mut().and_then(|state| state.taken_while_queued(&stream.link));
+        stream.course = match (taken, &mut state) {
+            (Some(_), Some(state)) if taken == stream.taken => {
+                let in_time = state.has_unread() && now.duration_since(stream.since) < PATROL_MAX;
+                if !in_time {
+                    state.leave_patrol(&stream.link);
+                }
+                if in_time { Course::GoesOn } else { Course::Late }
+            }
+            (Some(_), _) => {
+                (stream.taken, stream.since) = (taken, now);
+                Course::GoesOn
+            }
+            (None, _) => Course::Over,
+        };
+    }
+}
+
 /// The I/O thread's turn to write a link.
 fn write_queued(link: &Arc<Link>) {
     let Some(core) = link.socket.upgrade() else { return };
@@ -424,6 +444,9 @@ fn write_blocked(core: &Arc<SocketCore>, link: &Arc<Link>) {
         transmit(core, link, batch, ROUNDS_IO);
     }
 }
+
+/// So many links of a socket are looked at without giving its lock to those who send meanwhile.
+const LOOKED_AT_TOGETHER: usize = 16;
 
 /// How long the protocol's timers of a link rest that another thread is just reading.
 const READER_PAUSE: Duration = Duration::from_millis(1);

@@ -14,6 +14,7 @@ mod incoming;
 pub(crate) mod outbox;
 pub(crate) mod outgoing;
 pub(crate) mod pool;
+pub(crate) mod purse;
 mod reclaim;
 pub(crate) mod sync;
 mod tally;
@@ -21,7 +22,6 @@ pub(crate) mod window;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
 use slab::Slab;
 use zmtp::{Frame, SocketType};
@@ -33,6 +33,7 @@ use self::followers::{Followers, Told};
 use self::inbox::Inbox;
 use self::outbox::Outbox;
 use self::pool::Pool;
+use self::purse::Purse;
 use self::window::{Glance, Window};
 use crate::counters::{Counters, DropReason};
 use crate::io::duty::LinkWatch;
@@ -135,15 +136,6 @@ pub(crate) struct Pipe {
     /// The peer is there, or was when the pipe ended.
     pub(crate) connected: bool,
     pub(crate) counters: Counters,
-}
-
-/// How many writes this pipe's senders may do themselves before they leave writing to the I/O thread.
-pub(crate) struct Purse {
-    pub(crate) coins: u8,
-    /// When the outbox was last found idle by a sender, and how many messages had been sent by then.
-    pub(crate) last_idle: Option<(Instant, u64)>,
-    /// When the last batch had been written.
-    pub(crate) last_written: Option<Instant>,
 }
 
 /// The pipes of one socket.
@@ -269,7 +261,7 @@ impl Pipes {
             farewell: None,
             routing_id: Frame::new(),
             facts,
-            purse: Purse { coins: PURSE_COINS, last_idle: None, last_written: None },
+            purse: Purse::default(),
             window: Window::default(),
             watch: LinkWatch::default(),
             connected: false,
@@ -526,9 +518,6 @@ impl Pipe {
         }
     }
 }
-
-/// Direct writes a pipe's senders may do in a row without hearing from the peer or pausing.
-pub(crate) const PURSE_COINS: u8 = 4;
 
 /// So many pipes are looked through in less time than a system call takes.
 const AT_HAND: usize = 4;

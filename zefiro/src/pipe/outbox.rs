@@ -43,6 +43,10 @@ pub(crate) struct Outbox {
     heard: u64,
     /// How often it was taken: how others see that it is being written.
     taken: u32,
+    /// The I/O thread has it on its patrol.
+    pub(crate) on_patrol: bool,
+    /// It is filled with a burst that the sender is going to write, if that is short.
+    pub(crate) bursts: bool,
     /// Its first message is the connection's own, and has not been written.
     greets: bool,
     /// The batch that cannot go on just now, or an empty one kept for its memory.
@@ -107,6 +111,8 @@ impl Outbox {
             unbegun: Extent::default(),
             heard: 0,
             taken: 0,
+            on_patrol: false,
+            bursts: false,
             greets: false,
             spare: Batch::default(),
         }
@@ -145,6 +151,12 @@ impl Outbox {
     /// Bytes not yet taken by a writer, headers included.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether it has so much of a burst that the I/O thread is to begin with it while the sender goes on.
+    #[inline]
+    pub(crate) fn is_full_burst(&self) -> bool {
+        self.bursts && self.messages >= BURST_MESSAGES_MAX
     }
 
     /// Whether there is anything to write.
@@ -298,6 +310,7 @@ impl Outbox {
             broadcast.settle(pool, segment);
         }
         self.taken = self.taken.wrapping_add(1);
+        self.bursts = false;
         let mut batch = std::mem::take(&mut self.spare);
         if !self.control.is_empty() {
             batch.begin_with(std::mem::take(&mut self.control));
@@ -454,6 +467,9 @@ pub(crate) const COPY_BYTES_MAX: usize = 8 * 1024;
 
 /// The longest header of a frame.
 const HEADER_BYTES_MAX: usize = 9;
+
+/// A burst of more messages than this takes its sender longer than it takes to wake the I/O thread.
+const BURST_MESSAGES_MAX: usize = 32;
 
 /// A batch of so many bytes leaves in one or two system calls: it does not count as waiting.
 const UNCOUNTED_BYTES_MAX: usize = 128 * 1024;

@@ -550,7 +550,7 @@ pub(crate) enum Room {
 fn needs_writer(outbox: &Outbox) -> bool {
     match outbox.state() {
         WriteState::Idle => true,
-        WriteState::Queued => outbox.bytes() >= HELP_BYTES,
+        WriteState::Queued => outbox.bytes() >= HELP_BYTES || outbox.is_full_burst(),
         _ => false,
     }
 }

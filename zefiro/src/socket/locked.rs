@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use zmtp::giving_back::{Hold, hold, is_any_owned, let_go_late};
 
 use super::core::{SocketCore, State};
+use super::owed::{owe, turn_to};
 use crate::calling::call;
 use crate::counters::DropReason;
 use crate::io::IoHandle;
@@ -42,6 +43,8 @@ pub(super) struct After {
     pub(super) writes: SmallVec<[(Arc<Link>, Batch); 1]>,
     pub(super) runs: SmallVec<[Arc<Link>; 2]>,
     pub(super) streams: SmallVec<[Arc<Link>; 2]>,
+    /// This thread writes some of them before it waits.
+    pub(super) owes: bool,
     notices: SmallVec<[Notice; 1]>,
     datagrams: Vec<(Arc<Datagrams>, Message)>,
     pub(super) events: Vec<Arc<MonitorQueue>>,
@@ -193,6 +196,11 @@ impl After {
         }
         for io in self.asleep {
             io.wake();
+        }
+        if self.owes {
+            owe(core);
+        } else if !(self.writes.is_empty() && self.runs.is_empty()) {
+            turn_to(core);
         }
         hand_over(self.runs);
         for link in self.streams {

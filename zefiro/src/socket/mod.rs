@@ -13,6 +13,7 @@ pub mod kind;
 pub(crate) mod locked;
 mod notify;
 mod ops;
+pub(crate) mod owed;
 pub(crate) mod parts;
 mod peers;
 mod queued;

@@ -9,6 +9,7 @@ use zmtp::{Frame, SocketType};
 
 use super::core::{Phase, SocketCore, State};
 use super::locked::Locked;
+use super::owed::{owes, settle};
 use crate::arrival::Arrival;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::duty::{lead, look};
@@ -216,6 +217,10 @@ impl SocketCore {
     ) -> Result<Locked<'a>> {
         state.pipes.note_look();
         if wait == Wait::No {
+            // The program has nothing more to read, and so, likely, nothing more to say.
+            if owes() {
+                state.unlocked(|_| settle());
+            }
             return self.recv_after_a_look(state, out, take).map_err(|kind| Error::new(kind, RECV));
         }
         let deadline = wait.deadline(state.options.recv_timeout);
@@ -286,6 +291,9 @@ impl SocketCore {
     pub(crate) fn readiness(self: &Arc<SocketCore>) -> (bool, bool) {
         let mut state = self.lock();
         let (mut readable, writable) = state.readiness(self.socket_type);
+        if !readable && owes() {
+            state.unlocked(|_| settle());
+        }
         if !readable && state.nobody_watches() {
             drop(state);
             look(self);

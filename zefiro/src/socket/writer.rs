@@ -3,24 +3,16 @@
 //! The states of an outbox are in `pipe/outbox.rs`; here is who moves it from one to the next.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::core::State;
 use crate::io::Command;
 use crate::io::link::{Link, Loss};
 use crate::pipe::batch::Batch;
-use crate::pipe::outbox::WriteState;
+use crate::pipe::outbox::{Outbox, WriteState};
 use crate::pipe::outgoing::HELP_BYTES;
-use crate::pipe::{Line, PURSE_COINS, PipeId, Purse};
+use crate::pipe::purse::Writer;
+use crate::pipe::{Line, PipeId};
 use crate::sys::now;
-
-/// Who writes an outbox.
-enum Writer {
-    Caller,
-    IoThread,
-    /// The sender that fills it, or else the I/O thread on its patrol.
-    NextCaller,
-}
 
 impl State {
     /// Somebody must write this pipe's outbox: this thread at once if that pays, else the I/O thread.
@@ -36,11 +28,16 @@ impl State {
             // takes its time.
             WriteState::Idle if reads_on => {
                 self.read_before = read;
-                Writer::NextCaller
+                Writer::CallerLater
             }
-            WriteState::Idle if direct_allowed => pipe.purse.writer(pipe.counters.sent),
+            WriteState::Idle if direct_allowed => {
+                let writer = pipe.purse.writer(now(), pipe.counters.sent);
+                outbox.bursts = writer == Writer::CallerLater;
+                writer
+            }
             WriteState::Idle => Writer::IoThread,
             WriteState::Queued if outbox.bytes() >= HELP_BYTES => Writer::Caller,
+            WriteState::Queued if outbox.is_full_burst() => Writer::IoThread,
             _ => return,
         };
         match writer {
@@ -51,12 +48,16 @@ impl State {
                 }
             }
             Writer::IoThread => {
+                outbox.bursts = false;
                 outbox.set_state(WriteState::Queued);
                 self.after.runs.push(link);
             }
-            Writer::NextCaller => {
+            Writer::NextCaller | Writer::CallerLater => {
                 outbox.set_state(WriteState::Queued);
-                self.after.streams.push(link);
+                if !std::mem::replace(&mut outbox.on_patrol, true) {
+                    self.after.streams.push(link);
+                }
+                self.after.owes |= matches!(writer, Writer::CallerLater);
             }
         }
         self.await_writer(id);
@@ -90,12 +91,25 @@ impl State {
         self.pipes.unread_pipes > 0
     }
 
-    /// While the link's outbox is `Queued`: how often it was taken so far.
-    pub(crate) fn queued_since(&self, link: &Arc<Link>) -> Option<u32> {
-        match &self.pipes.get(link.pipe)?.line {
-            Line::Stream(current, outbox) if Arc::ptr_eq(current, link) && outbox.state() == WriteState::Queued => {
-                Some(outbox.taken())
-            }
+    /// The I/O thread's look at a link on its patrol: how often its outbox was taken so far, while that is `Queued`. Else the
+    /// patrol leaves it.
+    pub(crate) fn taken_while_queued(&mut self, link: &Arc<Link>) -> Option<u32> {
+        let outbox = self.outbox_of(link)?;
+        outbox.on_patrol = outbox.state() == WriteState::Queued;
+        outbox.on_patrol.then(|| outbox.taken())
+    }
+
+    /// The sender of a link has not come: the patrol leaves it to the I/O thread.
+    pub(crate) fn leave_patrol(&mut self, link: &Arc<Link>) {
+        if let Some(outbox) = self.outbox_of(link) {
+            outbox.on_patrol = false;
+        }
+    }
+
+    /// The outbox of a link, unless its pipe has another by now.
+    fn outbox_of(&mut self, link: &Arc<Link>) -> Option<&mut Outbox> {
+        match &mut self.pipes.get_mut(link.pipe)?.line {
+            Line::Stream(current, outbox) if Arc::ptr_eq(current, link) => Some(outbox),
             _ => None,
         }
     }
@@ -107,6 +121,10 @@ impl State {
         while let Some(id) = self.await_writer.pop() {
             if let Some(pipe) = self.pipes.get_mut(id) {
                 pipe.awaits_writer = false;
+                if let Line::Stream(_, outbox) = &pipe.line {
+                    let queued = outbox.state() == WriteState::Queued;
+                    pipe.purse.judge_burst(queued.then_some(outbox.waiting().messages), now);
+                }
             }
             if let Some((link, batch)) = self.begin_draining(id) {
                 self.after.any = true;
@@ -158,7 +176,7 @@ impl State {
             delivered = outbox.finish(pool, batch);
             if !outbox.is_pending() {
                 outbox.set_state(WriteState::Idle);
-                pipe.purse.last_written = Some(now());
+                pipe.purse.note_written(now());
                 flushed = pipe.closing || pipe.renewing;
             } else if more {
                 next = Some(());
@@ -234,51 +252,6 @@ impl State {
         self.let_go(link);
     }
 }
-
-impl Purse {
-    /// Who is to write what a sender has just put into an idle outbox, after `sent` messages in all.
-    ///
-    /// The caller, for a coin: a message received gives one back, and a pause longer than [`BURST_GAP`] fills the
-    /// purse. A message right behind the one that the caller wrote has more behind it, for which the I/O thread is
-    /// woken. Without a coin, it depends on the tempo since the outbox was last idle: messages in a tight row will fill it
-    /// in a moment, and the sender that does writes it; any slower, and the I/O thread is woken.
-    fn writer(&mut self, sent: u64) -> Writer {
-        let now = now();
-        let (pause, messages) = match self.last_idle.replace((now, sent)) {
-            Some((last, sent_then)) => (now.duration_since(last), sent.saturating_sub(sent_then)),
-            None => (Duration::MAX, 0),
-        };
-        if messages >= STREAM_MESSAGES_MIN {
-            let spacing = pause / u32::try_from(messages).unwrap_or(u32::MAX);
-            return if spacing < STREAM_SPACING { Writer::NextCaller } else { Writer::IoThread };
-        }
-        if pause > BURST_GAP {
-            self.coins = PURSE_COINS;
-        }
-        let rest = self.last_written.map_or(Duration::MAX, |written| now.duration_since(written));
-        if self.coins == 0 || rest < TIGHT {
-            return Writer::IoThread;
-        }
-        self.coins -= 1;
-        Writer::Caller
-    }
-
-    /// The peer answered: it is a conversation, not a stream.
-    #[inline]
-    pub(crate) fn earn(&mut self) {
-        self.coins = (self.coins + 1).min(PURSE_COINS);
-    }
-}
-
-/// So many messages, on average closer than this, are a stream that fills an outbox in well under 100 µs.
-const STREAM_MESSAGES_MIN: u64 = 32;
-const STREAM_SPACING: Duration = Duration::from_nanos(250);
-
-/// A message that comes so soon after the last was written is followed by more: to write each would keep the sender.
-const TIGHT: Duration = Duration::from_micros(3);
-
-/// Writes further apart than this are not a stream.
-const BURST_GAP: Duration = Duration::from_micros(200);
 
 #[cfg(all(test, not(zefiro_loom)))]
 mod tests {

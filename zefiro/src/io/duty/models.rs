@@ -328,12 +328,8 @@ fn ask(prepare: fn(&mut Pipe)) {
 #[test]
 fn a_question_is_written_before_its_answer_is_waited_for() {
     explore(PREEMPTIONS, || ask(|_| {}));
-    explore(PREEMPTIONS, || {
-        ask(|pipe| {
-            pipe.purse.coins = 0;
-            pipe.purse.last_idle = Some((now(), 0));
-        });
-    });
+    explore(PREEMPTIONS, || ask(|pipe| pipe.purse.empty()));
+    explore(PREEMPTIONS, || ask(|pipe| pipe.purse.expect_burst()));
 }
 
 /// The kernel is full of what one thread sends while another leads: the link is in the set, and the I/O thread is told of

@@ -9,7 +9,6 @@ use crate::pipe::Pipe;
 use crate::pipe::outbox::WriteState;
 use crate::socket::Wait;
 use crate::socket::core::State;
-use crate::sys::now;
 
 /// Threads put aside while they could go on, where the kernel takes all and where it does not. One more has been tried too,
 /// which takes minutes (`LOOM_MAX_PREEMPTIONS`); of senders that help, it takes too long.
@@ -30,14 +29,18 @@ fn two_send(prepare: fn(&mut Pipe)) {
 
 /// Neither may write itself: it was written to a moment ago.
 fn without_coins(pipe: &mut Pipe) {
-    pipe.purse.coins = 0;
-    pipe.purse.last_idle = Some((now(), 0));
+    pipe.purse.empty();
 }
 
 /// There were so many messages in so short a time that the next sender is trusted to write.
 fn in_a_stream(pipe: &mut Pipe) {
     pipe.counters.sent = 1000;
-    pipe.purse.last_idle = Some((now(), 0));
+    pipe.purse.empty();
+}
+
+/// The peer has answered bursts: the sender is trusted to write this one before it waits.
+fn in_a_burst(pipe: &mut Pipe) {
+    pipe.purse.expect_burst();
 }
 
 #[test]
@@ -53,6 +56,11 @@ fn what_is_left_to_the_io_thread_is_written() {
 #[test]
 fn what_is_left_to_a_sender_that_does_not_come_back_is_written() {
     explore(PREEMPTIONS, || two_send(in_a_stream));
+}
+
+#[test]
+fn what_is_left_for_the_time_of_waiting_is_written_by_the_io_thread_if_nobody_waits() {
+    explore(PREEMPTIONS, || two_send(in_a_burst));
 }
 
 /// One thread sends more than the kernel takes at once, another a little: the peer, which reads all the time, gets the
@@ -106,6 +114,11 @@ fn a_sender_that_waits_for_room_gets_it() {
 #[test]
 fn a_sender_that_waits_for_room_helps() {
     explore(PREEMPTIONS, || senders_wait_for_room(without_coins));
+}
+
+#[test]
+fn a_sender_of_a_burst_that_waits_for_room_writes_it() {
+    explore(PREEMPTIONS, || senders_wait_for_room(in_a_burst));
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::socket::Wait;
 use crate::socket::core::{SocketCore, State};
 use crate::socket::locked::Locked;
 use crate::socket::ops::{RECV, SEND, try_recv, try_send};
+use crate::socket::owed::settle;
 
 /// What a future that receives remembers from one poll to the next.
 #[derive(Default, Debug)]
@@ -81,7 +82,10 @@ impl SocketCore {
         }
         match self.take_turn(state, out, task, turns) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(ErrorKind::WouldBlock) => Poll::Pending,
+            Err(ErrorKind::WouldBlock) => {
+                settle();
+                Poll::Pending
+            }
             Err(kind) => Poll::Ready(Err(Error::new(kind, RECV))),
         }
     }
@@ -213,6 +217,8 @@ impl SocketCore {
             state.dismiss(spent);
         }
         if result == Err(ErrorKind::WouldBlock) {
+            drop(state);
+            settle();
             return Poll::Pending;
         }
         if let Some(key) = key.take() {
