@@ -1,12 +1,21 @@
 //! FreeMemory: what held messages that have been read is used again for those that come next, on any link of the same
 //! I/O thread. So a message that fits into its frame costs no allocation, and idle links have no memory of their own.
 
+use std::collections::VecDeque;
+
 use parking_lot::Mutex;
 use zmtp::{Connection, Memory};
 
-/// A few pieces, the one that was used last first: it is still in a processor's cache.
+/// A few pieces, the one that was used last at the end: it is still in a processor's cache.
 #[derive(Default)]
-pub(crate) struct FreeMemory(Mutex<Vec<Memory>>);
+pub(crate) struct FreeMemory(Mutex<Free>);
+
+#[derive(Default)]
+struct Free {
+    pieces: VecDeque<Memory>,
+    /// Of all of them.
+    bytes: usize,
+}
 
 impl FreeMemory {
     /// Lends a connection some for what is read next.
@@ -29,26 +38,34 @@ impl FreeMemory {
     fn take(&self, bytes: usize) -> Option<Memory> {
         let mut free = self.0.lock();
         let fits = |memory: &mut Memory| (bytes..2 * bytes).contains(&memory.reusable_bytes());
-        let index = free.iter_mut().rposition(fits)?;
-        Some(free.remove(index))
+        let index = free.pieces.iter_mut().rposition(fits)?;
+        let memory = free.pieces.remove(index)?;
+        free.bytes -= memory.capacity();
+        Some(memory)
     }
 
-    /// Keeps a piece, unless somebody still refers to it, it is large, or there are enough.
+    /// Keeps a piece, unless somebody still refers to it, or it is large. The oldest make room for it.
     pub(crate) fn give(&self, mut memory: Memory) {
-        if !(1..=BYTES_MAX).contains(&memory.reusable_bytes()) {
+        let bytes = memory.reusable_bytes();
+        if !(1..=BYTES_MAX).contains(&bytes) {
             return;
         }
         let mut free = self.0.lock();
-        if free.len() == PIECES_MAX {
-            free.remove(0);
+        while free.pieces.len() == PIECES_MAX || free.bytes + bytes > BYTES_KEPT_MAX {
+            let Some(oldest) = free.pieces.pop_front() else { break };
+            free.bytes -= oldest.capacity();
         }
-        free.push(memory);
+        free.bytes += bytes;
+        free.pieces.push_back(memory);
     }
 }
 
-/// Of so many bytes at most, and so many of them, are kept: as much as a stream has under way.
+/// Pieces of so many bytes at most are kept: as much as a stream has under way.
 const BYTES_MAX: usize = 64 * 1024;
-const PIECES_MAX: usize = 4;
+
+/// So many of them, as there may be that many links with something to read at a time, and so many bytes in all.
+const PIECES_MAX: usize = 64;
+const BYTES_KEPT_MAX: usize = 512 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -68,5 +85,9 @@ mod tests {
             free.give(Memory::from(Vec::with_capacity(8192)));
         }
         assert_eq!(std::iter::from_fn(|| free.take(8192)).count(), PIECES_MAX);
+        for _ in 0..PIECES_MAX {
+            free.give(Memory::from(Vec::with_capacity(BYTES_MAX)));
+        }
+        assert_eq!(std::iter::from_fn(|| free.take(BYTES_MAX)).count(), BYTES_KEPT_MAX / BYTES_MAX);
     }
 }
