@@ -188,6 +188,23 @@ impl Frame {
         }
     }
 
+    /// A copy of it goes to a place: of the bytes, or what is large is referred to.
+    ///
+    /// ```
+    /// # use zmtp::Frame;
+    /// let (from, mut to) = (Frame::from("hello"), Frame::new());
+    /// from.copy_to(&mut to);
+    /// assert_eq!(from, to);
+    /// ```
+    #[inline]
+    pub fn copy_to(&self, place: &mut impl Place) {
+        if self.shared.is_none() {
+            place.put_small(&self.inline, self.len);
+        } else {
+            place.put(self.clone());
+        }
+    }
+
     /// A part of `memory`, which it takes over: copied if it is small. Nothing, if the range reaches beyond it.
     ///
     /// ```

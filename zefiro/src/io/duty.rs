@@ -34,6 +34,7 @@ use crate::pause::pause;
 use crate::pipe::{Line, PipeId};
 use crate::socket::core::{Phase, SocketCore, State};
 use crate::socket::locked::Locked;
+use crate::socket::owed;
 use crate::sys::{Alarm, Interest, Selector, now};
 use crate::wait::{Expectation, Patience};
 
@@ -427,6 +428,7 @@ pub(crate) fn lead<'a>(
     state.start_leading(&set);
     let before = if state.expects_one() { Before::Expect } else { Before::Linger };
     drop(state);
+    owed::note_settled(core);
     pause();
     let _held = is_any_owned().then(hold);
     let timeout = deadline.map(|deadline| deadline.saturating_duration_since(now()));

@@ -274,17 +274,19 @@ impl Pattern for Router {
         first: &mut impl Arrival,
         rest: &mut Vec<Frame>,
     ) -> bool {
-        let mut body = Frame::new();
-        let id = match self.recv_body_swiftly(pipes, options, &mut body) {
+        // Where it stays: frames are large, and moved slowly right after they were written.
+        rest.push(Frame::new());
+        let id = match rest.last_mut().and_then(|body| self.recv_body_swiftly(pipes, options, body)) {
             Some(id) => id,
             None if options.router_raw || options.router_notify > 0 => return false,
-            None => match self.queue.next_parts_swiftly::<true>(pipes, &mut body, rest) {
-                Some(id) => id,
-                None => return false,
-            },
+            None => {
+                let mut body = rest.pop().unwrap_or_default();
+                let Some(id) = self.queue.next_parts_swiftly::<true>(pipes, &mut body, rest) else { return false };
+                rest.insert(0, body);
+                id
+            }
         };
-        rest.insert(0, body);
-        pipes.routing_id(id).move_to(first);
+        pipes.copy_routing_id(id, first);
         first.came_by(pipes.last_metadata());
         true
     }

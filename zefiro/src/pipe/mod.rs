@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use slab::Slab;
-use zmtp::{Frame, SocketType};
+use zmtp::{Frame, Place, SocketType};
 
 use self::broadcast::Broadcast;
 use self::duct::{DuctReader, DuctWriter};
@@ -340,6 +340,14 @@ impl Pipes {
     /// The name given by [`set_routing_id`](Pipes::set_routing_id); empty before.
     pub(crate) fn routing_id(&self, id: PipeId) -> Frame {
         self.get(id).map(|pipe| pipe.routing_id.clone()).unwrap_or_default()
+    }
+
+    /// Its routing id goes to a place, unless the pipe is gone.
+    #[inline]
+    pub(crate) fn copy_routing_id(&self, id: PipeId, place: &mut impl Place) {
+        if let Some(pipe) = self.get(id) {
+            pipe.routing_id.copy_to(place);
+        }
     }
 
     pub(crate) fn set_routing_id(&mut self, id: PipeId, routing_id: Frame) {

@@ -58,6 +58,15 @@ fn owes_only(core: &Arc<SocketCore>) -> bool {
     only.unwrap_or(false)
 }
 
+/// What was left on the socket is written.
+#[inline]
+pub(crate) fn note_settled(core: &Arc<SocketCore>) {
+    if owes() && owes_only(core) {
+        OWES.with(|owes| owes.set(false));
+        let _ = SOCKETS.try_with(|sockets| sockets.borrow_mut().clear());
+    }
+}
+
 /// This thread is about to wait.
 #[inline]
 pub(crate) fn settle() {

@@ -434,9 +434,10 @@ impl State {
     #[inline(never)]
     fn recv_later_part(&mut self, place: &mut impl Arrival) -> bool {
         let Parts { unread, metadata, last_more, .. } = &mut self.unfinished;
-        if let Some(mut next) = unread.pop() {
+        if let Some(next) = unread.last_mut() {
             next.move_to(place);
             place.came_by(metadata.as_ref());
+            unread.truncate(unread.len() - 1);
         }
         *last_more = !unread.is_empty();
         if !*last_more {
@@ -462,7 +463,11 @@ impl State {
     fn note_rest(&mut self, parts: usize) {
         self.unfinished.last_more = parts > 0;
         if parts > 0 {
-            self.unfinished.metadata = self.pipes.last_metadata().cloned();
+            let metadata = self.pipes.last_metadata();
+            // Mostly it is another message of the same peer.
+            if self.unfinished.metadata.as_ref().map(Arc::as_ptr) != metadata.map(Arc::as_ptr) {
+                self.unfinished.metadata = metadata.cloned();
+            }
             // A ROUTER that tells a name has taken the part after that.
             self.unfinished.turn_is_over = self.pattern.socket_type() == SocketType::Router && parts == 1;
         }
