@@ -401,15 +401,24 @@ impl IoThread {
     }
 }
 
-/// Looks what has become of some streams of one socket.
+/// Looks what has become of some streams of one socket. One that a thread uses just now is left for the next time, but not
+/// for long: who waits for its lock keeps that thread.
 fn look_after(streams: &mut [Stream], now: Instant) {
     let core = streams.first().and_then(|stream| stream.link.socket.upgrade());
-    let mut state = core.as_ref().map(SocketCore::lock);
+    let waits = |stream: &Stream| now.duration_since(stream.since);
+    let mut state = match &core {
+        Some(core) if streams.iter().all(|stream| waits(stream) < 2 * PATROL_MIN) => match core.try_lock() {
+            Some(state) => Some(state),
+            None => return,
+        },
+        Some(core) => Some(core.lock()),
+        None => None,
+    };
     for stream in streams {
         let taken = state.as_mut().and_then(|state| state.taken_while_queued(&stream.link));
         stream.course = match (taken, &mut state) {
             (Some(_), Some(state)) if taken == stream.taken => {
-                let in_time = state.has_unread() && now.duration_since(stream.since) < PATROL_MAX;
+                let in_time = state.has_unread() && waits(stream) < PATROL_MAX;
                 if !in_time {
                     state.leave_patrol(&stream.link);
                 }

@@ -168,6 +168,11 @@ impl SocketCore {
         Locked::new(self, self.state.lock())
     }
 
+    /// `None` if another thread uses the socket just now.
+    pub(crate) fn try_lock<'a>(self: &'a Arc<SocketCore>) -> Option<Locked<'a>> {
+        self.state.try_lock().map(|state| Locked::new(self, state))
+    }
+
     /// For who has held the lock for long and is about to take it again: those who wait for it come first.
     pub(crate) fn give_way(&self) {
         self.state.give_way();
