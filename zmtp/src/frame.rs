@@ -87,6 +87,24 @@ impl Frame {
         frame
     }
 
+    /// Becomes a frame with a copy of `bytes`.
+    ///
+    /// ```
+    /// let mut frame = zmtp::Frame::from("before");
+    /// frame.set_copy_of(&[1, 2, 3]);
+    /// assert_eq!(frame.as_slice(), [1, 2, 3]);
+    /// ```
+    #[inline]
+    pub fn set_copy_of(&mut self, bytes: &[u8]) {
+        if bytes.len() > Frame::INLINE_MAX {
+            *self = Frame::copy_from_slice(bytes);
+            return;
+        }
+        self.shared = None;
+        self.len = bytes.len();
+        copy_small(&mut self.inline, bytes);
+    }
+
     /// Appends the payload to `out`.
     ///
     /// ```

@@ -386,7 +386,8 @@ impl Pipes {
         self.kept = metadata;
     }
 
-    /// A pipe was removed of which a message was found, but not received: what is known of its connection is kept for that.
+    /// A pipe was removed of which a message was found, but not received, or not all of it: what is known of its connection is
+    /// kept for that.
     pub(crate) fn keep_metadata(&mut self, id: PipeId, pipe: &Pipe) {
         self.parted = pipe.facts.metadata.clone().map(|metadata| (id, metadata));
     }

@@ -257,7 +257,8 @@ impl State {
     /// Removes a pipe for good.
     pub(crate) fn remove_pipe(&mut self, id: PipeId) {
         if let Some(mut pipe) = self.pipes.remove(id) {
-            if self.pattern.found_from() == Some(id) {
+            let being_read = self.unfinished.more() && self.pipes.last_received() == Some(id);
+            if being_read || self.pattern.found_from() == Some(id) {
                 self.pipes.keep_metadata(id, &pipe);
             }
             if let Line::Duct(_, reader, _) = &mut pipe.line {

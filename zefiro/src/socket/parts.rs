@@ -18,7 +18,6 @@ use crate::arrival::Arrival;
 use crate::counters::DropReason;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::{Message, clear_frames};
-use crate::metadata::Metadata;
 use crate::part::Part;
 use crate::pattern::{Recipient, Refusal};
 use crate::pause::pause;
@@ -44,8 +43,6 @@ pub(crate) struct Parts {
     last_more: bool,
     /// What is unread has been taken from the pipe by libzmq, too.
     turn_is_over: bool,
-    /// Of the message they belong to.
-    metadata: Option<Arc<Metadata>>,
 }
 
 /// Whether the program could have noticed that the recipient is gone.
@@ -433,10 +430,10 @@ impl State {
     /// Receives the next part of a message that has one, and answers whether more follow.
     #[inline(never)]
     fn recv_later_part(&mut self, place: &mut impl Arrival) -> bool {
-        let Parts { unread, metadata, last_more, .. } = &mut self.unfinished;
+        let Parts { unread, last_more, .. } = &mut self.unfinished;
         if let Some(next) = unread.last_mut() {
             next.move_to(place);
-            place.came_by(metadata.as_ref());
+            place.came_by(self.pipes.last_metadata());
             unread.truncate(unread.len() - 1);
         }
         *last_more = !unread.is_empty();
@@ -463,11 +460,6 @@ impl State {
     fn note_rest(&mut self, parts: usize) {
         self.unfinished.last_more = parts > 0;
         if parts > 0 {
-            let metadata = self.pipes.last_metadata();
-            // Mostly it is another message of the same peer.
-            if self.unfinished.metadata.as_ref().map(Arc::as_ptr) != metadata.map(Arc::as_ptr) {
-                self.unfinished.metadata = metadata.cloned();
-            }
             // A ROUTER that tells a name has taken the part after that.
             self.unfinished.turn_is_over = self.pattern.socket_type() == SocketType::Router && parts == 1;
         }
@@ -517,7 +509,10 @@ mod tests {
     use std::task::Waker;
     use std::thread;
 
+    use zmtp::Place;
+
     use super::*;
+    use crate::metadata::Metadata;
     use crate::pipe::window::Glance;
     use crate::{Dealer, Pull, Push, Router};
 
@@ -570,6 +565,49 @@ mod tests {
             }
             senders.into_iter().for_each(|sender| sender.join().unwrap());
             assert_eq!(parts, 4 * MESSAGES);
+        }
+    }
+
+    /// As C's messages, it knows the connection it came by.
+    #[derive(Default)]
+    struct Known(Frame, Option<Arc<Metadata>>);
+
+    impl Place for Known {
+        fn put_small(&mut self, bytes: &[u8; Frame::INLINE_MAX], len: usize) {
+            self.0.put_small(bytes, len);
+        }
+
+        fn put(&mut self, frame: Frame) {
+            self.0.put(frame);
+        }
+
+        fn bytes(&self) -> &[u8] {
+            self.0.as_slice()
+        }
+    }
+
+    impl Arrival for Known {
+        fn came_by(&mut self, connection: Option<&Arc<Metadata>>) {
+            self.1 = connection.cloned();
+        }
+    }
+
+    #[test]
+    fn the_last_part_knows_its_connection_though_that_has_ended() {
+        let (push, pull) = (Push::new(), Pull::new());
+        push.connect(pull.bind("tcp://127.0.0.1:*").unwrap()).unwrap();
+        push.send(["one", "two", "three"]).unwrap();
+        let mut part = Known::default();
+        assert!(pull.core.recv_part(&mut part, Wait::AsConfigured).unwrap());
+        drop(push);
+        while !pull.peers().is_empty() {
+            thread::yield_now();
+        }
+        for (text, more) in [("two", true), ("three", false)] {
+            let mut part = Known::default();
+            assert_eq!(pull.core.recv_part(&mut part, Wait::No).unwrap(), more);
+            let connection = part.1.expect("it is known");
+            assert_eq!((part.0.as_slice(), connection.get("Socket-Type")), (text.as_bytes(), Some(&b"PUSH"[..])));
         }
     }
 

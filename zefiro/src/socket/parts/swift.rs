@@ -79,7 +79,8 @@ impl State {
         let Some(recipient) = pattern.admits_swiftly(pipes, options, first) else { return false };
         unfinished.recipient = recipient;
         unfinished.loss = Loss::Untold;
-        unfinished.begin(&mut Frame::copy_from_slice(first));
+        unfinished.begun = true;
+        unfinished.out.parts_mut().0.set_copy_of(first);
         self.note_begun();
         true
     }
