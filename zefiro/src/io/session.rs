@@ -12,6 +12,7 @@ mod establish;
 mod handshake;
 mod question;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,10 +20,10 @@ use std::time::Instant;
 use socket2::Socket;
 use zmtp::{Connection, Frame, PeerInfo};
 
-use super::Which;
 use super::connector::{Dialer, Race};
 use super::link::{Link, Loss};
 use super::listener::{Listener, Seat};
+use super::{IoHandle, Which};
 use crate::auth::{Answer, Asked};
 use crate::gssapi::Negotiation;
 use crate::monitor::{self, EventKind};
@@ -105,6 +106,27 @@ pub(crate) struct Fresh {
     pub(crate) address: Option<SocketAddr>,
     /// The I/O thread has it in its set already.
     pub(crate) watched: bool,
+}
+
+impl Fresh {
+    /// Has the I/O thread told of what comes. Should the system refuse to change how the stream is watched, it is watched
+    /// anew.
+    pub(crate) fn watch(&self, io: &IoHandle, token: u64) -> io::Result<()> {
+        if self.watched {
+            if io.selector.modify(&self.stream, token, Interest::READ).is_ok() {
+                return Ok(());
+            }
+            self.unwatch(io);
+        }
+        io.selector.add(&self.stream, token, Interest::READ)
+    }
+
+    /// The stream is of no use: the I/O thread is told nothing more of it.
+    pub(crate) fn unwatch(&self, io: &IoHandle) {
+        if self.watched {
+            let _ = io.selector.remove(&self.stream);
+        }
+    }
 }
 
 /// What a step of the handshake came to.
@@ -203,4 +225,55 @@ impl Session {
 /// Whether it is an IPv4 address on an IPv6 socket.
 pub(crate) fn is_mapped(address: SocketAddr) -> bool {
     address.ip() != address.ip().to_canonical()
+}
+
+#[cfg(all(test, not(zefiro_loom), not(zefiro_portable), any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use rustix::event::epoll;
+
+    use super::*;
+    use crate::Push;
+    use crate::endpoint::Endpoint;
+    use crate::sys::ReadyList;
+
+    /// One that dials `endpoint`.
+    fn session(endpoint: &str) -> Session {
+        let dialer = Dialer::new(endpoint.into(), Endpoint::parse_connect(endpoint).unwrap(), Arc::default(), None);
+        Session::new(Push::new().core().clone(), Origin::Connect(Box::new(dialer)), Peer::default())
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no streams")]
+    fn a_stream_whose_watch_cannot_be_changed_is_watched_anew() {
+        let io = Arc::new(IoHandle::new().unwrap());
+        let (stream, _peer) = UnixStream::pair().unwrap();
+        // The kernel changes nothing of what is watched exclusively.
+        let (token, flags) = (epoll::EventData::new_u64(7), epoll::EventFlags::OUT | epoll::EventFlags::EXCLUSIVE);
+        epoll::add(&io.selector, &stream, token, flags).unwrap();
+        assert!(io.selector.modify(&stream, 7, Interest::READ).is_err());
+        let fresh = Fresh { stream: stream.into(), address: None, watched: true };
+        assert!(session("ipc://somewhere").begin(fresh, &io, 7, Instant::now()).is_ok());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no streams")]
+    fn one_connected_to_itself_is_watched_no_longer() {
+        let io = Arc::new(IoHandle::new().unwrap());
+        let stream = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        stream.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        stream.connect(&stream.local_addr().unwrap()).unwrap();
+        io.selector.add(&stream, 7, Interest::WRITE).unwrap();
+        // As a child has one that was forked off meanwhile: what the kernel watches outlives this end of it.
+        let _inherited = stream.try_clone().unwrap();
+        let address = stream.peer_addr().unwrap().as_socket();
+        let fresh = Fresh { stream, address, watched: true };
+        let begun = session("tcp://127.0.0.1:1").begin(fresh, &io, 7, Instant::now());
+        assert!(matches!(begun, Err(Loss::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused));
+        let mut ready = ReadyList::new();
+        io.selector.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert!(ready.is_empty());
+    }
 }

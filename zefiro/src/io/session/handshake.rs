@@ -53,13 +53,9 @@ impl Session {
         token: u64,
         now: Instant,
     ) -> Result<Greeted, Loss> {
-        self.connected(&fresh)?;
-        let Fresh { stream, watched, .. } = fresh;
-        let options = self.options();
-        let interest = Interest::READ;
-        if !watched || io.selector.modify(&stream, token, interest).is_err() {
-            io.selector.add(&stream, token, interest).map_err(Loss::Io)?;
-        }
+        self.connected(&fresh).inspect_err(|_| fresh.unwatch(io))?;
+        fresh.watch(io, token).map_err(Loss::Io)?;
+        let (stream, options) = (fresh.stream, self.options());
         if self.is_raw() {
             let protocol = Protocol::Raw { piece_bytes: options.in_batch_size.max(1) };
             self.establish(stream, protocol, Format::Raw, None, io, token);

@@ -183,7 +183,7 @@ impl IoThread {
         let Origin::Connect(dialer) = &mut session.origin else { return };
         if let Err(error) = dialer.configure(&fresh.stream) {
             // As libzmq, which asks only now, and tells of nothing but the next attempt.
-            let _ = io.selector.remove(&fresh.stream);
+            fresh.unwatch(&io);
             drop(fresh);
             session.emit(EventKind::Unresolved(error.to_string()));
             return self.dial_on(token, &error);
@@ -192,20 +192,16 @@ impl IoThread {
         match dialer.socks() {
             None => self.begin(token, fresh),
             Some(Err(error)) => {
-                let _ = io.selector.remove(&fresh.stream);
+                fresh.unwatch(&io);
                 drop(fresh);
                 self.dial_failed(token, &error);
             }
             Some(Ok(socks)) => {
-                let stream = fresh.stream;
-                let watched = io
-                    .selector
-                    .modify(&stream, token, Interest::READ)
-                    .or_else(|_| io.selector.add(&stream, token, Interest::READ));
+                let watched = fresh.watch(&io, token);
                 // The proxy's handshake may take as long as the peer's.
                 let limit = dialer.options.handshake_interval.filter(|limit| !limit.is_zero());
                 session.deadline = limit.map(|limit| Instant::now() + limit);
-                session.phase = Phase::Proxying(stream, Box::new(socks));
+                session.phase = Phase::Proxying(fresh.stream, Box::new(socks));
                 self.arm(token);
                 match watched {
                     Ok(()) => self.talk_to_proxy(token),
