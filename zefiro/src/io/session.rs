@@ -54,8 +54,8 @@ pub(crate) struct Session {
     refused_bytes: usize,
     /// The peer speaks plain bytes, or a ZMTP older than 3.0: there is no mechanism, and no handshake to tell of.
     pub(crate) without_mechanism: bool,
-    /// What the stream is watched for during the handshake.
-    greeting_interest: Interest,
+    /// What the stream is watched for during the handshake, or a proxy's.
+    pub(crate) greeting_interest: Interest,
     /// When the session wants to be looked at: the end of a wait, of an attempt, of the handshake, of lingering.
     pub(crate) deadline: Option<Instant>,
 }

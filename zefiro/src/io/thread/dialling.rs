@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::io::Errno;
+use socket2::Socket;
 
 use super::super::connector::{Dialer, HEAD_START, Race, STOP_AFTER_DISCONNECT, STOP_REFUSED};
 use super::super::session::{Fresh, Origin, Peer, Phase, Session};
@@ -201,6 +202,7 @@ impl IoThread {
                 // The proxy's handshake may take as long as the peer's.
                 let limit = dialer.options.handshake_interval.filter(|limit| !limit.is_zero());
                 session.deadline = limit.map(|limit| Instant::now() + limit);
+                session.greeting_interest = Interest::READ;
                 session.phase = Phase::Proxying(fresh.stream, Box::new(socks));
                 self.arm(token);
                 match watched {
@@ -211,17 +213,16 @@ impl IoThread {
         }
     }
 
-    /// The proxy has answered, or is to be asked the first thing.
+    /// The proxy has answered, or there is room for what it is to be asked.
     pub(super) fn talk_to_proxy(&mut self, token: u64) {
+        let io = self.handle.clone();
         let Some(session) = self.session(token) else { return };
         let Phase::Proxying(stream, socks) = &mut session.phase else { return };
         let outcome = loop {
-            // A few bytes on a connection that carries nothing else: there is room for them.
-            while !socks.output().is_empty() {
-                match net::write(&*stream, socks.output()) {
-                    Ok(count) => drop(socks.output().drain(..count)),
-                    Err(error) => return self.proxy_failed(token, &error),
-                }
+            match write_to_proxy(stream, socks.output()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(false),
+                Err(error) => break Err(error),
             }
             match net::read(&*stream, socks.input()) {
                 Ok(0) => break Err(ErrorKind::UnexpectedEof.into()),
@@ -234,7 +235,14 @@ impl IoThread {
             }
         };
         match outcome {
-            Ok(false) => {}
+            Ok(false) => {
+                let interest = if socks.output().is_empty() { Interest::READ } else { Interest::WRITE };
+                if std::mem::replace(&mut session.greeting_interest, interest) != interest
+                    && let Err(error) = io.selector.modify(&*stream, token, interest)
+                {
+                    self.proxy_failed(token, &error);
+                }
+            }
             Ok(true) => {
                 let Phase::Proxying(stream, _) = std::mem::replace(&mut session.phase, Phase::Waiting) else { return };
                 session.deadline = session.closing.flatten();
@@ -298,9 +306,19 @@ impl IoThread {
     }
 }
 
+fn write_to_proxy(stream: &Socket, output: &mut Vec<u8>) -> io::Result<()> {
+    while !output.is_empty() {
+        let count = net::write(stream, output)?;
+        output.drain(..count);
+    }
+    Ok(())
+}
+
 #[cfg(all(test, not(zefiro_loom)))]
 mod tests {
+    use std::io::Read;
     use std::net::TcpStream;
+    use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
     use super::super::super::IoHandle;
@@ -309,6 +327,7 @@ mod tests {
     use super::*;
     use crate::Push;
     use crate::options::Options;
+    use crate::sys::ReadyList;
 
     #[test]
     #[cfg_attr(miri, ignore = "Miri has no streams")]
@@ -332,5 +351,35 @@ mod tests {
         let next_start = io.timers.next().unwrap();
         io.on_time(next_start);
         assert!(io.timers.next().is_some_and(|next| next > next_start));
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no streams")]
+    fn a_proxy_is_asked_once_there_is_room() {
+        let options = Options { socks_proxy: "127.0.0.1:1080".into(), ..Options::default() };
+        let endpoint = Endpoint::parse_connect("tcp://somewhere:1").unwrap();
+        let dialer = Dialer::new("tcp://somewhere:1".into(), endpoint, Arc::new(options), None);
+        let socks = dialer.socks().unwrap().unwrap();
+        let socket = Push::new();
+        let mut io = IoThread::new(Arc::new(IoHandle::new().unwrap()), Resolver::default());
+        let session = Session::new(socket.core().clone(), Origin::Connect(Box::new(dialer)), Peer::default());
+        let token = io.insert(Item::Session(Box::new(session)));
+        let (stream, mut proxy) = UnixStream::pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut before = 0;
+        while let Ok(count) = net::write(&stream, &[0; 4096]) {
+            before += count;
+        }
+        io.handle.selector.add(&stream, token, Interest::READ).unwrap();
+        io.session(token).unwrap().phase = Phase::Proxying(stream.into(), Box::new(socks));
+        io.talk_to_proxy(token);
+        assert!(io.session(token).is_some_and(|session| matches!(session.phase, Phase::Proxying(..))));
+        proxy.read_exact(&mut vec![0; before]).unwrap();
+        let mut ready = ReadyList::new();
+        io.handle.selector.wait(&mut ready, Some(Duration::from_secs(30))).unwrap();
+        ready.drain(..).for_each(|event| io.on_ready(event));
+        let mut asked = [0; 3];
+        proxy.read_exact(&mut asked).unwrap();
+        assert_eq!(asked, [5, 1, 0]);
     }
 }
