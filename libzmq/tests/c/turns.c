@@ -1,4 +1,5 @@
-/* Whose message is read when several peers have some: in the order of the peers first, then of their messages. */
+/* Whose message is read when several peers have some: in the order of the peers first, then of their messages. And who is
+   sent to next when some have left. */
 #include "say.h"
 
 #define PEERS 8
@@ -21,6 +22,15 @@ static void *connect_peer (void *bound, int type, int number, const char *endpoi
     return peer;
 }
 
+/* libzmq closes on a thread of its own. */
+static void close_peer (void *bound, void **peer, int microseconds)
+{
+    zmq_close (*peer);
+    *peer = NULL;
+    usleep (microseconds);
+    (void) get_int (bound, ZMQ_EVENTS);
+}
+
 /* Letters are peers that send, capital ones close, and dots messages that are read, or parts if there are three; first all
    that is there is looked for. The first four peers are there when it begins, the others come when they first send. */
 static void play (int type, int peer_type, const char *script, int parts)
@@ -39,11 +49,7 @@ static void play (int type, int peer_type, const char *script, int parts)
     for (step = script; *step; step++) {
         char text[8] = "";
         if (*step >= 'A' && *step <= 'Z') {
-            /* libzmq closes on a thread of its own. */
-            zmq_close (peers[*step - 'A']);
-            peers[*step - 'A'] = NULL;
-            usleep (10000);
-            (void) get_int (bound, ZMQ_EVENTS);
+            close_peer (bound, &peers[*step - 'A'], 10000);
             continue;
         }
         if (*step != '.') {
@@ -69,6 +75,74 @@ static void play (int type, int peer_type, const char *script, int parts)
         if (peers[i])
             zmq_close (peers[i]);
     zmq_close (bound);
+}
+
+/* A DEALER sends at each plus, and who gets that is printed; the letters are as above, and small ones that come later connect.
+   A peer that has left keeps its place while its end is behind what others have sent. */
+static void send_in_turn (const char *script)
+{
+    void *bound = open_socket (context, ZMQ_DEALER), *peers[PEERS] = {NULL};
+    char endpoint[32], text[8];
+    const char *step;
+    int i;
+    sprintf (endpoint, "inproc://turns-%d", ++plays);
+    NEED (zmq_bind (bound, endpoint) == 0);
+    for (i = 0; i < FIRST_PEERS; i++)
+        peers[i] = connect_peer (bound, ZMQ_DEALER, i, endpoint);
+    printf ("%-28s", script);
+    for (step = script; *step; step++) {
+        (void) get_int (bound, ZMQ_EVENTS);
+        if (*step == '.') {
+            NEED (zmq_recv (bound, text, 7, ZMQ_DONTWAIT) == 1);
+            printf (" %c", text[0]);
+        } else if (*step == '+') {
+            NEED (zmq_send (bound, "", 0, ZMQ_DONTWAIT) == 0);
+            for (i = 0; i < PEERS; i++)
+                if (peers[i] && zmq_recv (peers[i], NULL, 0, ZMQ_DONTWAIT) == 0)
+                    printf (" +%c", 'a' + i);
+        } else if (*step >= 'A' && *step <= 'Z') {
+            close_peer (bound, &peers[*step - 'A'], 50000);
+        } else {
+            if (!peers[*step - 'a'])
+                peers[*step - 'a'] = connect_peer (bound, ZMQ_DEALER, *step - 'a', endpoint);
+            NEED (zmq_send (peers[*step - 'a'], step, 1, 0) == 1);
+        }
+    }
+    printf ("\n");
+    for (i = 0; i < PEERS; i++)
+        if (peers[i])
+            zmq_close (peers[i]);
+    zmq_close (bound);
+}
+
+/* Who is sent away leaves its place to the last at once, among those that are read from, too. */
+static void send_away (int type, int peer_type)
+{
+    void *reader = open_socket (context, type), *peers[PEERS];
+    char endpoint[PEERS][32], text[8];
+    int i, number;
+    say ("one that was disconnected");
+    for (i = 0; i < PEERS; i++) {
+        if (i == FIRST_PEERS) {
+            NEED (zmq_disconnect (reader, endpoint[1]) == 0);
+            (void) get_int (peers[1], ZMQ_EVENTS);
+            (void) get_int (reader, ZMQ_EVENTS);
+        }
+        sprintf (endpoint[i], "inproc://turns-%d-%d", ++plays, i);
+        peers[i] = open_socket (context, peer_type);
+        NEED (zmq_bind (peers[i], endpoint[i]) == 0);
+        NEED (zmq_connect (reader, endpoint[i]) == 0);
+        (void) get_int (peers[i], ZMQ_EVENTS);
+        for (number = '1'; number < '3'; number++) {
+            sprintf (text, "%c%c", 'a' + i, number);
+            NEED (zmq_send (peers[i], text, 2, 0) == 2);
+        }
+    }
+    for (i = 0; i < 2 * PEERS - 1; i++)
+        receive (reader, ZMQ_DONTWAIT);
+    for (i = 0; i < PEERS; i++)
+        zmq_close (peers[i]);
+    zmq_close (reader);
 }
 
 static unsigned roll (unsigned sides)
@@ -107,9 +181,15 @@ int main (void)
                                     "d.c.b.a.dcba....", "bbb..ad.c....bdc...", ".abcd....", "..dd.aa...cb....", NULL};
     static const char *by_parts[] = {"d.ed............", "d..ef.ead............", "a.gd...fe...h.a.e..c.......................", NULL};
     static const char *names[] = {"PULL", "ROUTER", "DEALER", "SUB"};
+    static const char *sent[] = {"+++aC++++.++++", "bbB+++..+++", "++aBe+++.++.++", "abCDf++..+++++", "+dABC++++.++", NULL};
     size_t type;
     int i, parts;
     context = zmq_ctx_new ();
+    say ("sent in turn");
+    for (i = 0; sent[i]; i++)
+        send_in_turn (sent[i]);
+    send_away (ZMQ_DEALER, ZMQ_DEALER);
+    send_away (ZMQ_PULL, ZMQ_PUSH);
     for (type = 0; type < sizeof types / sizeof *types; type++) {
         say (names[type]);
         for (i = 0; scripts[i]; i++)

@@ -23,12 +23,16 @@ impl Pattern for Dealer {
         if options.probe_router {
             pipes.write(id, &mut Message::new());
         }
-        self.balancer.attached(id);
+        self.balancer.attached(pipes, id);
         self.queue.readable(pipes, id);
     }
 
     fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
-        self.balancer.ended(pipes, id);
+        // Whom its peer has left keeps its place, as in libzmq, until it is found at its end, or without room.
+        if pipes.get(id).is_none_or(|pipe| pipe.closing) {
+            self.balancer.ended(pipes, id);
+        }
+        self.queue.ended(pipes, id);
     }
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
@@ -46,11 +50,14 @@ impl Pattern for Dealer {
 
     #[inline]
     fn recv(&mut self, pipes: &mut Pipes, _options: &Options, out: &mut Message) -> Result<(), Refusal> {
-        self.queue.next_counted(pipes, out).map(drop).ok_or(Refusal::WouldBlock)
+        let Dealer { balancer, queue } = self;
+        let left = |pipes: &Pipes, id| balancer.ended(pipes, id);
+        queue.next_counted_telling(pipes, out, left).map(drop).ok_or(Refusal::WouldBlock)
     }
 
     fn can_recv(&mut self, pipes: &mut Pipes, _options: &Options) -> bool {
-        self.queue.has_message(pipes)
+        let Dealer { balancer, queue } = self;
+        queue.has_message_telling(pipes, |pipes, id| balancer.ended(pipes, id))
     }
 
     fn pass_turn_again(&mut self, id: PipeId) {
@@ -140,5 +147,21 @@ mod tests {
         bench.options.probe_router = true;
         let peer = bench.attach();
         assert_eq!(bench.sent(peer), [""]);
+    }
+
+    #[test]
+    fn whom_its_peer_has_left_keeps_its_place_for_a_turn() {
+        let mut bench = Bench::new(Dealer::default());
+        let peers = [(); 4].map(|()| bench.attach());
+        for peer in &peers[..3] {
+            bench.send("x").unwrap();
+            assert_eq!(bench.sent(*peer), ["x"]);
+        }
+        bench.arrive(peers[0], "unread");
+        bench.end(peers[2]);
+        for place in [3, 0, 1, 3] {
+            bench.send("x").unwrap();
+            assert_eq!(bench.sent(peers[place]), ["x"], "{place}");
+        }
     }
 }

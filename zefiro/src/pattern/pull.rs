@@ -20,7 +20,9 @@ impl Pattern for Pull {
         self.queue.readable(pipes, id);
     }
 
-    fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, _id: PipeId) {}
+    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.queue.ended(pipes, id);
+    }
 
     fn on_readable(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
         self.queue.readable(pipes, id);

@@ -17,8 +17,8 @@ pub(crate) struct Push {
 }
 
 impl Pattern for Push {
-    fn on_attached(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
-        self.balancer.attached(id);
+    fn on_attached(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.balancer.attached(pipes, id);
     }
 
     fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {

@@ -93,7 +93,7 @@ impl Pattern for Req {
         if options.probe_router {
             pipes.write(id, &mut Message::new());
         }
-        self.balancer.attached(id);
+        self.balancer.attached(pipes, id);
     }
 
     fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {

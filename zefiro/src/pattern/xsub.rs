@@ -197,7 +197,8 @@ impl Pattern for XSub {
         }
     }
 
-    fn on_ended(&mut self, _pipes: &mut Pipes, _options: &Options, id: PipeId) {
+    fn on_ended(&mut self, pipes: &mut Pipes, _options: &Options, id: PipeId) {
+        self.queue.ended(pipes, id);
         self.peers.retain(|peer| *peer != id);
         self.owed.remove(&id);
         self.waiting.remove(&id);

@@ -31,13 +31,24 @@ impl FairQueue {
     /// Puts the next message in `out`, and answers where it came from.
     #[inline]
     pub(crate) fn next(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
-        self.next_by(pipes, out, Pipes::read)
+        self.next_by(pipes, out, Pipes::read, |_, _| {})
     }
 
     /// As [`next`](FairQueue::next), for the program: the message counts as received.
     #[inline]
     pub(crate) fn next_counted(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
-        self.next_by(pipes, out, Pipes::read_counted)
+        self.next_by(pipes, out, Pipes::read_counted, |_, _| {})
+    }
+
+    /// As [`next_counted`](FairQueue::next_counted); `left` is told of the pipes that are found at their end.
+    #[inline]
+    pub(crate) fn next_counted_telling(
+        &mut self,
+        pipes: &mut Pipes,
+        out: &mut Message,
+        left: impl FnMut(&Pipes, PipeId),
+    ) -> Option<PipeId> {
+        self.next_by(pipes, out, Pipes::read_counted, left)
     }
 
     /// As [`next`](FairQueue::next), for who only looks whether there is one: the turn passes on when it is
@@ -109,6 +120,7 @@ impl FairQueue {
         pipes: &mut Pipes,
         out: &mut Message,
         read: impl Fn(&mut Pipes, PipeId, &mut Message) -> bool,
+        mut left: impl FnMut(&Pipes, PipeId),
     ) -> Option<PipeId> {
         loop {
             let id = *self.ready.get(self.turn)?;
@@ -119,19 +131,32 @@ impl FairQueue {
                 self.pass_turn();
                 return Some(id);
             }
-            self.forget_at(pipes, self.turn);
+            self.forget_empty(pipes, id, &mut left);
         }
     }
 
     /// Whether there is a message.
     pub(crate) fn has_message(&mut self, pipes: &mut Pipes) -> bool {
+        self.has_message_telling(pipes, |_, _| {})
+    }
+
+    /// As [`has_message`](FairQueue::has_message); `left` is told of the pipes that are found at their end.
+    pub(crate) fn has_message_telling(&mut self, pipes: &mut Pipes, mut left: impl FnMut(&Pipes, PipeId)) -> bool {
         while let Some(&id) = self.ready.get(self.turn) {
             if pipes.has_message(id) {
                 return true;
             }
-            self.forget_at(pipes, self.turn);
+            self.forget_empty(pipes, id, &mut left);
         }
         false
+    }
+
+    /// The pipe has ended. Of a peer in the process that this side has left nothing is read any more: its place is the last
+    /// one's at once. Whom the peer has left waits for its turn.
+    pub(crate) fn ended(&mut self, pipes: &mut Pipes, id: PipeId) {
+        if pipes.get(id).is_some_and(|pipe| pipe.closing && pipe.is_duct()) {
+            self.forget(pipes, id);
+        }
     }
 
     /// The pipe is no longer read, whatever it has.
@@ -164,6 +189,15 @@ impl FairQueue {
         }
         // At least as many again fit before the next time.
         self.ready.reserve(self.ready.len() + 1);
+    }
+
+    /// The pipe whose turn it is has nothing now.
+    #[inline]
+    fn forget_empty(&mut self, pipes: &mut Pipes, id: PipeId, left: &mut impl FnMut(&Pipes, PipeId)) {
+        self.forget_at(pipes, self.turn);
+        if !pipes.is_open(id) {
+            left(pipes, id);
+        }
     }
 
     fn forget_at(&mut self, pipes: &mut Pipes, place: usize) {

@@ -19,7 +19,12 @@ pub(crate) struct LoadBalancer {
 
 impl LoadBalancer {
     /// The pipe is new.
-    pub(crate) fn attached(&mut self, id: PipeId) {
+    pub(crate) fn attached(&mut self, pipes: &Pipes, id: PipeId) {
+        if self.active.len() == self.active.capacity() && self.active.len() >= GONE_KEPT {
+            self.forget_gone(pipes);
+            // At least as many again fit before the next time.
+            self.active.reserve(self.active.len() + 1);
+        }
         self.active.push(id);
     }
 
@@ -43,12 +48,17 @@ impl LoadBalancer {
         }
         self.ended += 1;
         if self.ended * 2 > self.active.len() {
-            let before = self.active.iter().take(self.next);
-            self.next = before.filter(|id| pipes.is_open(**id)).count();
-            self.active.retain(|id| pipes.is_open(*id));
-            self.begin_again_at_end();
-            self.ended = 0;
+            self.forget_gone(pipes);
         }
+    }
+
+    #[cold]
+    fn forget_gone(&mut self, pipes: &Pipes) {
+        let before = self.active.iter().take(self.next);
+        self.next = before.filter(|id| pipes.is_open(**id)).count();
+        self.active.retain(|id| pipes.is_open(*id));
+        self.begin_again_at_end();
+        self.ended = 0;
     }
 
     /// The pipe whose turn it is.
@@ -136,6 +146,9 @@ impl LoadBalancer {
     }
 }
 
+/// Pipes that are gone may wait in this many places for their turn: to leave out of turn would change the others' order.
+const GONE_KEPT: usize = 64;
+
 /// How many pipes are searched for one that ended, at 0.1 µs.
 const SEARCHED_MAX: usize = 256;
 
@@ -152,7 +165,7 @@ mod tests {
         let mut balancer = LoadBalancer::default();
         let attach = |pipes: &mut Pipes, balancer: &mut LoadBalancer| {
             let id = pipes.insert(Line::Backlog(VecDeque::new()), PeerFacts::default(), false);
-            balancer.attached(id);
+            balancer.attached(pipes, id);
             id
         };
         let lasting = attach(&mut pipes, &mut balancer);
@@ -180,12 +193,24 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_nobody_sends_by_does_not_grow() {
+        let mut pipes = Pipes::new(1, 1, 0);
+        let mut balancer = LoadBalancer::default();
+        for _ in 0..10_000 {
+            let id = pipes.insert(Line::Backlog(VecDeque::new()), PeerFacts::default(), false);
+            balancer.attached(&pipes, id);
+            pipes.remove(id);
+        }
+        assert!(balancer.active.capacity() <= 4 * GONE_KEPT, "{}", balancer.active.capacity());
+    }
+
+    #[test]
     fn a_new_pipe_has_its_turn_before_the_round_begins_again() {
         let mut pipes = Pipes::new(1, 1, 0);
         let mut balancer = LoadBalancer::default();
         let attach = |pipes: &mut Pipes, balancer: &mut LoadBalancer| {
             let id = pipes.insert(Line::Backlog(VecDeque::new()), PeerFacts::default(), false);
-            balancer.attached(id);
+            balancer.attached(pipes, id);
             id
         };
         let mut ids: Vec<_> = (0..3).map(|_| attach(&mut pipes, &mut balancer)).collect();
