@@ -224,6 +224,35 @@ static void unread_of_gone (void)
     zmq_close (pull);
 }
 
+/* What EVENTS has found of a peer that has gone can be received though the endpoint is disconnected: it is there until then. */
+static void found_of_gone (int binding, int connecting)
+{
+    void *binder = open_socket (context, binding), *socket = open_socket (context, connecting);
+    int disconnects;
+    printf ("-- a single message that a binder left behind, type %d\n", connecting);
+    NEED (connecting != ZMQ_SUB || zmq_setsockopt (socket, ZMQ_SUBSCRIBE, "", 0) == 0);
+    NEED (connecting != ZMQ_ROUTER || zmq_setsockopt (binder, ZMQ_ROUTING_ID, "binder", 6) == 0);
+    for (disconnects = 0; disconnects < 2; disconnects++) {
+        const char *endpoint = disconnects ? "inproc://single" : "inproc://received";
+        NEED (zmq_bind (binder, endpoint) == 0);
+        NEED (zmq_connect (socket, endpoint) == 0);
+        settle (binder, socket);
+        send_text (binder, "single", 0);
+        NEED (get_int (socket, ZMQ_EVENTS) & ZMQ_POLLIN);
+        zmq_close (binder);
+        settle (socket, NULL);
+        if (disconnects)
+            CALL (zmq_disconnect (socket, endpoint));
+        receive (socket, 0);
+        settle (socket, NULL);
+        CALL (zmq_disconnect (socket, endpoint));
+        binder = open_socket (context, binding);
+        NEED (connecting != ZMQ_ROUTER || zmq_setsockopt (binder, ZMQ_ROUTING_ID, "binder", 6) == 0);
+    }
+    zmq_close (binder);
+    zmq_close (socket);
+}
+
 static void refused (void)
 {
     void *server = open_socket (context, ZMQ_PAIR), *first = open_socket (context, ZMQ_PAIR);
@@ -262,6 +291,9 @@ int main (void)
     binder_gone (ZMQ_DEALER, ZMQ_ROUTER);
     binder_gone (ZMQ_PUB, ZMQ_SUB);
     unread_of_gone ();
+    found_of_gone (ZMQ_PUSH, ZMQ_PULL);
+    found_of_gone (ZMQ_DEALER, ZMQ_ROUTER);
+    found_of_gone (ZMQ_PUB, ZMQ_SUB);
     refused ();
     CALL (zmq_ctx_term (context));
     return 0;

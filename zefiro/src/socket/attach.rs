@@ -258,12 +258,13 @@ impl State {
     pub(crate) fn remove_pipe(&mut self, id: PipeId) {
         if let Some(mut pipe) = self.pipes.remove(id) {
             let being_read = self.unfinished.more() && self.pipes.last_received() == Some(id);
-            if being_read || self.pattern.found_from() == Some(id) {
+            let is_found = self.pattern.found_from() == Some(id);
+            if being_read || is_found {
                 self.pipes.keep_metadata(id, &pipe);
             }
             if let Line::Duct(_, reader, _) = &mut pipe.line {
                 reader.close();
-                self.forget_name(id);
+                if is_found { self.keep_name(id) } else { self.forget_name(id) }
             }
             self.drop_later(pipe);
         }

@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub(crate) looking: Looking,
     pub(super) attention: Attention,
     pub(crate) endpoints: Vec<EndpointEntry>,
+    /// A pipe that is gone, whose endpoint is still among these, as a message was found of it.
+    pub(crate) kept_name: Option<PipeId>,
     pub(crate) last_endpoint: Option<Arc<str>>,
     pub(crate) unfinished: Parts,
     /// Lit when the socket should be looked at; there once a program has asked for its descriptor.
@@ -131,6 +133,7 @@ impl SocketCore {
             looking: Looking::default(),
             attention: Attention::default(),
             endpoints: Vec::new(),
+            kept_name: None,
             last_endpoint: None,
             unfinished: Parts::default(),
             beacon: None,

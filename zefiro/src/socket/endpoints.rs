@@ -103,6 +103,14 @@ impl State {
         }
     }
 
+    /// As [`forget_name`](State::forget_name), once the message that was found of it is received: it could be disconnected
+    /// before.
+    pub(crate) fn keep_name(&mut self, pipe: PipeId) {
+        if let Some(before) = self.kept_name.replace(pipe) {
+            self.forget_name(before);
+        }
+    }
+
     /// One connect by this endpoint is over for good.
     pub(crate) fn forget_connect(&mut self, endpoint: &Arc<str>) {
         let found =
@@ -453,6 +461,10 @@ impl SocketCore {
 
     fn take_entries(self: &Arc<SocketCore>, key: &str) -> Vec<EndpointEntry> {
         let mut state = self.lock();
+        let found_from = state.pattern.found_from();
+        if let Some(pipe) = state.kept_name.take_if(|pipe| found_from != Some(*pipe)) {
+            state.forget_name(pipe);
+        }
         let is_name = |entry: &EndpointEntry| &*entry.key == key && matches!(entry.kind, Kind::BoundName(_));
         // As libzmq: of a name both bound and connected, the binding goes first and alone.
         let only_name = !state.options.strict_endpoints && state.endpoints.iter().any(is_name);
