@@ -175,6 +175,36 @@ static void nobody (void)
     zmq_ctx_term (context);
 }
 
+/* Who disconnects in the middle of a request, and looks at the socket, sends the rest of it to nobody. */
+static void left_amid (int peers)
+{
+    void *context = zmq_ctx_new ();
+    void *req = open_socket (context, ZMQ_REQ), *rep[2];
+    static const char *const names[] = {"inproc://0", "inproc://1"};
+    int i;
+    printf ("-- one of %d is left in the middle of a request\n", peers);
+    for (i = 0; i < peers; i++) {
+        rep[i] = open_socket (context, ZMQ_REP);
+        NEED (zmq_bind (rep[i], names[i]) == 0);
+        NEED (zmq_connect (req, names[i]) == 0);
+    }
+    send_text (req, "to one who is left", ZMQ_SNDMORE);
+    CALL (zmq_disconnect (req, names[0]));
+    for (i = 0; i < peers; i++)
+        (void) get_int (rep[i], ZMQ_EVENTS);
+    printf ("events: %d\n", get_int (req, ZMQ_EVENTS));
+    send_text (req, "more", ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    send_text (req, "the rest", ZMQ_DONTWAIT);
+    send_text (req, "the next", ZMQ_DONTWAIT);
+    receive (req, ZMQ_DONTWAIT);
+    for (i = 0; i < peers; i++) {
+        receive (rep[i], ZMQ_DONTWAIT);
+        zmq_close (rep[i]);
+    }
+    zmq_close (req);
+    zmq_ctx_term (context);
+}
+
 int main (void)
 {
     turns ("inproc://turns");
@@ -186,5 +216,7 @@ int main (void)
     half_read ();
     in_turn ();
     nobody ();
+    left_amid (1);
+    left_amid (2);
     return 0;
 }

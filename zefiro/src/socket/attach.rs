@@ -281,6 +281,7 @@ impl State {
         let already = std::mem::replace(&mut pipe.ended, true);
         pipe.closing = true;
         self.pipes.note(Notice::Ended(peer));
+        self.unfinished.note_left(id);
         if !already {
             self.connected = self.connected.saturating_sub(1);
             let (pattern, pipes, options) = self.parts();

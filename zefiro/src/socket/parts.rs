@@ -50,6 +50,8 @@ pub(crate) struct Parts {
 enum Loss {
     #[default]
     Untold,
+    /// The same, and it is this side that has left it.
+    Left,
     /// With the part sent last, which was refused or lost.
     JustTold,
     /// Since then, or by asking for events.
@@ -66,6 +68,13 @@ impl Parts {
     pub(super) fn note_own_end(&mut self, id: PipeId) {
         if self.recipient == Recipient::Peer(id) {
             self.loss = Loss::Told;
+        }
+    }
+
+    /// The same within the process, where the program notices with its next look.
+    pub(super) fn note_left(&mut self, id: PipeId) {
+        if self.recipient == Recipient::Peer(id) && self.loss == Loss::Untold {
+            self.loss = Loss::Left;
         }
     }
 
@@ -124,9 +133,10 @@ impl Parts {
         if self.begun {
             let for_nobody = self.is_for_nobody(pipes);
             // A PAIR begins anew with the next peer; others take the rest of the message, and it is lost. While a request
-            // is being made nothing is looked for on its connection.
+            // is being made nothing is looked for on its connection, and no peer found to be gone.
             *writable |= !for_nobody || socket_type != SocketType::Pair && self.loss != Loss::JustTold;
-            if for_nobody && socket_type != SocketType::Req && self.loss == Loss::Untold {
+            let is_noticed = self.loss == Loss::Left || self.loss == Loss::Untold && socket_type != SocketType::Req;
+            if for_nobody && is_noticed {
                 self.loss = Loss::Told;
             }
             *readable &= socket_type != SocketType::Req;
@@ -469,7 +479,7 @@ impl State {
     /// of a message. If that was the last part, the message is over.
     fn tells_of_loss(&mut self) -> bool {
         let balances = matches!(self.pattern.socket_type(), SocketType::Push | SocketType::Dealer | SocketType::Req);
-        let untold = self.unfinished.loss == Loss::Untold && self.pipes.glance.is_some();
+        let untold = matches!(self.unfinished.loss, Loss::Untold | Loss::Left) && self.pipes.glance.is_some();
         self.unfinished.loss = if balances && untold { Loss::JustTold } else { Loss::Told };
         balances && untold
     }
