@@ -37,6 +37,8 @@ pub(crate) struct XPub {
     begun: bool,
     /// It was begun while full subscribers miss messages, and is not refused any more.
     begun_lossy: bool,
+    /// Whom the message begun is the last value for.
+    begun_for: Option<PipeId>,
 }
 
 impl XPub {
@@ -52,6 +54,7 @@ impl XPub {
             targets: Vec::new(),
             begun: false,
             begun_lossy: false,
+            begun_for: None,
         }
     }
 
@@ -195,9 +198,9 @@ impl XPub {
     }
 
     /// A message has been begun, or sent whole. If it was the last value for the one whose request was read last, the next
-    /// is for all, unless another request is read first: be it between the parts.
-    fn note_last_value(&mut self, options: &Options) {
-        self.last_peer.take_if(|_| options.xpub_manual && options.xpub_manual_last_value);
+    /// is for all, unless another request is read first: be it between the parts. Answers that one.
+    fn note_last_value(&mut self, options: &Options) -> Option<PipeId> {
+        self.last_peer.take_if(|_| options.xpub_manual && options.xpub_manual_last_value)
     }
 }
 
@@ -250,11 +253,15 @@ impl Pattern for XPub {
         // What is refused may wait while others are sent: each finds its own targets.
         let begun = std::mem::take(&mut self.begun);
         let no_drop = options.xpub_no_drop && !(begun && self.begun_lossy);
-        distribute(pipes, no_drop, &self.targets, message)?;
-        if !begun {
-            self.note_last_value(options);
+        let begun_for = self.begun_for.take();
+        let sent = distribute(pipes, no_drop, &self.targets, message);
+        match sent {
+            // A last value is for the same one when it is sent again.
+            Err(_) if begun => self.last_peer = self.last_peer.or(begun_for),
+            Ok(()) if !begun => drop(self.note_last_value(options)),
+            _ => {}
         }
-        Ok(())
+        sent
     }
 
     #[inline]
@@ -313,7 +320,7 @@ impl Pattern for XPub {
             return Err(Refusal::WouldBlock);
         }
         self.begin(options);
-        self.note_last_value(options);
+        self.begun_for = self.note_last_value(options);
         Ok(Recipient::Later)
     }
 
@@ -557,6 +564,32 @@ mod tests {
         bench.send("a2").unwrap();
         assert_eq!(bench.sent(peers[0]), [["a1", "end"]]);
         assert_eq!(bench.sent(peers[1]), ["a2"]);
+    }
+
+    #[test]
+    fn a_last_value_refused_at_its_end_is_for_the_same_one_again() {
+        let mut bench = Bench::new(XPub::new());
+        (bench.options.xpub_manual, bench.options.xpub_manual_last_value) = (true, true);
+        (bench.options.xpub_no_drop, bench.options.xpub_verbose) = (true, true);
+        let peers = [bench.attach(), bench.attach()];
+        for peer in peers {
+            bench.arrive(peer, subscription(true, "a"));
+            bench.recv().unwrap();
+            bench.pattern.subscribe(&mut bench.pipes, &bench.options, b"a").unwrap();
+            bench.send("a before").unwrap();
+        }
+        bench.sent(peers[0]);
+        bench.arrive(peers[1], subscription(true, "a"));
+        bench.recv().unwrap();
+        bench.pattern.admits(&mut bench.pipes, &bench.options, &Frame::from("a")).unwrap();
+        bench.pipes.send_mark = 1;
+        let (_, refused) = bench.send(["a", "end"]).unwrap_err();
+        assert_eq!(bench.sent(peers[1]), ["a before"]);
+        bench.send(refused).unwrap();
+        bench.send("a for all").unwrap_err();
+        assert_eq!(bench.sent(peers[1]), [["a", "end"]]);
+        bench.send("a for all").unwrap();
+        assert_eq!(bench.sent(peers[0]), ["a for all"]);
     }
 
     #[test]
