@@ -78,6 +78,8 @@ pub(crate) struct Watch {
     rare: bool,
     /// When the I/O thread last read what somebody waited for.
     told: Option<Instant>,
+    /// Whose links the system had no room for in the set: the I/O thread watches them, and they are tried again.
+    outside: Vec<PipeId>,
 }
 
 /// A socket's own selector.
@@ -156,14 +158,34 @@ impl State {
     fn move_to_set(&mut self, link: &Arc<Link>, set: &Set) {
         let Some(pipe) = self.pipes.get_mut(link.pipe) else { return };
         let LinkWatch { paused, output, .. } = pipe.watch;
-        let _ = link.io.selector.remove(link);
-        if set.selector.add(link, token_of(link.pipe), Interest::in_stream(!paused, false)).is_ok() {
-            (pipe.watch.in_set, pipe.watch.output) = (true, false);
-            if output {
-                self.watch_output(link);
+        if set.selector.add(link, token_of(link.pipe), Interest::in_stream(!paused, false)).is_err() {
+            if !self.watch.outside.contains(&link.pipe) {
+                self.watch.outside.push(link.pipe);
             }
-        } else if let Err(error) = link.io.selector.add(link, link.token, Interest::in_stream(!paused, output)) {
-            self.cannot_watch(link, error);
+            return;
+        }
+        pipe.watch = LinkWatch { in_set: true, output: false, output_registered: output, ..pipe.watch };
+        if output {
+            self.watch_output(link);
+        } else {
+            let _ = link.io.selector.remove(link);
+        }
+    }
+
+    /// Moves the links to the set that the system had no room for in it before, until it has none again.
+    fn gather(&mut self) {
+        if self.watch.outside.is_empty() {
+            return;
+        }
+        let Some(set) = self.watch.set.clone() else { return };
+        while let Some(id) = self.watch.outside.pop() {
+            let pipe = self.pipes.get(id).filter(|pipe| !pipe.watch.in_set && !pipe.watch.gone);
+            if let Some(link) = pipe.and_then(|pipe| pipe.link().cloned()) {
+                self.move_to_set(&link, &set);
+            }
+            if self.watch.outside.last() == Some(&id) {
+                return;
+            }
         }
     }
 
@@ -406,6 +428,7 @@ impl State {
         if self.phase == Phase::Open && often {
             self.supervise(&set);
         } else {
+            self.gather();
             self.watch_by_io();
             self.watch.left = Some(now());
         }
@@ -511,6 +534,7 @@ pub(crate) fn tick(core: &Weak<SocketCore>) -> bool {
     if !state.watch.supervised {
         return false;
     }
+    state.gather();
     let epoch = state.watch.epoch;
     if std::mem::replace(&mut state.watch.epoch_at_tick, epoch) != epoch {
         return true;
@@ -567,6 +591,43 @@ mod tests {
         let mut ready = ReadyList::new();
         selector.wait(&mut ready, Some(Duration::ZERO)).unwrap();
         ready.iter().any(|event| event.token == token)
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri has no streams")]
+    fn a_link_that_the_set_has_no_room_for_joins_it_later() {
+        let (socket, other) = pair();
+        let mut state = socket.core().lock();
+        let link = state.pipes.iter().find_map(|(_, pipe)| pipe.link().cloned()).unwrap();
+        let is_in_set = |state: &State| state.pipes.get(link.pipe).unwrap().watch.in_set;
+        // Nothing can be added twice.
+        let selector = Selector::new().unwrap();
+        selector.add(&link, 0, Interest::NONE).unwrap();
+        let set = Arc::new(Set {
+            alarm: Arc::new(Alarm::new(&selector, ALARM_TOKEN).unwrap()),
+            selector,
+            io: link.io.clone(),
+            token: SET_FLAG | link.io.sets.lock().insert(Weak::new()) as u64,
+            patience: Patience::default(),
+            expectation: Expectation::default(),
+        });
+        state.watch.set = Some(set.clone());
+        state.move_to_set(&link, &set);
+        state.gather();
+        assert!(!is_in_set(&state));
+        drop(state);
+        // It is heard of by the other way meanwhile.
+        other.send("slowly").unwrap();
+        let mut state = socket.core().lock();
+        while !state.pipes.has_message(link.pipe) {
+            drop(state);
+            std::thread::yield_now();
+            state = socket.core().lock();
+        }
+        set.selector.remove(&link).unwrap();
+        state.gather();
+        assert!(is_in_set(&state) && state.watch.outside.is_empty());
+        assert!(link.io.selector.remove(&link).is_err());
     }
 
     /// The I/O thread has found that the links are its duty, and looks when they are the leader's.
