@@ -123,6 +123,8 @@ pub(crate) fn text_of(errno: c_int) -> *const c_char {
         ETERM => c"Context was terminated",
         EMTHREAD => c"No thread available",
         libc::EHOSTUNREACH => c"Host unreachable",
+        // It has no such texts.
+        _ if cfg!(miri) => c"Miri knows no words for it",
         // SAFETY: it answers a string for any number.
         _ => return unsafe { libc::strerror(errno) },
     };
