@@ -49,7 +49,7 @@ static void play (int type, int peer_type, const char *script, int parts)
     for (step = script; *step; step++) {
         char text[8] = "";
         if (*step >= 'A' && *step <= 'Z') {
-            close_peer (bound, &peers[*step - 'A'], 10000);
+            close_peer (bound, &peers[*step - 'A'], 20000);
             continue;
         }
         if (*step != '.') {
@@ -130,6 +130,8 @@ static void send_away (int type, int peer_type)
         }
         sprintf (endpoint[i], "inproc://turns-%d-%d", ++plays, i);
         peers[i] = open_socket (context, peer_type);
+        text[0] = 'a' + i;
+        NEED (zmq_setsockopt (peers[i], ZMQ_ROUTING_ID, text, 1) == 0);
         NEED (zmq_bind (peers[i], endpoint[i]) == 0);
         NEED (zmq_connect (reader, endpoint[i]) == 0);
         (void) get_int (peers[i], ZMQ_EVENTS);
@@ -138,7 +140,7 @@ static void send_away (int type, int peer_type)
             NEED (zmq_send (peers[i], text, 2, 0) == 2);
         }
     }
-    for (i = 0; i < 2 * PEERS - 1; i++)
+    for (i = 0; i < (type == ZMQ_ROUTER ? 2 : 1) * (2 * PEERS - 1); i++)
         receive (reader, ZMQ_DONTWAIT);
     for (i = 0; i < PEERS; i++)
         zmq_close (peers[i]);
@@ -190,6 +192,7 @@ int main (void)
         send_in_turn (sent[i]);
     send_away (ZMQ_DEALER, ZMQ_DEALER);
     send_away (ZMQ_PULL, ZMQ_PUSH);
+    send_away (ZMQ_ROUTER, ZMQ_DEALER);
     for (type = 0; type < sizeof types / sizeof *types; type++) {
         say (names[type]);
         for (i = 0; scripts[i]; i++)

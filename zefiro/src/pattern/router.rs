@@ -163,6 +163,7 @@ impl Pattern for Router {
     }
 
     fn on_ended(&mut self, pipes: &mut Pipes, options: &Options, id: PipeId) {
+        self.queue.ended(pipes, id);
         self.table.remove(&pipes.routing_id(id), id);
         if pipes.routing_id(id).is_empty() {
             // It was ignored: nobody is going to read what it said.

@@ -27,6 +27,11 @@ impl NamedQueue {
         self.queue.forget(pipes, id);
     }
 
+    /// As [of the queue](FairQueue::ended).
+    pub(crate) fn ended(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.queue.ended(pipes, id);
+    }
+
     /// Puts the next message in `out`, and answers where it came from.
     #[inline]
     pub(crate) fn next(&mut self, pipes: &mut Pipes, out: &mut Message) -> Option<PipeId> {
